@@ -1,0 +1,324 @@
+"""The state of one athlete's account: activities, tokens, sessions, limits, and a log of requests.
+
+Knows no HTTP: how requests and answers look is for api.py and website.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from strava_backup.demo import jwt, samples
+from strava_backup.demo.activity import ATHLETE_ID, Activity
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.limits import RateLimits
+
+ACCESS_TOKEN_LIFETIME = 6 * 60 * 60
+# with more than that left, a refresh gives the same access token again
+ACCESS_TOKEN_RENEWAL = 60 * 60
+JWT_LIFETIME = 30 * 24 * 60 * 60
+
+ALL_SCOPES = frozenset({"read", "profile:read_all", "activity:read_all"})
+
+
+@dataclass
+class LoggedRequest:
+    """What was asked, when, and the status it got (0: no answer at all)."""
+
+    method: str
+    host: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    kind: str
+    id: int | None
+    at: float
+    status: int = 0
+
+
+class Tokens(NamedTuple):
+    """What a refresh gives."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: int
+    expires_in: int
+
+
+class TokenRefused(Exception):
+    """A refresh was refused; `field` names the wrong one of its three values."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+class Visit(NamedTuple):
+    """What the website makes of the cookies sent: signed in or not, and cookies to set anew."""
+
+    signed_in: bool
+    session: str | None = None
+    jwt: str | None = None
+
+
+class Account:
+    """An account; its plain attributes are there to be set."""
+
+    def __init__(
+        self,
+        athlete_id: int = ATHLETE_ID,
+        activities: Iterable[Activity] = (),
+        clock: Callable[[], float] = time.time,
+        limits: RateLimits | None = None,
+    ) -> None:
+        self.athlete_id = athlete_id
+        self.clock = clock
+        self.limits = limits or RateLimits()
+        self.lock = threading.RLock()
+        self._activities: dict[int, Activity] = {}
+        for activity in activities:
+            self.add(activity)
+
+        self.client_id = "54321"
+        self.client_secret = hashlib.sha256(b"secret of the made-up app").hexdigest()[:40]
+        self.scopes = set(ALL_SCOPES)
+        self.rotates_refresh_token = True
+        self.app_inactive = False
+
+        self.email = "ada@example.org"
+        self.password = "correct horse battery staple"
+        # or "captcha", "code", "waf", "limited": what the website does with a password
+        self.login_mode = "works"
+        # seconds before its end when a JWT is renewed; None, as no renewal was ever seen
+        self.renews_jwt_within: float | None = None
+        # False: exports are chunked
+        self.announce_lengths = True
+
+        self.faults: list[Fault] = []
+        self.requests: list[LoggedRequest] = []
+        self.unknown_requests: list[LoggedRequest] = []
+
+        self._issued = 0
+        self._access_tokens: dict[str, int] = {}
+        self.refresh_token = self._secret("refresh")
+        self._era = 0
+        self._sessions: set[str] = set()
+        self._refused_logins: set[str] = set()
+
+    @classmethod
+    def sample(
+        cls, clock: Callable[[], float] = time.time, limits: RateLimits | None = None
+    ) -> Account:
+        """About two dozen activities, of every kind that real accounts hold."""
+        return cls(
+            activities=samples.sample_activities(),
+            clock=clock,
+            limits=limits or RateLimits(1000, 10_000),
+        )
+
+    @classmethod
+    def of(
+        cls, count: int, clock: Callable[[], float] = time.time, limits: RateLimits | None = None
+    ) -> Account:
+        """That many activities, most of them FIT, one in ten manual."""
+        return cls(
+            activities=samples.numbered(count),
+            clock=clock,
+            limits=limits or RateLimits(1000, 10_000),
+        )
+
+    @property
+    def activities(self) -> list[Activity]:
+        """All activities, newest first."""
+        by_age = sorted(self._activities.values(), key=lambda one: (one.started, one.id))
+        return by_age[::-1]
+
+    def activity(self, activity_id: int) -> Activity | None:
+        """The activity of that id."""
+        return self._activities.get(activity_id)
+
+    def add(self, activity: Activity) -> None:
+        """Add an activity, or replace the one of its id."""
+        activity.detail["athlete"] = {"id": self.athlete_id, "resource_state": 1}
+        self._activities[activity.id] = activity
+
+    def remove(self, activity_id: int) -> None:
+        """Delete an activity."""
+        del self._activities[activity_id]
+
+    def edit(self, activity_id: int, **fields: Any) -> None:
+        """Change fields of an activity, in its detail and its summary."""
+        activity = self._activities[activity_id]
+        activity.detail.update(fields)
+        for name in fields:
+            activity.summary_changes.pop(name, None)
+
+    def refresh(self, client_id: str, client_secret: str, refresh_token: str) -> Tokens:
+        """Trade a refresh token for an access token.
+
+        A fresh access token comes with a new refresh token, and the old one dies ("Once a new
+        refresh token code has been returned, the older code will no longer work",
+        https://developers.strava.com/docs/authentication). While more than an hour is left, both
+        stay the same.
+        """
+        if client_id != self.client_id:
+            raise TokenRefused("client_id")
+        if client_secret != self.client_secret:
+            raise TokenRefused("client_secret")
+        if refresh_token != self.refresh_token:
+            raise TokenRefused("refresh_token")
+        return self._present_tokens() or self._fresh_tokens()
+
+    def issue_access_token(self) -> str:
+        """A valid access token, as if just refreshed."""
+        return self._fresh_access_token()[0]
+
+    def access_token_valid(self, token: str) -> bool:
+        """Whether the API accepts this access token now."""
+        return self._access_tokens.get(token, 0) > self.clock()
+
+    def end_access_tokens(self) -> None:
+        """Refuse all access tokens issued so far; the refresh token stays good."""
+        self._access_tokens.clear()
+
+    def revoke(self) -> None:
+        """Refuse all access and refresh tokens issued so far; there is a new `refresh_token`."""
+        self.end_access_tokens()
+        self.refresh_token = self._secret("refresh")
+
+    @property
+    def reads_activities(self) -> bool:
+        """Whether the scopes let the app see any activity."""
+        return bool(self.scopes & {"activity:read", "activity:read_all"})
+
+    @property
+    def reads_profile(self) -> bool:
+        """Whether the scopes let the app see the whole profile."""
+        return "profile:read_all" in self.scopes
+
+    def visible(self, activity: Activity) -> bool:
+        """Whether the scopes let the app see this activity."""
+        return "activity:read_all" in self.scopes or not activity.only_me
+
+    def issue_jwt(
+        self, expires_in: float = JWT_LIFETIME, sub: int | None = None, sub_as_string: bool = False
+    ) -> str:
+        """A `strava_remember_token`, valid 30 days like Strava's own, or as asked for."""
+        owner = self.athlete_id if sub is None else sub
+        now = int(self.clock())
+        payload = {
+            "iss": "com.strava.athletes",
+            "sub": str(owner) if sub_as_string else owner,
+            "iat": now,
+            "exp": int(now + expires_in),
+            "email": base64.b64encode(self._hmac(self.email)).decode(),
+        }
+        return jwt.encode(payload, self._jwt_key())
+
+    def issue_session(self) -> str:
+        """A signed-in `_strava4_session`."""
+        session = self._secret("session")
+        self._sessions.add(session)
+        return session
+
+    def end_sessions(self) -> None:
+        """Refuse all cookies and JWTs issued so far."""
+        self._era += 1
+        self._sessions.clear()
+
+    def knows_session(self, cookies: Mapping[str, str]) -> bool:
+        """Whether `_strava4_session` alone signs in, as it must for XHR paths."""
+        return cookies.get("_strava4_session") in self._sessions
+
+    def visit(self, cookies: Mapping[str, str]) -> Visit:
+        """Who loads a page with these cookies.
+
+        The pair of `strava_remember_id` and `strava_remember_token` is enough, and brings a fresh
+        `_strava4_session` (https://github.com/pR0Ps/stravaweblib/issues/2), also in place of
+        a stale one (andreped/AndreOS, docs/strava-feed.md).
+        """
+        payload = self._remembered(cookies)
+        if self.knows_session(cookies):
+            return Visit(True, jwt=self._renewed(payload))
+        if payload is None:
+            return Visit(False)
+        return Visit(True, self.issue_session(), self._renewed(payload))
+
+    def anonymous_session(self) -> str:
+        """A `_strava4_session` that is not signed in; it is shorter than the others."""
+        return self._secret("anonymous")[:21]
+
+    def csrf_token(self, session: str) -> str:
+        """The authenticity token of the forms shown to that session."""
+        return base64.b64encode(self._hmac(f"csrf {session}")).decode()
+
+    def refuse_login(self, session: str) -> None:
+        """Note that the log-in page must tell this session of a wrong password."""
+        self._refused_logins.add(session)
+
+    def login_was_refused(self, session: str) -> bool:
+        """Whether the log-in page must tell of a wrong password; it does so once."""
+        refused = session in self._refused_logins
+        self._refused_logins.discard(session)
+        return refused
+
+    def take_fault(self, kind: str, activity_id: int | None) -> Fault | None:
+        """The first fault that names this request; it counts as used once."""
+        fault = next((fault for fault in self.faults if fault.names(kind, activity_id)), None)
+        if fault and fault.times is not None:
+            fault.times -= 1
+        return fault
+
+    def _present_tokens(self) -> Tokens | None:
+        if not self._access_tokens:
+            return None
+        token, expires_at = max(self._access_tokens.items(), key=lambda item: item[1])
+        left = int(expires_at - self.clock())
+        if left <= ACCESS_TOKEN_RENEWAL:
+            return None
+        return Tokens(token, self.refresh_token, expires_at, left)
+
+    def _fresh_tokens(self) -> Tokens:
+        access_token, expires_at = self._fresh_access_token()
+        if self.rotates_refresh_token:
+            self.refresh_token = self._secret("refresh")
+        return Tokens(access_token, self.refresh_token, expires_at, ACCESS_TOKEN_LIFETIME)
+
+    def _fresh_access_token(self) -> tuple[str, int]:
+        token, expires_at = self._secret("access"), int(self.clock()) + ACCESS_TOKEN_LIFETIME
+        self._access_tokens[token] = expires_at
+        return token, expires_at
+
+    def _remembered(self, cookies: Mapping[str, str]) -> dict[str, Any] | None:
+        """What the remember pair proves; the id "must exist" and be that of the token."""
+        payload = jwt.decode(cookies.get("strava_remember_token", ""), self._jwt_key())
+        if payload is None or payload["exp"] <= self.clock():
+            return None
+        same = str(payload["sub"]) == cookies.get("strava_remember_id") == str(self.athlete_id)
+        return payload if same else None
+
+    def _renewed(self, payload: dict[str, Any] | None) -> str | None:
+        if payload is None or self.renews_jwt_within is None:
+            return None
+        soon = payload["exp"] - self.clock() < self.renews_jwt_within
+        return self.issue_jwt() if soon else None
+
+    def _jwt_key(self) -> bytes:
+        return self._hmac(f"jwt {self._era}")
+
+    def _hmac(self, text: str) -> bytes:
+        return hmac.new(f"account {self.athlete_id}".encode(), text.encode(), "sha256").digest()
+
+    def _secret(self, purpose: str) -> str:
+        """Never the same twice for an account, and the same again in the next run."""
+        self._issued += 1
+        digest = self._hmac(f"{purpose} {self._issued}")
+        if purpose in ("session", "anonymous"):
+            return base64.b32encode(digest).decode().lower()[:32]
+        return digest.hex()[:40]

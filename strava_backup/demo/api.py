@@ -1,0 +1,178 @@
+"""Strava's API v3: requests to an account's tokens, athlete and activities, and their answers.
+
+Opens no sockets and keeps no state of its own. Error bodies are those recorded by
+bikeindex/bike_index (2026) and dblock/strava-ruby-client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strava_backup.demo.account import Account, TokenRefused
+from strava_backup.demo.activity import Activity
+from strava_backup.demo.faults import api_error
+from strava_backup.demo.routes import Match, Route, find
+from strava_backup.demo.wire import Request, Response, json_response
+
+MAX_PER_PAGE = 200
+DEFAULT_PER_PAGE = 30
+
+
+def match(request: Request) -> Match | None:
+    """The API's route for a request to either of its hosts, or to the token endpoint."""
+    return find(ROUTES, request.method, _path(request))
+
+
+def answer(account: Account, request: Request) -> Response:
+    """The API's answer to a request."""
+    found = match(request)
+    if found is None:
+        # no rate headers on these, as on 401 (bikeindex/bike_index, proxy_not_found)
+        return api_error(404, "Record Not Found", "resource", "path", "invalid")
+    if found.route.public:
+        return found.route.answer(account, request, 0)
+    return _unauthorized(account, request) or _limited(account, request, found)
+
+
+def rate_headers(response: Response) -> tuple[tuple[str, str], ...]:
+    """Those headers of an answer that tell the limits and their usage."""
+    return tuple(pair for pair in response.headers if "ratelimit" in pair[0].lower())
+
+
+def _path(request: Request) -> str:
+    if request.host == "www.strava.com":
+        return request.path.removeprefix("/api/v3")
+    return request.path
+
+
+def _unauthorized(account: Account, request: Request) -> Response | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return api_error(401, "Authorization Error", "Application", "", "invalid")
+    if not account.access_token_valid(token):
+        return api_error(401, "Authorization Error", "Athlete", "access_token", "invalid")
+    return None
+
+
+def _limited(account: Account, request: Request, found: Match) -> Response:
+    now = account.clock()
+    exceeded = account.limits.count(now)
+    if exceeded:
+        # https://github.com/stravalib/stravalib/issues/446
+        response = api_error(429, "Rate Limit Exceeded", "Application", exceeded, "exceeded")
+    elif account.app_inactive:
+        # https://github.com/stravalib/stravalib/issues/730
+        response = api_error(403, "Forbidden", "Application", "Status", "Inactive")
+    else:
+        response = found.route.answer(account, request, found.id or 0)
+    if response.status == 401:
+        return response
+    return response.with_headers(*account.limits.headers(now))
+
+
+def _token(account: Account, request: Request, _: int) -> Response:
+    form = request.form
+    if form.get("grant_type") != "refresh_token":
+        return api_error(400, "Bad Request", "Application", "grant_type", "invalid")
+    try:
+        tokens = account.refresh(
+            form.get("client_id", ""), form.get("client_secret", ""), form.get("refresh_token", "")
+        )
+    except TokenRefused as refused:
+        return _TOKEN_REFUSED[refused.field]
+    return json_response({"token_type": "Bearer", **tokens._asdict()})
+
+
+_TOKEN_REFUSED = {
+    "client_id": api_error(400, "Bad Request", "Application", "client_id", "invalid"),
+    "client_secret": api_error(401, "Authorization Error", "Application", "", "invalid"),
+    "refresh_token": api_error(400, "Bad Request", "RefreshToken", "refresh_token", "invalid"),
+}
+
+
+def _athlete(account: Account, request: Request, _: int) -> Response:
+    athlete = {
+        "id": account.athlete_id,
+        "username": "ada",
+        "resource_state": 2,
+        "firstname": "Ada",
+        "lastname": "Example",
+        "bio": None,
+        "city": "Freiburg",
+        "state": None,
+        "country": "Germany",
+        "sex": "F",
+        "premium": True,
+        "summit": True,
+        "created_at": "2011-04-19T20:00:00Z",
+        "updated_at": "2026-11-01T10:00:00Z",
+        "badge_type_id": 1,
+        "weight": 61.0,
+        "profile_medium": "avatar/athlete/medium.png",
+        "profile": "avatar/athlete/large.png",
+        "friend": None,
+        "follower": None,
+    }
+    # Without the scope these keys are absent (bikeindex/bike_index, get_athlete).
+    if account.reads_profile:
+        athlete |= {"resource_state": 3, "ftp": None, "clubs": [], "bikes": [], "shoes": []}
+    return json_response(athlete)
+
+
+def _activity(account: Account, request: Request, activity_id: int) -> Response:
+    if not account.reads_activities:
+        return _scope_missing()
+    activity = account.activity(activity_id)
+    if activity is None or not account.visible(activity):
+        return api_error(404, "Resource Not Found", "Activity", "", "not found")
+    return json_response(activity.detail)
+
+
+def _activities(account: Account, request: Request, _: int) -> Response:
+    if not account.reads_activities:
+        return _scope_missing()
+    try:
+        wanted = {name: int(request.query[name]) for name in _LIST_KEYS & request.query.keys()}
+    except ValueError:
+        return api_error(400, "Bad Request", "Application", "query", "invalid")
+    if wanted.get("after", 0) > account.clock():
+        # https://github.com/node-strava/node-strava-v3/issues/103
+        return api_error(400, "Bad Request", "Application", "after", "future")
+    return json_response(_page(_within(account, wanted), wanted))
+
+
+_LIST_KEYS = {"before", "after", "page", "per_page"}
+
+
+def _scope_missing() -> Response:
+    return api_error(
+        401, "Authorization Error", "AccessToken", "activity:read_permission", "missing"
+    )
+
+
+def _within(account: Account, wanted: dict[str, int]) -> list[Activity]:
+    """Newest first; oldest first where only `after` is given."""
+    before, after = wanted.get("before"), wanted.get("after")
+    kept = [
+        activity
+        for activity in account.activities
+        if account.visible(activity)
+        and (before is None or activity.started < before)
+        and (after is None or activity.started > after)
+    ]
+    return kept[::-1] if before is None and after is not None else kept
+
+
+def _page(activities: list[Activity], wanted: dict[str, int]) -> list[dict[str, Any]]:
+    size = max(1, min(wanted.get("per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE))
+    start = (max(1, wanted.get("page", 1)) - 1) * size
+    return [activity.summary() for activity in activities[start : start + size]]
+
+
+ROUTES = (
+    # the token endpoint also lives at /api/v3/oauth/token; no limit counts here
+    Route("POST", "/oauth/token", "token", _token, public=True),
+    Route("GET", "/athlete", "athlete", _athlete),
+    Route("GET", "/athlete/activities", "list", _activities),
+    Route("GET", r"/activities/(\d+)", "detail", _activity),
+)

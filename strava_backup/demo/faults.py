@@ -1,0 +1,131 @@
+"""Faults: lies laid on top of the true answers, each naming one kind of request.
+
+A fault changes an answer, never the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from strava_backup.demo.wire import DROPPED, Response, html, json_response, redirect
+
+WEBSITE = "https://www.strava.com"
+
+
+@dataclass
+class Fault:
+    """What goes wrong, with which requests, and how many times (None: always).
+
+    `id` is an activity id, for lists the page; None stands for all of them. `what` is a key of
+    REPLACEMENTS or CHANGES below.
+    """
+
+    kind: str
+    what: str
+    id: int | None = None
+    times: int | None = None
+    retry_after: int | None = None
+    body: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.what not in REPLACEMENTS and self.what not in CHANGES:
+            raise ValueError(f"no such fault: {self.what}")
+
+    def names(self, kind: str, item: int | None) -> bool:
+        """Whether this request is to be answered wrongly now."""
+        return self.kind == kind and self.id in (None, item) and self.times != 0
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the true answer is not needed, so that a POST has no effect either."""
+        return self.what in REPLACEMENTS
+
+    def replacement(self, *, api: bool, item: int | None) -> Response:
+        """The answer in place of the true one."""
+        response = REPLACEMENTS[self.what](api, item)
+        if self.retry_after is None:
+            return response
+        return response.with_headers(("Retry-After", str(self.retry_after)))
+
+    def change(self, truth: Response) -> Response:
+        """The true answer, spoilt."""
+        return CHANGES[self.what](truth, self)
+
+
+def api_error(
+    status: int, message: str, resource: str = "", field: str = "", code: str = ""
+) -> Response:
+    """An error in the shape of the API's bodies."""
+    errors = [{"resource": resource, "field": field, "code": code}] if resource else []
+    return json_response({"message": message, "errors": errors}, status)
+
+
+_API_ERRORS: dict[int, tuple[str, ...]] = {
+    401: ("Authorization Error", "Athlete", "access_token", "invalid"),
+    403: ("Forbidden", "Application", "Status", "Inactive"),
+    404: ("Resource Not Found", "Activity", "", "not found"),
+    429: ("Rate Limit Exceeded", "Application", "overall rate limit", "exceeded"),
+    500: ("Internal Server Error",),
+    503: ("Service Unavailable",),
+}
+
+
+def _status(status: int) -> Callable[[bool, int | None], Response]:
+    def answer(api: bool, item: int | None) -> Response:
+        if api:
+            return api_error(status, *_API_ERRORS[status])
+        if status == 401:
+            # XHR paths without a session: 401 and an empty body of JSON
+            # (https://github.com/mapliberator/extension, docs/phase0-findings.md)
+            return Response(401, (("Content-Type", "application/json"),))
+        return html(f"<!DOCTYPE html><html><body><h1>{status}</h1></body></html>", status)
+
+    return answer
+
+
+def _page(api: bool, item: int | None) -> Response:
+    return html("<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>")
+
+
+def _redirect(path: str) -> Callable[[bool, int | None], Response]:
+    return lambda api, item: redirect(f"{WEBSITE}{path}".replace("ID", str(item)))
+
+
+def _silence(api: bool, item: int | None) -> Response:
+    return Response(0, stall=True)
+
+
+def _half(truth: Response) -> int:
+    return len(truth.body) // 2
+
+
+def _cut(truth: Response, **changes: Any) -> Response:
+    return truth._replace(cut=_half(truth), **changes)
+
+
+REPLACEMENTS: dict[str, Callable[[bool, int | None], Response]] = {
+    **{str(status): _status(status) for status in _API_ERRORS},
+    "html": _page,
+    "redirect-login": _redirect("/login"),
+    "redirect-activity": _redirect("/activities/ID"),
+    "redirect-dashboard": _redirect("/dashboard"),
+    # closed before any answer, and before the request had any effect
+    "dropped": lambda api, item: DROPPED,
+    # no answer, and the connection stays open
+    "silent": _silence,
+}
+
+CHANGES: dict[str, Callable[[Response, Fault], Response]] = {
+    "empty": lambda truth, fault: truth._replace(body=b""),
+    "truncated": lambda truth, fault: _cut(truth),
+    # half the body and a clean end: nothing on the wire tells that something is missing
+    "truncated-unframed": lambda truth, fault: truth._replace(
+        body=truth.body[: _half(truth)], framing="close"
+    ),
+    "stalled": lambda truth, fault: _cut(truth, stall=True),
+    # done, but the answer never arrives
+    "lost": lambda truth, fault: DROPPED,
+    "other-body": lambda truth, fault: truth._replace(body=fault.body),
+}

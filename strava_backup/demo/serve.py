@@ -1,0 +1,71 @@
+"""Answers any request to Strava's hosts: picks the API or the website, logs, lays faults on top.
+
+Opens no sockets: the adapter and the tests' proxy carry requests here.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from strava_backup.demo import api, website
+from strava_backup.demo.account import Account, LoggedRequest
+from strava_backup.demo.api import rate_headers
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.wire import DROPPED, Request, Response
+
+
+def serve(account: Account, request: Request) -> Response:
+    """The account's answer to a request, faults included; safe to call from many threads."""
+    with account.lock:
+        kind, item = identify(request)
+        logged = LoggedRequest(*request[:5], kind=kind, id=item, at=account.clock())
+        account.requests.append(logged)
+        if kind == "unknown":
+            account.unknown_requests.append(logged)
+        response = _answer(account, request, account.take_fault(kind, item))
+        logged.status = response.status
+        return response
+
+
+def identify(request: Request) -> tuple[str, int | None]:
+    """The kind of a request, and the activity it names; for lists the page."""
+    site = _site(request)
+    found = site.match(request) if site else None
+    if found is None:
+        return "unknown", None
+    if found.route.kind == "list":
+        page = request.query.get("page", "1")
+        return "list", int(page) if page.isdecimal() else None
+    return found.route.kind, found.id
+
+
+def _site(request: Request) -> ModuleType | None:
+    if request.host == "api-v3.strava.com":
+        return api
+    if request.host != "www.strava.com":
+        return None
+    return api if request.path.startswith(("/api/v3/", "/oauth/")) else website
+
+
+def _answer(account: Account, request: Request, fault: Fault | None) -> Response:
+    if fault and fault.replaces and request.method != "GET":
+        return _replacement(fault, request)
+    truth = _truth(account, request)
+    if fault is None:
+        return truth
+    if not fault.replaces:
+        return fault.change(truth)
+    lie = _replacement(fault, request)
+    return lie if lie.status in (0, 401) else lie.with_headers(*rate_headers(truth))
+
+
+def _truth(account: Account, request: Request) -> Response:
+    site = _site(request)
+    if site is None:
+        return DROPPED
+    response: Response = site.answer(account, request)
+    return response
+
+
+def _replacement(fault: Fault, request: Request) -> Response:
+    return fault.replacement(api=_site(request) is api, item=identify(request)[1])

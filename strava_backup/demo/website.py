@@ -1,0 +1,204 @@
+"""Strava's website: pages, log-in and exports of an account.
+
+Opens no sockets and keeps no state of its own.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from strava_backup.demo.account import JWT_LIFETIME, Account, Visit
+from strava_backup.demo.activity import transliterated
+from strava_backup.demo.faults import WEBSITE
+from strava_backup.demo.routes import Match, Route, find
+from strava_backup.demo.wire import Request, Response, html, redirect
+
+
+def match(request: Request) -> Match | None:
+    """The website's route for a request."""
+    return find(ROUTES, request.method, request.path)
+
+
+def answer(account: Account, request: Request) -> Response:
+    """The website's answer to a request, with the cookies it sets."""
+    found = match(request)
+    if found is None:
+        return _not_found()
+    visit = account.visit(request.cookies)
+    if not (visit.signed_in or found.route.public):
+        return redirect(f"{WEBSITE}/login")
+    response = found.route.answer(account, request, found.id or 0)
+    return response.with_headers(*_visit_cookies(account, visit))
+
+
+def _visit_cookies(account: Account, visit: Visit) -> list[tuple[str, str]]:
+    cookies = []
+    if visit.session:
+        cookies.append(_session_cookie(visit.session))
+    if visit.jwt:
+        cookies.append(_lasting_cookie("strava_remember_token", visit.jwt))
+    return cookies
+
+
+def _session_cookie(session: str) -> tuple[str, str]:
+    # attributes as in https://github.com/akahn/strava-heatmap-to-kmz/issues/1
+    value = f"_strava4_session={session}; domain=.strava.com; path=/; secure; HttpOnly"
+    return "Set-Cookie", value
+
+
+def _lasting_cookie(name: str, value: str) -> tuple[str, str]:
+    attributes = f"domain=.strava.com; path=/; max-age={JWT_LIFETIME}; secure; HttpOnly"
+    return "Set-Cookie", f"{name}={value}; {attributes}"
+
+
+def _me(account: Account, request: Request, _: int) -> Response:
+    return redirect(f"{WEBSITE}/athletes/{account.athlete_id}")
+
+
+def _signed_in_page(account: Account, request: Request, _: int) -> Response:
+    return html(_page("Strava", csrf=_csrf(account, request), classes="logged-in"))
+
+
+def _activity_page(account: Account, request: Request, activity_id: int) -> Response:
+    activity = account.activity(activity_id)
+    if activity is None:
+        return _not_found()
+    # The link is there only when there is something to export.
+    link = f"<a href='/activities/{activity_id}/export_original'>Export Original</a>"
+    return html(
+        _page(
+            f"Activity {activity_id}",
+            link if activity.original is not None else "",
+            csrf=_csrf(account, request),
+            classes="logged-in",
+        )
+    )
+
+
+def _export_original(account: Account, request: Request, activity_id: int) -> Response:
+    activity = account.activity(activity_id)
+    if activity is None:
+        return _not_found()
+    if activity.original is None:
+        # "302 back to the activity URL" (https://github.com/pR0Ps/stravaweblib, webclient.py)
+        return redirect(f"{WEBSITE}/activities/{activity_id}")
+    response = _attachment(activity.original_name, activity.content_type, activity.original)
+    return response if account.announce_lengths else response._replace(framing="chunked")
+
+
+def _export_gpx(account: Account, request: Request, activity_id: int) -> Response:
+    activity = account.activity(activity_id)
+    if activity is None:
+        return _not_found()
+    if activity.gpx is None:
+        # https://github.com/mapliberator/extension, docs/phase0-findings.md
+        return redirect(f"{WEBSITE}/dashboard")
+    # its length is never announced (same source)
+    response = _attachment(activity.gpx_name, "application/octet-stream", activity.gpx)
+    return response._replace(framing="chunked")
+
+
+def _attachment(name: str, content_type: str, content: bytes) -> Response:
+    # both forms, as recorded in https://github.com/liskin/strava-offline (test_download_gpx.yaml)
+    disposition = (
+        f"attachment; filename=\"{transliterated(name)}\"; filename*=UTF-8''{quote(name, safe='')}"
+    )
+    headers = (("Content-Type", content_type), ("Content-Disposition", disposition))
+    return Response(200, headers, content)
+
+
+def _about(account: Account, request: Request, _: int) -> Response:
+    return _form(account, request, "About", "")
+
+
+def _login_page(account: Account, request: Request, _: int) -> Response:
+    if account.visit(request.cookies).signed_in:
+        return redirect(f"{WEBSITE}/dashboard")
+    if account.login_mode == "waf":
+        return _forbidden()
+    refused = account.login_was_refused(request.cookies.get("_strava4_session", ""))
+    return _form(account, request, "Log In", _WRONG_PASSWORD if refused else "")
+
+
+def _log_in(account: Account, request: Request, _: int) -> Response:
+    if account.login_mode != "works":
+        return _LOGIN_REFUSALS[account.login_mode]
+    session = request.cookies.get("_strava4_session", "")
+    if request.form.get("authenticity_token") != account.csrf_token(session):
+        # what Rails says, on whose pages these tokens are
+        return html(_page("The change you wanted was rejected."), 422)
+    given = request.form.get("email"), request.form.get("password")
+    if given != (account.email, account.password):
+        account.refuse_login(session)
+        return redirect(f"{WEBSITE}/login")
+    return redirect(f"{WEBSITE}/dashboard").with_headers(
+        _session_cookie(account.issue_session()),
+        _lasting_cookie("strava_remember_id", str(account.athlete_id)),
+        _lasting_cookie("strava_remember_token", account.issue_jwt()),
+    )
+
+
+_WRONG_PASSWORD = (
+    "<div class='alert alert-error'>The username or password did not match. Please try again.</div>"
+)
+
+
+def _form(account: Account, request: Request, title: str, text: str) -> Response:
+    """A page for everybody, with the CSRF token of the visitor's session, old or new."""
+    session = request.cookies.get("_strava4_session")
+    if session:
+        return html(_page(title, text, csrf=account.csrf_token(session)))
+    session = account.anonymous_session()
+    page = html(_page(title, text, csrf=account.csrf_token(session)))
+    return page.with_headers(_session_cookie(session))
+
+
+def _csrf(account: Account, request: Request) -> str:
+    return account.csrf_token(request.cookies.get("_strava4_session", ""))
+
+
+def _page(title: str, text: str = "", *, csrf: str = "", classes: str = "") -> str:
+    return (
+        f"<!DOCTYPE html>\n<html class='{classes}' lang='en'><head><title>{title}</title>"
+        '<meta name="csrf-param" content="authenticity_token" />'
+        f'<meta name="csrf-token" content="{csrf}" />'
+        f"</head><body><h1>{title}</h1>{text}</body></html>"
+    )
+
+
+def _not_found() -> Response:
+    return html(_page("Page Not Found"), 404)
+
+
+def _forbidden() -> Response:
+    return html("<html><head><title>403 Forbidden</title></head><body></body></html>", 403)
+
+
+_CAPTCHA = (
+    "<script src='https://www.google.com/recaptcha/enterprise.js'></script>"
+    "<script>window.grecaptcha.enterprise.execute()</script><div id='challenge'></div>"
+)
+_CODE = (
+    "<p>Enter the 6-digit code we sent to your email. It expires in 5 minutes.</p>"
+    "<form><input name='otp' autocomplete='one-time-code' maxlength='6'></form>"
+)
+_LOGIN_REFUSALS = {
+    "captcha": html(_page("Log In", _CAPTCHA)),
+    "code": html(_page("Check your email", _CODE)),
+    "waf": _forbidden(),
+    # https://github.com/pR0Ps/strava-backup/issues/11
+    "limited": html(_page("Too Many Requests"), 429),
+}
+
+
+ROUTES = (
+    Route("GET", "/about", "about", _about, public=True),
+    Route("GET", "/login", "login-page", _login_page, public=True),
+    Route("POST", "/session", "login", _log_in, public=True),
+    Route("GET", "/me", "me", _me),
+    Route("GET", "/dashboard", "dashboard", _signed_in_page),
+    Route("GET", r"/athletes/\d+", "profile", _signed_in_page),
+    Route("GET", r"/activities/(\d+)", "page", _activity_page),
+    Route("GET", r"/activities/(\d+)/export_original", "original", _export_original),
+    Route("GET", r"/activities/(\d+)/export_gpx", "gpx", _export_gpx),
+)
