@@ -1,0 +1,1 @@
+"""Everything that touches the output directory. Knows nothing of Strava's servers."""

@@ -1,0 +1,112 @@
+"""A whole file under its final name, or nothing. Does not know what the files mean.
+
+The order is that of careful backup programs: a hidden temporary file in the same folder, written,
+fsynced, closed, renamed, and then the folder fsynced, which commits the rename
+(https://man7.org/linux/man-pages/man2/fsync.2.html).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+_log = logging.getLogger(__name__)
+_unsyncable_devices: set[int] = set()
+
+
+class Draft:
+    """A file being written under the hidden name `.STEM.part`; leaving it unsaved removes it.
+
+    The name is fixed, so that the next run replaces what a run that died left over, and hidden, so
+    that a scan (also that of older versions) does not take it for a held file.
+    """
+
+    def __init__(self, folder: Path, stem: str, mode: int = 0o666) -> None:
+        self.path = folder / f".{stem}.part"
+        self.size = 0
+        self._mode = mode
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what has been written so far, in hex."""
+        return self._hash.hexdigest()
+
+    def __enter__(self) -> Draft:
+        self.path.unlink(missing_ok=True)
+        # Not mkstemp: its files are 0600 whatever the umask says.
+        self._file = open(self.path, "xb", opener=self._open)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._close()
+        finally:
+            # Renamed files are gone from here; whatever is left was not to be kept.
+            self.path.unlink(missing_ok=True)
+
+    def write(self, chunks: Iterable[bytes]) -> None:
+        """Append the chunks. Raises OSError, and whatever the chunks themselves raise."""
+        assert self._file is not None
+        for chunk in chunks:
+            self._file.write(chunk)
+            self._hash.update(chunk)
+            self.size += len(chunk)
+        self._file.flush()
+
+    def save_as(self, path: Path) -> None:
+        """Make the draft the file `path`, replacing what is there. Raises OSError."""
+        assert self._file is not None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._close()
+        os.replace(self.path, path)
+        sync_folder(path.parent)
+
+    def _open(self, name: str, flags: int) -> int:
+        return os.open(name, flags, self._mode)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
+
+
+def save_bytes(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write `data` to `path`, whole or not at all. Raises OSError."""
+    with Draft(path.parent, path.name, mode) as draft:
+        draft.write([data])
+        draft.save_as(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Commit the renames in `folder`; where a file system cannot, warn once and go on.
+
+    Windows opens no folders, and some network shares refuse to fsync them.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        if os.name == "nt":
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        device = os.fstat(descriptor).st_dev
+        if device not in _unsyncable_devices:
+            _unsyncable_devices.add(device)
+            _log.warning("%s: this file system cannot fsync folders, going on without", folder)
+    finally:
+        os.close(descriptor)

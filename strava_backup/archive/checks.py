@@ -1,0 +1,195 @@
+"""Is this file what it claims to be, and whole? Reads files; decides nothing about keeping them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+from xml.parsers import expat
+
+_CHUNK = 1 << 16
+_HEAD = 1 << 10
+_HTML = re.compile(rb"<(!doctype\s+html|html)[\s>]", re.IGNORECASE)
+
+GZIP_MAGIC = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+
+
+class Damaged(Exception):
+    """The content breaks the rules of its kind; the message says which one."""
+
+
+def looks_like_html(head: bytes) -> bool:
+    """Whether the first bytes are those of a web page, which is never an original."""
+    return _HTML.match(_text_start(head)) is not None
+
+
+def kind_of(head: bytes) -> str:
+    """The suffix that the first bytes call for: `.fit`, `.tcx`, `.gpx`, `.json`, `.gz` or ``."""
+    if head.startswith(GZIP_MAGIC):
+        return ".gz"
+    if head[8:12] == b".FIT":
+        return ".fit"
+    text = _text_start(head)
+    if text.startswith((b"{", b"[")):
+        return ".json"
+    if text.startswith(b"<"):
+        if b"<TrainingCenterDatabase" in text:
+            return ".tcx"
+        if b"<gpx" in text:
+            return ".gpx"
+    return ""
+
+
+def read_head(path: Path) -> bytes:
+    """The first bytes of a file, enough to tell its kind. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(_HEAD)
+
+
+def read_gzip_head(path: Path) -> bytes:
+    """The first bytes inside a gzip file; empty where it cannot be unpacked. Raises OSError."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(_HEAD)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return b""
+
+
+def proper_suffix(path: Path, sent: str) -> str:
+    """The suffix for the original at `path`: what Strava sent, corrected by the content's magic.
+
+    An unknown content keeps the suffix sent, `.dat` stands where none was. A gzip file is
+    `.fit.gz` where its inside is known, `.gz` where not.
+    """
+    kind = kind_of(read_head(path))
+    if kind == ".gz":
+        return kind_of(read_gzip_head(path)).replace(".gz", "") + ".gz"
+    return kind or sent or ".dat"
+
+
+def oddity(path: Path, sent: str) -> str | None:
+    """What is odd about an original whose name had the suffix `sent`; None if all is well.
+
+    Raises OSError. The whole file is read.
+    """
+    suffix = proper_suffix(path, sent)
+    kind = suffix.removesuffix(".gz") or suffix
+    if sent not in ("", ".gz", kind):
+        return f"named {sent}, but the content is {suffix}"
+    try:
+        check_original(path, suffix)
+    except Damaged as error:
+        return str(error)
+    return None
+
+
+def check_original(path: Path, suffix: str) -> None:
+    """Read the original to its end by the rules of its kind. Raises Damaged and OSError.
+
+    Kinds without rules here (`.dat` and whatever else Strava may send) pass unless they are empty.
+    """
+    if not read_head(path):
+        raise Damaged("an empty file")
+    packed = suffix.endswith(".gz")
+    check = _CHECKS.get(suffix.removesuffix(".gz"), _read_through)
+    try:
+        with gzip.open(path) if packed else open(path, "rb") as file:
+            check(file)  # type: ignore[arg-type]  # GzipFile reads like any binary file
+            _read_through(file)  # type: ignore[arg-type]
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Damaged(f"the gzip data is broken: {error}") from error
+
+
+def _text_start(head: bytes) -> bytes:
+    # TCX files can begin with white space before <?xml (seen in exports since 2018).
+    return head.removeprefix(_BOM).lstrip()
+
+
+def _read_through(file: BinaryIO) -> None:
+    while file.read(_CHUNK):
+        pass
+
+
+def _make_crc_table() -> list[int]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
+        table.append(crc)
+    return table
+
+
+_CRC_TABLE = _make_crc_table()
+
+
+def fit_crc(data: bytes, crc: int = 0) -> int:
+    """The CRC-16 of the FIT protocol (https://developer.garmin.com/fit/protocol/), continued."""
+    table = _CRC_TABLE
+    for byte in data:
+        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def _check_fit(file: BinaryIO) -> None:
+    """Header, lengths and CRC of a FIT file, and of those chained behind it."""
+    first = True
+    while header := file.read(12):
+        if len(header) < 12 or header[8:12] != b".FIT" or header[0] < 12:
+            raise Damaged("no FIT header" if first else "bytes behind the end of the FIT data")
+        first = False
+        rest = file.read(header[0] - 12)
+        (size,) = struct.unpack_from("<I", header, 4)
+        _check_fit_data(file, size, fit_crc(header + rest))
+    if first:
+        raise Damaged("no FIT header")
+
+
+def _check_fit_data(file: BinaryIO, size: int, crc: int) -> None:
+    left = size
+    while left:
+        chunk = file.read(min(left, _CHUNK))
+        if not chunk:
+            raise Damaged(f"the FIT data ends {left} bytes too early")
+        crc = fit_crc(chunk, crc)
+        left -= len(chunk)
+    stored = file.read(2)
+    if len(stored) < 2:
+        raise Damaged("the FIT checksum is missing")
+    if int.from_bytes(stored, "little") != crc:
+        raise Damaged("the FIT checksum differs")
+
+
+def _check_xml(file: BinaryIO) -> None:
+    parser = expat.ParserCreate()
+    # XML allows nothing before its declaration, Strava's TCX files have white space there.
+    chunk = file.read(_CHUNK).removeprefix(_BOM).lstrip()
+    try:
+        while chunk:
+            parser.Parse(chunk)
+            chunk = file.read(_CHUNK)
+        parser.Parse(b"", True)
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        # The last two stand for a declared encoding that is unknown, or that expat cannot use.
+        raise Damaged(f"not well-formed XML: {error}") from error
+
+
+def _check_json(file: BinaryIO) -> None:
+    try:
+        json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"not valid JSON: {error}") from error
+
+
+_CHECKS: dict[str, Callable[[BinaryIO], None]] = {
+    ".fit": _check_fit,
+    ".gpx": _check_xml,
+    ".tcx": _check_xml,
+    ".json": _check_json,
+}

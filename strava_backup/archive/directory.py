@@ -1,0 +1,292 @@
+"""The archive on disk: lock, marker, scan, save. Never deletes, never overwrites an original.
+
+Its layout is a contract, written down in docs/format.md.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import filelock
+
+from strava_backup import errors
+from strava_backup.archive import checks, layout
+from strava_backup.archive.atomic import Draft, save_bytes, sync_folder
+
+_log = logging.getLogger(__name__)
+
+FORMAT = 1
+OURS = "strava_backup"
+
+Record = dict[str, Any]
+
+
+class DiskError(errors.Error):
+    """The output folder cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What `.strava-backup.json` says. All but the owner may be lost without harm."""
+
+    athlete_id: int | None = None
+    failed: tuple[int, ...] = ()
+    last_walk: str | None = None
+    last_complete_run: str | None = None
+    login_refused_at: float | None = None
+
+
+class Held(NamedTuple):
+    """What the archive has of one activity; paths are relative to the archive."""
+
+    stem: PurePosixPath
+    originals: tuple[PurePosixPath, ...] = ()
+    metadata: PurePosixPath | None = None
+    resource_state: int | None = None
+    ours: Record = {}  # noqa: RUF012  # the value of our key; never changed in place
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The suffixes of the held originals, such as `.fit` or `.fit.gz`."""
+        # Not by our stem: an older version may have given the activity's files two.
+        parsed = (layout.parse_activity_name(path.name) for path in self.originals)
+        return tuple(file.suffix for file in parsed if file is not None)
+
+
+Inventory = dict[int, Held]
+
+
+class Archive:
+    """One output folder. The constructor touches nothing."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.marker = Marker()
+
+    def prepare(self, *, with_parents: bool) -> None:
+        """Make the folder where it is missing. Raises DiskError.
+
+        A configured folder is not made with its parents: where those are missing, a disk is most
+        likely not mounted, and a backup must not go onto the mount point.
+        """
+        if not with_parents and not self.root.parent.is_dir():
+            raise DiskError(
+                f"{self.root.parent} does not exist (is the disk mounted?): "
+                f"cannot make {self.root.name} in it"
+            )
+        with _disk_errors(f"cannot make the output folder {self.root}"):
+            self.root.mkdir(parents=with_parents, exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out. Raises AnotherRun at once if one is at work, and DiskError.
+
+        The operating system frees the lock when a run dies. Where it cannot lock (some network
+        shares), the run goes on without.
+        """
+        path = self.root / layout.LOCK
+        # A lock file that stays behind would need a human, so no fall-back to those.
+        lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise errors.AnotherRun(
+                f"another run is at work in {self.root}: let it finish"
+            ) from error
+        except PermissionError as error:
+            raise DiskError(f"cannot write into {self.root}: {error.strerror}") from error
+        except (OSError, NotImplementedError) as error:
+            _log.warning("%s cannot be locked, going on without (%s)", self.root, error)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read_marker(self) -> None:
+        """Take in the marker, if there is one. Raises ConfigError for a newer format, DiskError."""
+        path = self.root / layout.MARKER
+        with _disk_errors(f"cannot read {path}"):
+            if not path.exists():
+                return
+            values = _read_json(path)
+        if values is None:
+            _log.warning("%s is unreadable and counts as missing", path)
+            return
+        version = values.get("format")
+        if not isinstance(version, int) or version > FORMAT:
+            raise errors.ConfigError(
+                f"{self.root} was written by a newer strava-backup (format {version}): "
+                "update this one"
+            )
+        known = {field.name for field in fields(Marker)}
+        marker = {name: value for name, value in values.items() if name in known}
+        failed = marker.get("failed")
+        failed = failed if isinstance(failed, list) else []
+        marker["failed"] = tuple(number for number in failed if isinstance(number, int))
+        self.marker = Marker(**marker)
+
+    def save_marker(self, marker: Marker) -> None:
+        """Write the marker if it differs from the one there. Raises DiskError."""
+        if marker == self.marker:
+            return
+        path = self.root / layout.MARKER
+        with _disk_errors(f"cannot write {path}"):
+            save_bytes(path, to_json({"format": FORMAT, **asdict(marker)}))
+        self.marker = marker
+
+    def scan(self) -> Inventory:
+        """What is held, by activity id. Raises DiskError.
+
+        Only names and metadata are read; hidden names do not count.
+        """
+        inventory: Inventory = {}
+        with _disk_errors(f"cannot read {self.root}"):
+            for path in self._activity_files():
+                parsed = layout.parse_activity_name(path.name)
+                if parsed is not None:
+                    held = inventory.get(parsed.activity_id) or Held(path.parent / parsed.stem)
+                    inventory[parsed.activity_id] = self._with_file(held, path, parsed)
+        return inventory
+
+    def read_record(self, path: PurePosixPath) -> Record | None:
+        """The metadata at `path`; None where there is none, or no JSON object. Raises DiskError."""
+        with _disk_errors(f"cannot read {path}"):
+            return _read_record(self.root / path)
+
+    def save_record(self, path: PurePosixPath, record: Record, *, history: datetime | None) -> None:
+        """Write metadata; what was there is copied to `history/` if a moment is given for it.
+
+        Raises DiskError.
+        """
+        target = self.root / path
+        with _disk_errors(f"cannot write {target}"):
+            self._make_folder(path.parent)
+            if history is not None and target.exists():
+                self._copy(path, self._free_history_path(path, history))
+            save_bytes(target, to_json(record))
+
+    @contextmanager
+    def original_draft(self, stem: PurePosixPath) -> Iterator[Draft]:
+        """A draft beside the activity's files. Raises DiskError, also for what is written to it."""
+        with _disk_errors(f"cannot write {self.root / stem}"):
+            self._make_folder(stem.parent)
+            with Draft(self.root / stem.parent, stem.name) as draft:
+                yield draft
+
+    def oddity(self, draft: Draft, sent: str) -> str | None:
+        """What is odd about a complete draft whose name had the suffix `sent`, or None.
+
+        Raises ItemError for what is never an original: nothing at all, and web pages.
+        """
+        if draft.size == 0:
+            raise errors.ItemError("Strava sent an empty file")
+        if checks.looks_like_html(checks.read_head(draft.path)):
+            raise errors.PageInstead("Strava sent a web page instead of the file")
+        return checks.oddity(draft.path, sent)
+
+    def save_original(self, draft: Draft, stem: PurePosixPath, sent: str) -> PurePosixPath:
+        """Give a complete draft its final name, and return that. Raises DiskError.
+
+        `sent` is the suffix of the name that Strava sent; the content's own magic corrects it.
+        """
+        path = stem.with_name(stem.name + checks.proper_suffix(draft.path, sent))
+        target = self.root / path
+        if target.exists():
+            raise DiskError(f"{target} exists already and is not overwritten")
+        draft.save_as(target)
+        return path
+
+    def _activity_files(self) -> Iterator[PurePosixPath]:
+        top = self.root / layout.ACTIVITIES
+        for folder, _, names in os.walk(top, onerror=_raise_unless_missing):
+            relative = PurePosixPath(Path(folder).relative_to(self.root).as_posix())
+            for name in sorted(names):
+                yield relative / name
+
+    def _with_file(self, held: Held, path: PurePosixPath, parsed: layout.ActivityFile) -> Held:
+        if parsed.suffix != layout.META_SUFFIX:
+            return held._replace(originals=(*held.originals, path))
+        record = _read_record(self.root / path)
+        if record is None:
+            _log.warning("%s is unreadable and counts as missing", path)
+            return held._replace(metadata=path)
+        return held._replace(
+            metadata=path,
+            resource_state=record.get("resource_state"),
+            ours=record.get(OURS, {}),
+        )
+
+    def _make_folder(self, folder: PurePosixPath) -> None:
+        path = self.root / folder
+        if not path.is_dir():
+            # The root is not made here: where it vanished in the middle of a run, a disk did.
+            for part in [*reversed(folder.parents), folder][1:]:
+                if not (self.root / part).is_dir():
+                    (self.root / part).mkdir()
+                    sync_folder((self.root / part).parent)
+
+    def _free_history_path(self, path: PurePosixPath, moment: datetime) -> PurePosixPath:
+        """Where history goes that overwrites none: two changes may fall into one second."""
+        target = layout.history_path(path, moment)
+        while (self.root / target).exists():
+            moment += timedelta(seconds=1)
+            target = layout.history_path(path, moment)
+        return target
+
+    def _copy(self, source: PurePosixPath, target: PurePosixPath) -> None:
+        self._make_folder(target.parent)
+        with (
+            open(self.root / source, "rb") as old,
+            Draft((self.root / target).parent, target.name) as draft,
+        ):
+            draft.write(iter(lambda: old.read(1 << 16), b""))
+            shutil.copystat(self.root / source, draft.path)
+            draft.save_as(self.root / target)
+
+
+def to_json(record: Record) -> bytes:
+    """A record as it stands on disk: UTF-8, keys sorted, indented by 2."""
+    text = json.dumps(record, ensure_ascii=False, sort_keys=True, indent=2)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        # A lone surrogate, half an emoji cut off by somebody's app, has no UTF-8 form.
+        return json.dumps(record, sort_keys=True, indent=2).encode() + b"\n"
+
+
+def _read_record(path: Path) -> Record | None:
+    """Metadata; a value of our key that cannot be ours is left out."""
+    record = _read_json(path)
+    if record is not None and not isinstance(record.get(OURS, {}), dict):
+        del record[OURS]
+    return record
+
+
+def _read_json(path: Path) -> Record | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+@contextmanager
+def _disk_errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"{doing}: {error.strerror or error}") from error

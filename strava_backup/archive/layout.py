@@ -1,0 +1,67 @@
+"""Pure: file names <-> ids, as docs/format.md lays them down. Does no I/O."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+ACTIVITIES = PurePosixPath("activities")
+HISTORY = PurePosixPath("history")
+MARKER = ".strava-backup.json"
+LOCK = ".lock"
+META_SUFFIX = ".meta.json"
+
+# Wide enough for every archive of earlier versions: their names had odd dates and odd suffixes.
+# A copy of metadata that an editor left, such as `.meta.json~`, is no original for all that.
+_ACTIVITY_NAME = re.compile(
+    r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]+))(?P<suffix>(?!\.meta\.json.)\..+)", re.DOTALL
+)
+_SUFFIX = re.compile(r"[a-z0-9]{1,16}")
+
+
+class ActivityFile(NamedTuple):
+    """What the name of a file in `activities/` says."""
+
+    activity_id: int
+    stem: str
+    suffix: str
+
+
+def parse_activity_name(name: str) -> ActivityFile | None:
+    """The parts of a file name such as `2026-05-06T07-08-09Z_16600000000.fit`, or None.
+
+    Hidden names do not count: they are the temporary files of a run.
+    """
+    match = _ACTIVITY_NAME.fullmatch(name)
+    if match is None:
+        return None
+    return ActivityFile(int(match["id"]), match["stem"], match["suffix"])
+
+
+def activity_stem(start: datetime, activity_id: int) -> PurePosixPath:
+    """The path of an activity's files without their suffix, named by its start in UTC."""
+    utc = start.astimezone(UTC)
+    # Not strftime: it does not pad years before 1000 on every system.
+    day = f"{utc.year:04}-{utc.month:02}-{utc.day:02}"
+    clock = f"{utc.hour:02}-{utc.minute:02}-{utc.second:02}"
+    return ACTIVITIES / f"{utc.year:04}" / f"{day}T{clock}Z_{activity_id}"
+
+
+def sent_suffix(name: str) -> str:
+    """The last suffix of a file name that Strava sent, such as `.fit`; empty if it has no sane one.
+
+    Strava removes periods from the title, so whatever follows the last one is the type
+    (https://github.com/pR0Ps/stravaweblib). The name is data from outside: nothing but letters and
+    digits is taken over.
+    """
+    _, dot, last = name.rpartition(".")
+    last = last.lower()
+    return f".{last}" if dot and _SUFFIX.fullmatch(last) else ""
+
+
+def history_path(path: PurePosixPath, moment: datetime) -> PurePosixPath:
+    """Where the metadata that was at `path` until `moment` is kept."""
+    stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    return HISTORY / path.parent / f"{path.name}.{stamp}.json"

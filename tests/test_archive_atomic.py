@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import strava_backup
+from strava_backup.archive import atomic
+from strava_backup.archive.atomic import Draft, save_bytes
+
+REPOSITORY = Path(strava_backup.__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def target(folder):
+    """The one file of the folder, as an earlier run left it."""
+    path = folder / "original.fit"
+    path.write_bytes(b"old")
+    return path
+
+
+def content_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def chunks_that_end_with(error):
+    yield b"first"
+    yield b"second"
+    raise error
+
+
+@contextmanager
+def files_limited_to(size):
+    """A full disk, as far as one file can tell; root feels it as well."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def run_python(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+# What stays
+
+
+def test_a_saved_draft_is_the_only_file_left(folder):
+    with Draft(folder, "original") as draft:
+        draft.write([b"first", b"", b"second"])
+        draft.save_as(folder / "original.fit")
+    assert content_of(folder) == {"original.fit": b"firstsecond"}
+
+
+def test_a_draft_knows_size_and_checksum_of_what_was_written_so_far(folder):
+    with Draft(folder, "original") as draft:
+        assert (draft.size, draft.sha256) == (0, hashlib.sha256(b"").hexdigest())
+        draft.write([b"first"])
+        draft.write(iter([b"sec", b"ond"]))
+        assert (draft.size, draft.sha256) == (11, hashlib.sha256(b"firstsecond").hexdigest())
+        draft.save_as(folder / "original.fit")
+        assert draft.sha256 == hashlib.sha256(b"firstsecond").hexdigest()
+
+
+def test_a_draft_can_be_read_before_it_is_saved(folder):
+    with Draft(folder, "original") as draft:
+        draft.write([b"first"])
+        assert draft.path.read_bytes() == b"first"
+
+
+def test_a_draft_has_a_hidden_name_in_the_folder_of_its_file(folder):
+    with Draft(folder, "original") as draft:
+        assert draft.path == folder / ".original.part"
+        assert content_of(folder) == {".original.part": b""}
+
+
+def test_the_old_content_stays_until_the_new_one_is_whole(folder, target):
+    with Draft(folder, target.name) as draft:
+        draft.write([b"new"])
+        assert target.read_bytes() == b"old"
+        draft.save_as(target)
+        assert target.read_bytes() == b"new"
+    assert content_of(folder) == {target.name: b"new"}
+
+
+def test_bytes_replace_a_file_whole(folder, target):
+    save_bytes(target, b"new")
+    assert content_of(folder) == {target.name: b"new"}
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_a_new_file_has_the_mode_that_the_umask_asks_for(folder, mask, mode):
+    before = os.umask(mask)
+    try:
+        save_bytes(folder / "a", b"a")
+        with Draft(folder, "b") as draft:
+            draft.save_as(folder / "b")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {mode}
+
+
+def test_a_secret_is_never_readable_for_others_while_it_is_written(folder):
+    before = os.umask(0)
+    try:
+        with Draft(folder, "secret", 0o600) as draft:
+            assert stat.S_IMODE(draft.path.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+# What does not
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("cut short"), OSError(errno.EIO, "broken"), KeyboardInterrupt(), SystemExit(3)],
+)
+def test_a_download_cut_short_leaves_no_file(folder, error):
+    with pytest.raises(type(error)), Draft(folder, "original") as draft:
+        draft.write(chunks_that_end_with(error))
+    assert content_of(folder) == {}
+
+
+@pytest.mark.parametrize("error", [ValueError("cut short"), KeyboardInterrupt()])
+def test_a_download_cut_short_leaves_the_old_file(folder, target, error):
+    with pytest.raises(type(error)), Draft(folder, target.name) as draft:
+        draft.write(chunks_that_end_with(error))
+    assert content_of(folder) == {target.name: b"old"}
+
+
+def test_a_draft_that_nobody_saves_leaves_no_file(folder):
+    with Draft(folder, "original") as draft:
+        draft.write([b"found to be a web page"])
+    assert content_of(folder) == {}
+
+
+def test_a_full_disk_leaves_no_file(folder, target):
+    with (
+        pytest.raises(OSError, match="too large") as caught,
+        Draft(folder, target.name) as draft,
+        files_limited_to(100_000),
+    ):
+        draft.write([b"x" * 60_000] * 2)
+    assert caught.value.errno == errno.EFBIG
+    assert content_of(folder) == {target.name: b"old"}
+
+
+def test_a_rename_that_fails_leaves_no_draft(folder):
+    in_the_way = folder / "original.fit"
+    in_the_way.mkdir()
+    with pytest.raises(IsADirectoryError):
+        save_bytes(in_the_way, b"new")
+    assert list(folder.iterdir()) == [in_the_way]
+    assert in_the_way.is_dir()
+
+
+def test_a_missing_folder_is_not_made(folder):
+    with pytest.raises(FileNotFoundError):
+        save_bytes(folder / "gone" / "a", b"a")
+    assert content_of(folder) == {}
+
+
+# What a run that died left over
+
+
+def test_what_a_dead_run_left_over_is_replaced(folder):
+    (folder / ".a.part").write_bytes(b"longer than what comes now")
+    (folder / ".a.part").chmod(0o400)
+    save_bytes(folder / "a", b"new")
+    assert content_of(folder) == {"a": b"new"}
+    assert stat.S_IMODE((folder / "a").stat().st_mode) & 0o200
+
+
+def test_a_link_under_the_name_of_the_draft_is_not_written_through(folder):
+    elsewhere = folder / "elsewhere"
+    elsewhere.write_bytes(b"not ours")
+    (folder / ".a.part").symlink_to(elsewhere)
+    save_bytes(folder / "a", b"new")
+    assert content_of(folder) == {"a": b"new", "elsewhere": b"not ours"}
+
+
+SAVE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from strava_backup.archive.atomic import Draft
+
+def chunks():
+    yield b"half of it"
+    os.kill(os.getpid(), int(sys.argv[2]))
+    yield b"the rest"
+
+path = Path(sys.argv[1])
+with Draft(path.parent, path.name) as draft:
+    draft.write(chunks())
+    draft.save_as(path)
+"""
+
+
+def test_a_killed_run_leaves_the_old_file_and_the_next_one_cleans_up(folder, target):
+    killed = run_python(SAVE_AND_DIE, target, int(signal.SIGKILL))
+    assert killed.returncode == -signal.SIGKILL
+    left = content_of(folder)
+    assert left.pop(target.name) == b"old"
+    assert set(left) == {f".{target.name}.part"}
+
+    save_bytes(target, b"new")
+    assert content_of(folder) == {target.name: b"new"}
+
+
+def test_an_interrupted_run_leaves_the_old_file_alone(folder, target):
+    interrupted = run_python(SAVE_AND_DIE, target, int(signal.SIGINT))
+    assert "KeyboardInterrupt" in interrupted.stderr
+    assert content_of(folder) == {target.name: b"old"}
+
+
+# What a power cut cannot undo
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """The calls that make a file durable, in their order; they are made all the same."""
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def noting_fsync(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        calls.append("fsync folder" if is_folder else f"fsync {os.fstat(descriptor).st_size} bytes")
+        fsync(descriptor)
+
+    def noting_replace(source, target):
+        calls.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    monkeypatch.setattr(os, "replace", noting_replace)
+    return calls
+
+
+def test_the_content_is_on_disk_before_the_name_and_the_name_before_we_go_on(folder, order):
+    save_bytes(folder / "a", b"12345")
+    assert order == ["fsync 5 bytes", "rename", "fsync folder"]
+
+
+def test_a_file_whose_content_cannot_be_put_on_disk_gets_no_name(folder, target, monkeypatch):
+    def failing_fsync(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing_fsync)
+    with pytest.raises(OSError, match="Input/output error"):
+        save_bytes(target, b"new")
+    assert content_of(folder) == {target.name: b"old"}
+
+
+def test_a_file_system_that_cannot_fsync_folders_is_named_once(folder, monkeypatch, caplog):
+    fsync = os.fsync
+
+    def fsync_of_a_network_share(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync_of_a_network_share)
+    monkeypatch.setattr(atomic, "_unsyncable_devices", set())
+    save_bytes(folder / "a", b"a")
+    save_bytes(folder / "b", b"b")
+    assert content_of(folder) == {"a": b"a", "b": b"b"}
+    assert caplog.messages == [f"{folder}: this file system cannot fsync folders, going on without"]

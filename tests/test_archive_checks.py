@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from strava_backup.archive import checks
+from strava_backup.demo import files
+
+START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
+BOM = b"\xef\xbb\xbf"
+
+FIT = files.fit(START, 20)
+GPX = files.gpx(START, 20, name="Zum Münster & zurück")
+TCX = files.tcx(START, 20)
+TCX_WITH_BLANKS = files.tcx(START, 20, leading_whitespace=True)
+JSON = files.app_json(START, 20)
+
+WHOLE = [
+    pytest.param(FIT, ".fit", id="fit"),
+    pytest.param(GPX, ".gpx", id="gpx"),
+    pytest.param(TCX, ".tcx", id="tcx"),
+    pytest.param(TCX_WITH_BLANKS, ".tcx", id="tcx with blanks before it"),
+    pytest.param(BOM + TCX, ".tcx", id="tcx with a byte order mark"),
+    pytest.param(BOM + TCX_WITH_BLANKS, ".tcx", id="tcx with a byte order mark and blanks"),
+    pytest.param(JSON, ".json", id="json"),
+    pytest.param(files.gzipped(FIT), ".fit.gz", id="gzipped fit"),
+    pytest.param(files.gzipped(GPX), ".gpx.gz", id="gzipped gpx"),
+    pytest.param(files.gzipped(TCX_WITH_BLANKS), ".tcx.gz", id="gzipped tcx with blanks"),
+    pytest.param(files.gzipped(JSON), ".json.gz", id="gzipped json"),
+]
+SUFFIXES = [".fit", ".gpx", ".tcx", ".json", ".fit.gz", ".gpx.gz", ".json.gz", ".gz", ".dat"]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content):
+        path = tmp_path / "original"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def damage(content, suffix):
+    """What `check_original` says of the content; None where it is whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "original")
+        path.write_bytes(content)
+        try:
+            checks.check_original(path, suffix)
+        except checks.Damaged as error:
+            return str(error)
+        return None
+
+
+def with_flipped(content, position, bits):
+    return content[:position] + bytes([content[position] ^ bits]) + content[position + 1 :]
+
+
+# What kind is it?
+
+
+@pytest.mark.parametrize(("content", "suffix"), WHOLE)
+def test_the_first_bytes_tell_the_kind(content, suffix):
+    assert checks.kind_of(content[:1024]) == (".gz" if suffix.endswith(".gz") else suffix)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04", b"<svg></svg>", b"plain text", b".FIT", FIT[1:], b"\x00" * 100]
+)
+def test_an_unknown_content_has_no_kind(content):
+    assert checks.kind_of(content) == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<!DOCTYPE html>\n<html>",
+        b"<!doctype HTML PUBLIC '-//W3C//DTD XHTML 1.0 Strict//EN'>",
+        b"<html lang='en'>",
+        b"<HTML>",
+        b"\r\n  <html>",
+        BOM + b"<!DOCTYPE html>",
+    ],
+)
+def test_a_web_page_is_seen_for_what_it_is(content):
+    assert checks.looks_like_html(content)
+
+
+@pytest.mark.parametrize(
+    "content", [FIT, GPX, TCX, TCX_WITH_BLANKS, JSON, b"", b"<htmlx>", b"html"]
+)
+def test_no_original_passes_for_a_web_page(content):
+    assert not checks.looks_like_html(content[:1024])
+
+
+@pytest.mark.parametrize(
+    ("content", "sent", "suffix"),
+    [
+        (FIT, ".fit", ".fit"),
+        (FIT, "", ".fit"),
+        (FIT, ".gpx", ".fit"),
+        (FIT, ".gz", ".fit"),
+        (GPX, ".xml", ".gpx"),
+        (TCX_WITH_BLANKS, "", ".tcx"),
+        (JSON, ".json", ".json"),
+        (files.gzipped(FIT), ".gz", ".fit.gz"),
+        (files.gzipped(FIT), ".fit", ".fit.gz"),
+        (files.gzipped(TCX), "", ".tcx.gz"),
+        (files.gzipped(b"who knows"), ".fit", ".gz"),
+        (files.gzipped(files.gzipped(FIT)), ".gz", ".gz"),
+        (b"\x1f\x8b no gzip", ".gz", ".gz"),
+        (b"\x1f\x8b", "", ".gz"),
+        (b"who knows", ".sml", ".sml"),
+        (b"who knows", "", ".dat"),
+    ],
+)
+def test_the_content_corrects_the_suffix_that_was_sent(write, content, sent, suffix):
+    assert checks.proper_suffix(write(content), sent) == suffix
+
+
+# Is it whole?
+
+
+@pytest.mark.parametrize(("content", "suffix"), WHOLE)
+def test_a_whole_file_passes(write, content, suffix):
+    checks.check_original(write(content), suffix)
+
+
+@pytest.mark.parametrize("suffix", [".dat", ".sml", ".gz"])
+def test_a_kind_without_rules_passes(write, suffix):
+    content = files.gzipped(b"who knows") if suffix == ".gz" else b"who knows"
+    checks.check_original(write(content), suffix)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_empty_file_is_never_whole(write, suffix):
+    with pytest.raises(checks.Damaged):
+        checks.check_original(write(b""), suffix)
+
+
+@pytest.mark.parametrize(("content", "suffix"), WHOLE)
+@settings(deadline=None)
+@given(data=st.data())
+def test_a_file_cut_short_anywhere_is_found(content, suffix, data):
+    length = data.draw(st.integers(0, len(content.rstrip()) - 1))
+    assert damage(content[:length], suffix) is not None
+
+
+@settings(deadline=None)
+@given(st.integers(0, len(FIT) - 1), st.integers(1, 255))
+@example(0, 14 ^ 12)
+@example(4, 2)
+@example(len(FIT) - 1, 0x80)
+def test_one_flipped_byte_anywhere_in_a_fit_file_is_found(position, bits):
+    assert damage(with_flipped(FIT, position, bits), ".fit") is not None
+
+
+@settings(deadline=None)
+@given(st.integers(1, 8), st.integers(1, 255))
+def test_a_flipped_byte_in_the_checksum_of_a_gzip_file_is_found(from_end, bits):
+    content = files.gzipped(GPX)
+    assert damage(with_flipped(content, len(content) - from_end, bits), ".gpx.gz") is not None
+
+
+def test_a_damaged_fit_inside_sound_gzip_is_found(write):
+    packed = files.gzipped(with_flipped(FIT, 100, 1))
+    with pytest.raises(checks.Damaged, match="the FIT checksum differs"):
+        checks.check_original(write(packed), ".fit.gz")
+
+
+def test_the_fit_crc_is_crc_16_arc():
+    # The check value of https://reveng.sourceforge.io/crc-catalogue/16.htm#crc.cat.crc-16-arc
+    assert checks.fit_crc(b"123456789") == 0xBB3D
+    assert checks.fit_crc(b"456789", checks.fit_crc(b"123")) == 0xBB3D
+
+
+def fit_with_header(size, messages=b"\x40\x00\x00\x00\x00\x00"):
+    head = struct.pack("<BBHI4s", size, 0x10, 2132, len(messages), b".FIT")
+    # 0 in the place of the header's own checksum means that there is none.
+    whole = head + bytes(size - 12) + messages
+    return whole + struct.pack("<H", checks.fit_crc(whole))
+
+
+@pytest.mark.parametrize("size", [12, 14, 20])
+def test_a_fit_header_of_any_length_passes(write, size):
+    checks.check_original(write(fit_with_header(size)), ".fit")
+
+
+def test_a_fit_file_without_messages_passes(write):
+    checks.check_original(write(fit_with_header(14, b"")), ".fit")
+
+
+def test_chained_fit_files_pass(write):
+    checks.check_original(write(FIT + files.fit(START, 5) + FIT), ".fit")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "an empty file"),
+        (b"\x0e\x10", "no FIT header"),
+        (GPX, "no FIT header"),
+        (b"\x0b" + FIT[1:], "no FIT header"),
+        (FIT[:14], "the FIT data ends"),
+        (FIT[:-3], "the FIT data ends 1 bytes too early"),
+        (FIT[:-2], "the FIT checksum is missing"),
+        (FIT[:-1], "the FIT checksum is missing"),
+        (FIT + b"\x00", "bytes behind the end of the FIT data"),
+        (FIT + b"\x00" * 100, "bytes behind the end of the FIT data"),
+        (FIT + with_flipped(FIT, 50, 1), "the FIT checksum differs"),
+    ],
+)
+def test_damage_to_a_fit_file_is_named(write, content, says):
+    with pytest.raises(checks.Damaged, match=says):
+        checks.check_original(write(content), ".fit")
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix", "says"),
+    [
+        (GPX.replace(b"</trk>", b""), ".gpx", "not well-formed XML: mismatched tag"),
+        (TCX + b"<more/>", ".tcx", "not well-formed XML: junk"),
+        (b" " * 100, ".tcx", "not well-formed XML: no element found"),
+        (GPX.replace(b"UTF-8", b"Klingon"), ".gpx", "not well-formed XML"),
+        (GPX.replace(b"UTF-8", b"Shift_JIS"), ".gpx", "not well-formed XML"),
+        (JSON[:-1], ".json", "not valid JSON"),
+        (JSON + b"]", ".json", "not valid JSON"),
+        (b'{"a": "\xff"}', ".json", "not valid JSON"),
+        (b"[" * 100_000, ".json", "not valid JSON"),
+        (files.gzipped(FIT) + b"junk", ".fit.gz", "the gzip data is broken"),
+        (FIT, ".fit.gz", "the gzip data is broken"),
+    ],
+)
+def test_damage_to_other_kinds_is_named(write, content, suffix, says):
+    with pytest.raises(checks.Damaged, match=says):
+        checks.check_original(write(content), suffix)
+
+
+@settings(deadline=None)
+@given(
+    st.binary(max_size=300)
+    | st.builds(
+        lambda content, cut, junk, tail: content[:cut] + junk + content[cut + tail :],
+        st.sampled_from([parameter.values[0] for parameter in WHOLE]),
+        st.integers(0, 400),
+        st.binary(max_size=20),
+        st.integers(0, 400),
+    ),
+    st.sampled_from(SUFFIXES),
+)
+@example(b"\x1f\x8b\x08\x04", ".gz")
+@example(b"\x1f\x8b\x08\x00" + bytes(10), ".gz")
+@example(b"\x1f\x8b\x09" + bytes(20), ".fit.gz")
+def test_no_content_whatever_makes_a_check_crash(content, suffix):
+    found = damage(content, suffix)
+    assert found is None or found
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12))
+@example("rot13")
+@example("idna")
+@example("utf-7")
+@example("undefined")
+@example("cp037")
+@example("raw-unicode-escape")
+@example("punycode")
+@example("mbcs")
+def test_no_encoding_that_xml_declares_makes_a_check_crash(encoding):
+    damage(f'<?xml version="1.0" encoding="{encoding}"?><gpx></gpx>'.encode(), ".gpx")
+
+
+# Is it odd?
+
+
+@pytest.mark.parametrize(("content", "suffix"), WHOLE)
+def test_a_whole_file_under_its_own_suffix_is_not_odd(write, content, suffix):
+    path = write(content)
+    kind = suffix.removesuffix(".gz")
+    for sent in ("", ".gz", kind):
+        assert checks.oddity(path, sent) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "sent", "says"),
+    [
+        (FIT, ".gpx", "named .gpx, but the content is .fit"),
+        (GPX, ".xml", "named .xml, but the content is .gpx"),
+        (files.gzipped(FIT), ".tcx", "named .tcx, but the content is .fit.gz"),
+        (files.gzipped(b"who knows"), ".fit", "named .fit, but the content is .gz"),
+        (b"who knows", ".fit", "no FIT header"),
+        (b"<gpx>", ".gpx", "not well-formed XML"),
+        (b"who knows", ".gz", "the gzip data is broken"),
+        (b"who knows", ".sml", None),
+        (b"who knows", "", None),
+    ],
+)
+def test_what_is_odd_about_a_file_is_named(write, content, sent, says):
+    found = checks.oddity(write(content), sent)
+    assert found == says if says is None else (found or "").startswith(says)
+
+
+@settings(deadline=None)
+@given(
+    st.binary(max_size=200).map(lambda junk: b"\x1f\x8b\x08" + junk)
+    | st.binary(max_size=200)
+    | st.binary(max_size=200).map(files.gzipped),
+    st.sampled_from(["", ".fit", ".gz", ".sml"]),
+)
+def test_any_content_gets_a_suffix_and_an_answer(content, sent):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "original")
+        path.write_bytes(content)
+        assert checks.proper_suffix(path, sent).startswith(".")
+        found = checks.oddity(path, sent)
+    assert found is None or found
+
+
+def test_a_large_file_is_checked_to_its_end(write):
+    content = files.fit(START, 10_000)
+    assert len(content) > 3 * (1 << 16)
+    checks.check_original(write(content), ".fit")
+    with pytest.raises(checks.Damaged, match="the FIT checksum differs"):
+        checks.check_original(write(with_flipped(content, len(content) - 10, 1)), ".fit")
+
+
+def test_json_of_another_shape_is_no_damage(write):
+    checks.check_original(write(json.dumps([1, None]).encode()), ".json")

@@ -1,0 +1,623 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import strava_backup
+from strava_backup import errors
+from strava_backup.archive.directory import Archive, DiskError, Held, Marker, to_json
+from strava_backup.demo import files
+
+REPOSITORY = Path(strava_backup.__file__).parents[1]
+START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
+MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+YEAR = PurePosixPath("activities/2026")
+STEM = YEAR / "2026-05-06T07-08-09Z_5"
+META = YEAR / f"{STEM.name}.meta.json"
+NOBODY = 65534
+
+# A record as it comes out of a JSON parser; half an emoji is possible there, half of two is not.
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=())),
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=4),
+    max_leaves=20,
+)
+RECORDS = st.dictionaries(
+    st.text(st.characters(exclude_categories=())), JSON_VALUES, max_size=6
+).map(lambda record: json.loads(json.dumps(record)))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    root = tmp_path / "archive"
+    root.mkdir()
+    return Archive(root)
+
+
+def put(archive, path, content=b"x"):
+    file = archive.root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return file
+
+
+def content_of(archive):
+    return {
+        path.relative_to(archive.root).as_posix(): path.read_bytes()
+        for path in archive.root.rglob("*")
+        if not path.is_dir()
+    }
+
+
+@contextmanager
+def without_root():
+    """Run as somebody whom permissions mean something to."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def public_archive():
+    """An archive that other users can reach, unlike those below `tmp_path`."""
+    root = Path(tempfile.mkdtemp())
+    root.chmod(0o755)
+    yield Archive(root)
+    root.chmod(0o755)
+    shutil.rmtree(root)
+
+
+@contextmanager
+def files_limited_to(size):
+    """A full disk, as far as one file can tell; root feels it as well."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# The folder
+
+
+def test_the_constructor_touches_nothing(tmp_path):
+    Archive(tmp_path / "archive")
+    assert not (tmp_path / "archive").exists()
+
+
+def test_the_last_part_of_a_configured_folder_is_made(tmp_path):
+    Archive(tmp_path / "archive").prepare(with_parents=False)
+    assert (tmp_path / "archive").is_dir()
+
+
+def test_a_missing_parent_may_be_a_disk_that_is_not_mounted(tmp_path):
+    with pytest.raises(DiskError, match="is the disk mounted") as caught:
+        Archive(tmp_path / "disk" / "archive").prepare(with_parents=False)
+    assert str(tmp_path / "disk") in str(caught.value)
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "disk").exists()
+
+
+def test_the_default_folder_is_made_with_its_parents(tmp_path):
+    Archive(tmp_path / "share" / "strava-backup").prepare(with_parents=True)
+    assert (tmp_path / "share" / "strava-backup").is_dir()
+
+
+@pytest.mark.parametrize("with_parents", [True, False])
+def test_a_folder_that_is_there_is_left_as_it_is(archive, with_parents):
+    put(archive, META)
+    archive.root.chmod(0o700)
+    archive.prepare(with_parents=with_parents)
+    assert content_of(archive) == {str(META): b"x"}
+    assert stat.S_IMODE(archive.root.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("with_parents", [True, False])
+def test_a_file_in_place_of_the_folder_is_an_error_and_stays(tmp_path, with_parents):
+    (tmp_path / "archive").write_text("mine")
+    with pytest.raises(DiskError, match="cannot make the output folder"):
+        Archive(tmp_path / "archive").prepare(with_parents=with_parents)
+    assert (tmp_path / "archive").read_text() == "mine"
+
+
+# One run at a time
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from strava_backup.archive.directory import Archive
+
+with Archive(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def other_run(archive):
+    """Another process that holds the lock."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(archive.root)], cwd=REPOSITORY, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_run_is_told_so_at_once(archive, other_run):
+    started = time.monotonic()
+    with pytest.raises(errors.AnotherRun, match="is at work") as caught, archive.locked():
+        pytest.fail("both got in")
+    assert time.monotonic() - started < 2
+    assert caught.value.exit_code == 5
+    assert str(archive.root) in str(caught.value)
+    assert other_run.poll() is None
+
+
+def test_a_refused_run_does_not_free_the_lock_of_the_other(archive, other_run):
+    for _ in range(2):
+        with pytest.raises(errors.AnotherRun), archive.locked():
+            pytest.fail("both got in")
+
+
+def test_a_run_killed_hard_keeps_nobody_out(archive, other_run):
+    other_run.send_signal(signal.SIGKILL)
+    assert other_run.wait(30) == -signal.SIGKILL
+    assert (archive.root / ".lock").exists()
+    with archive.locked():
+        pass
+
+
+def test_the_lock_is_free_after_a_run_and_after_one_that_failed(archive):
+    with archive.locked():
+        pass
+    with pytest.raises(KeyError), archive.locked():
+        raise KeyError
+    with archive.locked(), pytest.raises(errors.AnotherRun), Archive(archive.root).locked():
+        pytest.fail("both got in")
+
+
+def test_a_folder_that_cannot_be_locked_is_named_and_used_all_the_same(archive, caplog):
+    (archive.root / ".lock").mkdir()
+    worked = []
+    with archive.locked():
+        worked.append(True)
+    assert worked
+    [message] = caplog.messages
+    assert message.startswith(f"{archive.root} cannot be locked, going on without")
+
+
+def test_a_folder_that_may_not_be_written_is_an_error(public_archive):
+    public_archive.root.chmod(0o555)
+    refused = pytest.raises(DiskError, match=r"cannot write into .*: Permission denied")
+    with without_root(), refused, public_archive.locked():
+        pytest.fail("it went on")
+
+
+# The marker
+
+
+def test_a_marker_is_read_back_as_it_was_saved(archive):
+    marker = Marker(
+        athlete_id=7,
+        failed=(5, 6),
+        last_walk="2026-11-22T10:00:00Z",
+        last_complete_run="2026-11-21T10:00:00Z",
+        login_refused_at=1.5,
+    )
+    archive.save_marker(marker)
+    again = Archive(archive.root)
+    again.read_marker()
+    assert again.marker == archive.marker == marker
+    assert json.loads((archive.root / ".strava-backup.json").read_bytes())["format"] == 1
+
+
+def test_an_archive_without_a_marker_has_no_owner(archive):
+    archive.read_marker()
+    assert archive.marker == Marker(athlete_id=None)
+
+
+def test_a_marker_that_says_the_same_is_not_written_again(archive):
+    archive.save_marker(Marker(athlete_id=7))
+    before = (archive.root / ".strava-backup.json").stat()
+    archive.save_marker(Marker(athlete_id=7))
+    after = (archive.root / ".strava-backup.json").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+@pytest.mark.parametrize("version", [2, 10**9, "2026 beta"])
+def test_an_archive_of_a_newer_format_is_refused_and_left_alone(archive, version):
+    file = put(archive, ".strava-backup.json", json.dumps({"format": version}).encode())
+    before = file.read_bytes()
+    with pytest.raises(errors.ConfigError, match="written by a newer strava-backup") as caught:
+        archive.read_marker()
+    assert caught.value.exit_code == 2
+    assert content_of(archive) == {".strava-backup.json": before}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 1', b"[" * 100_000]
+)
+def test_a_marker_that_cannot_be_read_counts_as_missing(archive, caplog, content):
+    put(archive, ".strava-backup.json", content)
+    archive.read_marker()
+    assert archive.marker == Marker()
+    assert "is unreadable and counts as missing" in caplog.text
+
+
+def test_what_a_marker_says_beyond_our_knowledge_is_passed_over(archive):
+    put(archive, ".strava-backup.json", b'{"format": 1, "athlete_id": 7, "mood": "fine"}')
+    archive.read_marker()
+    assert archive.marker == Marker(athlete_id=7)
+
+
+@pytest.mark.parametrize("failed", [None, 5, "5", {"5": 1}, True, [{}, "5"]])
+def test_a_marker_with_a_senseless_list_of_failures_keeps_the_owner(archive, failed):
+    content = {"format": 1, "athlete_id": 7, "failed": failed}
+    put(archive, ".strava-backup.json", json.dumps(content).encode())
+    archive.read_marker()
+    assert archive.marker == Marker(athlete_id=7)
+
+
+# What is held
+
+
+def test_an_empty_archive_holds_nothing(archive):
+    assert archive.scan() == {}
+
+
+def test_a_scan_tells_what_is_held_of_each_activity(archive):
+    ours = {"source": "api", "listed": {"api": {"name": "Run"}}}
+    put(archive, META, to_json({"id": 5, "resource_state": 3, "strava_backup": ours}))
+    put(archive, f"{STEM}.json")
+    put(archive, f"{STEM}.gpx")
+    put(archive, "activities/2025/2025-01-01T00-00-00Z_6.meta.json", b'{"resource_state": 2}')
+    put(archive, "activities/2025/2025-01-02T00-00-00Z_7.fit.gz")
+
+    inventory = archive.scan()
+
+    assert set(inventory) == {5, 6, 7}
+    assert inventory[5] == Held(
+        STEM, (YEAR / f"{STEM.name}.gpx", YEAR / f"{STEM.name}.json"), META, 3, ours
+    )
+    assert inventory[5].suffixes == (".gpx", ".json")
+    assert inventory[6].resource_state == 2
+    assert inventory[6].originals == ()
+    assert inventory[7].suffixes == (".fit.gz",)
+    assert inventory[7].metadata is None
+
+
+@pytest.mark.parametrize(
+    ("path", "suffix"),
+    [
+        ("activities/2019/2019-07-31T18-07-09Z_5.tcx", ".tcx"),
+        ("activities/2019/_5.gz", ".gz"),
+        ("activities/2019-07-31T18-07-09Z_5.GPX", ".GPX"),
+    ],
+)
+def test_an_original_that_earlier_versions_saved_is_held(archive, path, suffix):
+    put(archive, path)
+    assert archive.scan()[5].originals == (PurePosixPath(path),)
+    assert archive.scan()[5].suffixes == (suffix,)
+
+
+def test_files_of_one_activity_under_two_stems_are_one_activity(archive):
+    put(archive, YEAR / "2026-05-06T07-05-09Z_5.json")
+    put(archive, YEAR / "2026-05-06T07-08-09Z_5.gpx")
+    put(archive, YEAR / "2026-05-06T07-08-09Z_5.meta.json", b'{"resource_state": 3}')
+    [(activity_id, held)] = archive.scan().items()
+    assert activity_id == 5
+    assert held.suffixes == (".json", ".gpx")
+    assert held.resource_state == 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{YEAR}/.{STEM.name}.part",
+        f"{YEAR}/.{STEM.name}.meta.json.part",
+        f"{YEAR}/.DS_Store",
+        f"{YEAR}/notes.txt",
+        "2026-05-06T07-08-09Z_5.fit",
+        "history/activities/2026/2026-05-06T07-08-09Z_5.meta.json",
+        "photos/5_1.jpg",
+    ],
+)
+def test_other_files_are_not_held(archive, path):
+    put(archive, path)
+    assert archive.scan() == {}
+
+
+@pytest.mark.parametrize("name", [f"{META.name}~", f"{META.name}.bak", f"{META.name}.orig"])
+def test_a_copy_of_the_metadata_that_an_editor_left_is_no_original(archive, name):
+    put(archive, META, b'{"resource_state": 3}')
+    put(archive, YEAR / name)
+    assert archive.scan()[5].originals == ()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b'"text"', b'{"a":' * 50_000]
+)
+def test_metadata_that_cannot_be_read_counts_as_missing(archive, caplog, content):
+    put(archive, META, content)
+    put(archive, f"{STEM}.fit")
+    held = archive.scan()[5]
+    assert (held.resource_state, held.ours) == (None, {})
+    assert held.metadata == META
+    assert held.suffixes == (".fit",)
+    assert caplog.messages == [f"{META} is unreadable and counts as missing"]
+
+
+@pytest.mark.parametrize("ours", [None, [], "x", 5])
+def test_a_value_of_our_key_that_is_none_of_ours_counts_as_empty(archive, ours):
+    put(archive, META, to_json({"resource_state": 3, "strava_backup": ours}))
+    assert archive.scan()[5].ours == {}
+    assert archive.read_record(META) == {"resource_state": 3}
+
+
+def test_a_link_to_nowhere_does_not_stop_a_scan(archive):
+    put(archive, f"{STEM}.fit")
+    (archive.root / META).symlink_to("nowhere")
+    assert archive.scan()[5].suffixes == (".fit",)
+
+
+def test_a_folder_that_is_none_stops_a_scan(archive):
+    put(archive, "activities")
+    with pytest.raises(DiskError, match="cannot read"):
+        archive.scan()
+
+
+def test_a_folder_that_may_not_be_read_stops_a_scan(public_archive):
+    put(public_archive, f"{STEM}.fit")
+    (public_archive.root / YEAR).chmod(0o700)
+    if os.geteuid() != 0:
+        (public_archive.root / YEAR).chmod(0)
+    try:
+        with without_root(), pytest.raises(DiskError, match="Permission denied"):
+            public_archive.scan()
+    finally:
+        (public_archive.root / YEAR).chmod(0o755)
+
+
+# Metadata
+
+
+def test_metadata_is_utf_8_with_sorted_keys_and_an_indent_of_2(archive):
+    archive.save_record(
+        META, {"name": "Zum Münster", "id": 5, "map": {"z": 1, "a": []}}, history=None
+    )
+    assert content_of(archive) == {
+        str(META): """\
+{
+  "id": 5,
+  "map": {
+    "a": [],
+    "z": 1
+  },
+  "name": "Zum Münster"
+}
+""".encode()
+    }
+
+
+@given(RECORDS)
+@example({"name": "half an emoji \ud83d", "ü": "ü"})
+@settings(deadline=None)
+def test_every_record_that_json_can_hold_is_read_back(record):
+    with tempfile.TemporaryDirectory() as root:
+        archive = Archive(Path(root))
+        archive.save_record(META, record, history=None)
+        assert archive.read_record(META) == record
+        content = (archive.root / META).read_bytes()
+    content.decode()
+    assert content.endswith(b"}\n")
+
+
+@given(RECORDS)
+def test_equal_records_make_equal_files(record):
+    assert to_json(dict(reversed(record.items()))) == to_json(record)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{", b"\xff"])
+def test_a_record_that_is_none_is_read_as_none(archive, content):
+    if content is not None:
+        put(archive, META, content)
+    assert archive.read_record(META) is None
+
+
+def test_metadata_that_the_disk_does_not_give_is_an_error(archive):
+    (archive.root / META).mkdir(parents=True)
+    with pytest.raises(DiskError, match="cannot read"):
+        archive.read_record(META)
+
+
+def test_metadata_is_replaced_without_history_where_none_is_asked_for(archive):
+    archive.save_record(META, {"id": 5}, history=None)
+    archive.save_record(META, {"id": 5, "name": "Run"}, history=None)
+    assert archive.read_record(META) == {"id": 5, "name": "Run"}
+    assert set(content_of(archive)) == {str(META)}
+
+
+def test_the_first_metadata_makes_no_history(archive):
+    archive.save_record(META, {"id": 5}, history=MOMENT)
+    assert set(content_of(archive)) == {str(META)}
+
+
+def test_history_keeps_the_old_file_byte_for_byte_and_its_time(archive):
+    old = b'{ "written" : "by hand" }'
+    os.utime(put(archive, META, old), (1_000_000_000, 1_000_000_000))
+    archive.save_record(META, {"id": 5}, history=MOMENT)
+    copy = f"history/{META}.2026-11-22T10-00-00Z.json"
+    assert set(content_of(archive)) == {str(META), copy}
+    assert content_of(archive)[copy] == old
+    assert (archive.root / copy).stat().st_mtime == 1_000_000_000
+    assert archive.read_record(META) == {"id": 5}
+
+
+def test_history_is_on_disk_before_the_metadata_is_replaced(archive, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def noting_fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            calls.append("fsync folder")
+        fsync(descriptor)
+
+    def noting_replace(source, target):
+        calls.append(Path(target).relative_to(archive.root).parts[0])
+        replace(source, target)
+
+    put(archive, META, b"{}")
+    (archive.root / "history" / YEAR).mkdir(parents=True)
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    monkeypatch.setattr(os, "replace", noting_replace)
+    archive.save_record(META, {"id": 5}, history=MOMENT)
+    assert calls == ["history", "fsync folder", "activities", "fsync folder"]
+
+
+def test_two_changes_within_a_second_are_both_kept(archive):
+    for name in ("first", "second", "third"):
+        archive.save_record(META, {"name": name}, history=MOMENT)
+    kept = content_of(archive)
+    del kept[str(META)]
+    assert sorted(json.loads(content)["name"] for content in kept.values()) == ["first", "second"]
+    assert all(path.startswith(f"history/{META}.2026-11-22T10-00-0") for path in kept)
+
+
+def test_metadata_on_a_full_disk_is_an_error_and_leaves_the_old(archive):
+    archive.save_record(META, {"id": 5}, history=None)
+    with files_limited_to(1000), pytest.raises(DiskError, match="cannot write"):
+        archive.save_record(META, {"name": "x" * 2000}, history=None)
+    assert archive.read_record(META) == {"id": 5}
+    assert set(content_of(archive)) == {str(META)}
+
+
+def test_an_archive_that_vanishes_in_the_middle_of_a_run_is_not_made_again(archive):
+    archive.root.rmdir()
+    with pytest.raises(DiskError, match="cannot write"):
+        archive.save_record(META, {"id": 5}, history=None)
+    with pytest.raises(DiskError, match="cannot write"), archive.original_draft(STEM):
+        pytest.fail("it went on")
+    assert not archive.root.exists()
+
+
+# Originals
+
+
+@pytest.mark.parametrize(
+    ("content", "sent", "suffix"),
+    [
+        (files.fit(START, 5), ".fit", ".fit"),
+        (files.fit(START, 5), ".gpx", ".fit"),
+        (files.gzipped(files.fit(START, 5)), ".gz", ".fit.gz"),
+        (b"who knows", ".sml", ".sml"),
+        (b"who knows", "", ".dat"),
+    ],
+)
+def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
+    archive, content, sent, suffix
+):
+    with archive.original_draft(STEM) as draft:
+        draft.write([content[:3], content[3:]])
+        path = archive.save_original(draft, STEM, sent)
+    assert path == PurePosixPath(f"{STEM}{suffix}")
+    assert content_of(archive) == {str(path): content}
+    assert archive.scan()[5].suffixes == (suffix,)
+
+
+def save_original(archive, content, sent):
+    with archive.original_draft(STEM) as draft:
+        draft.write([content])
+        return archive.save_original(draft, STEM, sent)
+
+
+def test_an_original_is_never_overwritten(archive):
+    put(archive, f"{STEM}.fit", b"held")
+    with pytest.raises(DiskError, match="exists already and is not overwritten"):
+        save_original(archive, files.fit(START, 5), ".fit")
+    assert content_of(archive) == {f"{STEM}.fit": b"held"}
+
+
+@pytest.mark.parametrize("error", [errors.CutShort("cut short"), KeyboardInterrupt()])
+def test_a_download_cut_short_leaves_no_original(archive, error):
+    def chunks():
+        yield files.fit(START, 5)
+        raise error
+
+    with pytest.raises(type(error)), archive.original_draft(STEM) as draft:
+        draft.write(chunks())
+    assert content_of(archive) == {}
+
+
+def test_a_disk_that_runs_full_leaves_no_original(archive):
+    with (
+        pytest.raises(DiskError, match=r"cannot write .*2026-05-06T07-08-09Z_5"),
+        archive.original_draft(STEM) as draft,
+        files_limited_to(100_000),
+    ):
+        draft.write([b"x" * 60_000] * 2)
+    assert content_of(archive) == {}
+
+
+def test_a_half_written_original_is_not_held(archive):
+    with archive.original_draft(STEM) as draft:
+        draft.write([files.fit(START, 5)])
+        assert archive.scan() == {}
+
+
+def oddity_of_draft(archive, content):
+    with archive.original_draft(STEM) as draft:
+        draft.write([content])
+        return archive.oddity(draft, ".fit")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", errors.ItemError),
+        (b"<!DOCTYPE html><html>Log In</html>", errors.PageInstead),
+        (b"\n<html>", errors.PageInstead),
+    ],
+)
+def test_what_is_never_an_original_is_refused(archive, content, kind):
+    with pytest.raises(kind):
+        oddity_of_draft(archive, content)
+    assert content_of(archive) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "odd"),
+    [
+        (files.fit(START, 5), None),
+        (files.fit(START, 5)[:-1], "the FIT checksum is missing"),
+        (files.gpx(START, 5), "named .fit, but the content is .gpx"),
+    ],
+)
+def test_a_draft_tells_what_is_odd_about_it(archive, content, odd):
+    assert oddity_of_draft(archive, content) == odd

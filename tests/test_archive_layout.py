@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from strava_backup.archive import layout
+
+STEM = "2026-05-06T07-08-09Z_16600000000"
+STARTS = st.datetimes(timezones=st.timezones()).filter(
+    lambda moment: datetime(1, 1, 2) < moment.replace(tzinfo=None) < datetime(9999, 12, 30)
+)
+IDS = st.integers(1, 10**18)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (f"{STEM}.fit", (16600000000, STEM, ".fit")),
+        (f"{STEM}.fit.gz", (16600000000, STEM, ".fit.gz")),
+        (f"{STEM}.meta.json", (16600000000, STEM, ".meta.json")),
+        # Earlier versions: a month in place of the minute, no date at all, odd suffixes.
+        ("2019-07-31T18-07-09Z_77.GPX", (77, "2019-07-31T18-07-09Z_77", ".GPX")),
+        ("_77.gz", (77, "_77", ".gz")),
+        ("_77.a b", (77, "_77", ".a b")),
+    ],
+)
+def test_a_name_tells_id_stem_and_suffix(name, expected):
+    assert layout.parse_activity_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f".{STEM}.fit.part",
+        f".{STEM}.part",
+        STEM,
+        f"{STEM}.",
+        f"{STEM}.meta.json~",
+        f"{STEM}.meta.json.bak",
+        "2026-05-06T07-08-09Z_.fit",
+        "2026-05-06T07-08-09Z.fit",
+        "16600000000.fit",
+        "notes_16600000000.txt",
+        "2026-05-06T07-08-09Z_-5.fit",
+        "SHA256SUMS",
+        ".DS_Store",
+        "",
+    ],
+)
+def test_a_name_of_something_else_does_not_count(name):
+    assert layout.parse_activity_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "path"),
+    [
+        (datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC), f"activities/2026/{STEM}"),
+        (
+            datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-5))),
+            "activities/2027/2027-01-01T04-30-00Z_16600000000",
+        ),
+        (
+            datetime(207, 1, 2, 3, 4, 5, 999999, tzinfo=UTC),
+            "activities/0207/0207-01-02T03-04-05Z_16600000000",
+        ),
+    ],
+)
+def test_an_activity_is_named_by_its_start_in_utc_and_its_id(start, path):
+    assert layout.activity_stem(start, 16600000000) == PurePosixPath(path)
+
+
+@given(STARTS, IDS, st.from_regex(r"\.[a-z0-9]{1,16}(\.gz)?", fullmatch=True))
+def test_every_name_we_give_is_read_back(start, activity_id, suffix):
+    stem = layout.activity_stem(start, activity_id).name
+    assert layout.parse_activity_name(stem + suffix) == (activity_id, stem, suffix)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("Morning_Run.fit", ".fit"),
+        ("Morning_Run.FIT", ".fit"),
+        ("Morning Run.fit.gz", ".gz"),
+        ("a.b.c.gpx", ".gpx"),
+        (".fit", ".fit"),
+        ("Morning_Run", ""),
+        ("fit", ""),
+        ("", ""),
+        ("Morning_Run.", ""),
+        ("Morning_Run.f t", ""),
+        ("Morning_Run.fit\n", ""),
+        ("Morning_Run.../../../etc/passwd", ""),
+        ("Morning_Run.fit/../x", ""),
+        ("Morning_Run.fit\x00", ""),
+        ("Morning_Run.\ufb01t", ""),
+        ("Morning_Run.\uff11\uff12", ""),
+        ("Morning_Run." + "x" * 16, "." + "x" * 16),
+        ("Morning_Run." + "x" * 17, ""),
+    ],
+)
+def test_of_a_name_that_strava_sent_only_a_sane_suffix_is_taken_over(name, suffix):
+    assert layout.sent_suffix(name) == suffix
+
+
+@given(
+    st.text(st.characters(exclude_categories=()))
+    | st.text(st.sampled_from("./\\:\x00~fit \n"))
+    | st.builds("{}.{}".format, st.text(), st.sampled_from(["..", "/", "fit", "a/b", "C:", "part"]))
+)
+@example("x./..")
+@example("x.meta.json")
+def test_no_name_that_strava_sends_climbs_out_of_the_folder(name):
+    stem = layout.activity_stem(datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC), 16600000000)
+    suffix = layout.sent_suffix(name)
+    file = stem.name + (suffix or ".dat")
+    assert PurePosixPath(file).name == PureWindowsPath(file).name == file
+    assert (stem.parent / file).parent == stem.parent
+    parsed = layout.parse_activity_name(file)
+    assert parsed is not None
+    assert parsed.activity_id == 16600000000
+    assert parsed.suffix != layout.META_SUFFIX
+
+
+def test_history_has_the_same_path_and_the_moment_of_the_change_in_utc():
+    moment = datetime(2026, 11, 22, 12, 0, tzinfo=timezone(timedelta(hours=2)))
+    path = layout.ACTIVITIES / "2026" / f"{STEM}.meta.json"
+    assert layout.history_path(path, moment) == PurePosixPath(
+        f"history/activities/2026/{STEM}.meta.json.2026-11-22T10-00-00Z.json"
+    )
+
+
+def test_history_of_gear_stays_apart_from_that_of_activities():
+    moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+    assert layout.history_path(PurePosixPath("gear/b1.meta.json"), moment) == PurePosixPath(
+        "history/gear/b1.meta.json.2026-11-22T10-00-00Z.json"
+    )
