@@ -1,0 +1,384 @@
+"""The INI file -> a frozen Config; writes renewed secrets back, comments kept.
+
+Knows what the keys mean, not what is done with them. Reads no environment.
+"""
+
+from __future__ import annotations
+
+import configparser
+import errno
+import math
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import appdirs
+
+from strava_backup import errors
+from strava_backup.archive.atomic import Draft
+
+SOURCES = ("auto", "api", "website")
+BASE_URL = "https://www.strava.com/api/v3"
+
+_FILE_NAME = "strava-backup.conf"
+_SECRETS = ("client_secret", "refresh_token", "jwt", "session", "password")
+_PLAIN_KEYS = {
+    "global": ("output_dir", "source", "delay", "warn_days"),
+    "api": ("client_id", "client_secret", "refresh_token", "base_url"),
+    "user": ("jwt", "session", "email", "password"),
+}
+# `{}` would be taken for places to fill in.
+_HTTPS_URL = re.compile(r"https://[^\s/{}?#]+(/[^\s{}?#]*)?")
+
+T = TypeVar("T")
+
+
+class Secret(NamedTuple):
+    """A secret and where it came from: `file` if it has one of its own, else the config.
+
+    A `read_only` one came from where nothing can be written back, such as a command.
+    """
+
+    value: str
+    file: Path | None = None
+    read_only: bool = False
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+
+@dataclass(frozen=True)
+class Api:
+    """The section [api]."""
+
+    client_id: str
+    client_secret: Secret
+    refresh_token: Secret
+    base_url: str = BASE_URL
+
+
+@dataclass(frozen=True)
+class User:
+    """The section [user]: at least one way to sign in to the website."""
+
+    jwt: Secret | None = None
+    session: Secret | None = None
+    email: str | None = field(default=None, repr=False)
+    password: Secret | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole config; `delay` is in seconds, `warn_days` in days."""
+
+    path: Path
+    output_dir: Path
+    makes_parents: bool
+    source: str = "auto"
+    delay: float = 2.0
+    warn_days: int = 7
+    api: Api | None = None
+    user: User | None = None
+
+    def store(self, section: str, name: str, value: str) -> None:
+        """Write a renewed secret back to where it came from. Raises ConfigError.
+
+        A read-only one is left to its owner.
+        """
+        secret = getattr(getattr(self, section), name)
+        if secret is not None and secret.read_only:
+            return
+        path = secret.file if secret is not None and secret.file else self.path
+        try:
+            if path != self.path:
+                _replace(path, value.encode() + b"\n")
+            else:
+                _replace(path, _with_value(path, section, name, value))
+        except OSError as error:
+            raise errors.ConfigError(
+                f"cannot write the renewed {name} into {path}: {error.strerror or error}"
+            ) from error
+        except (ValueError, configparser.Error):
+            # Somebody spoilt it during the run. From None: the cause quotes lines of it.
+            raise errors.ConfigError(
+                f"cannot write the renewed {name} into {path}: it is no config any more"
+            ) from None
+
+    def check_storable(self, section: str, name: str) -> None:
+        """Make sure that `store` will work, before a token is spent on it. Raises ConfigError."""
+        secret = getattr(getattr(self, section), name)
+        if secret.read_only:
+            return
+        path = Path(os.path.realpath(secret.file or self.path))
+        try:
+            with open(path, "r+b"), Draft(path.parent, path.name, 0o600):
+                pass
+        except OSError as error:
+            raise errors.ConfigError(
+                f"{path} and its folder must be writable, since Strava may replace [{section}] "
+                f"{name} at any time: {error.strerror or error}"
+            ) from error
+
+
+def places(environ: Mapping[str, str]) -> list[Path]:
+    """Where a config is looked for when none is named, the preferred place first."""
+    folders = [Path.home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
+    if environ.get("XDG_CONFIG_HOME"):
+        folders.insert(0, Path(environ["XDG_CONFIG_HOME"]))
+    return [folder / _FILE_NAME for folder in folders]
+
+
+def sample_path() -> Path:
+    """The sample config that is installed with the package."""
+    return Path(__file__).with_name("strava-backup.conf.sample")
+
+
+def load(path: Path) -> Config:
+    """Read a config. Raises ConfigError with every problem found."""
+    parser = configparser.RawConfigParser(default_section="")
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
+    except OSError as error:
+        raise errors.ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise errors.ConfigError(f"{path} is not UTF-8") from error
+    except configparser.Error as error:
+        raise errors.ConfigError(_syntax_problem(path, error)) from None
+    return _Reader(path, parser).config()
+
+
+def default_output_dir() -> Path:
+    """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it."""
+    system = Path(appdirs.user_data_dir("strava-backup", False))
+    customary = Path.home() / ".local" / "share" / "strava-backup"
+    return customary if customary.is_dir() and not system.is_dir() else system
+
+
+class _Reader:
+    """Reads sections into values and gathers the problems on the way."""
+
+    def __init__(self, path: Path, parser: configparser.RawConfigParser) -> None:
+        self._path = path
+        self._parser = parser
+        self._problems: list[str] = []
+
+    def config(self) -> Config:
+        self._refuse_unknown()
+        output_dir = self._text("global", "output_dir")
+        config = Config(
+            path=self._path,
+            output_dir=self._file_path(output_dir) if output_dir else default_output_dir(),
+            makes_parents=output_dir is None,
+            source=self._value("global", "source", _source, "auto"),
+            delay=self._value("global", "delay", _seconds, 2.0),
+            warn_days=self._value("global", "warn_days", _days, 7),
+            api=self._api(),
+            user=self._user(),
+        )
+        if not self._problems and config.api is None and config.user is None:
+            self._problems.append(
+                "neither [api] nor [user] is filled in, so there is nothing to do: see README"
+            )
+        if self._problems:
+            raise errors.ConfigError(*(f"{self._path}: {problem}" for problem in self._problems))
+        return config
+
+    def _refuse_unknown(self) -> None:
+        for section in self._parser.sections():
+            if section not in _PLAIN_KEYS:
+                self._problems.append(f"unknown section [{section}]")
+                continue
+            known = {key for plain in _PLAIN_KEYS[section] for key in _forms(plain)}
+            for key in self._parser.options(section):
+                if key not in known:
+                    self._problems.append(f"[{section}] {key}: unknown key")
+
+    def _api(self) -> Api | None:
+        client_id = self._value("api", "client_id", _number, None)
+        client_secret = self._secret("api", "client_secret")
+        refresh_token = self._secret("api", "refresh_token")
+        base_url = self._value("api", "base_url", _https_url, BASE_URL)
+        values = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "refresh_token": refresh_token,
+        }
+        if not any(values.values()):
+            return None
+        for name, value in values.items():
+            if not value and not self._has_problem("api", name):
+                self._problems.append(f"[api] {name}: missing")
+        if client_id is None or client_secret is None or refresh_token is None:
+            return None
+        return Api(client_id, client_secret, refresh_token, base_url)
+
+    def _user(self) -> User | None:
+        email = self._text("user", "email")
+        password = self._secret("user", "password")
+        for name, value, other in (("password", password, email), ("email", email, password)):
+            if other and not value and not self._has_problem("user", name):
+                self._problems.append(f"[user] {name}: missing")
+        user = User(self._secret("user", "jwt"), self._secret("user", "session"), email, password)
+        return None if user == User() else user
+
+    def _has_problem(self, section: str, key: str) -> bool:
+        return any(problem.startswith(f"[{section}] {key}") for problem in self._problems)
+
+    def _text(self, section: str, key: str) -> str | None:
+        """A value; None where it is missing, empty, or a placeholder of the sample."""
+        text = self._parser.get(section, key, fallback="").strip()
+        return None if not text or (text.startswith("<") and text.endswith(">")) else text
+
+    def _value(self, section: str, key: str, parse: Callable[[str], T], default: T) -> T:
+        text = self._text(section, key)
+        if text is None:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self._problems.append(f"[{section}] {key}: {error}")
+            return default
+
+    def _secret(self, section: str, name: str) -> Secret | None:
+        given = [form for form in _forms(name) if self._text(section, form)]
+        if len(given) > 1:
+            self._problems.append(f"[{section}] {name}: given as {' and '.join(given)}")
+        if not given:
+            return None
+        text = self._text(section, given[0]) or ""
+        try:
+            secret = self._secret_from(given[0].removeprefix(name), text)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            reason = getattr(error, "strerror", None) or _without_output(error)
+            self._problems.append(f"[{section}] {given[0]}: {reason}")
+            return None
+        # All but the password travel in headers, which take nothing else.
+        if not secret.value.isprintable() or (name != "password" and not secret.value.isascii()):
+            self._problems.append(f"[{section}] {given[0]}: not one line of plain text")
+            return None
+        if not secret.value:
+            self._problems.append(f"[{section}] {given[0]}: empty")
+            return None
+        return secret
+
+    def _secret_from(self, form: str, text: str) -> Secret:
+        if form == "_file":
+            file = self._file_path(text)
+            return Secret(file.read_text(encoding="utf-8").strip(), file)
+        if form == "_command":
+            # A shell, since the config is its owner's own and such commands have pipes.
+            result = subprocess.run(text, shell=True, check=True, stdout=subprocess.PIPE)  # noqa: S602
+            return Secret(result.stdout.decode().strip(), read_only=True)
+        # A long token may have been folded over several lines.
+        return Secret("".join(text.splitlines()))
+
+    def _file_path(self, text: str) -> Path:
+        return Path(os.path.abspath(self._path.parent / os.path.expanduser(text)))
+
+
+def _forms(key: str) -> tuple[str, ...]:
+    """The keys under which a value may stand."""
+    if key not in _SECRETS:
+        return (key,)
+    forms = (key, f"{key}_file", f"{key}_command")
+    # A command could not be given the new token that Strava may send.
+    return forms[:2] if key == "refresh_token" else forms
+
+
+def _source(text: str) -> str:
+    if text not in SOURCES:
+        raise ValueError(f"must be one of {', '.join(SOURCES)}, not {text!r}")
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 3600:
+        raise ValueError(f"must be a number of seconds from 0 to 3600, not {text!r}")
+    return value
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"must be a number of days, not {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> str | None:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("must be the number that Strava shows for your application")
+    return text
+
+
+def _https_url(text: str) -> str:
+    if not _HTTPS_URL.fullmatch(text):
+        raise ValueError("must be an address that begins with https://")
+    return text.rstrip("/")
+
+
+def _without_output(error: Exception) -> str:
+    """What went wrong, without what a command printed: that may be a secret."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"the command ended with status {error.returncode}"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return str(error)
+
+
+def _syntax_problem(path: Path, error: configparser.Error) -> str:
+    """What is wrong with the file, without quoting its lines: they may hold secrets."""
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"{path}, line {error.lineno}: [{error.section}] {error.option} stands there twice"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"{path}, line {error.lineno}: [{error.section}] stands there twice"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"{path}, line {error.lineno}: a [section] has to come first"
+    if isinstance(error, configparser.ParsingError):
+        lines = ", ".join(str(number) for number, _ in error.errors)
+        return f"{path}, line {lines}: neither a [section] nor a key = value"
+    return f"{path}: not a config file"
+
+
+def _with_value(path: Path, section: str, name: str, value: str) -> bytes:
+    """The config's text with one value changed, everything else as it stands."""
+    from configupdater import ConfigUpdater
+
+    text = path.read_bytes().decode()
+    start = "\ufeff" if text.startswith("\ufeff") else ""
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    updater = ConfigUpdater()
+    updater.read_string(text.removeprefix(start).replace("\r\n", "\n"))
+    if not updater.has_section(section):
+        updater.add_section(section)
+    updater[section][name] = value
+    return (start + str(updater).replace("\n", line_end)).encode()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file anew, atomically; a link stays a link, and mode and owner stay."""
+    real = Path(os.path.realpath(path))
+    before = real.stat()
+    with Draft(real.parent, real.name, 0o600) as draft:
+        draft.write([data])
+        os.chmod(draft.path, stat.S_IMODE(before.st_mode))
+        if hasattr(os, "chown") and os.geteuid() == 0:
+            os.chown(draft.path, before.st_uid, before.st_gid)
+        try:
+            draft.save_as(real)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            # A file mounted by itself into a container cannot be renamed over; a new token that
+            # is written in place is safer there than one that is lost.
+            with open(real, "r+b") as file:
+                file.write(data)
+                file.truncate()
+                os.fsync(file.fileno())

@@ -1,0 +1,611 @@
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import strava_backup
+from strava_backup import config, errors
+from strava_backup.config import BASE_URL, Api, Secret, User
+
+REPOSITORY = Path(strava_backup.__file__).parents[1]
+SECRET = "s3cret-Value"
+API = "[api]\nclient_id = 123\nclient_secret = abc\nrefresh_token = def\n"
+NOBODY = 65534
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    path = tmp_path / "somebody"
+    path.mkdir()
+    monkeypatch.setenv("HOME", str(path))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return path
+
+
+@pytest.fixture
+def path(home):
+    return home / "strava-backup.conf"
+
+
+@pytest.fixture
+def load(path):
+    """Write a config, and read it."""
+
+    def load(content):
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return config.load(path)
+
+    return load
+
+
+@pytest.fixture
+def problems(load, path):
+    """The problems of a config, without the path that begins each of them."""
+
+    def problems(content):
+        with pytest.raises(errors.ConfigError) as caught:
+            load(content)
+        assert caught.value.exit_code == 2
+        assert all(problem.startswith(str(path)) for problem in caught.value.problems)
+        return [problem.removeprefix(str(path)).lstrip(":, ") for problem in caught.value.problems]
+
+    return problems
+
+
+@contextmanager
+def without_root():
+    """Run as somebody whom permissions mean something to."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def public_folder():
+    """A folder that other users can reach, unlike those below `tmp_path`."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+# What a config says
+
+
+def test_every_key_has_its_place(load, home, path):
+    loaded = load(
+        """\
+[global]
+output_dir = /backup
+source = website
+delay = 0.5
+warn_days = 14
+[api]
+client_id = 123
+client_secret = abc
+refresh_token = def
+base_url = https://strava.example/api/
+[user]
+jwt = ghi
+session = jkl
+email = me@example.org
+password = mno
+"""
+    )
+    assert loaded == config.Config(
+        path=path,
+        output_dir=Path("/backup"),
+        makes_parents=False,
+        source="website",
+        delay=0.5,
+        warn_days=14,
+        api=Api("123", Secret("abc"), Secret("def"), "https://strava.example/api"),
+        user=User(Secret("ghi"), Secret("jkl"), "me@example.org", Secret("mno")),
+    )
+
+
+def test_what_is_left_out_has_a_default(load):
+    loaded = load(API)
+    assert (loaded.source, loaded.delay, loaded.warn_days) == ("auto", 2.0, 7)
+    assert loaded.api == Api("123", Secret("abc"), Secret("def"), BASE_URL)
+    assert loaded.user is None
+    assert loaded.makes_parents
+
+
+@pytest.mark.parametrize(
+    ("section", "user"),
+    [
+        ("jwt = a", User(jwt=Secret("a"))),
+        ("session = a", User(session=Secret("a"))),
+        ("email = a@b\npassword = c", User(email="a@b", password=Secret("c"))),
+    ],
+)
+def test_one_way_to_sign_in_is_enough(load, section, user):
+    loaded = load(f"[user]\n{section}\n")
+    assert (loaded.api, loaded.user) == (None, user)
+
+
+@pytest.mark.parametrize(
+    ("value", "output_dir"),
+    [
+        ("/backup", "/backup"),
+        ("~/backup", "{home}/backup"),
+        ("~", "{home}"),
+        ("backup", "{home}/backup"),
+        ("../backup", "{home}/../backup"),
+        ("/back up/50% of it", "/back up/50% of it"),
+    ],
+)
+def test_an_output_folder_is_relative_to_the_config_or_to_the_home(load, home, value, output_dir):
+    loaded = load(f"[global]\noutput_dir = {value}\n{API}")
+    assert loaded.output_dir == Path(os.path.normpath(output_dir.format(home=home)))
+    assert not loaded.makes_parents
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the places of other systems differ")
+@pytest.mark.parametrize(
+    ("xdg", "existing", "expected"),
+    [
+        (None, [], ".local/share/strava-backup"),
+        (None, [".local/share/strava-backup"], ".local/share/strava-backup"),
+        ("xdg", [], "xdg/strava-backup"),
+        ("xdg", ["xdg/strava-backup", ".local/share/strava-backup"], "xdg/strava-backup"),
+        ("xdg", [".local/share/strava-backup"], ".local/share/strava-backup"),
+    ],
+)
+def test_without_an_output_folder_the_customary_place_counts(
+    monkeypatch, load, home, xdg, existing, expected
+):
+    if xdg:
+        monkeypatch.setenv("XDG_DATA_HOME", str(home / xdg))
+    for folder in existing:
+        (home / folder).mkdir(parents=True)
+    loaded = load(API)
+    assert loaded.output_dir == home / expected
+    assert loaded.makes_parents
+
+
+def test_a_config_is_looked_for_in_the_customary_places_in_their_order(home):
+    file = "strava-backup.conf"
+    assert config.places({"XDG_CONFIG_HOME": "/xdg"})[:2] == [
+        Path("/xdg", file),
+        home / ".config" / file,
+    ]
+    for environment in ({}, {"XDG_CONFIG_HOME": ""}):
+        assert config.places(environment)[0] == home / ".config" / file
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeff" + API,
+        API.replace("\n", "\r\n"),
+        API.replace(" = ", "="),
+        API.replace(" = ", " : "),
+        API.replace("client_id", "Client_ID"),
+        "# comment\n\n" + API.replace("\n", "\n\n; comment\n"),
+    ],
+)
+def test_a_config_may_come_from_any_editor(load, content):
+    assert load(content).api == Api("123", Secret("abc"), Secret("def"))
+
+
+@pytest.mark.parametrize("value", ["50%", "%(jwt)s", "%%", "a=b:c", "a;b#c", "${HOME}", "$HOME"])
+def test_a_value_is_taken_as_it_stands(load, value):
+    assert load(f"[user]\njwt = {value}\n").user == User(jwt=Secret(value))
+
+
+def test_a_token_may_be_folded_over_several_lines(load):
+    assert load("[user]\njwt = abc\n  def\n  ghi\n").user == User(jwt=Secret("abcdefghi"))
+
+
+# What is wrong with it
+
+
+def test_every_problem_is_told_at_once_with_its_section_and_key(problems):
+    found = problems(
+        """\
+[global]
+output_dri = /backup
+source = web
+delay = soon
+warn_days = -1
+[api]
+client_id = me
+client_secret = abc
+base_url = http://strava.example
+[user]
+email = me@example.org
+jwt_file = /nowhere/at/all
+refresh_token = abc
+[users]
+jwt = abc
+"""
+    )
+    assert sorted(found) == [
+        "[api] base_url: must be an address that begins with https://",
+        "[api] client_id: must be the number that Strava shows for your application",
+        "[api] refresh_token: missing",
+        "[global] delay: must be a number of seconds from 0 to 3600, not 'soon'",
+        "[global] output_dri: unknown key",
+        "[global] source: must be one of auto, api, website, not 'web'",
+        "[global] warn_days: must be a number of days, not '-1'",
+        "[user] jwt_file: No such file or directory",
+        "[user] password: missing",
+        "[user] refresh_token: unknown key",
+        "unknown section [users]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "neither [api] nor [user] is filled in, so there is nothing to do: see README"),
+        ("[api]\n[user]\n", "neither [api] nor [user] is filled in"),
+        (f"[DEFAULT]\njwt = a\n{API}", "unknown section [DEFAULT]"),
+        (f"[global]\ndelay = nan\n{API}", "[global] delay: must be a number"),
+        (f"[global]\ndelay = inf\n{API}", "[global] delay: must be a number"),
+        (f"[global]\ndelay = -1\n{API}", "[global] delay: must be a number"),
+        (f"[global]\ndelay = 3601\n{API}", "[global] delay: must be a number"),
+        (f"[global]\nwarn_days = 1.5\n{API}", "[global] warn_days: must be a number"),
+        (f"[global]\nwarn_days = ²\n{API}", "[global] warn_days: must be a number"),
+        (f"{API}base_url = https://\n", "[api] base_url: must be an address"),
+        (f"{API}base_url = https:///api\n", "[api] base_url: must be an address"),
+        (f"{API}base_url = https://strava.example/a b\n", "[api] base_url: must be an address"),
+        (f"{API}base_url = https://a.example\n  b\n", "[api] base_url: must be an address"),
+        (API.replace("client_secret = abc\n", ""), "[api] client_secret: missing"),
+        (API.replace("client_id = 123\n", ""), "[api] client_id: missing"),
+        (f"{API}refresh_token_command = true\n", "[api] refresh_token_command: unknown key"),
+        (f"{API}client_id_file = x\n", "[api] client_id_file: unknown key"),
+        ("[user]\nemail = a@b\n", "[user] password: missing"),
+        ("[user]\npassword = a\n", "[user] email: missing"),
+        ("[user]\njwt = a\njwt_command = b\n", "[user] jwt: given as jwt and jwt_command"),
+        ("[user]\njwt = a\njwt_file = b\n", "[user] jwt: given as jwt and jwt_file"),
+        ("[user]\njwt = ä\n", "[user] jwt: not one line of plain text"),
+        ("[user]\nsession = a\x07b\n", "[user] session: not one line of plain text"),
+        ("[user]\njwt_command = exit 3\n", "[user] jwt_command: the command ended with status 3"),
+        ("[user]\njwt_command = true\n", "[user] jwt_command: empty"),
+        ("[user]\njwt_command = echo a; echo b\n", "[user] jwt_command: not one line"),
+        ("[user]\njwt_command = printf '\\377'\n", "[user] jwt_command: not UTF-8"),
+        ("[user]\njwt_file = .\n", "[user] jwt_file: Is a directory"),
+        ("[user]\njwt_file = /dev/null\n", "[user] jwt_file: empty"),
+        ("[user]\njwt = a\njwt = b\n", "line 3: [user] jwt stands there twice"),
+        ("[user]\njwt = a\nJWT = b\n", "line 3: [user] jwt stands there twice"),
+        ("[user]\njwt = a\n[user]\n", "line 3: [user] stands there twice"),
+        ("jwt = a\n", "line 1: a [section] has to come first"),
+        ("[user]\njwt = a\nabc\n\ndef\n", "line 3, 5: neither a [section] nor a key = value"),
+        (b"[user]\njwt = \xff\n", "is not UTF-8"),
+    ],
+)
+def test_a_problem_is_named(problems, content, problem):
+    [found] = problems(content)
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("name", ["nothing.conf", ""])
+def test_a_config_that_cannot_be_read_is_an_error(home, name):
+    with pytest.raises(errors.ConfigError, match=f"cannot read {home / name}: "):
+        config.load(home / name)
+
+
+def test_the_sample_as_it_comes_is_a_config_that_is_not_filled_in(problems):
+    [problem] = problems(config.sample_path().read_text())
+    assert problem.startswith("neither [api] nor [user] is filled in")
+
+
+def test_the_sample_filled_in_is_a_config(load):
+    sample = config.sample_path().read_text()
+    sample = sample.replace("<client id>", "123").replace("<client secret>", "abc")
+    loaded = load(sample.replace("<refresh token>", "def"))
+    assert loaded.api == Api("123", Secret("abc"), Secret("def"))
+    assert loaded.user is None
+
+
+@pytest.mark.parametrize("value", ["", "<jwt>", "<>", "<a b>"])
+def test_an_empty_value_and_a_placeholder_of_the_sample_count_as_unset(load, value):
+    loaded = load(f"{API}[user]\njwt = {value}\njwt_file = {value}\nsession = abc\n")
+    assert loaded.user == User(session=Secret("abc"))
+
+
+# Secrets that come from elsewhere
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(load, home):
+    (home / "jwt").write_text("abc\n")
+    (home / "secret").write_text("def")
+    loaded = load(
+        "[user]\njwt_file = ~/jwt\n"
+        "[api]\nclient_id = 1\nclient_secret_file = secret\nrefresh_token = ghi\n"
+    )
+    assert loaded.user == User(jwt=Secret("abc", home / "jwt"))
+    assert loaded.api.client_secret == Secret("def", home / "secret")
+
+
+def test_a_secret_may_come_from_a_command_with_a_pipe(load):
+    loaded = load("[user]\nemail = a@b\npassword_command = echo 'p w%' | tr w W\n")
+    assert loaded.user.password == Secret("p W%", read_only=True)
+
+
+def test_a_password_may_have_any_letters(load):
+    assert load("[user]\nemail = a@b\npassword = pässwörd €\n").user.password.value == "pässwörd €"
+
+
+def test_a_config_does_not_show_its_secrets(load, home):
+    (home / "session").write_text(f"{SECRET}-5")
+    loaded = load(
+        f"[api]\nclient_id = 1\nclient_secret = {SECRET}-1\nrefresh_token = {SECRET}-2\n"
+        f"[user]\njwt = {SECRET}-3\nemail = a@b\npassword = {SECRET}-4\nsession_file = session\n"
+    )
+    secrets = [loaded.api.client_secret, loaded.api.refresh_token, loaded.user.session]
+    assert all(SECRET in secret.value for secret in secrets)
+    for thing in (loaded, loaded.api, loaded.user, secrets, vars(loaded), *secrets):
+        assert SECRET not in repr(thing)
+        assert SECRET not in str(thing)
+        assert SECRET not in f"{thing}"
+    assert "a@b" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{SECRET}\n",
+        f"jwt = {SECRET}\n",
+        f"[user]\n{SECRET}\n",
+        f"[user]\njwt = a\n{SECRET}\n",
+        f"[user]\njwt = {SECRET}\njwt = {SECRET}\n",
+        f"[user]\njwt = {SECRET}\n[user]\n",
+        f"[user]\njwt = {SECRET}\njwt_command = echo {SECRET}\n",
+        f"[user]\njwt = {SECRET}ä\n",
+        f"[user]\njwt = {SECRET}\x1b\n",
+        f"[user]\njwt = {SECRET}\n".encode() + b"\xff",
+        f"[user]\npassword = {SECRET}\n",
+        f"[user]\njwt_command = echo {SECRET}; false\n",
+        f"[user]\njwt_command = echo {SECRET}; echo {SECRET}\n",
+        f"[user]\njwt_command = echo {SECRET}; printf '\\377'\n",
+        f"[api]\nclient_id = {SECRET}\n",
+        f"[api]\nclient_secret = {SECRET}\n",
+        f"[user]\njwt = {SECRET}\n[nonsense]\n",
+    ],
+)
+def test_no_error_shows_a_secret_nor_does_its_traceback(load, content):
+    with pytest.raises(errors.ConfigError) as caught:
+        load(content)
+    assert SECRET.lower() not in "".join(traceback.format_exception(caught.value)).lower()
+
+
+# Writing a renewed secret back
+
+# The config before, and after `jwt` was renewed to NEW.
+WRITTEN_BACK = [
+    pytest.param("[user]\njwt = old\n", "[user]\njwt = NEW\n", id="the value alone"),
+    pytest.param(
+        "# mine\n\n[user]\n; the session\njwt = old\n# its end\nemail = a\npassword = %b\n\n"
+        "[global]\n# fast\ndelay = 0\n",
+        "# mine\n\n[user]\n; the session\njwt = NEW\n# its end\nemail = a\npassword = %b\n\n"
+        "[global]\n# fast\ndelay = 0\n",
+        id="comments, order and blank lines",
+    ),
+    pytest.param(
+        "# mine\r\n[user]\r\njwt = old\r\nsession = a\r\n",
+        "# mine\r\n[user]\r\njwt = NEW\r\nsession = a\r\n",
+        id="the line ends of Windows",
+    ),
+    pytest.param("\ufeff[user]\njwt = old\n", "\ufeff[user]\njwt = NEW\n", id="byte order mark"),
+    pytest.param(
+        "[user]\njwt = ol\n  d\nsession = a\n", "[user]\njwt = NEW\nsession = a\n", id="folded"
+    ),
+    pytest.param(
+        "[user]\nJWT : old\nsession=a\n", "[user]\nJWT : NEW\nsession=a\n", id="another spelling"
+    ),
+    pytest.param(
+        "[user]\njwt = <jwt>\nsession = a\n",
+        "[user]\njwt = NEW\nsession = a\n",
+        id="a placeholder",
+    ),
+    pytest.param(
+        "[user]\nsession = a", "[user]\nsession = a\njwt = NEW\n", id="a new key at the end"
+    ),
+    pytest.param(
+        "[user]\r\nsession = a\r\n[global]\r\ndelay = 0\r\n",
+        "[user]\r\nsession = a\r\njwt = NEW\r\n[global]\r\ndelay = 0\r\n",
+        id="a new key in the middle",
+    ),
+    pytest.param(
+        "[user]\nsession = 100%\nemail = Zoë 50%(x)s\npassword = ${p}\njwt = old\n",
+        "[user]\nsession = 100%\nemail = Zoë 50%(x)s\npassword = ${p}\njwt = NEW\n",
+        id="percent signs",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), WRITTEN_BACK)
+def test_a_renewed_secret_changes_its_own_line_and_nothing_else(load, path, before, after):
+    load(before).store("user", "jwt", "NEW")
+    assert path.read_bytes() == after.encode()
+    assert config.load(path).user.jwt == Secret("NEW")
+
+
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).filter(
+        lambda value: not (value.startswith("<") and value.endswith(">"))
+    )
+)
+@example("%(x)s")
+@example("100%")
+@example("#a;b")
+@example("[api]")
+@example("=")
+@example("a\\nb")
+@settings(deadline=None)
+def test_every_token_is_read_back_as_it_was_stored(value):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "strava-backup.conf")
+        path.write_text(f"{API}# mine\n")
+        config.load(path).store("api", "refresh_token", value)
+        loaded = config.load(path)
+        text = path.read_text()
+    assert loaded.api == Api("123", Secret("abc"), Secret(value))
+    assert text.endswith("\n# mine\n")
+
+
+def test_a_second_renewal_replaces_the_first(load, path):
+    loaded = load(API)
+    loaded.store("api", "refresh_token", "first")
+    loaded.store("api", "refresh_token", "second")
+    assert path.read_text() == API.replace("def", "second")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_writing_back_keeps_the_mode(load, path, mode):
+    loaded = load(API)
+    path.chmod(mode)
+    loaded.store("api", "refresh_token", "new")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_writing_back_as_root_keeps_the_owner(load, path):
+    loaded = load(API)
+    os.chown(path, NOBODY, NOBODY)
+    loaded.store("api", "refresh_token", "new")
+    assert (path.stat().st_uid, path.stat().st_gid) == (NOBODY, NOBODY)
+
+
+def test_writing_back_keeps_a_link_and_changes_what_it_points_to(home, path):
+    real = home / "dotfiles" / "strava.conf"
+    real.parent.mkdir()
+    real.write_text(API)
+    path.symlink_to("dotfiles/strava.conf")
+    config.load(path).store("api", "refresh_token", "new")
+    assert os.readlink(path) == "dotfiles/strava.conf"
+    assert real.read_text() == API.replace("def", "new")
+    assert list(real.parent.iterdir()) == [real]
+
+
+def test_writing_back_leaves_nothing_else_behind(load, home, path):
+    load(API).store("api", "refresh_token", "new")
+    assert list(home.iterdir()) == [path]
+
+
+def test_a_secret_from_a_file_is_written_back_into_that_file_alone(load, home, path):
+    token = home / "token"
+    token.write_text("def\n")
+    token.chmod(0o600)
+    content = API.replace("refresh_token = def", "refresh_token_file = token")
+    load(content).store("api", "refresh_token", "100%")
+    assert token.read_text() == "100%\n"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert path.read_text() == content
+    assert config.load(path).api.refresh_token == Secret("100%", token)
+
+
+def test_a_secret_from_a_command_is_left_to_its_owner(load, path):
+    content = "[user]\njwt_command = echo abc\n"
+    loaded = load(content)
+    loaded.check_storable("user", "jwt")
+    loaded.store("user", "jwt", "new")
+    assert path.read_text() == content
+
+
+def test_what_was_edited_during_the_run_is_kept(load, path):
+    loaded = load(API)
+    path.write_text(f"# meanwhile\n{API}")
+    loaded.store("api", "refresh_token", "new")
+    assert path.read_text() == f"# meanwhile\n{API}".replace("def", "new")
+
+
+@pytest.mark.parametrize(
+    "content", [None, f"{SECRET}\n", f"[api]\n{SECRET}\n", b"\xff", "[api]\na = 1\na = 2\n"]
+)
+def test_a_config_that_was_spoilt_during_the_run_is_an_error_without_secrets(load, path, content):
+    loaded = load(API)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(
+        errors.ConfigError, match="cannot write the renewed refresh_token"
+    ) as caught:
+        loaded.store("api", "refresh_token", f"{SECRET}-new")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert path.exists() is (content is not None)
+
+
+def test_checking_that_a_secret_can_be_stored_changes_nothing(load, home, path):
+    loaded = load(API)
+    before = path.stat()
+    loaded.check_storable("api", "refresh_token")
+    after = path.stat()
+    assert path.read_text() == API
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert list(home.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o444, 0o777), (0o666, 0o555)])
+def test_a_config_that_cannot_be_replaced_is_found_before_a_token_is_spent(
+    public_folder, file_mode, folder_mode
+):
+    path = public_folder / "strava-backup.conf"
+    path.write_text(API)
+    loaded = config.load(path)
+    path.chmod(file_mode)
+    public_folder.chmod(folder_mode)
+    with without_root(), pytest.raises(errors.ConfigError, match="must be writable") as caught:
+        loaded.check_storable("api", "refresh_token")
+    assert "[api] refresh_token" in str(caught.value)
+    assert "Permission denied" in str(caught.value)
+
+
+def test_a_config_that_cannot_be_replaced_stays_as_it_is(public_folder):
+    path = public_folder / "strava-backup.conf"
+    path.write_text(API)
+    loaded = config.load(path)
+    public_folder.chmod(0o555)
+    with without_root(), pytest.raises(errors.ConfigError, match="Permission denied") as caught:
+        loaded.store("api", "refresh_token", SECRET)
+    assert SECRET not in str(caught.value)
+    assert path.read_text() == API
+
+
+STORE = """
+import sys
+from pathlib import Path
+from strava_backup import config
+
+loaded = config.load(Path(sys.argv[1]))
+loaded.check_storable("api", "refresh_token")
+loaded.store("api", "refresh_token", "new")
+"""
+
+
+def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, home, path):
+    namespace = ["unshare", "--mount", "--map-root-user"]
+    if not shutil.which("unshare") or subprocess.run([*namespace, "true"], check=False).returncode:
+        pytest.skip("no mount namespaces here")
+    load(f"{API}# {'x' * 100}\n")
+    mount_and_store = 'mount --bind "$1" "$1" && exec "$2" -c "$3" "$1"'
+    subprocess.run(
+        [*namespace, "sh", "-c", mount_and_store, "sh", path, sys.executable, STORE],
+        cwd=REPOSITORY,
+        check=True,
+        timeout=60,
+    )
+    assert path.read_text() == API.replace("def", "new") + f"# {'x' * 100}\n"
+    assert list(home.iterdir()) == [path]
