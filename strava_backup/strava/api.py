@@ -1,0 +1,256 @@
+"""The API as a source of activities. The only user of stravalib.
+
+Records are passed on as they come: stravalib's models drop fields and reject others, so that only
+its transport, token handling and errors are used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import requests
+
+from strava_backup import errors
+from strava_backup.strava import transport
+from strava_backup.strava.records import Record, record_id
+
+if TYPE_CHECKING:
+    from stravalib import Client
+    from stravalib.exc import Fault
+
+SETTINGS = "https://www.strava.com/settings/api"
+
+_PER_PAGE = 200
+# Pages in a row without anything new at which the list is taken to go round in circles.
+_KNOWN_PAGES = 2
+# Seconds before its end at which an access token (good for 6 hours) is renewed.
+_TOKEN_MARGIN = 300.0
+
+
+class App(NamedTuple):
+    """The user's own API application and the permission given to it."""
+
+    client_id: str
+    client_secret: str
+    refresh_token: str
+    base_url: str
+
+    def __repr__(self) -> str:
+        return f"App(client_id={self.client_id}, base_url={self.base_url})"
+
+
+class ApiSource:
+    """Lists activities and gives their details. The constructor asks for nothing.
+
+    `store(name, value)` is called with a new refresh token before any other request: the old one
+    is dead by then.
+    """
+
+    name = "api"
+
+    def __init__(
+        self,
+        http: transport.Session,
+        app: App,
+        *,
+        store: Callable[[str, str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = http
+        self._app = app
+        self._refresh_token = app.refresh_token
+        self._store = store
+        self._clock = clock
+        self._client: Client | None = None
+        self._expires_at = 0.0
+
+    def sign_in(self) -> int:
+        """Get an access token and return the athlete's id.
+
+        Raises RefreshTokenDead, AppRefused, ApiInactive, TryLater and the like.
+        """
+        athlete = self._get("/athlete")
+        athlete_id = record_id(athlete)
+        if athlete_id is None:
+            raise errors.TryLater("Strava's API does not say which athlete the token belongs to")
+        return athlete_id
+
+    def fetch_activities(self) -> Iterator[Any]:
+        """All records of the athlete's list, newest first, no id twice.
+
+        Pages are asked for until one is empty: a short page need not be the last
+        (https://developers.strava.com/docs/#Pagination), and page numbers drift when an activity
+        is uploaded meanwhile. Raises ScopeMissing, TryLater and the like; never ends quietly.
+        """
+        seen: set[int] = set()
+        page = 1
+        known_pages = 0
+        while records := self._fetch_page(page):
+            known = len(seen)
+            for record in records:
+                activity_id = record_id(record)
+                if activity_id is None or activity_id not in seen:
+                    yield record
+                if activity_id is not None:
+                    seen.add(activity_id)
+            # Uploads shift known records onto one page more, while a server that gives the same
+            # page for ever must not keep us for ever.
+            known_pages = known_pages + 1 if len(seen) == known else 0
+            if known_pages == _KNOWN_PAGES:
+                raise errors.TryLater(f"the list of activities repeats itself at page {page}")
+            page += 1
+
+    def fetch_activity(self, activity_id: int) -> Record:
+        """The detail of one activity. Raises Refused, Unreachable and the fatal errors."""
+        record = self._get(f"/activities/{activity_id}")
+        if record_id(record) != activity_id:
+            raise errors.ItemError("the API answers with something that is not this activity")
+        return record  # type: ignore[no-any-return]
+
+    def _fetch_page(self, page: int) -> list[Any]:
+        try:
+            records = self._get("/athlete/activities", page=page, per_page=_PER_PAGE)
+        except errors.ItemError as error:
+            raise errors.TryLater(
+                f"the list of activities broke off at page {page}: {error}"
+            ) from error
+        if not isinstance(records, list):
+            raise errors.TryLater(f"page {page} of the list of activities is no list")
+        return records
+
+    def _get(self, path: str, **query: Any) -> Any:
+        """One GET; an access token that the API does not take is renewed once."""
+        try:
+            return self._get_once(path, query)
+        except errors.AccessTokenRefused:
+            self._expires_at = 0.0
+            return self._get_once(path, query)
+
+    def _get_once(self, path: str, query: dict[str, Any]) -> Any:
+        client = self._signed_in_client()
+        with _our_errors():
+            # An absolute address, since stravalib's own base serves the token endpoint too, which
+            # stays where it is when the API moves (https://github.com/stravalib/stravalib/issues/737).
+            return client.protocol.get(self._app.base_url + path, **query)
+
+    def _signed_in_client(self) -> Client:
+        client = self._client = self._client or self._make_client()
+        if self._expires_at - self._clock() < _TOKEN_MARGIN:
+            self._renew_access_token(client)
+        return client
+
+    def _make_client(self) -> Client:
+        from stravalib import Client
+
+        client = Client(requests_session=self._http, rate_limit_requests=False)
+        # Left to itself, stravalib renews tokens without telling, and the new one would be lost.
+        client.protocol.client_id = None
+        return client
+
+    def _renew_access_token(self, client: Client) -> None:
+        with _our_errors(renewing=True):
+            tokens = client.refresh_access_token(
+                client_id=int(self._app.client_id),
+                client_secret=self._app.client_secret,
+                refresh_token=self._refresh_token,
+            )
+        refresh_token, expires_at = tokens["refresh_token"], tokens["expires_at"]
+        if not (refresh_token and isinstance(refresh_token, str) and isinstance(expires_at, int)):
+            # Anything else, once stored, would cost the user the token that still works.
+            raise errors.PageInstead("Strava's API gives out tokens in a form that is not known")
+        if refresh_token != self._refresh_token:
+            self._refresh_token = refresh_token
+            self._store("refresh_token", refresh_token)
+        self._expires_at = float(expires_at)
+
+
+@contextmanager
+def _our_errors(*, renewing: bool = False) -> Iterator[None]:
+    """Turn stravalib's and requests' exceptions into ours.
+
+    The order matters: a Fault is a RequestException, and both are OSErrors.
+    """
+    from stravalib import exc
+
+    try:
+        yield
+    except exc.Fault as fault:
+        raise (_token_error(fault) if renewing else _api_error(fault)) from fault
+    except requests.exceptions.JSONDecodeError as error:
+        raise errors.PageInstead("Strava's API answers with a page instead of JSON") from error
+    except requests.RequestException as error:
+        raise errors.Unreachable(f"Strava's API: {transport.describe(error)}") from error
+    except (KeyError, TypeError) as error:
+        raise errors.PageInstead("Strava's API answers in a form that is not known") from error
+
+
+def _token_error(fault: Fault) -> errors.Error:
+    status = _status(fault)
+    if any(error.get("resource") == "RefreshToken" for error in _details(fault)):
+        return errors.RefreshTokenDead(
+            "Strava does not know [api] refresh_token: authorize the app again and put the new "
+            "token into the config"
+        )
+    if status in (400, 401, 403):
+        return errors.AppRefused(
+            f"Strava refuses [api] client_id and client_secret: compare them with {SETTINGS}"
+        )
+    return _passing_error(status)
+
+
+def _api_error(fault: Fault) -> errors.Error:
+    from stravalib import exc
+
+    if isinstance(fault, exc.ApplicationInactive):
+        return errors.ApiInactive(
+            "Strava's API says that your application is inactive: since June 2026 its owner needs "
+            f"a Strava subscription, and has to activate it again at {SETTINGS}"
+        )
+    status = _status(fault)
+    if status == 401:
+        return _access_error(fault)
+    if status == 404:
+        return errors.Refused("Strava's API answers 404 (not found)", "404")
+    if status == 403:
+        return errors.Blocked("Strava's API answers 403 (forbidden)", "403")
+    return _passing_error(status)
+
+
+def _access_error(fault: Fault) -> errors.Error:
+    for detail in _details(fault):
+        field = str(detail.get("field"))
+        if field.startswith("activity:"):
+            return errors.ScopeMissing(
+                f"[api] refresh_token lacks the scope {field.replace('_permission', '_all')}: "
+                "authorize the app again with read,profile:read_all,activity:read_all"
+            )
+    return errors.AccessTokenRefused("Strava's API refuses the access token that it gave out")
+
+
+def _passing_error(status: int) -> errors.Error:
+    if status == 429:
+        return errors.LimitReached(
+            "Strava's API limit is reached (429): the next run goes on from here"
+        )
+    if status >= 500:
+        return errors.Unreachable(f"Strava's API answers {status}")
+    return errors.ItemError(f"Strava's API answers {status}")
+
+
+def _status(fault: Fault) -> int:
+    return fault.response.status_code if fault.response is not None else 0
+
+
+def _details(fault: Fault) -> list[dict[str, Any]]:
+    """The entries of an error body; "errors" has been seen as a list, an object and a string."""
+    try:
+        body = fault.response.json() if fault.response is not None else None
+    except requests.exceptions.JSONDecodeError:
+        return []
+    entries = body.get("errors") if isinstance(body, dict) else None
+    if not isinstance(entries, list):
+        entries = [entries]
+    return [entry for entry in entries if isinstance(entry, dict)]

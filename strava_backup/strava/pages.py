@@ -1,0 +1,149 @@
+"""Pure: HTML and headers of the website in, values out. The only user of bs4; does no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from urllib.parse import unquote, urlsplit
+
+_LANGUAGE = r"(?:/[a-z]{2}(?:-[A-Za-z]{2,4})?)?"
+_LOGIN_PATH = re.compile(_LANGUAGE + r"/(?:login|session/new|register)(?:/.*)?")
+_ATHLETE_PATH = re.compile(_LANGUAGE + r"/athletes/(\d+)/?")
+_ACTIVITY_PATH = re.compile(_LANGUAGE + r"/activities/\d+/?")
+_EXTENDED_NAME = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
+_DASHBOARD_PATH = re.compile(_LANGUAGE + r"/dashboard(?:/.*)?")
+
+# Marks of pages that want a human. Strava's log-in is guarded by reCAPTCHA Enterprise since 2025,
+# and by AWS's firewall since 2024-11 (https://github.com/pR0Ps/stravaweblib/issues/15,
+# https://github.com/erik/strava-heatmap-proxy/issues/8).
+# "otp" as a word only: footprints have it, too, and so have some of the tokens in a page's head.
+_CODE_MARKS = re.compile(r"(?<![a-z])otp(?![a-z])|one-time code|6-digit code|verification code")
+_CAPTCHA_MARKS = ("captcha", "challenge", "awswaf", "verify you are human")
+_WRONG_PASSWORD_MARKS = ("did not match", "incorrect", "invalid")
+
+
+class Target(Enum):
+    """Where a redirect of the website leads."""
+
+    LOGIN = auto()
+    ACTIVITY = auto()
+    DASHBOARD = auto()
+    OTHER = auto()
+
+
+class LoginAnswer(Enum):
+    """What the website makes of e-mail and password."""
+
+    SIGNED_IN = auto()
+    WRONG_PASSWORD = auto()
+    CODE_ASKED = auto()
+    CAPTCHA_ASKED = auto()
+    LIMITED = auto()
+    UNKNOWN = auto()
+
+
+def redirect_target(location: str) -> Target:
+    """What the `Location` of a redirect means."""
+    path = _path_on_strava(location)
+    if _LOGIN_PATH.fullmatch(path):
+        return Target.LOGIN
+    if _ACTIVITY_PATH.fullmatch(path):
+        return Target.ACTIVITY
+    if _DASHBOARD_PATH.fullmatch(path):
+        return Target.DASHBOARD
+    return Target.OTHER
+
+
+def redirected_athlete_id(location: str) -> int | None:
+    """The athlete's id in the redirect that answers `/me`; None if it leads elsewhere."""
+    match = _ATHLETE_PATH.fullmatch(_path_on_strava(location))
+    return int(match[1]) if match else None
+
+
+def csrf_fields(html: str) -> dict[str, str]:
+    """The form field that a POST must carry, from the page's metas; empty if there is none.
+
+    `<meta name="csrf-param" content="authenticity_token">` and `csrf-token`, as Rails makes them
+    (https://github.com/pR0Ps/stravaweblib).
+    """
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(html, "html.parser")
+    param = soup.find("meta", attrs={"name": "csrf-param"})
+    token = soup.find("meta", attrs={"name": "csrf-token"})
+    if param is None or token is None:
+        return {}
+    return {str(param.get("content")): str(token.get("content"))}
+
+
+def classify_login(status: int, location: str, html: str) -> LoginAnswer:
+    """What an answer to the posted log-in form, or the log-in page after it, means.
+
+    The classic form redirects away from the log-in pages on success. A JSON `{"success": true}`
+    has been seen in browsers since 2026.
+    """
+    if status in (301, 302, 303):
+        leads_on = location and redirect_target(location) is not Target.LOGIN
+        return LoginAnswer.SIGNED_IN if leads_on else LoginAnswer.UNKNOWN
+    if status == 429:
+        # Repeated log-ins are answered so (https://github.com/pR0Ps/strava-backup/issues/11).
+        return LoginAnswer.LIMITED
+    if re.fullmatch(r'\s*\{\s*"success"\s*:\s*true\s*\}\s*', html):
+        return LoginAnswer.SIGNED_IN
+    text = html.lower()
+    if any(mark in text for mark in _WRONG_PASSWORD_MARKS):
+        return LoginAnswer.WRONG_PASSWORD
+    if _CODE_MARKS.search(text):
+        return LoginAnswer.CODE_ASKED
+    if status == 403 or any(mark in text for mark in _CAPTCHA_MARKS):
+        return LoginAnswer.CAPTCHA_ASKED
+    return LoginAnswer.UNKNOWN
+
+
+def is_attachment(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is a file to save, as Strava's exports are, and not a page."""
+    disposition = headers.get("Content-Disposition") or ""
+    return disposition.split(";")[0].strip().lower() == "attachment"
+
+
+def sent_file_name(headers: Mapping[str, str]) -> str:
+    """The file name in `Content-Disposition`, or an empty string.
+
+    Of two forms the extended one counts, `filename*=UTF-8''...` (RFC 6266, part 4.3), which Strava
+    sends for titles beyond ASCII.
+    """
+    disposition = headers.get("Content-Disposition") or ""
+    extended = _EXTENDED_NAME.search(disposition)
+    if extended:
+        return unquote(extended[1], errors="replace")
+    message = Message()
+    message["Content-Disposition"] = disposition
+    try:
+        return message.get_filename() or ""
+    except (LookupError, TypeError, ValueError):
+        return ""
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The seconds that `Retry-After` asks for (RFC 9110: a number or a date), or None."""
+    value = (headers.get("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+        return max(0.0, (moment - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _path_on_strava(location: str) -> str:
+    """The path of an address on www.strava.com; empty for one elsewhere."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return ""
+    return parts.path if parts.netloc in ("", "www.strava.com", "strava.com") else ""

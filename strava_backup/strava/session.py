@@ -1,0 +1,298 @@
+"""Signs in to the website with the user's own session, and asks it for pages, slowly.
+
+Never tries a log-in twice, and solves no captchas: where Strava wants a human, it says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import requests
+
+from strava_backup import errors
+from strava_backup.strava import pages, transport
+
+SITE = "https://www.strava.com"
+RENEWAL = (
+    "sign in to www.strava.com in a private browser window, copy the value of the cookie "
+    'strava_remember_token (developer tools, "Storage" or "Application") into [user] jwt, and '
+    "close the window without logging out"
+)
+
+_LONGEST_WAIT = 15 * 60.0
+_LOGIN_PAUSE = 24 * 60 * 60.0
+_JWT = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]*=*", re.ASCII)
+
+
+class Jwt(NamedTuple):
+    """The value of the cookie `strava_remember_token`, and what it says."""
+
+    token: str
+    athlete_id: int
+    expires_at: float
+
+    def __repr__(self) -> str:
+        return f"Jwt(athlete_id={self.athlete_id}, expires_at={self.expires_at})"
+
+
+class Credentials(NamedTuple):
+    """What the config has for the website; everything may be missing."""
+
+    jwt: str | None = None
+    session: str | None = None
+    email: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+def parse_jwt(token: str) -> Jwt:
+    """Read athlete and expiry (seconds since the epoch) out of a JWT. Raises GarbledJwt.
+
+    The payload is base64url without padding; `sub` has been seen as a number and as a string
+    (https://github.com/pR0Ps/stravaweblib/issues/2). The signature is Strava's to check.
+    """
+    match = _JWT.fullmatch(token)
+    try:
+        if match is None:
+            raise ValueError
+        payload = match[1]
+        values = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return Jwt(token, int(values["sub"]), float(values["exp"]))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        # The cause is not chained: its text could quote the token.
+        raise errors.GarbledJwt(
+            "[user] jwt is not a JWT (three parts, eyJ... first): was it copied whole? "
+            f"To renew it, {RENEWAL}"
+        ) from None
+
+
+class WebSession:
+    """A signed-in session at www.strava.com. The constructor asks for nothing.
+
+    `store(name, value)` is called the moment Strava renews a cookie that the config holds.
+    """
+
+    def __init__(
+        self,
+        http: transport.Session,
+        credentials: Credentials,
+        *,
+        store: Callable[[str, str], None],
+        clock: Callable[[], float] = time.time,
+        sleep: transport.Sleep = time.sleep,
+    ) -> None:
+        self._http = http
+        self._credentials = credentials
+        self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._has_waited = False
+        self._kept: dict[str, str] = {}
+        self._presented: set[str] = set()
+        self._has_logged_in = False
+
+    def sign_in(self, login_refused_at: float | None = None) -> int:
+        """Sign in and return the athlete's id.
+
+        An unexpired JWT counts first, then a session cookie, then e-mail and password, which are
+        tried once and not within a day of a refusal (`login_refused_at`, seconds since the epoch).
+
+        Raises GarbledJwt, SessionOver, LoginRefused, AccountMismatch, TryLater, Unreachable.
+        """
+        expected = self._present_credentials(login_refused_at)
+        athlete_id = self.fetch_athlete_id()
+        if athlete_id is None and self._has_logged_in:
+            # The log-in led on, but to a page of yet another question.
+            raise _login_refused(pages.LoginAnswer.UNKNOWN)
+        if athlete_id is None:
+            raise errors.SessionOver(f"the web session is over: {RENEWAL}")
+        if expected not in (None, athlete_id):
+            raise errors.AccountMismatch(
+                f"[user] jwt belongs to athlete {expected}, but the website signs in {athlete_id}"
+            )
+        self.keep_renewed()
+        return athlete_id
+
+    def fetch_athlete_id(self) -> int | None:
+        """Whom the website takes us for, by `/me`; None if it wants a log-in.
+
+        Raises Unreachable, TryLater, PageChanged.
+        """
+        response = self.get("/me")
+        location = response.headers.get("Location", "")
+        athlete_id = pages.redirected_athlete_id(location)
+        if athlete_id is not None:
+            return athlete_id
+        if response.status_code == 401 or pages.redirect_target(location) is pages.Target.LOGIN:
+            return None
+        if response.status_code in (200, 202, 403):
+            raise errors.TryLater(
+                f"www.strava.com answers {response.status_code} with a page of its firewall "
+                "instead of the account: try again later"
+            )
+        raise errors.PageChanged(
+            f"www.strava.com/me answers {response.status_code} and does not name the athlete"
+        )
+
+    def get(self, path: str, *, stream: bool = False) -> requests.Response:
+        """One GET, redirects not followed. Raises Unreachable and LimitReached."""
+        try:
+            response = self._get_once(path, stream=stream)
+            if response.status_code == 429 and self._waited_as_asked(response):
+                response = self._get_once(path, stream=stream)
+        except requests.RequestException as error:
+            raise errors.Unreachable(f"www.strava.com: {transport.describe(error)}") from error
+        if response.status_code == 429:
+            raise errors.LimitReached(
+                "www.strava.com asks for a pause (429): the next run goes on from here"
+            )
+        if response.status_code >= 500:
+            raise errors.Unreachable(f"www.strava.com answers {response.status_code}")
+        return response
+
+    def keep_renewed(self) -> None:
+        """Store a cookie that Strava has renewed. To be called after signed-in answers only."""
+        token = self._cookie("strava_remember_token")
+        if token is not None and self._is_newer(token):
+            self._keep("jwt", token)
+        session = self._cookie("_strava4_session")
+        if "session" in self._kept and session is not None:
+            self._keep("session", session)
+
+    def _get_once(self, path: str, *, stream: bool) -> requests.Response:
+        return self._http.get(
+            SITE + path,
+            allow_redirects=False,
+            stream=stream,
+            headers={"Accept-Encoding": "identity"} if stream else None,
+        )
+
+    def _waited_as_asked(self, response: requests.Response) -> bool:
+        """Wait as `Retry-After` says, once in a run and not for ever."""
+        pause = pages.retry_after(response.headers, datetime.fromtimestamp(self._clock(), UTC))
+        if self._has_waited or pause is None or pause > _LONGEST_WAIT:
+            return False
+        self._has_waited = True
+        response.close()
+        self._sleep(pause)
+        return True
+
+    def _present_credentials(self, login_refused_at: float | None) -> int | None:
+        """Put the best credential there is to use; returns the athlete that a JWT names."""
+        jwt = parse_jwt(self._credentials.jwt) if self._credentials.jwt else None
+        if jwt is not None and jwt.expires_at > self._clock():
+            # The id must be there beside the token; a stale _strava4_session would spoil both
+            # (https://github.com/pR0Ps/stravaweblib/issues/2).
+            self._set_cookie("strava_remember_id", str(jwt.athlete_id))
+            self._set_cookie("strava_remember_token", jwt.token)
+            self._kept["jwt"] = jwt.token
+            return jwt.athlete_id
+        if self._credentials.session:
+            self._set_cookie("_strava4_session", self._credentials.session)
+            self._kept["session"] = self._credentials.session
+        elif self._credentials.email and self._credentials.password:
+            self._log_in(login_refused_at)
+        elif jwt is not None:
+            raise errors.SessionOver(f"[user] jwt has expired: {RENEWAL}")
+        else:
+            raise errors.LoginPaused("e-mail and password are not tried in a dry run")
+        return None
+
+    def _log_in(self, refused_at: float | None) -> None:
+        if refused_at is not None and 0 <= self._clock() - refused_at < _LOGIN_PAUSE:
+            raise errors.LoginPaused(
+                "www.strava.com refused e-mail and password less than a day ago; repeated tries "
+                f"lock accounts, so this run tries none. Better: {RENEWAL}"
+            )
+        answer = self._post_login()
+        if answer is not pages.LoginAnswer.SIGNED_IN:
+            raise _login_refused(answer)
+        self._has_logged_in = True
+
+    def _post_login(self) -> pages.LoginAnswer:
+        """Fill in the log-in form as the website's own page does, once.
+
+        The form's token comes from /about: small, and the same signed in or not
+        (https://github.com/pR0Ps/stravaweblib).
+        """
+        about = self.get("/about")
+        fields = pages.csrf_fields(about.text)
+        if not fields:
+            return pages.classify_login(about.status_code, "", about.text)
+        form = {
+            "email": self._credentials.email,
+            "password": self._credentials.password,
+            "remember_me": "on",
+            **fields,
+        }
+        try:
+            response = self._http.post(SITE + "/session", data=form, allow_redirects=False)
+        except requests.RequestException as error:
+            raise errors.Unreachable(f"www.strava.com: {transport.describe(error)}") from error
+        if response.status_code >= 500:
+            raise errors.Unreachable(f"www.strava.com answers {response.status_code}")
+        answer = pages.classify_login(
+            response.status_code, response.headers.get("Location", ""), response.text
+        )
+        if answer is pages.LoginAnswer.UNKNOWN and response.is_redirect:
+            return self._reason_for_refusal()
+        return answer
+
+    def _reason_for_refusal(self) -> pages.LoginAnswer:
+        """What the log-in page says, to which a refused log-in leads back."""
+        try:
+            page = self.get("/login")
+        except (errors.Unreachable, errors.LimitReached):
+            # A refusal it is all the same, and has to be noted as one.
+            return pages.LoginAnswer.UNKNOWN
+        return pages.classify_login(page.status_code, "", page.text)
+
+    def _is_newer(self, token: str) -> bool:
+        if token == self._kept.get("jwt"):
+            return False
+        try:
+            renewed = parse_jwt(token)
+            kept = parse_jwt(self._kept["jwt"]) if "jwt" in self._kept else None
+        except errors.GarbledJwt:
+            return False
+        return kept is None or renewed.expires_at > kept.expires_at
+
+    def _keep(self, name: str, value: str) -> None:
+        if self._kept.get(name) != value:
+            self._kept[name] = value
+            self._store(name, value)
+
+    def _set_cookie(self, name: str, value: str) -> None:
+        self._presented.add(value)
+        self._http.cookies.set(name, value, domain=".strava.com", path="/", secure=True)
+
+    def _cookie(self, name: str) -> str | None:
+        """The value of a cookie; of two by that name (host and domain), the one not from us."""
+        values = [cookie.value for cookie in self._http.cookies if cookie.name == name]
+        fresh = [value for value in values if value and value not in self._presented]
+        return (fresh or values or [None])[-1]
+
+
+_LOGIN_REFUSALS = {
+    pages.LoginAnswer.WRONG_PASSWORD: "www.strava.com says that e-mail or password is wrong",
+    pages.LoginAnswer.CODE_ASKED: (
+        "www.strava.com asks for a code sent by e-mail, which a program cannot give"
+    ),
+    pages.LoginAnswer.CAPTCHA_ASKED: (
+        "www.strava.com asks for a captcha, which only a human may solve"
+    ),
+    pages.LoginAnswer.LIMITED: "www.strava.com asks for a pause between log-ins (429)",
+    pages.LoginAnswer.UNKNOWN: "www.strava.com refused the log-in without saying why",
+}
+
+
+def _login_refused(answer: pages.LoginAnswer) -> errors.LoginRefused:
+    return errors.LoginRefused(f"{_LOGIN_REFUSALS[answer]}: {RENEWAL}")

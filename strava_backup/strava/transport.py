@@ -1,0 +1,130 @@
+"""HTTP sessions: identity, timeouts, retries, pace; network faults become our errors.
+
+Knows neither the API nor the website, and sends nobody's credentials by itself.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+
+from strava_backup import __version__, errors
+
+USER_AGENT = f"strava-backup/{__version__}"
+
+# Seconds to connect, and seconds of silence while waiting for the next bytes.
+TIMEOUT = (10.0, 60.0)
+_RETRY_PAUSES = (1.0, 3.0)
+_CHUNK = 1 << 16
+_PASSING_FAULTS = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
+
+Sleep = Callable[[float], None]
+
+
+class Session(requests.Session):
+    """A requests session with our manners: a name, timeouts, and patience with passing faults.
+
+    GETs are tried three times, on connection errors and 5xx answers. Nothing else is: a repeated
+    token request could spend a token twice, a repeated log-in can lock an account.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapter: BaseAdapter | None = None,
+        pace: Pace | None = None,
+        sleep: Sleep = time.sleep,
+    ) -> None:
+        super().__init__()
+        self.headers["User-Agent"] = USER_AGENT
+        # ~/.netrc is another program's; HTTPS_PROXY and REQUESTS_CA_BUNDLE still count.
+        self.auth = _no_auth
+        self._pace = pace
+        self._sleep = sleep
+        if adapter is not None:
+            self.mount("https://", adapter)
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        """Like requests' own, with timeouts and retries; raises requests' exceptions."""
+        kwargs.setdefault("timeout", TIMEOUT)
+        for pause in _RETRY_PAUSES if str(method).upper() == "GET" else ():
+            try:
+                response = self._request_once(method, url, *args, **kwargs)
+            except _PASSING_FAULTS:
+                pass
+            else:
+                if response.status_code < 500:
+                    return response
+                response.close()
+            self._sleep(pause + random.uniform(0, pause / 2))
+        return self._request_once(method, url, *args, **kwargs)
+
+    def _request_once(self, *args: Any, **kwargs: Any) -> requests.Response:
+        if self._pace is not None:
+            self._pace.wait()
+        return super().request(*args, **kwargs)
+
+
+class Pace:
+    """Keeps the starts of requests a while apart. Not for several threads."""
+
+    def __init__(
+        self,
+        delay: float,
+        *,
+        sleep: Sleep = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._delay = delay
+        self._sleep = sleep
+        self._clock = clock
+        self._next = -float("inf")
+
+    def wait(self) -> None:
+        """Return when the next request may start: `delay` seconds, and up to half as much again."""
+        pause = self._next - self._clock()
+        if pause > 0:
+            self._sleep(pause)
+        self._next = self._clock() + self._delay * random.uniform(1.0, 1.5)
+
+
+def read_chunks(response: requests.Response) -> Iterator[bytes]:
+    """The body as it comes, held against the announced length. Raises CutShort.
+
+    The length is checked here as well as below: urllib3 1.26 takes a body cut short for whole.
+    """
+    announced = response.headers.get("Content-Length")
+    try:
+        yield from response.iter_content(_CHUNK)
+    except (requests.RequestException, OSError) as error:
+        raise errors.CutShort("the connection broke in the middle") from error
+    # What came over the wire, before any decoding of it.
+    seen = response.raw.tell()
+    if announced is not None and announced.isdigit() and seen != int(announced):
+        raise errors.CutShort(f"the connection ended after {seen} of {announced} bytes")
+
+
+def describe(error: Exception) -> str:
+    """A network fault in a few words, without addresses or parameters."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the TLS connection failed (certificate not trusted, or a proxy in between)"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not answer"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

@@ -1,0 +1,82 @@
+"""The website as the place of the originals. Saves nothing, and follows no redirects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
+
+import requests
+
+from strava_backup import errors
+from strava_backup.strava import pages, session, transport
+
+
+class Download(NamedTuple):
+    """An answer that is a file: the name Strava gives it, and its body as it comes.
+
+    Reading the chunks raises Unreachable where the body ends before it should.
+    """
+
+    sent_name: str
+    chunks: Iterator[bytes]
+
+
+class Website:
+    """Downloads originals with a signed-in session."""
+
+    def __init__(self, web: session.WebSession) -> None:
+        self._web = web
+
+    def download_original(self, activity_id: int) -> AbstractContextManager[Download]:
+        """The file as it was uploaded. Raises the errors of `_download`."""
+        return self._download(f"/activities/{activity_id}/export_original")
+
+    def download_gpx(self, activity_id: int) -> AbstractContextManager[Download]:
+        """The GPX that Strava makes of an activity with a track. Raises as above."""
+        return self._download(f"/activities/{activity_id}/export_gpx")
+
+    @contextmanager
+    def _download(self, path: str) -> Iterator[Download]:
+        """Read an export's answer.
+
+        200 with an attachment is a file; a redirect to the log-in means that the session is over,
+        one to the activity or the dashboard that there is no such file
+        (https://github.com/pR0Ps/stravaweblib, branch feature/standalone-scraping).
+
+        Raises Refused, ItemError, Unreachable, SessionOver, TryLater.
+        """
+        response = self._web.get(path, stream=True)
+        try:
+            if response.status_code == 200 and pages.is_attachment(response.headers):
+                self._web.keep_renewed()
+                name = pages.sent_file_name(response.headers)
+                yield Download(name, transport.read_chunks(response))
+            else:
+                raise self._refusal(response)
+        finally:
+            response.close()
+
+    def _refusal(self, response: requests.Response) -> errors.Error:
+        status = response.status_code
+        if status == 404:
+            return errors.Refused("Strava answers 404 (not found)", "404")
+        target = pages.redirect_target(response.headers.get("Location", ""))
+        if not response.is_redirect:
+            return self._blocked(status)
+        if target is pages.Target.LOGIN:
+            return errors.SessionOver(f"the web session is over: {session.RENEWAL}")
+        if target is pages.Target.OTHER:
+            return errors.ItemError("Strava redirects elsewhere instead of giving the file")
+        return errors.Refused(
+            f"Strava gives no file and redirects to the {target.name.lower()}",
+            f"redirect to the {target.name.lower()}",
+        )
+
+    def _blocked(self, status: int) -> errors.Error:
+        """What a 403, or a page in place of a file, means: one look at /me tells."""
+        if self._web.fetch_athlete_id() is None:
+            return errors.SessionOver(f"the web session is over: {session.RENEWAL}")
+        if status == 403:
+            return errors.Blocked("Strava answers 403 (forbidden)", "403")
+        return errors.PageInstead(f"Strava answers {status} with a page instead of the file")

@@ -1,0 +1,556 @@
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strava_backup import errors
+from strava_backup.demo.account import Account
+from strava_backup.demo.faults import Fault, api_error
+from strava_backup.demo.limits import RateLimits
+from strava_backup.demo.wire import Response, html, json_response
+from strava_backup.strava import api, transport
+from tests.conftest import Clock
+from tests.strava_wire import RIDE, Store, Wire, asked, is_pause, told
+
+BASE = "https://www.strava.com/api/v3"
+HOUR = 60 * 60.0
+DETAIL = f"GET /api/v3/activities/{RIDE}"
+
+
+def list_page(number):
+    return f"GET /api/v3/athlete/activities?page={number}&per_page=200"
+
+
+class Rig:
+    """An account, and our API source in front of it."""
+
+    def __init__(self, account: Account, clock: Clock, **app: str) -> None:
+        self.account = account
+        self.clock = clock
+        self.wire = Wire(account)
+        self.stored = Store()
+        given = {
+            "client_id": account.client_id,
+            "client_secret": account.client_secret,
+            "refresh_token": account.refresh_token,
+            "base_url": BASE,
+        }
+        self.app = api.App(**(given | app))
+        self.http = transport.Session(adapter=self.wire, sleep=clock.sleep)
+        self.source = self.source_with(self.stored)
+
+    def source_with(self, store):
+        return api.ApiSource(self.http, self.app, store=store, clock=self.clock)
+
+    @property
+    def pages(self):
+        return [request.id for request in self.account.requests if request.kind == "list"]
+
+    def listed(self):
+        return [record["id"] for record in self.source.fetch_activities()]
+
+    def listed_until_it_broke(self):
+        listed = []
+        try:
+            for record in self.source.fetch_activities():
+                listed.append(record["id"])
+        except errors.Error as error:
+            return listed, error
+        raise AssertionError("the list ended as if it were whole")
+
+    def secrets(self):
+        tokens = [value for _, value in self.stored]
+        sent = [request.headers.get("authorization", "") for request in self.account.requests]
+        return {
+            self.app.client_secret,
+            self.app.refresh_token,
+            *tokens,
+            *(header.removeprefix("Bearer ") for header in sent if header),
+        }
+
+
+@pytest.fixture(autouse=True)
+def as_the_command_does(monkeypatch):
+    """What `cli` sets before anything else: stravalib is not to advise on its environment."""
+    monkeypatch.setenv("SILENCE_TOKEN_WARNINGS", "1")
+
+
+@pytest.fixture
+def rig(clock):
+    return Rig(Account.sample(clock), clock)
+
+
+@pytest.fixture
+def make_rig(clock):
+    def make(count, **app):
+        return Rig(Account.of(count, clock), clock, **app)
+
+    return make
+
+
+def ids(account):
+    return [activity.id for activity in account.activities]
+
+
+# Signing in
+
+
+def test_the_constructor_asks_for_nothing(rig):
+    assert rig.account.requests == []
+
+
+def test_signing_in_tells_the_athlete(rig):
+    assert rig.source.sign_in() == rig.account.athlete_id
+    assert asked(rig.account) == ["token", "athlete"]
+
+
+def test_a_rotated_refresh_token_is_stored_before_the_next_request(rig):
+    seen = []
+
+    def store(name, value):
+        seen.append((name, value, asked(rig.account)))
+
+    rig.source_with(store).sign_in()
+    assert seen == [("refresh_token", rig.account.refresh_token, ["token"])]
+    assert rig.account.refresh_token != rig.app.refresh_token
+
+
+def test_no_request_follows_where_the_new_token_cannot_be_stored(rig):
+    def store(name, value):
+        raise errors.ConfigError("the disk is full")
+
+    with pytest.raises(errors.ConfigError):
+        rig.source_with(store).sign_in()
+    assert asked(rig.account) == ["token"]
+
+
+def test_a_refresh_token_that_stays_is_not_stored_again(rig):
+    rig.account.rotates_refresh_token = False
+    rig.source.sign_in()
+    assert rig.stored == []
+
+
+def test_one_access_token_serves_a_whole_run(rig):
+    rig.source.sign_in()
+    assert rig.listed() == ids(rig.account)
+    for activity_id in ids(rig.account):
+        rig.source.fetch_activity(activity_id)
+    assert asked(rig.account).count("token") == 1
+
+
+@pytest.mark.parametrize(
+    ("passed", "kinds"),
+    [
+        (5.9 * HOUR, ["detail"]),
+        (5.95 * HOUR, ["token", "detail"]),
+        (6.5 * HOUR, ["token", "detail"]),
+    ],
+)
+def test_a_token_that_ends_in_the_middle_is_renewed_a_little_before(rig, passed, kinds):
+    rig.source.sign_in()
+    rig.account.requests.clear()
+    rig.clock.now += passed
+    assert rig.source.fetch_activity(RIDE)["id"] == RIDE
+    assert asked(rig.account) == kinds
+
+
+def test_every_rotated_token_is_stored_and_used_for_the_next(rig):
+    for _ in range(3):
+        rig.source.sign_in()
+        rig.clock.now += 7 * HOUR
+    assert len(set(rig.stored)) == len(rig.stored) == 3
+    assert rig.stored[-1] == ("refresh_token", rig.account.refresh_token)
+
+
+def test_a_refused_access_token_is_renewed_once(rig):
+    rig.source.sign_in()
+    rig.account.end_access_tokens()
+    rig.account.requests.clear()
+    assert rig.source.fetch_activity(RIDE)["id"] == RIDE
+    assert asked(rig.account) == ["detail", "token", "detail"]
+
+
+def test_one_odd_401_does_no_harm(rig):
+    rig.account.faults.append(Fault("detail", "401", times=1))
+    assert rig.source.fetch_activity(RIDE)["id"] == RIDE
+
+
+def test_an_access_token_refused_twice_needs_a_human(rig):
+    rig.account.faults.append(Fault("detail", "401"))
+    with pytest.raises(errors.AccessTokenRefused):
+        rig.source.fetch_activity(RIDE)
+    assert asked(rig.account) == ["token", "detail", "token", "detail"]
+
+
+def test_stravalib_renews_no_token_behind_our_back(clock, monkeypatch):
+    # For stravalib, which reads the real time, all tokens of that year have ended.
+    clock.now = 1_600_000_000.0
+    rig = Rig(Account.sample(clock), clock)
+    monkeypatch.setenv("STRAVA_CLIENT_ID", rig.app.client_id)
+    monkeypatch.setenv("STRAVA_CLIENT_SECRET", rig.app.client_secret)
+    rig.source.sign_in()
+    rig.source.fetch_activity(RIDE)
+    assert asked(rig.account) == ["token", "athlete", "detail"]
+
+
+@pytest.mark.parametrize(
+    ("app", "error"),
+    [
+        ({"refresh_token": "dead"}, errors.RefreshTokenDead),
+        ({"client_id": "1"}, errors.AppRefused),
+        ({"client_secret": "wrong"}, errors.AppRefused),
+    ],
+)
+def test_what_is_wrong_with_the_app_is_told_apart(clock, app, error):
+    rig = Rig(Account.sample(clock), clock, **app)
+    with pytest.raises(error) as caught:
+        rig.source.sign_in()
+    assert type(caught.value) is error
+    assert asked(rig.account) == ["token"]
+    assert rig.stored == []
+
+
+def test_a_revoked_app_is_told_in_the_middle(rig):
+    rig.source.sign_in()
+    rig.account.revoke()
+    with pytest.raises(errors.RefreshTokenDead, match="authorize the app again"):
+        rig.source.fetch_activity(RIDE)
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("500", errors.Unreachable),
+        ("503", errors.Unreachable),
+        ("dropped", errors.Unreachable),
+        ("silent", errors.Unreachable),
+        ("lost", errors.Unreachable),
+        ("429", errors.LimitReached),
+        ("html", errors.PageInstead),
+    ],
+)
+def test_a_token_is_asked_for_once_whatever_happens(rig, what, error):
+    rig.account.faults.append(Fault("token", what))
+    with pytest.raises(error):
+        rig.source.sign_in()
+    assert asked(rig.account) == ["token"]
+    assert rig.stored == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {},
+        {"access_token": "a"},
+        {"access_token": "a", "refresh_token": None, "expires_at": 2_000_000_000},
+        {"access_token": "a", "refresh_token": "", "expires_at": 2_000_000_000},
+        {"access_token": "a", "refresh_token": "r", "expires_at": None},
+        {"access_token": "a", "refresh_token": "r", "expires_at": "soon"},
+    ],
+)
+def test_a_token_answer_of_unknown_form_stores_nothing(rig, answer):
+    rig.wire.instead["POST /oauth/token"] = json_response(answer)
+    with pytest.raises(errors.PageInstead):
+        rig.source.sign_in()
+    assert rig.stored == []
+
+
+@pytest.mark.parametrize("athlete", [[], {}, {"id": None}, {"id": "7"}])
+def test_an_athlete_without_id_is_no_athlete(rig, athlete):
+    rig.wire.instead["GET /api/v3/athlete"] = json_response(athlete)
+    with pytest.raises(errors.TryLater, match="which athlete"):
+        rig.source.sign_in()
+
+
+# The list
+
+
+@pytest.mark.parametrize(
+    ("count", "pages"), [(0, [1]), (1, [1, 2]), (200, [1, 2]), (450, [1, 2, 3, 4])]
+)
+def test_pages_are_asked_for_until_one_is_empty(make_rig, count, pages):
+    rig = make_rig(count)
+    assert rig.listed() == ids(rig.account)
+    assert rig.pages == pages
+    lists = [request for request in rig.account.requests if request.kind == "list"]
+    assert {request.query["per_page"] for request in lists} == {"200"}
+
+
+@pytest.mark.parametrize("short", [1, 2])
+def test_a_short_page_is_not_taken_for_the_last(make_rig, short):
+    rig = make_rig(450)
+    page = [one.summary() for one in rig.account.activities[200 * (short - 1) :]][:7]
+    rig.wire.instead[list_page(short)] = json_response(page)
+    assert len(rig.listed()) == 450 - 200 + 7
+    assert rig.pages == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", [450, 200])
+def test_an_upload_during_the_listing_gives_no_record_twice(make_rig, count):
+    rig = make_rig(count)
+    before = ids(rig.account)
+    records = rig.source.fetch_activities()
+    listed = [next(records)["id"] for _ in range(150)]
+    newest = rig.account.activities[0]
+    upload = Account.sample(rig.clock).activities[0]
+    upload.detail |= {"id": newest.id + 1, "start_date": "2026-11-20T10:00:00Z"}
+    rig.account.add(upload)
+    listed += [record["id"] for record in records]
+    assert listed == before
+    assert rig.pages[-1] == count // 200 + 2
+
+
+def test_a_page_of_known_records_is_not_taken_for_the_end(make_rig):
+    rig = make_rig(450)
+    known = [one.summary() for one in rig.account.activities[:1]]
+    rig.wire.instead[list_page(2)] = json_response(known)
+    assert len(rig.listed()) == 250
+    assert rig.pages == [1, 2, 3, 4]
+
+
+def test_a_server_that_ignores_the_page_number_holds_nobody_for_ever(make_rig):
+    rig = make_rig(450)
+    first = json_response([one.summary() for one in rig.account.activities[:200]])
+    rig.wire.instead |= {list_page(number): first for number in range(1, 50)}
+    listed, error = rig.listed_until_it_broke()
+    assert type(error) is errors.TryLater
+    assert "repeats itself" in str(error)
+    assert listed == ids(rig.account)[:200]
+    assert len(rig.pages) <= 3
+
+
+def test_a_record_without_id_is_passed_on_and_stops_nothing(make_rig):
+    rig = make_rig(450)
+    broken = rig.account.activities[210]
+    broken.summary_changes["id"] = None
+    expected = [None if one == broken.id else one for one in ids(rig.account)]
+    assert rig.listed() == expected
+
+
+def test_records_come_as_they_are(rig):
+    assert list(rig.source.fetch_activities()) == [one.summary() for one in rig.account.activities]
+
+
+@pytest.mark.parametrize("page", [1, 3])
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("500", errors.TryLater),
+        ("dropped", errors.TryLater),
+        ("silent", errors.TryLater),
+        ("html", errors.TryLater),
+        ("404", errors.TryLater),
+        ("429", errors.LimitReached),
+        ("403", errors.ApiInactive),
+        ("401", errors.AccessTokenRefused),
+    ],
+)
+def test_a_listing_that_breaks_off_says_so(make_rig, what, error, page):
+    rig = make_rig(450)
+    rig.account.faults.append(Fault("list", what, id=page))
+    listed, raised = rig.listed_until_it_broke()
+    assert type(raised) is error
+    assert listed == ids(rig.account)[: 200 * (page - 1)]
+
+
+def test_a_broken_listing_names_its_page(make_rig):
+    rig = make_rig(450)
+    rig.account.faults.append(Fault("list", "500", id=2))
+    with pytest.raises(errors.TryLater, match="page 2: Strava's API answers 500"):
+        rig.listed()
+
+
+@pytest.mark.parametrize("page", [{"id": 7}, "[]", 7, True])
+def test_a_page_that_is_no_list_is_not_the_end(rig, page):
+    rig.wire.instead[list_page(1)] = json_response(page)
+    with pytest.raises(errors.TryLater, match="no list"):
+        rig.listed()
+
+
+@pytest.mark.parametrize("page", [{}, "", 0, False, None])
+def test_a_page_that_is_empty_but_no_list_is_not_the_end(rig, page):
+    rig.wire.instead[list_page(1)] = json_response(page)
+    with pytest.raises(errors.TryLater, match="no list"):
+        rig.listed()
+
+
+def test_a_missing_scope_is_named(rig):
+    rig.account.scopes = {"read", "profile:read_all"}
+    rig.source.sign_in()
+    with pytest.raises(errors.ScopeMissing, match="activity:read_all"):
+        rig.listed()
+    assert asked(rig.account) == ["token", "athlete", "list"]
+
+
+# One activity
+
+
+def test_a_detail_comes_as_it_is(rig):
+    for activity in rig.account.activities:
+        assert rig.source.fetch_activity(activity.id) == activity.detail
+
+
+@pytest.mark.parametrize("record", [{"id": RIDE + 1}, {}, [], None, "page", {"id": str(RIDE)}])
+def test_another_record_is_not_taken_for_the_one_asked_for(rig, record):
+    rig.wire.instead[DETAIL] = json_response(record)
+    with pytest.raises(errors.ItemError):
+        rig.source.fetch_activity(RIDE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (api_error(401, "Authorization Error", "Athlete", "access_token", "invalid"),
+         errors.AccessTokenRefused),
+        (api_error(401, "Authorization Error", "Application", "", "invalid"),
+         errors.AccessTokenRefused),
+        (Response(401), errors.AccessTokenRefused),
+        (api_error(401, "Authorization Error", "AccessToken", "activity:read_permission",
+                   "missing"), errors.ScopeMissing),
+        (api_error(403, "Forbidden", "Application", "Status", "Inactive"), errors.ApiInactive),
+        (api_error(403, "Forbidden", "Activity", "", "forbidden"), errors.Blocked),
+        (html("<h1>403 Forbidden</h1>", 403), errors.Blocked),
+        (api_error(404, "Resource Not Found", "Activity", "", "not found"), errors.Refused),
+        (api_error(404, "Record Not Found", "resource", "path", "invalid"), errors.Refused),
+        (Response(404), errors.Refused),
+        (api_error(400, "Bad Request", "Application", "after", "future"), errors.ItemError),
+        (api_error(429, "Rate Limit Exceeded", "Application", "read rate limit", "exceeded"),
+         errors.LimitReached),
+        # so in 2018 (dblock/strava-ruby-client, activity_with_ratelimit_exceeded)
+        (json_response({"message": "…", "errors": "Rate Limit Exceeded"}, 429),
+         errors.LimitReached),
+        (json_response({"errors": {"resource": "Application", "field": "Status",
+                                   "code": "Inactive"}}, 403), errors.ApiInactive),
+        (json_response({"errors": {"field": "activity:read_permission"}}, 401),
+         errors.ScopeMissing),
+        (json_response({"errors": 5}, 401), errors.AccessTokenRefused),
+        (json_response({"message": "Internal Server Error"}, 500), errors.Unreachable),
+        (html("<h1>502</h1>", 502), errors.Unreachable),
+        (html("<h1>Sorry</h1>"), errors.PageInstead),
+        (Response(200), errors.PageInstead),
+        (json_response({"message": "odd"}), errors.ItemError),
+    ],
+)  # fmt: skip
+def test_every_error_of_the_api_has_its_class_and_no_secret(rig, answer, error):
+    rig.wire.instead[DETAIL] = answer
+    with pytest.raises(error) as caught:
+        rig.source.fetch_activity(RIDE)
+    assert type(caught.value) is error
+    for secret in rig.secrets():
+        assert secret not in told(caught.value)
+
+
+@pytest.mark.parametrize(("answer", "why"), [(Response(404), "404"), (html("", 403), "403")])
+def test_a_refusal_can_be_kept_in_a_word(rig, answer, why):
+    rig.wire.instead[DETAIL] = answer
+    with pytest.raises(errors.Refused) as caught:
+        rig.source.fetch_activity(RIDE)
+    assert caught.value.why == why
+
+
+def test_an_unknown_activity_is_refused(rig):
+    with pytest.raises(errors.Refused):
+        rig.source.fetch_activity(7)
+
+
+@pytest.mark.parametrize("what", ["500", "503", "dropped", "silent"])
+def test_a_fault_that_stays_is_tried_three_times(rig, what):
+    rig.source.sign_in()
+    rig.account.requests.clear()
+    rig.account.faults.append(Fault("detail", what))
+    with pytest.raises(errors.Unreachable):
+        rig.source.fetch_activity(RIDE)
+    assert asked(rig.account) == ["detail"] * 3
+    assert is_pause(rig.clock.slept)
+
+
+def test_a_fault_that_passes_is_not_noticed(rig):
+    rig.account.faults.append(Fault("detail", "503", times=2))
+    assert rig.source.fetch_activity(RIDE)["id"] == RIDE
+
+
+def test_a_limit_is_not_run_against_and_not_slept_on(rig):
+    rig.account.limits = RateLimits(short=3, daily=1000)
+    for _ in range(3):
+        rig.source.fetch_activity(RIDE)
+    with pytest.raises(errors.LimitReached):
+        rig.source.fetch_activity(RIDE)
+    assert asked(rig.account) == ["token"] + ["detail"] * 4
+    assert rig.clock.slept == []
+
+
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["message", "errors", "resource", "field", "code"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from([200, 400, 401, 403, 404, 422, 429, 500]), BODIES, st.booleans())
+def test_any_error_body_ends_in_one_of_our_errors(status, body, while_renewing):
+    clock = Clock()
+    rig = Rig(Account.sample(clock), clock)
+    path = "POST /oauth/token" if while_renewing else DETAIL
+    rig.wire.instead[path] = Response(status, (), json.dumps(body).encode())
+    with pytest.raises(errors.Error):
+        rig.source.fetch_activity(RIDE)
+
+
+# Manners and secrets
+
+
+def test_the_api_can_move_while_tokens_stay_where_they_are(make_rig):
+    rig = make_rig(3, base_url="https://api-v3.strava.com")
+    assert rig.source.sign_in() == rig.account.athlete_id
+    assert rig.listed() == ids(rig.account)
+    hosts = [(request.kind, request.host) for request in rig.account.requests]
+    assert hosts[0] == ("token", "www.strava.com")
+    assert {host for _, host in hosts[1:]} == {"api-v3.strava.com"}
+    assert rig.account.unknown_requests == []
+
+
+def test_no_request_goes_without_timeout_or_name(rig):
+    rig.source.sign_in()
+    rig.listed()
+    rig.source.fetch_activity(RIDE)
+    assert rig.wire.timeouts == [transport.TIMEOUT] * len(rig.account.requests)
+    agents = {request.headers["user-agent"] for request in rig.account.requests}
+    assert agents == {transport.USER_AGENT}
+
+
+def test_secrets_are_in_no_address_and_in_no_log(rig, caplog):
+    caplog.set_level(logging.DEBUG)
+    rig.source.sign_in()
+    rig.listed()
+    secrets = rig.secrets()
+    assert len(secrets) == 4
+    addresses = [f"{request.path} {request.query}" for request in rig.account.requests]
+    for secret in secrets:
+        assert secret not in "".join(addresses)
+        assert secret not in caplog.text
+
+
+def test_the_access_token_is_sent_in_the_header_to_the_api_alone(rig):
+    rig.source.sign_in()
+    rig.clock.now += 7 * HOUR
+    rig.source.fetch_activity(RIDE)
+    sent = {request.kind: "authorization" in request.headers for request in rig.account.requests}
+    assert sent == {"token": False, "athlete": True, "detail": True}
+
+
+def test_no_repr_tells_a_secret(rig):
+    rig.source.sign_in()
+    for text in (repr(rig.app), str(rig.app), f"{rig.app}", repr(rig.source)):
+        assert not any(secret in text for secret in rig.secrets())
+    assert rig.app.client_id in repr(rig.app)
