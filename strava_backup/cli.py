@@ -1,0 +1,190 @@
+"""The command line: arguments in, messages and exit code out.
+
+The only place for the environment, standard error and the exit code. Nothing heavy is imported
+before the arguments are read, so that --help and --version answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strava_backup import __version__, errors
+
+if TYPE_CHECKING:
+    from strava_backup.config import Config
+    from strava_backup.report import Report
+
+_log = logging.getLogger("strava_backup")
+
+_EPILOG = """\
+exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried again next time),
+4 a human must renew a log-in, 5 try again later, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(argv)
+    _configure_logging(options)
+    # stravalib warns at every start of variables that are not set; ours come from the config.
+    os.environ.setdefault("SILENCE_TOKEN_WARNINGS", "1")
+    signal.signal(signal.SIGTERM, _interrupt)
+    from strava_backup.report import Report
+
+    report = Report()
+    code = errors.worst([_run(options, report), report.exit_code])
+    _tell(report, code)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="strava-backup",
+        description="Get your own data back from Strava, whole, and keep it current.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--config", metavar="FILE", type=Path, help="the config to use (one for each account)")
+    add("--output-dir", metavar="DIR", type=Path, help="where the archive lives")
+    add(
+        "--source",
+        choices=("auto", "api", "website"),
+        help="where the list of activities comes from (default: auto)",
+    )
+    add(
+        "--limit",
+        metavar="N",
+        type=_positive,
+        help="work on at most N activities that miss something",
+    )
+    add(
+        "--full",
+        action="store_true",
+        help="ask for all metadata again, and for what was not to be had; never for files held",
+    )
+    add("--no-meta", action="store_true", help="make no requests for metadata's sake")
+    add("--dry-run", action="store_true", help="only list what would be fetched")
+    add("--demo", action="store_true", help="back up a made-up account, without network or config")
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("--quiet", action="store_true", help="say nothing when all is well")
+    loudness.add_argument("--debug", action="store_true", help="say more; never shows secrets")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _configure_logging(options: argparse.Namespace) -> None:
+    """Messages go to standard error. Before any import of stravalib, which would do it otherwise.
+
+    Below DEBUG, urllib3 and stravalib stay silent also with --debug: they would log addresses.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Format(with_time=options.debug))
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(logging.WARNING if options.debug else logging.ERROR)
+    level = logging.DEBUG if options.debug else logging.INFO
+    _log.setLevel(logging.WARNING if options.quiet else level)
+
+
+class _Format(logging.Formatter):
+    """`strava-backup: ` before warnings and errors only: ordinary messages are plain lines."""
+
+    def __init__(self, *, with_time: bool) -> None:
+        super().__init__("%(asctime)s %(name)s: %(message)s" if with_time else "%(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if record.levelno < logging.WARNING:
+            return text
+        return f"strava-backup: {record.levelname.lower()}: {text}"
+
+
+def _run(options: argparse.Namespace, report: Report) -> int:
+    """Do what was asked for; every way to end becomes an exit code here."""
+    try:
+        _back_up(options, report)
+    except errors.ConfigError as error:
+        report.fatal.append(error)
+    except KeyboardInterrupt:
+        _log.error("interrupted; what was saved stays, the next run goes on from here")
+        return errors.INTERRUPTED
+    except Exception:
+        _log.exception("this is a bug in strava-backup: please report it")
+        return 1
+    return errors.OK
+
+
+def _back_up(options: argparse.Namespace, report: Report) -> None:
+    from strava_backup import run
+
+    if options.demo:
+        from strava_backup.demo import account, setting
+
+        made_up = account.Account.sample()
+        config = setting.config(made_up, Path.cwd() / "strava-backup-demo")
+        edges = setting.edges(made_up, _out)
+    else:
+        config, edges = _load_config(options), run.Edges(_out)
+    run.back_up(
+        _with_overrides(config, options),
+        run.Options(options.limit, options.full, not options.no_meta, options.dry_run),
+        report,
+        edges,
+    )
+
+
+def _with_overrides(config: Config, options: argparse.Namespace) -> Config:
+    from dataclasses import replace
+
+    if options.source is not None:
+        config = replace(config, source=options.source)
+    if options.output_dir is not None:
+        output_dir = options.output_dir.expanduser().absolute()
+        config = replace(config, output_dir=output_dir, makes_parents=False)
+    return config
+
+
+def _load_config(options: argparse.Namespace) -> Config:
+    from strava_backup import config
+
+    if options.config is not None:
+        return config.load(options.config)
+    places = config.places(os.environ)
+    for place in places:
+        if place.exists():
+            return config.load(place)
+    raise errors.ConfigError(
+        f"there is no config at {places[0]}. To make one:",
+        f"  install -D -m 600 {config.sample_path()} {places[0]}",
+        "  and fill in what stands in <...> there, as README says. To look around: --demo",
+    )
+
+
+def _out(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _tell(report: Report, code: int) -> None:
+    """The summary; problems are told also with --quiet."""
+    if report.listed or code == errors.OK:
+        for line in report.lines():
+            _log.info("%s", line)
+    for line in report.problem_lines():
+        _log.error("%s", line)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

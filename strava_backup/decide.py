@@ -1,0 +1,165 @@
+"""Pure: what is missing of an activity, and what its kept record becomes. Does no I/O.
+
+A kept record is Strava's own object plus one key of ours, `strava_backup`; docs/format.md lists
+what stands in it.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from strava_backup.archive.directory import OURS, Held
+from strava_backup.strava import records
+from strava_backup.strava.records import Activity, Record
+
+ORIGINAL = "original"
+GPX = "gpx"
+DETAIL = "detail"
+
+SUMMARY_STATE = 2
+DETAIL_STATE = 3
+
+# The same refusal on so many different days is taken for Strava's last word.
+_DAYS_UNTIL_GIVEN_UP = 3
+
+
+class Wanted(NamedTuple):
+    """What a run is asked to bring."""
+
+    originals: bool = True
+    details: bool = True
+    full: bool = False
+
+
+def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
+    """Whether the listing tells something new: other than the last listing of the same source.
+
+    Never compared with a detail, whose numbers are rounded differently. Metadata without
+    `resource_state` is that of version 0.4 and earlier, and counts as not held.
+    """
+    if held is None or held.resource_state is None:
+        return True
+    return bool(held.ours.get("listed", {}).get(source) != records.compared_fields(activity.record))
+
+
+def listed_record(activity: Activity, kept: Record | None, source: str, now: datetime) -> Record:
+    """What the kept record becomes by a listing that tells something new.
+
+    A changed summary is laid over the detail that was kept, and marks the whole as a summary
+    again, so that a new detail is fetched; nothing that only the detail knew is lost until then.
+    """
+    ours = dict((kept or {}).get(OURS) or {})
+    listed = {**ours.get("listed", {}), source: records.compared_fields(activity.record)}
+    ours |= {"source": source, "fetched_at": _stamp(now), "listed": listed}
+    why = records.reason_for_no_original(activity.record)
+    if why is not None and not ours.get("original"):
+        ours["original"] = {"absent": why, "since": _stamp(now)}
+    base = kept if kept and kept.get("resource_state") is not None else {}
+    return {**base, **activity.record, OURS: ours}
+
+
+def missing_items(
+    activity: Activity,
+    resource_state: int | None,
+    suffixes: tuple[str, ...],
+    ours: Record,
+    wanted: Wanted,
+) -> tuple[str, ...]:
+    """The items of an activity that have to be fetched.
+
+    `resource_state` and `ours` are those of the record as it stands after the listing,
+    `suffixes` those of the originals held.
+    """
+    items = []
+    if wanted.originals:
+        if not suffixes and _may_have_original(activity, ours, wanted):
+            items.append(ORIGINAL)
+        if lacks_gpx(suffixes, ours, wanted):
+            items.append(GPX)
+    if wanted.details and (wanted.full or resource_state != DETAIL_STATE):
+        items.append(DETAIL)
+    return tuple(item for item in items if wanted.full or not is_given_up(ours, item))
+
+
+def lacks_gpx(suffixes: tuple[str, ...], ours: Record, wanted: Wanted) -> bool:
+    """Whether a JSON original, which hardly a program reads, has no GPX beside it yet."""
+    kinds = {suffix.removesuffix(".gz") for suffix in suffixes}
+    if ".json" not in kinds or ".gpx" in kinds:
+        return False
+    return wanted.full or "no_gpx" not in ours.get("original", {})
+
+
+def detailed_record(detail: Record, ours: Record, source: str, now: datetime) -> Record:
+    """The record that a fetched detail makes; it replaces what was kept."""
+    return {**detail, OURS: {**ours, "source": source, "fetched_at": _stamp(now)}}
+
+
+def needs_history(old: Record | None, new: Record) -> bool:
+    """Whether metadata that is about to be replaced has to be kept beside.
+
+    Not where nothing of Strava's differs, and not where a detail replaces its own summary.
+    """
+    if old is None or _strava_part(old) == _strava_part(new):
+        return False
+    old_state, new_state = old.get("resource_state"), new.get("resource_state")
+    return not (old_state == SUMMARY_STATE and new_state == DETAIL_STATE)
+
+
+def is_same(old: Record | None, new: Record) -> bool:
+    """Whether nothing differs but the moment of fetching, so that nothing need be written."""
+    return old is not None and _without_moment(old) == _without_moment(new)
+
+
+def with_original(ours: Record, sent_name: str, odd: str | None, now: datetime) -> Record:
+    """Our key after an original was saved."""
+    original = {"name": sent_name, "saved_at": _stamp(now)}
+    if odd:
+        original["odd"] = odd
+    return without_refusal({**ours, "original": original}, ORIGINAL)
+
+
+def without_gpx(ours: Record, why: str) -> Record:
+    """Our key after Strava made no GPX of a JSON original."""
+    return {**ours, "original": {**ours.get("original", {}), "no_gpx": why}}
+
+
+def with_refusal(ours: Record, item: str, why: str, today: date) -> Record:
+    """Our key after Strava refused an item: the days on which it gave the same answer."""
+    refused = dict(ours.get("refused", {}))
+    before = refused.get(item, {})
+    days = before.get("on", []) if before.get("why") == why else []
+    refused[item] = {"why": why, "on": sorted({*days, today.isoformat()})}
+    return {**ours, "refused": refused}
+
+
+def without_refusal(ours: Record, item: str) -> Record:
+    """Our key after an item came that had been refused before."""
+    refused = {name: value for name, value in ours.get("refused", {}).items() if name != item}
+    rest = {name: value for name, value in ours.items() if name != "refused"}
+    return {**rest, "refused": refused} if refused else rest
+
+
+def is_given_up(ours: Record, item: str) -> bool:
+    """Whether an item counts as not to be had: refused alike on three different days."""
+    refusal = ours.get("refused", {}).get(item, {})
+    return len(refusal.get("on", [])) >= _DAYS_UNTIL_GIVEN_UP
+
+
+def _may_have_original(activity: Activity, ours: Record, wanted: Wanted) -> bool:
+    if records.reason_for_no_original(activity.record) is not None:
+        return False
+    return wanted.full or "absent" not in ours.get("original", {})
+
+
+def _strava_part(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != OURS}
+
+
+def _without_moment(record: Record) -> tuple[Record, Record]:
+    ours = {name: value for name, value in record.get(OURS, {}).items() if name != "fetched_at"}
+    return _strava_part(record), ours
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

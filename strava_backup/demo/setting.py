@@ -1,0 +1,32 @@
+"""What `--demo` runs with: a config in memory, and the made-up account in place of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from strava_backup.config import Api, Config, Secret, User
+from strava_backup.demo.account import Account
+from strava_backup.demo.adapter import DemoAdapter
+from strava_backup.run import Edges
+
+
+def config(account: Account, output_dir: Path) -> Config:
+    """A config that signs in to the account; its secrets are written back nowhere."""
+    return Config(
+        path=Path("(demo)"),
+        output_dir=output_dir,
+        makes_parents=False,
+        delay=0.0,
+        api=Api(
+            account.client_id,
+            Secret(account.client_secret, read_only=True),
+            Secret(account.refresh_token, read_only=True),
+        ),
+        user=User(jwt=Secret(account.issue_jwt(), read_only=True)),
+    )
+
+
+def edges(account: Account, out: Callable[[str], None]) -> Edges:
+    """The account behind a transport adapter; standard output as given."""
+    return Edges(out, adapter=DemoAdapter(account))

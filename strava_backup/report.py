@@ -1,0 +1,110 @@
+"""Counts what happened in a run, and puts it into words. Prints nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from strava_backup import errors
+
+_SPACE = re.compile(r"\s+")
+_INVISIBLE = re.compile(r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# How the items of `decide` are counted: one, several.
+_NOUNS = {
+    "original": ("original", "originals"),
+    "gpx": ("GPX", "GPX"),
+    "detail": ("detail", "details"),
+}
+_LONGEST_NAME = 60
+_MOST_LINES = 20
+
+
+class Failure(NamedTuple):
+    """One item that failed, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass
+class Report:
+    """What a run did; grows while it is under way, so that an interrupted one can tell as well."""
+
+    listed: int = 0
+    saved: Counter[str] = field(default_factory=Counter)
+    saved_bytes: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    given_up: list[Failure] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
+    fatal: list[errors.Error] = field(default_factory=list)
+    archive: str = ""
+    dry_run: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the run, by the order of precedence in `errors`."""
+        codes = [error.exit_code for error in self.fatal]
+        if self.failures:
+            codes.append(errors.ItemError.exit_code)
+        return errors.worst(codes)
+
+    def problem_lines(self) -> list[str]:
+        """What went wrong: what stopped a part of the run, then the items that failed."""
+        lines = [str(error) for error in self.fatal]
+        if self.failures:
+            lines.append(f"{_count(len(self.failures), 'item')} failed, tried again next time:")
+            lines += _listed(self.failures)
+        if self.left:
+            lines.append(f"not fetched this time: {_counts(self.left)}")
+        return lines
+
+    def lines(self) -> list[str]:
+        """What was done."""
+        listed = _count(self.listed, "activity", "activities")
+        if self.dry_run:
+            done = f"would fetch {_counts(self.saved)}" if self.saved else "nothing is missing"
+        else:
+            done = f"saved {_counts(self.saved)}" if self.saved else "nothing new"
+        size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
+        place = f" in {self.archive}" if self.archive and self.saved and not self.dry_run else ""
+        lines = [f"{listed} on Strava: {done}{size}{place}"]
+        if self.given_up:
+            lines.append(f"{_count(len(self.given_up), 'item')} not to be had from Strava:")
+            lines += _listed(self.given_up)
+        return lines
+
+
+def printable(name: str) -> str:
+    """A name from Strava as one short line that no terminal takes for a command."""
+    line = _CONTROL.sub("?", _SPACE.sub(" ", _INVISIBLE.sub("", name))).strip()
+    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+
+
+def format_size(size: int) -> str:
+    """A number of bytes for people: 999 B, 1.5 kB, 23 MB (powers of 1000)."""
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if round(value) < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def _listed(failures: list[Failure]) -> list[str]:
+    lines = [f"  {failure.what}: {failure.why}" for failure in failures[:_MOST_LINES]]
+    if len(failures) > _MOST_LINES:
+        lines.append(f"  and {len(failures) - _MOST_LINES} more")
+    return lines
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(
+        _count(counter[item], *nouns) for item, nouns in _NOUNS.items() if counter[item]
+    )
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

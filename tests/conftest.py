@@ -1,0 +1,243 @@
+"""Keeps tests off the network and out of the home directory, and offers the two ways to run.
+
+`rig` runs in process against a made-up account with a clock that tests move; `command` runs the
+real command as a subprocess, with the same account behind an HTTPS proxy on loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strava_backup import run
+from strava_backup.config import Api, Config, Secret, User
+from strava_backup.demo.account import Account
+from strava_backup.demo.adapter import DemoAdapter
+from strava_backup.report import Report
+from tests.strava_proxy import StravaProxy
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+DAY = 24 * 60 * 60.0
+
+
+@pytest.fixture(autouse=True)
+def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home of its own, and no socket beyond loopback."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith("XDG_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    connect = socket.socket.connect
+
+    def connect_on_loopback(self: socket.socket, address: Any) -> None:
+        if self.family == socket.AF_INET and not address[0].startswith("127."):
+            raise AssertionError(f"a test went out to {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_on_loopback)
+
+
+@dataclass
+class Clock:
+    """Seconds since the epoch; stands still unless told to move, and when somebody sleeps."""
+
+    now: float = NOW.timestamp()
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+class Rig:
+    """An account, an archive, and runs in between, all in this process."""
+
+    def __init__(self, account: Account, folder: Path, clock: Clock) -> None:
+        self.account = account
+        self.clock = clock
+        self.root = folder / "archive"
+        self.printed: list[str] = []
+        self.config = Config(
+            path=folder / "strava-backup.conf",
+            output_dir=self.root,
+            makes_parents=False,
+            delay=0.0,
+            api=Api(
+                account.client_id,
+                Secret(account.client_secret, read_only=True),
+                Secret(account.refresh_token, read_only=True),
+            ),
+            user=User(jwt=Secret(account.issue_jwt(), read_only=True)),
+        )
+
+    def run(self, **options: Any) -> Report:
+        """One run; the requests of earlier ones are forgotten."""
+        self.account.requests.clear()
+        self.printed.clear()
+        # Each run begins with the token that the one before was given.
+        api = self.config.api and replace(
+            self.config.api, refresh_token=Secret(self.account.refresh_token, read_only=True)
+        )
+        report = Report()
+        edges = run.Edges(
+            self.printed.append, DemoAdapter(self.account), self.clock, self.clock.sleep
+        )
+        run.back_up(replace(self.config, api=api), run.Options(**options), report, edges)
+        assert self.account.unknown_requests == []
+        return report
+
+    @property
+    def asked(self) -> list[str]:
+        """The kinds of the last run's requests, in their order."""
+        return [request.kind for request in self.account.requests]
+
+    def files(self) -> dict[str, bytes]:
+        """Everything in the archive but the lock."""
+        return read_files(self.root)
+
+
+@pytest.fixture
+def make_rig(tmp_path: Path, clock: Clock) -> Callable[..., Rig]:
+    def make(count: int | None = None, name: str = "rig") -> Rig:
+        folder = tmp_path / name
+        folder.mkdir()
+        account = Account.sample(clock) if count is None else Account.of(count, clock)
+        return Rig(account, folder, clock)
+
+    return make
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    """The sample account: activities of every kind."""
+    return make_rig()
+
+
+class Command:
+    """The real command, its config in a home of its own, the account behind the proxy."""
+
+    def __init__(self, proxy: StravaProxy, folder: Path) -> None:
+        self.proxy = proxy
+        self.account = proxy.account
+        self.folder = folder
+        self.root = folder / "archive"
+        self.config = folder / "strava-backup.conf"
+        self.secrets = {
+            "client_secret": self.account.client_secret,
+            "refresh_token": self.account.refresh_token,
+            "jwt": self.account.issue_jwt(),
+        }
+        self.write_config()
+
+    def write_config(
+        self, user: str | None = None, api: str | None = None, extra: str = ""
+    ) -> None:
+        api = api or (
+            f"client_id = {self.account.client_id}\n"
+            f"client_secret = {self.secrets['client_secret']}\n"
+            f"refresh_token = {self.account.refresh_token}\n"
+        )
+        user = f"jwt = {self.secrets['jwt']}\n" if user is None else user
+        self.config.write_text(
+            f"# mine\n[global]\noutput_dir = {self.root}\ndelay = 0\n{extra}\n"
+            f"[api]\n{api}\n# the web session\n[user]\n{user}"
+        )
+        self.config.chmod(0o600)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.folder),
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            **self.proxy.environment(),
+        }
+
+    def arguments(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "strava_backup", "--config", str(self.config), *arguments]
+
+    def run(self, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        """Run to the end; the requests of earlier runs are forgotten."""
+        self.account.requests.clear()
+        result = subprocess.run(
+            self.arguments(*arguments),
+            env=self.environment(),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **kwargs,
+        )
+        assert self.proxy.errors == []
+        assert self.account.unknown_requests == []
+        return result
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.arguments(*arguments),
+            env=self.environment(),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def asked(self) -> list[str]:
+        return [request.kind for request in self.account.requests]
+
+    def files(self) -> dict[str, bytes]:
+        return read_files(self.root)
+
+
+@pytest.fixture
+def make_command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
+    proxies: list[StravaProxy] = []
+
+    def make(account: Account | None = None) -> Command:
+        proxy = StravaProxy(account or Account.sample())
+        proxy.__enter__()
+        proxies.append(proxy)
+        folder = tmp_path / f"command{len(proxies)}"
+        folder.mkdir()
+        return Command(proxy, folder)
+
+    yield make
+    for proxy in proxies:
+        proxy.__exit__(None, None, None)
+
+
+@pytest.fixture
+def command(make_command: Callable[..., Command]) -> Command:
+    """The real command with the sample account."""
+    return make_command()
+
+
+def read_files(root: Path) -> dict[str, bytes]:
+    """All files below a folder but the lock, by relative path."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }

@@ -1,0 +1,489 @@
+"""Runs in process, seen from the archive and from the requests that were made."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from strava_backup.demo import files
+from strava_backup.demo.account import Account
+from strava_backup.demo.activity import Activity
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.limits import RateLimits
+from tests import truth
+from tests.conftest import DAY, NOW, Rig
+
+QUIET_DAY = ["token", "athlete", "me", "list", "list"]
+
+
+def first_with_original(account: Account) -> Activity:
+    return next(one for one in account.activities if one.original and ".fit" in one.original_suffix)
+
+
+def manual(account: Account) -> Activity:
+    return next(one for one in account.activities if one.original is None)
+
+
+def test_a_first_run_brings_everything_and_a_second_one_asks_for_nothing_more(rig: Rig) -> None:
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+    before = rig.files()
+
+    report = rig.run()
+
+    assert report.exit_code == 0
+    assert not report.saved
+    assert [kind for kind in rig.asked if kind != "token"] == QUIET_DAY[1:]
+    after = rig.files()
+    marker = ".strava-backup.json"
+    assert {**before, marker: b""} == {**after, marker: b""}
+
+
+def test_a_run_without_announced_lengths_brings_the_same(rig: Rig) -> None:
+    rig.account.announce_lengths = False
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_detail_rounded_differently_from_its_summary_is_no_change(rig: Rig) -> None:
+    differing = [one for one in rig.account.activities if one.summary_changes]
+    assert differing
+    rig.run()
+    rig.run()
+    assert "detail" not in rig.asked
+    assert not [path for path in rig.files() if path.startswith("history/")]
+
+
+def test_a_new_activity_is_all_that_a_later_run_fetches(rig: Rig) -> None:
+    new = first_with_original(rig.account)
+    rig.account.remove(new.id)
+    rig.run()
+    rig.account.add(new)
+    rig.run()
+    assert Counter(rig.asked)["detail"] == Counter(rig.asked)["original"] == 1
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_edit_fetches_that_detail_and_keeps_the_old_metadata_once(rig: Rig) -> None:
+    rig.run()
+    edited = first_with_original(rig.account)
+    path = f"{truth.stem(edited)}.meta.json"
+    before = rig.files()[path]
+    rig.clock.now += DAY
+    rig.account.edit(edited.id, name="A better name")
+
+    report = rig.run()
+
+    assert report.exit_code == 0
+    assert Counter(rig.asked)["detail"] == 1
+    assert "original" not in rig.asked
+    after = rig.files()
+    assert json.loads(after[path])["name"] == "A better name"
+    history = {name: data for name, data in after.items() if name.startswith("history/")}
+    assert history == {f"history/{path}.2026-11-23T10-00-00Z.json": before}
+    rig.run()
+    assert "detail" not in rig.asked
+    assert history.keys() == {name for name in rig.files() if name.startswith("history/")}
+
+
+def test_kudos_are_no_change(rig: Rig) -> None:
+    rig.run()
+    rig.account.edit(first_with_original(rig.account).id, kudos_count=99, achievement_count=7)
+    before = rig.files()
+    rig.run()
+    assert "detail" not in rig.asked
+    assert {k: v for k, v in before.items() if k.startswith("activities")} == {
+        k: v for k, v in rig.files().items() if k.startswith("activities")
+    }
+
+
+def test_an_edit_keeps_what_only_the_detail_knew_until_the_new_detail_is_there(rig: Rig) -> None:
+    rig.run()
+    edited = first_with_original(rig.account)
+    rig.account.edit(edited.id, name="Renamed")
+    rig.account.faults.append(Fault("detail", "500", id=edited.id))
+    assert rig.run().exit_code == 3
+    record = json.loads(rig.files()[f"{truth.stem(edited)}.meta.json"])
+    assert record["name"] == "Renamed"
+    assert record["description"] == edited.detail["description"]
+    assert record["resource_state"] == 2
+
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+    assert len([path for path in rig.files() if path.startswith("history/")]) == 1
+
+
+def test_full_asks_for_every_detail_again_and_for_no_held_original(rig: Rig) -> None:
+    rig.run()
+    before = rig.files()
+    report = rig.run(full=True)
+    assert report.exit_code == 0
+    assert Counter(rig.asked)["detail"] == len(rig.account.activities)
+    assert "original" not in rig.asked
+    after = rig.files()
+    assert {**before, ".strava-backup.json": b""} == {**after, ".strava-backup.json": b""}
+
+
+def test_no_meta_stores_what_the_listing_brings_and_asks_for_no_detail(rig: Rig) -> None:
+    assert rig.run(details=False).exit_code == 0
+    assert "detail" not in rig.asked
+    originals, metadata = truth.split(rig.files())
+    assert originals == truth.expected_files(rig.account)
+    assert metadata == {
+        f"{truth.stem(one)}.meta.json": one.summary() for one in rig.account.activities
+    }
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_limited_run_works_on_so_many_and_the_next_ones_go_on(rig: Rig) -> None:
+    rig.run(limit=3)
+    assert Counter(rig.asked)["detail"] == 3
+    rig.run(limit=3)
+    assert Counter(rig.asked)["detail"] == 3
+    assert len({request.id for request in rig.account.requests if request.kind == "detail"}) == 3
+    rig.run()
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_dry_run_lists_what_is_missing_and_leaves_the_archive_untouched(rig: Rig) -> None:
+    report = rig.run(dry_run=True)
+    assert report.exit_code == 0
+    assert not rig.root.exists()
+    assert "original" not in rig.asked
+    assert len(rig.printed) == len(rig.account.activities)
+    assert any(line.endswith("original, detail") for line in rig.printed)
+
+    rig.run(limit=2)
+    before = rig.files()
+    rig.run(dry_run=True)
+    assert len(rig.printed) == len(rig.account.activities) - 2
+    assert rig.files() == before
+
+
+def test_a_manual_activity_is_never_asked_for_an_original(rig: Rig) -> None:
+    rig.run()
+    activity = manual(rig.account)
+    assert activity.id not in {
+        request.id for request in rig.account.requests if request.kind == "original"
+    }
+    absent = truth.ours(rig.files(), activity)["original"]
+    assert absent == {"absent": "manual activity", "since": "2026-11-22T10:00:00Z"}
+
+
+def test_metadata_says_where_it_is_from_and_what_the_original_was_called(rig: Rig) -> None:
+    rig.run()
+    activity = first_with_original(rig.account)
+    ours = truth.ours(rig.files(), activity)
+    assert ours["source"] == "api"
+    assert ours["fetched_at"] == "2026-11-22T10:00:00Z"
+    assert ours["original"] == {
+        "name": activity.original_name,
+        "saved_at": "2026-11-22T10:00:00Z",
+    }
+    assert ours["listed"]["api"]["distance"] == activity.summary()["distance"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        *(("original", what) for what in ("500", "html", "empty", "truncated", "404", "403")),
+        *(("detail", what) for what in ("500", "html", "empty", "truncated", "404", "dropped")),
+    ],
+)
+def test_one_bad_item_is_counted_and_named_and_everything_else_is_saved(
+    rig: Rig, kind: str, what: str
+) -> None:
+    bad = first_with_original(rig.account)
+    rig.account.faults.append(Fault(kind, what, id=bad.id))
+
+    report = rig.run()
+
+    assert report.exit_code == 3
+    assert len(report.failures) == 1
+    assert str(bad.id) in report.failures[0].what
+    assert not [path for path in rig.files() if path.endswith(".part")]
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_cut_short_is_fetched_again_at_once(rig: Rig, announced: bool) -> None:
+    rig.account.announce_lengths = announced
+    bad = first_with_original(rig.account)
+    rig.account.faults.append(Fault("original", "truncated", id=bad.id, times=2))
+    assert rig.run().exit_code == 0
+    asked = [request.id for request in rig.account.requests if request.kind == "original"]
+    assert asked.count(bad.id) == 3
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_body_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig) -> None:
+    bad = first_with_original(rig.account)
+    rig.account.faults.append(Fault("original", "truncated-unframed", id=bad.id, times=1))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert "differently" in report.failures[0].why
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_odd_original_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
+    odd = first_with_original(rig.account)
+    assert odd.original
+    odd.original = odd.original[:-1]
+    report = rig.run()
+    assert report.exit_code == 0
+    asked = [request.id for request in rig.account.requests if request.kind == "original"]
+    assert asked.count(odd.id) == 2
+    truth.assert_complete(rig.account, rig.files())
+    assert "FIT" in truth.ours(rig.files(), odd)["original"]["odd"]
+
+
+def test_an_original_that_is_not_what_its_name_says_gets_its_true_suffix(rig: Rig) -> None:
+    odd = first_with_original(rig.account)
+    odd.original = files.gpx(NOW)
+    report = rig.run()
+    assert report.exit_code == 0
+    assert rig.files()[f"{truth.stem(odd)}.gpx"] == odd.original
+    assert truth.ours(rig.files(), odd)["original"]["odd"] == (
+        "named .fit, but the content is .gpx"
+    )
+    rig.run()
+    assert "original" not in rig.asked
+
+
+def test_a_body_of_an_unknown_kind_is_kept_under_the_suffix_sent(rig: Rig) -> None:
+    strange = first_with_original(rig.account)
+    strange.original, strange.original_suffix = b"\x00\x01strange" * 100, ".pwx"
+    assert rig.run().exit_code == 0
+    assert rig.files()[f"{truth.stem(strange)}.pwx"] == strange.original
+
+
+@pytest.mark.parametrize("what", ["redirect-activity", "redirect-dashboard", "404", "403"])
+def test_a_refused_original_is_asked_for_on_three_days_and_then_given_up(
+    rig: Rig, what: str
+) -> None:
+    refused = first_with_original(rig.account)
+    rig.account.faults.append(Fault("original", what, id=refused.id))
+    codes = []
+    for _ in range(4):
+        report = rig.run()
+        codes.append((report.exit_code, len(report.failures), len(report.given_up)))
+        rig.run()
+        rig.clock.now += DAY
+    assert codes == [(3, 1, 0), (3, 1, 0), (0, 0, 1), (0, 0, 0)]
+    rig.run()
+    assert "original" not in rig.asked
+    rig.run(full=True)
+    assert Counter(rig.asked)["original"] == 1
+    rig.account.faults.clear()
+    assert rig.run(full=True).exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+    assert "refused" not in truth.ours(rig.files(), refused)
+
+
+def test_what_failed_last_time_comes_last(rig: Rig) -> None:
+    newest = first_with_original(rig.account)
+    rig.account.faults.append(Fault("original", "500", id=newest.id))
+    rig.account.faults.append(Fault("detail", "500", id=newest.id))
+    rig.run(limit=1)
+    rig.run(limit=1)
+    asked = {request.id for request in rig.account.requests if request.kind == "original"}
+    assert newest.id not in asked
+    rig.run()
+    last = [request.id for request in rig.account.requests if request.kind == "original"][-1]
+    assert last == newest.id
+
+
+def test_a_json_original_whose_gpx_fails_gets_it_from_the_next_run(rig: Rig) -> None:
+    rig.account.faults.append(Fault("gpx", "500"))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert all("gpx" in failure.what for failure in report.failures)
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    assert "original" not in rig.asked
+    truth.assert_complete(rig.account, rig.files())
+
+
+@pytest.mark.parametrize("record", [None, "what?", {"name": "no id"}, {"id": True}, {"id": -3}])
+def test_a_strange_record_in_the_list_is_named_and_harms_no_other(rig: Rig, record: object) -> None:
+    page = json.dumps([record, *(one.summary() for one in rig.account.activities)]).encode()
+    rig.account.faults.append(Fault("list", "other-body", id=1, body=page))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert [failure.what for failure in report.failures] == ["list of activities"]
+    truth.assert_complete(rig.account, rig.files())
+
+
+@pytest.mark.parametrize("start", [None, "yesterday", 12, "2026-13-01T00:00:00Z"])
+def test_a_record_without_a_readable_start_is_named(rig: Rig, start: object) -> None:
+    strange = first_with_original(rig.account)
+    records = [one.summary() for one in rig.account.activities]
+    records[0] = {**strange.summary(), "start_date": start}
+    page = json.dumps(records).encode()
+    rig.account.faults.append(Fault("list", "other-body", id=1, body=page))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert str(strange.id) in report.failures[0].why
+
+
+@pytest.mark.parametrize(
+    ("what", "code"), [("500", 5), ("html", 5), ("dropped", 5), ("429", 5), ("401", 4)]
+)
+def test_a_list_that_breaks_off_is_never_taken_for_whole(
+    make_rig: Callable[..., Rig], what: str, code: int
+) -> None:
+    rig = make_rig(250)
+    rig.account.faults.append(Fault("list", what, id=2))
+    report = rig.run()
+    assert report.exit_code == code
+    marker = json.loads(rig.files()[".strava-backup.json"])
+    assert marker["last_walk"] is None
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_web_session_that_ends_in_the_middle_still_lets_the_api_bring_its_part(rig: Rig) -> None:
+    rig.account.faults.append(Fault("original", "redirect-login", id=rig.account.activities[5].id))
+    report = rig.run()
+    assert report.exit_code == 4
+    assert Counter(rig.asked)["detail"] == len(rig.account.activities)
+    assert report.left["original"] > 10
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_expired_web_session_still_lets_the_api_bring_its_part(rig: Rig) -> None:
+    rig.account.end_sessions()
+    report = rig.run()
+    assert report.exit_code == 4
+    assert "session is over" in str(report.fatal[0])
+    assert truth.split(rig.files())[1] == truth.expected_metadata(rig.account)
+
+
+def test_without_a_user_section_originals_are_not_asked_for(rig: Rig) -> None:
+    rig.config = replace(rig.config, user=None)
+    report = rig.run()
+    assert report.exit_code == 0
+    assert "me" not in rig.asked
+    assert "original" not in rig.asked
+    originals, metadata = truth.split(rig.files())
+    assert not originals
+    assert metadata == truth.expected_metadata(rig.account)
+
+
+@pytest.mark.parametrize("what", ["500", "403", "html"])
+def test_three_failures_in_a_row_end_the_website_lane_only(rig: Rig, what: str) -> None:
+    rig.account.faults.append(Fault("original", what))
+    report = rig.run()
+    assert report.exit_code == 5
+    assert len(report.failures) == 3
+    assert Counter(rig.asked)["detail"] == len(rig.account.activities)
+
+
+def test_a_daily_limit_ends_the_api_lane_and_the_next_day_goes_on(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(40)
+    rig.account.limits = RateLimits(20, 20)
+    report = rig.run()
+    assert report.exit_code == 5
+    assert truth.split(rig.files())[0] == truth.expected_files(rig.account)
+    for _ in range(4):
+        rig.clock.now += DAY
+        report = rig.run()
+    assert report.exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_access_token_that_ends_in_the_middle_is_renewed(rig: Rig) -> None:
+    calls = 0
+    clock = rig.clock
+
+    class Jumping:
+        slept = clock.slept
+        sleep = clock.sleep
+        now = clock.now
+
+        def __call__(self) -> float:
+            nonlocal calls
+            calls += 1
+            return clock.now + (7 * 60 * 60 if calls > 40 else 0)
+
+    rig.clock = rig.account.clock = Jumping()  # type: ignore[assignment]
+    assert rig.run().exit_code == 0
+    assert rig.asked.count("token") == 2
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_another_athletes_archive_is_refused_and_left_as_it_is(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(3)
+    rig.run()
+    before = rig.files()
+    rig.account.athlete_id = 4711
+    rig.config = replace(rig.config, user=None)
+    report = rig.run()
+    assert report.exit_code == 4
+    assert "archive of athlete" in str(report.fatal[0])
+    assert rig.files() == before
+
+
+def test_an_archive_without_marker_is_taken_over_if_strava_lists_something_of_it(rig: Rig) -> None:
+    rig.run()
+    (rig.root / ".strava-backup.json").unlink()
+    assert rig.run().exit_code == 0
+    assert "original" not in rig.asked
+    assert "detail" not in rig.asked
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_archive_without_marker_that_strava_knows_nothing_of_is_refused(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(3)
+    rig.run()
+    (rig.root / ".strava-backup.json").unlink()
+    before = rig.files()
+    for activity in rig.account.activities:
+        rig.account.remove(activity.id)
+    assert rig.run().exit_code == 4
+    assert rig.files() == before
+
+
+def test_an_empty_account_is_no_error(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(0)
+    assert rig.run().exit_code == 0
+    assert list(rig.files()) == [".strava-backup.json"]
+
+
+def test_unreadable_metadata_is_fetched_again(rig: Rig) -> None:
+    rig.run()
+    activity = first_with_original(rig.account)
+    path = rig.root / f"{truth.stem(activity)}.meta.json"
+    path.write_text("{half")
+    assert rig.run().exit_code == 0
+    assert "original" not in rig.asked
+    assert json.loads(path.read_bytes())["description"] == activity.detail["description"]
+
+
+def test_hostile_names_reach_no_path_and_no_terminal(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="strava_backup")
+    rig.run()
+    for path in rig.files():
+        assert re.fullmatch(r"[\w./-]+", path, re.ASCII), path
+    assert "\x1b" not in caplog.text

@@ -1,0 +1,89 @@
+"""The command line in a process of its own, without network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strava_backup import __version__, cli
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": "/nowhere", "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_neither_requests_nor_stravalib(option: str) -> None:
+    result = run_python(
+        "import sys\n"
+        "from strava_backup.cli import main\n"
+        "try:\n"
+        f"    main(['{option}'])\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 0\n"
+        "heavy = {'requests', 'stravalib', 'bs4', 'dataclasses', 'importlib.metadata', 'filelock'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    assert result.stderr.strip() == "[]"
+    assert result.stdout
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"strava-backup {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--nonsense"],
+        ["--limit", "0"],
+        ["--limit", "many"],
+        ["--source", "both"],
+        ["--quiet", "--debug"],
+        ["somewhere"],
+    ],
+)
+def test_wrong_usage_exits_2_and_says_what_is_wrong(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_a_bug_is_reported_as_one_with_exit_code_1() -> None:
+    result = run_python(
+        "from strava_backup import cli, run\n"
+        "def broken(*arguments): raise ZeroDivisionError('oops')\n"
+        "run.back_up = broken\n"
+        "raise SystemExit(cli.main(['--demo']))\n"
+    )
+    assert result.returncode == 1
+    assert "this is a bug in strava-backup" in result.stderr
+    assert "ZeroDivisionError" in result.stderr
+
+
+def test_the_source_website_without_its_section_is_a_config_error(tmp_path: Path) -> None:
+    config = tmp_path / "strava-backup.conf"
+    config.write_text("[user]\njwt = eyJ\n")
+    result = run_python(
+        f"from strava_backup import cli; raise SystemExit(cli.main(['--config', '{config}']))"
+    )
+    assert result.returncode == 2
+    assert "[api] is missing" in result.stderr

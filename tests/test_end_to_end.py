@@ -1,0 +1,487 @@
+"""The real command as a subprocess, the made-up Strava behind an HTTPS proxy on loopback."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strava_backup.demo.account import Account
+from strava_backup.demo.faults import Fault
+from tests import truth
+from tests.conftest import Command, read_files
+from tests.strava_proxy import Hold
+
+MakeCommand = Callable[..., Command]
+
+
+def obey_permissions() -> None:
+    """Make the permissions of files bind this process, also where it is root's."""
+    pr_capbset_drop, cap_dac_override = 24, 1
+    ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override)
+
+
+def only_line(text: str) -> str:
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_sixty_activities_come_whole_and_a_second_run_asks_only_what_it_must(
+    make_command: MakeCommand, announced: bool
+) -> None:
+    account = Account.of(60)
+    account.announce_lengths = announced
+    command = make_command(account)
+
+    first = command.run()
+
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == ""
+    truth.assert_complete(account, command.files())
+    before = command.files()
+
+    second = command.run()
+
+    assert second.returncode == 0, second.stderr
+    assert sorted(command.asked) == ["athlete", "list", "list", "me", "token"]
+    after = command.files()
+    del before[".strava-backup.json"], after[".strava-backup.json"]
+    assert before == after
+    assert only_line(second.stderr) == "60 activities on Strava: nothing new"
+
+
+def test_a_dry_run_prints_what_is_missing_and_leaves_the_archive_untouched(
+    command: Command,
+) -> None:
+    command.run("--limit", "2")
+    before = {path: path.stat().st_mtime_ns for path in command.root.rglob("*")}
+
+    result = command.run("--dry-run")
+
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) == len(command.account.activities) - 2
+    assert "would fetch" in result.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in command.root.rglob("*")}
+
+
+def test_a_rotated_refresh_token_is_in_the_config_with_everything_else_as_it_was(
+    command: Command,
+) -> None:
+    before = command.config.read_text()
+    command.run("--limit", "1")
+    old, new = command.secrets["refresh_token"], command.account.refresh_token
+    assert old != new
+    assert command.config.read_text() == before.replace(old, new)
+    assert command.config.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_refresh_token_that_was_lost_on_the_way_is_named_by_the_next_run(
+    command: Command,
+) -> None:
+    command.account.faults.append(Fault("token", "lost", times=1))
+    assert command.run().returncode == 5
+    result = command.run()
+    assert result.returncode == 4
+    assert "does not know [api] refresh_token" in result.stderr
+
+
+def test_a_renewed_jwt_is_written_back(command: Command) -> None:
+    command.account.renews_jwt_within = 40 * 86400
+    time.sleep(1.1)  # the JWT's times are whole seconds, and only a later end counts as newer
+    before = command.config.read_text()
+    command.run("--limit", "1")
+    after = command.config.read_text()
+    assert command.secrets["jwt"] not in after
+    assert [line.split("=")[0] for line in before.splitlines()] == [
+        line.split("=")[0] for line in after.splitlines()
+    ]
+
+
+def test_quiet_says_nothing_when_all_is_well(command: Command) -> None:
+    result = command.run("--quiet")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_session_cookie_alone_is_enough_for_the_website(command: Command) -> None:
+    command.write_config(user=f"session = {command.account.issue_session()}\n")
+    assert command.run().returncode == 0
+    truth.assert_complete(command.account, command.files())
+
+
+def test_email_and_password_sign_in_once_and_the_token_is_kept(command: Command) -> None:
+    account = command.account
+    command.write_config(user=f"email = {account.email}\npassword = {account.password}\n")
+    assert command.run().returncode == 0
+    assert command.asked.count("login") == 1
+    truth.assert_complete(account, command.files())
+    assert command.run().returncode == 0
+    assert "login" not in command.asked
+
+
+# What is wrong, how it is brought about, the exit code, and what the message must say.
+BAD_INPUT: list[Any] = [
+    ("no config", lambda c: c.config.unlink(), 2, "cannot read"),
+    ("broken INI", lambda c: c.config.write_text("[api\nx"), 2, "line 1: a [section]"),
+    (
+        "unknown key",
+        lambda c: c.write_config(extra="ouptut_dir = x\n"),
+        2,
+        "[global] ouptut_dir: unknown key",
+    ),
+    (
+        "wrong client secret",
+        lambda c: setattr(c.account, "client_secret", "another"),
+        4,
+        "refuses [api] client_id and client_secret",
+    ),
+    ("dead refresh token", lambda c: c.account.revoke(), 4, "does not know [api] refresh_token"),
+    (
+        "inactive app",
+        lambda c: setattr(c.account, "app_inactive", True),
+        4,
+        "application is inactive",
+    ),
+    (
+        "missing scope",
+        lambda c: c.account.scopes.remove("activity:read_all"),
+        4,
+        "lacks the scope activity:read_all",
+    ),
+    (
+        "expired JWT",
+        lambda c: c.write_config(user=f"jwt = {c.account.issue_jwt(expires_in=-1)}\n"),
+        4,
+        "jwt has expired",
+    ),
+    (
+        "foreign JWT",
+        lambda c: c.write_config(user=f"jwt = {Account(athlete_id=4711).issue_jwt()}\n"),
+        4,
+        "session is over",
+    ),
+    (
+        "garbled JWT",
+        lambda c: c.write_config(user="jwt = eyJhbGciOiJIUzI1NiJ9.eyJz\n"),
+        4,
+        "is not a JWT",
+    ),
+    ("JWT refused", lambda c: c.account.end_sessions(), 4, "session is over"),
+    (
+        "wrong password",
+        lambda c: c.write_config(user=f"email = {c.account.email}\npassword = wrong\n"),
+        4,
+        "e-mail or password is wrong",
+    ),
+]
+
+
+def with_password(mode: str) -> Callable[[Command], None]:
+    def prepare(command: Command) -> None:
+        account = command.account
+        account.login_mode = mode
+        command.write_config(user=f"email = {account.email}\npassword = {account.password}\n")
+
+    return prepare
+
+
+BAD_INPUT += [
+    ("captcha page", with_password("captcha"), 4, "asks for a captcha"),
+    ("code asked for", with_password("code"), 4, "asks for a code"),
+    ("WAF page", with_password("waf"), 4, "captcha"),
+    ("WAF page for a JWT", lambda c: c.account.faults.append(Fault("me", "403")), 5, "firewall"),
+    ("API down", lambda c: c.account.faults.append(Fault("athlete", "503")), 5, "answers 503"),
+    ("API limit", lambda c: c.account.faults.append(Fault("list", "429")), 5, "429"),
+]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "message"),
+    [pytest.param(*row, id=name) for name, *row in BAD_INPUT],
+)
+def test_bad_input_gets_its_own_message_and_exit_code_and_harms_no_file(
+    command: Command, prepare: Callable[[Command], None], code: int, message: str
+) -> None:
+    command.run("--limit", "3")
+    command.write_config()
+    before = command.files()
+    prepare(command)
+
+    result = command.run("--quiet", "--limit", "1")
+
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    after = command.files()
+    assert (
+        before.items() - {(".strava-backup.json", before[".strava-backup.json"])} <= after.items()
+    )
+
+
+def test_no_config_at_all_gets_three_lines_that_say_how_to_make_one(command: Command) -> None:
+    result = subprocess.run(
+        command.arguments()[:3],
+        env=command.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    assert f"no config at {command.folder}/.config/strava-backup.conf" in lines[0]
+    copy = lines[1].split()
+    assert copy[:4] == ["install", "-D", "-m", "600"]
+    assert subprocess.run(copy, check=True).returncode == 0
+    assert (command.folder / ".config/strava-backup.conf").exists()
+
+
+def test_every_problem_of_a_config_is_reported_in_one_go(command: Command) -> None:
+    command.config.write_text(
+        "[global]\ndelay = soon\nsource = both\n[api]\nclient_id = x\n[usr]\njwt = a\n"
+    )
+    result = command.run()
+    assert result.returncode == 2
+    for problem in ("[global] delay", "[global] source", "[api] client_id", "[usr]"):
+        assert problem in result.stderr
+
+
+def test_a_refused_log_in_is_not_tried_again_within_a_day(command: Command) -> None:
+    with_password("captcha")(command)
+    command.run("--limit", "1")
+    assert command.asked.count("login") == 1
+    result = command.run("--limit", "1")
+    assert result.returncode == 4
+    assert "login" not in command.asked
+    assert "less than a day ago" in result.stderr
+
+
+def test_an_api_athlete_other_than_the_web_athlete_ends_the_run_before_anything_is_saved(
+    command: Command,
+) -> None:
+    command.account.faults.append(
+        Fault("athlete", "other-body", body=b'{"id": 4711, "resource_state": 2}')
+    )
+    result = command.run()
+    assert result.returncode == 4
+    assert "athlete 4711" in result.stderr
+    assert str(command.account.athlete_id) in result.stderr
+    assert command.files() == {}
+
+
+def test_another_athletes_archive_is_left_as_it_is(
+    make_command: MakeCommand, command: Command
+) -> None:
+    other = make_command(Account(athlete_id=4711, activities=Account.of(2).activities))
+    command.run("--limit", "1")
+    before = command.files()
+    result = other.run("--output-dir", str(command.root))
+    assert result.returncode == 4
+    assert f"archive of athlete {command.account.athlete_id}" in result.stderr
+    assert command.files() == before
+
+
+def test_an_archive_of_a_newer_format_is_left_as_it_is(command: Command) -> None:
+    command.root.mkdir()
+    marker = command.root / ".strava-backup.json"
+    marker.write_text('{"format": 2, "athlete_id": 1}')
+    result = command.run()
+    assert result.returncode == 2
+    assert "newer" in result.stderr
+    assert command.asked == []
+    assert marker.read_text() == '{"format": 2, "athlete_id": 1}'
+
+
+def test_an_output_folder_that_is_a_file_is_an_error(command: Command) -> None:
+    command.root.write_text("mine")
+    result = command.run()
+    assert result.returncode == 1
+    assert str(command.root) in result.stderr
+    assert command.root.read_text() == "mine"
+    assert command.asked == []
+
+
+def test_a_missing_parent_of_the_output_folder_is_not_made(command: Command) -> None:
+    missing = command.folder / "not-mounted" / "archive"
+    result = command.run("--output-dir", str(missing))
+    assert result.returncode == 1
+    assert "is the disk mounted?" in result.stderr
+    assert not missing.parent.exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_an_error(command: Command) -> None:
+    command.root.mkdir()
+    command.root.chmod(0o555)
+    result = command.run(preexec_fn=obey_permissions)
+    assert result.returncode == 1, result.stderr
+    assert f"cannot write into {command.root}" in result.stderr
+    assert command.asked == []
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "message"),
+    [
+        ("html", 3, "with a page"),
+        ("empty", 3, "empty file"),
+        ("truncated", 3, "the connection"),
+        ("truncated-unframed", 3, "differently"),
+        ("redirect-login", 4, "session is over"),
+        ("404", 3, "404"),
+        ("500", 3, "500"),
+    ],
+)
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_bad_export_leaves_no_file_and_the_next_run_brings_it(
+    make_command: MakeCommand, what: str, code: int, message: str, announced: bool
+) -> None:
+    account = Account.of(8)
+    account.announce_lengths = announced
+    command = make_command(account)
+    bad = next(one for one in account.activities if one.original)
+    times = 1 if what == "truncated-unframed" else None
+    account.faults.append(Fault("original", what, id=bad.id, times=times))
+
+    result = command.run("--quiet")
+
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+    saved = [path for path in command.files() if str(bad.id) in path]
+    assert saved == [f"{truth.stem(bad)}.meta.json"]
+    account.faults.clear()
+    assert command.run().returncode == 0
+    truth.assert_complete(account, command.files())
+
+
+def test_a_run_killed_in_the_middle_of_an_original_is_made_good_by_the_next(
+    command: Command,
+) -> None:
+    victim = next(one for one in command.account.activities[3:] if one.original)
+    hold = command.proxy.hold = Hold("original", victim.id, after_bytes=1500)
+    process = command.start()
+    assert hold.reached.wait(60)
+    leftover = command.root / Path(truth.stem(victim)).with_name(
+        f".{Path(truth.stem(victim)).name}.part"
+    )
+    deadline = time.monotonic() + 10
+    while not leftover.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert leftover.exists()
+    command.proxy.hold = None
+    hold.release.set()
+
+    assert command.run().returncode == 0
+
+    truth.assert_complete(command.account, command.files())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_130_and_leaves_only_whole_files(
+    command: Command, number: signal.Signals
+) -> None:
+    victim = next(one for one in command.account.activities[3:] if one.original)
+    hold = command.proxy.hold = Hold("original", victim.id, after_bytes=1500)
+    process = command.start()
+    assert hold.reached.wait(60)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
+    assert not [path for path in command.files() if path.endswith(".part")]
+    command.proxy.hold = None
+    assert command.run().returncode == 0
+    truth.assert_complete(command.account, command.files())
+
+
+def test_of_two_runs_at_once_one_works_and_the_other_exits_5_at_once(command: Command) -> None:
+    hold = command.proxy.hold = Hold("original", None, after_bytes=10)
+    process = command.start()
+    assert hold.reached.wait(60)
+    command.proxy.hold = None
+
+    second = command.run()
+
+    assert second.returncode == 5
+    assert "another run is at work" in second.stderr
+    assert command.asked == []
+    hold.release.set()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    truth.assert_complete(command.account, command.files())
+
+
+def test_debug_output_of_a_whole_run_holds_no_secret(command: Command) -> None:
+    account = command.account
+    session = account.issue_session()
+    command.write_config(
+        user=(
+            f"jwt = {command.secrets['jwt']}\nsession = {session}\n"
+            f"email = {account.email}\npassword = {account.password}\n"
+        )
+    )
+    account.faults.append(Fault("original", "500", times=1))
+    account.faults.append(Fault("detail", "html", times=1))
+    result = command.run("--debug")
+    assert result.returncode in (0, 3)
+    secrets = {
+        **command.secrets,
+        "new refresh token": account.refresh_token,
+        "session": session,
+        "password": account.password,
+        "access token": max(account._access_tokens),
+    }
+    for secret in secrets.values():
+        assert secret not in result.stderr + result.stdout
+        assert base64.b64encode(secret.encode()).decode() not in result.stderr
+
+
+def test_debug_output_of_a_password_log_in_holds_no_secret(command: Command) -> None:
+    account = command.account
+    command.write_config(user=f"email = {account.email}\npassword = {account.password}\n")
+    result = command.run("--debug", "--limit", "1")
+    assert result.returncode == 0
+    assert account.password not in result.stderr
+    assert "eyJ" not in result.stderr
+
+
+def test_a_proxy_whose_certificate_is_not_trusted_is_named(command: Command) -> None:
+    environment = command.environment()
+    del environment["REQUESTS_CA_BUNDLE"]
+    result = subprocess.run(
+        command.arguments(), env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 5
+    assert "certificate" in result.stderr
+    assert "try again later" in result.stderr
+
+
+def test_the_demo_needs_neither_network_nor_config_and_finds_nothing_new_the_second_time(
+    tmp_path: Path,
+) -> None:
+    def demo() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "strava_backup", "--demo"],
+            env={"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent.parent)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    first = demo()
+    assert first.returncode == 0, first.stderr
+    truth.assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
+    second = demo()
+    assert second.returncode == 0
+    assert "nothing new" in only_line(second.stderr)

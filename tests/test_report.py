@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from strava_backup import errors
+from strava_backup.report import Failure, Report, format_size, printable
+
+# https://www.unicode.org/reports/tr9/#Bidi_Control
+BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+NASTY_TEXT = st.text(
+    st.sampled_from(["a", " ", "\x1b", "\r", "\n", "\x85", "\ud800", *BIDI_CONTROLS])
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("Morning Run", "Morning Run"),
+        ("", ""),
+        ("  Morning\t\n Run ", "Morning Run"),
+        ("Fahrt zum Münster 🚴", "Fahrt zum Münster 🚴"),
+        ("\x1b[2Jgone", "?[2Jgone"),
+        ("a\x00b\x7fc\x9bd", "a?b?c?d"),
+        ("abc\u202edef", "abcdef"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("one\u2028two\u2029three", "one two three"),
+        ("half an emoji \ud83d", "half an emoji ?"),
+        ("x" * 60, "x" * 60),
+        ("x" * 61, "x" * 59 + "…"),
+    ],
+)
+def test_a_name_from_strava_becomes_one_short_line(name, line):
+    assert printable(name) == line
+
+
+@given(ANY_TEXT | NASTY_TEXT)
+@example("a\u061cb")
+def test_no_name_moves_the_cursor_or_turns_the_line_around(name):
+    line = printable(name)
+    assert len(line.splitlines()) <= 1
+    assert len(line) <= 60
+    assert not BIDI_CONTROLS & set(line)
+    assert not {"Cc", "Cs", "Zl", "Zp"} & {unicodedata.category(character) for character in line}
+    line.encode()
+
+
+@given(ANY_TEXT | NASTY_TEXT)
+def test_a_printable_name_stays_as_it_is(name):
+    assert printable(printable(name)) == printable(name)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1500, "1.5 kB"),
+        (23_400, "23 kB"),
+        (999_499, "999 kB"),
+        (999_999, "1.0 MB"),
+        (23_000_000, "23 MB"),
+        (999_999_999, "1.0 GB"),
+        (1_500_000_000_000, "1500.0 GB"),
+    ],
+)
+def test_a_size_is_told_for_people(size, text):
+    assert format_size(size) == text
+
+
+@given(st.integers(0, 999 * 10**9))
+@example(999_500)
+def test_no_size_below_a_terabyte_takes_more_than_three_digits_before_the_point(size):
+    digits, _, _ = format_size(size).split(" ")[0].partition(".")
+    assert len(digits) <= 3
+
+
+@pytest.mark.parametrize(
+    ("fatal", "failures", "exit_code"),
+    [
+        ([], [], 0),
+        ([], [Failure("activity 5", "404")], 3),
+        ([errors.TryLater("later")], [Failure("activity 5", "404")], 5),
+        ([errors.TryLater("later"), errors.SessionOver("over")], [], 4),
+        ([errors.SessionOver("over"), errors.PageChanged("page")], [], 1),
+    ],
+)
+def test_the_worst_that_came_up_is_the_exit_code(fatal, failures, exit_code):
+    assert Report(fatal=fatal, failures=failures).exit_code == exit_code
+
+
+def test_what_is_not_to_be_had_is_told_and_is_no_failure():
+    report = Report(listed=3, given_up=[Failure("activity 5, original", "404")])
+    assert report.exit_code == 0
+    assert report.problem_lines() == []
+    assert report.lines() == [
+        "3 activities on Strava: nothing new",
+        "1 item not to be had from Strava:",
+        "  activity 5, original: 404",
+    ]
+
+
+def test_a_run_tells_what_it_saved_and_where():
+    saved = Counter({"original": 1, "detail": 1200, "gpx": 2})
+    report = Report(listed=1200, saved=saved, saved_bytes=23_400_000, archive="/backup")
+    assert report.lines() == [
+        "1,200 activities on Strava: saved 1 original, 2 GPX, 1,200 details (23 MB) in /backup"
+    ]
+
+
+def test_a_run_without_news_says_so_in_one_line():
+    assert Report(listed=1, archive="/backup").lines() == ["1 activity on Strava: nothing new"]
+
+
+@pytest.mark.parametrize(
+    ("saved", "line"),
+    [
+        (Counter(original=2), "2 activities on Strava: would fetch 2 originals"),
+        (Counter(), "2 activities on Strava: nothing is missing"),
+    ],
+)
+def test_a_dry_run_never_claims_to_have_saved(saved, line):
+    assert Report(listed=2, saved=saved, archive="/backup", dry_run=True).lines() == [line]
+
+
+def test_what_stopped_the_run_comes_before_the_items_that_failed():
+    report = Report(
+        fatal=[errors.SessionOver("the web session is over")],
+        failures=[Failure("activity 5, original", "cut short"), Failure("activity 6", "404")],
+        left=Counter(original=3, detail=1),
+    )
+    assert report.problem_lines() == [
+        "the web session is over",
+        "2 items failed, tried again next time:",
+        "  activity 5, original: cut short",
+        "  activity 6: 404",
+        "not fetched this time: 3 originals, 1 detail",
+    ]
+
+
+@pytest.mark.parametrize(("number", "more"), [(20, []), (21, ["  and 1 more"])])
+def test_a_long_list_of_failures_is_cut(number, more):
+    report = Report(failures=[Failure(f"activity {index}", "404") for index in range(number)])
+    heading, *rest = report.problem_lines()
+    assert heading == f"{number} items failed, tried again next time:"
+    assert rest[:20] == [f"  activity {index}: 404" for index in range(20)]
+    assert rest[20:] == more
+
+
+@given(
+    st.lists(st.sampled_from([errors.TryLater("later"), errors.SessionOver("over")]), max_size=2),
+    st.integers(0, 30),
+)
+def test_an_exit_other_than_0_always_says_why(fatal, failed):
+    report = Report(fatal=fatal, failures=[Failure("activity 5", "404")] * failed)
+    assert bool(report.problem_lines()) == (report.exit_code != 0)

@@ -1,0 +1,96 @@
+"""The arrows between modules point one way, and heavy libraries stay behind one module each."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import strava_backup
+
+PACKAGE = Path(strava_backup.__file__).parent
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+# What the modules of a room may import of the package. A room may always import itself.
+ALLOWED = {
+    "__init__.py": set(),
+    "__main__.py": {"cli"},
+    "cli.py": {"config", "demo", "errors", "report", "run"},
+    "run.py": {"archive", "backup", "config", "decide", "errors", "report", "strava"},
+    "backup.py": {"archive", "decide", "errors", "report", "strava"},
+    "decide.py": {"archive", "strava"},
+    "report.py": {"errors"},
+    "config.py": {"archive", "errors"},
+    "errors.py": set(),
+    "archive": {"errors"},
+    "strava": {"errors"},
+    "demo": {"config", "run"},
+}
+
+# The only modules that may import these, wherever in the file.
+KEEPERS = {
+    "stravalib": {"strava/api.py"},
+    "bs4": {"strava/pages.py"},
+    "configupdater": {"config.py"},
+    "filelock": {"archive/directory.py"},
+    "appdirs": {"config.py"},
+}
+
+
+def imports(module: str) -> set[str]:
+    """The dotted names that a module imports, anywhere in it, with `from a import b` as a.b."""
+    names = set()
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room(module: str) -> str:
+    return module.split("/")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_room_may(module: str) -> None:
+    ours = {name.split(".")[1] for name in imports(module) if name.startswith("strava_backup.")}
+    allowed = ALLOWED[room(module)] | {room(module), "__version__"}
+    assert ours <= allowed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_library_is_imported_by_its_keeper_only(module: str) -> None:
+    libraries = {name.split(".")[0] for name in imports(module)}
+    assert {name for name in libraries & KEEPERS.keys() if module not in KEEPERS[name]} == set()
+
+
+@pytest.mark.parametrize("module", ["backup.py", "decide.py", "report.py"])
+def test_deciding_imports_neither_the_network_nor_the_system(module: str) -> None:
+    libraries = {name.split(".")[0] for name in imports(module)}
+    assert not libraries & {"requests", "stravalib", "os", "sys", "subprocess", "shutil"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "cli.py"])
+def test_only_the_command_line_reads_the_environment_or_writes_to_the_terminal(
+    module: str,
+) -> None:
+    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+    used = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    assert not used & {"os.environ", "os.getenv", "sys.stderr", "sys.stdout", "sys.exit"}
+
+
+def test_every_module_has_its_tests_and_its_line_in_contributing() -> None:
+    contributing = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tested = {path.name for path in Path(__file__).parent.glob("test_*.py")}
+    for module in MODULES:
+        if Path(module).name in ("__init__.py", "__main__.py") or module.startswith("demo/"):
+            continue
+        assert f"`{module}`" in contributing
+        assert f"test_{module.replace('/', '_')}" in tested

@@ -1,0 +1,93 @@
+"""How a run signs in and who it lets into an archive, in process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from strava_backup.config import Secret, User
+from strava_backup.demo.faults import Fault
+from tests import truth
+from tests.conftest import DAY, Rig
+
+
+def with_password(rig: Rig) -> None:
+    secret = Secret(rig.account.password, read_only=True)
+    rig.config.path.write_text("[user]\n")  # where the token of a log-in is kept
+    rig.config = replace(rig.config, user=User(email=rig.account.email, password=secret))
+
+
+def test_a_dry_run_does_not_try_the_password(rig: Rig) -> None:
+    with_password(rig)
+    report = rig.run(dry_run=True)
+    assert report.exit_code == 0
+    assert "login" not in rig.asked
+    assert rig.printed
+
+
+def test_a_refused_log_in_is_noted_and_tried_again_after_a_day(rig: Rig) -> None:
+    with_password(rig)
+    rig.account.login_mode = "code"
+    assert rig.run().exit_code == 4
+    marker = json.loads(rig.files()[".strava-backup.json"])
+    assert marker["login_refused_at"] == rig.clock.now
+    rig.run()
+    assert "login" not in rig.asked
+    rig.clock.now += DAY + 1
+    rig.account.login_mode = "works"
+    assert rig.run().exit_code == 0
+    assert "login" in rig.asked
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_limit_at_the_log_in_is_not_taken_for_a_wrong_password(rig: Rig) -> None:
+    with_password(rig)
+    rig.account.login_mode = "limited"
+    report = rig.run()
+    assert report.exit_code == 4
+    assert "wrong" not in str(report.fatal[0])
+
+
+@pytest.mark.parametrize("what", ["500", "dropped", "silent", "html"])
+@pytest.mark.parametrize("kind", ["token", "athlete"])
+def test_an_api_that_cannot_be_reached_ends_the_run_with_5_and_writes_no_activity(
+    rig: Rig, kind: str, what: str
+) -> None:
+    rig.account.faults.append(Fault(kind, what))
+    report = rig.run()
+    assert report.exit_code == 5
+    assert not [path for path in rig.files() if path.startswith("activities")]
+
+
+@pytest.mark.parametrize("what", ["500", "dropped", "html", "403"])
+def test_a_website_that_cannot_be_reached_lets_the_api_bring_its_part(rig: Rig, what: str) -> None:
+    rig.account.faults.append(Fault("me", what))
+    report = rig.run()
+    assert report.exit_code == 5
+    assert truth.split(rig.files())[1] == truth.expected_metadata(rig.account)
+
+
+def test_the_source_website_is_refused_before_anything_is_asked_for(rig: Rig) -> None:
+    rig.config = replace(rig.config, source="website")
+    assert rig.run().exit_code == 2
+    assert rig.asked == []
+
+
+def test_a_base_url_elsewhere_is_used_for_the_api_and_not_for_tokens(rig: Rig) -> None:
+    assert rig.config.api
+    moved = replace(rig.config.api, base_url="https://api-v3.strava.com")
+    rig.config = replace(rig.config, api=moved)
+    assert rig.run().exit_code == 0
+    hosts = {request.kind: request.host for request in rig.account.requests}
+    assert hosts["token"] == "www.strava.com"
+    assert hosts["list"] == hosts["detail"] == "api-v3.strava.com"
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_the_pace_of_the_config_is_kept_between_website_requests(rig: Rig) -> None:
+    rig.config = replace(rig.config, delay=2.0)
+    rig.run(limit=5)
+    assert rig.clock.slept
+    assert all(pause <= 3.0 for pause in rig.clock.slept)
