@@ -1,0 +1,65 @@
+"""README says what the program does; these tests keep it true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from strava_backup import cli, config, errors
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def words(text: str) -> list[str]:
+    """The text without its line breaks, which argparse sets differently from version to version."""
+    return text.split()
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_readme_shows_the_help_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    shown = section("Options").split("```")[1]
+    assert words(shown) == words(capsys.readouterr().out)
+
+
+def test_readme_lists_every_config_key_and_no_other() -> None:
+    rows = [line.split("|")[2] for line in section("Config").splitlines() if line.startswith("|")]
+    listed = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert listed == {key for keys in config._PLAIN_KEYS.values() for key in keys}
+
+
+def test_readme_lists_every_exit_code_and_no_other() -> None:
+    listed = {
+        int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.MULTILINE)
+    }
+    assert listed == set(errors._WORST_FIRST)
+
+
+def test_the_sample_config_has_every_key_and_is_refused_only_for_being_empty(
+    tmp_path: Path,
+) -> None:
+    sample = config.sample_path().read_text(encoding="utf-8")
+    listed = set(re.findall(r"^#?(\w+) = ", sample, re.MULTILINE))
+    keys = {key for keys in config._PLAIN_KEYS.values() for key in keys}
+    assert keys - listed == {"base_url"}
+    copy = tmp_path / "strava-backup.conf"
+    copy.write_text(sample)
+    with pytest.raises(errors.ConfigError, match="nothing to do"):
+        config.load(copy)
+
+
+def test_the_links_to_files_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "format.md"):
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
