@@ -7,10 +7,10 @@ import time
 
 import pytest
 import requests
-from tests.strava_proxy import Hold, StravaProxy
 
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
+from tests.strava_proxy import Hold, StravaProxy
 
 SITE = "https://www.strava.com"
 NEWEST = 16_600_000_000
