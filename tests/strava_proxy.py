@@ -25,7 +25,7 @@ import trustme
 
 from strava_backup.demo.account import Account
 from strava_backup.demo.serve import identify, serve
-from strava_backup.demo.wire import Request, Response, transmission
+from strava_backup.demo.wire import Item, Request, Response, transmission
 
 LONGEST_SILENCE = 120
 
@@ -35,13 +35,13 @@ class Hold:
     """Stops the answer to such a request after that many bytes of its body, until released."""
 
     kind: str
-    id: int | None = None
+    id: Item | None = None
     after_bytes: int = 0
     reached: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
 
-    def names(self, request: Request) -> bool:
-        kind, item = identify(request)
+    def names(self, account: Account, request: Request) -> bool:
+        kind, item = identify(account, request)
         return self.kind == kind and self.id in (None, item)
 
 
@@ -158,7 +158,7 @@ class _Connection(socketserver.BaseRequestHandler):
             time.sleep(self.proxy.latency)
         response = serve(self.proxy.account, request)
         hold = self.proxy.hold
-        if hold and hold.names(request):
+        if hold and hold.names(self.proxy.account, request):
             self._send_held(secured, response, hold)
         else:
             secured.sendall(transmission(response))

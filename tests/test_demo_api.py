@@ -7,6 +7,7 @@ import pytest
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
+from strava_backup.demo.photos import photo_of
 from strava_backup.demo.serve import serve
 from strava_backup.demo.wire import Request
 
@@ -99,7 +100,7 @@ def test_the_token_endpoint_also_lives_below_the_api(account):
 
 def test_the_athlete_is_whole_only_with_the_profile_scope(account):
     _, whole = get(account, "/athlete")
-    assert (whole["resource_state"], whole["bikes"], whole["shoes"]) == (3, [], [])
+    assert (whole["resource_state"], len(whole["bikes"]), len(whole["shoes"])) == (3, 2, 2)
     account.scopes = {"read", "activity:read_all"}
     _, part = get(account, "/athlete")
     assert part["resource_state"] == 2
@@ -260,3 +261,79 @@ def test_a_refresh_that_failed_has_rotated_nothing_but_a_lost_one_has(account):
     }
     assert serve(account, Request("POST", "www.strava.com", "/oauth/token", form=form)).drop
     assert account.refresh_token != before
+
+
+def test_the_athletes_lists_have_only_the_gear_that_is_not_retired(account):
+    _, athlete = get(account, "/athlete")
+    listed = [*athlete["bikes"], *athlete["shoes"]]
+    in_use = [gear for gear in account.gear.values() if not gear.retired]
+    assert listed == [gear.summary("km") for gear in in_use]
+    assert len(in_use) == len(account.gear) - 2
+    account.units = "mi"
+    _, athlete = get(account, "/athlete")
+    assert athlete["measurement_preference"] == "feet"
+    assert athlete["bikes"][0]["converted_distance"] == 8710.6
+    bare = Account.of(1, gear=False)
+    assert get(bare, "/athlete")[1]["bikes"] == get(bare, "/athlete")[1]["shoes"] == []
+
+
+def test_all_gear_answers_also_what_is_retired(account):
+    for gear in account.gear.values():
+        assert get(account, f"/gear/{gear.id}") == (200, gear.detail("km"))
+
+
+@pytest.mark.parametrize("gear_id", ["b1", "g1", "1", "x"])
+def test_gear_that_is_not_there_is_not_found(account, gear_id):
+    status, body = get(account, f"/gear/{gear_id}")
+    assert (status, error(body)) == (404, ("Resource Not Found", "Gear", "", "not found"))
+    assert not account.unknown_requests
+
+
+def test_a_fault_can_name_one_piece_of_gear(account):
+    account.faults.append(Fault("gear", "500", id="b9000001"))
+    statuses = [ask(account, f"/gear/{gear_id}").status for gear_id in ("b9000001", "g9000001")]
+    assert statuses == [500, 200]
+    assert [(one.kind, one.id) for one in account.requests] == [
+        ("gear", "b9000001"),
+        ("gear", "g9000001"),
+    ]
+
+
+def test_the_photos_of_an_activity_are_listed_in_the_size_asked_for():
+    account = Account.sample()
+    activity = account.activity(16_600_000_000)
+    path = f"/activities/{activity.id}/photos"
+    status, photos = get(account, path, size=5000, photo_sources="true")
+    assert (status, photos) == (200, activity.photo_records(5000))
+    assert [photo["default_photo"] for photo in photos] == [True, False, False]
+    assert list(get(account, path)[1][0]["urls"]) == ["0"]
+    assert (account.requests[-1].kind, account.requests[-1].id) == ("photos", activity.id)
+    assert get(account, path, size="large")[0] == 400
+
+
+def test_photos_come_in_pages_of_thirty_and_end_with_an_empty_one():
+    account = Account.of(1)
+    activity = account.activities[0]
+    activity.photos += [photo_of(activity.detail, number) for number in range(35)]
+    path = f"/activities/{activity.id}/photos"
+    pages = [get(account, path, size=5000, page=page)[1] for page in (1, 2, 3)]
+    assert [len(page) for page in pages] == [30, 5, 0]
+    assert pages[0] + pages[1] == activity.photo_records(5000)
+    assert len(get(account, path, page=2, per_page=20)[1]) == 15
+    assert [photo["default_photo"] for page in pages for photo in page].count(True) == 1
+
+
+def test_an_activity_without_photos_has_an_empty_list(account):
+    assert get(account, f"/activities/{account.activities[0].id}/photos") == (200, [])
+
+
+def test_photos_are_hidden_as_their_activity_is():
+    account = Account.sample()
+    hidden, shown = "/activities/15000000005/photos", "/activities/16600000000/photos"
+    assert [get(account, path)[0] for path in (hidden, shown)] == [200, 200]
+    account.scopes = {"read", "activity:read"}
+    assert [get(account, path)[0] for path in (hidden, shown)] == [404, 200]
+    account.scopes = {"read"}
+    assert error(get(account, shown)[1])[2] == "activity:read_permission"
+    account.scopes = {"activity:read_all"}
+    assert get(account, "/activities/1/photos")[0] == 404

@@ -58,6 +58,8 @@ PRIVATE_PAGES = [
     "/activities/16600000000/export_original",
     "/activities/16600000000/export_gpx",
     "/activities/1/export_original",
+    "/bikes/9000001",
+    "/bikes/1",
 ]
 
 
@@ -309,3 +311,44 @@ def test_faults_that_spoil_keep_the_true_headers(account):
 def test_a_fault_of_one_activity_leaves_the_others_alone(account):
     spoilt(account, "500")
     assert signed_in(account, "/activities/1000001/export_original").status == 200
+
+
+def test_a_bike_has_a_page_also_when_it_is_retired(account):
+    for number, name in ((9000001, "Rosinante"), (8000003, "Old Steel")):
+        response = signed_in(account, f"/bikes/{number}")
+        assert response.status == 200
+        assert f"<h1>{name}</h1>" in response.body.decode()
+        assert b"<div class='gear-details'>" in response.body
+    assert [(request.kind, request.id) for request in account.requests] == [
+        ("bike", "b9000001"),
+        ("bike", "b8000003"),
+    ]
+
+
+def test_the_page_of_a_bike_is_in_the_athletes_language_and_units(account):
+    account.language, account.units = "fr", "mi"
+    page = signed_in(account, "/bikes/9000001").body.decode()
+    assert "lang='fr'" in page
+    assert "8\u202f710,6\u00a0mi" in page
+
+
+def test_no_name_on_the_page_of_a_bike_can_break_it(account):
+    page = signed_in(account, "/bikes/9000002").body.decode()
+    assert "<h1>Café &amp; Bike &lt;3</h1>" in page
+
+
+@pytest.mark.parametrize("number", [1, 9000003])
+def test_a_bike_that_is_not_there_is_a_404_page(account, number):
+    assert signed_in(account, f"/bikes/{number}").status == 404
+    assert not account.unknown_requests
+
+
+def test_shoes_have_no_page_among_the_bikes(account):
+    account.gear["b5"] = account.gear["g9000001"]
+    assert signed_in(account, "/bikes/5").status == 404
+
+
+def test_a_fault_can_give_the_page_of_one_bike_another_layout(account):
+    account.faults.append(Fault("bike", "other-body", id="b9000001", body=b"<p>All new!</p>"))
+    assert signed_in(account, "/bikes/9000001").body == b"<p>All new!</p>"
+    assert b"gear-details" in signed_in(account, "/bikes/9000002").body

@@ -53,6 +53,29 @@ def test_other_hosts_have_certificates_of_their_own(account, session):
     assert answer.json()["id"] == account.athlete_id
 
 
+def test_a_photo_comes_byte_for_byte_and_a_session_with_cookies_leaks_only_its_token(
+    account, session
+):
+    photo = account.activity(NEWEST).photos[0]
+    answer = session.get(photo.address(), timeout=5)
+    assert answer.content == photo.content
+    assert answer.headers["Content-Length"] == str(len(photo.content))
+    # the cookies are those of .strava.com, the token is every request's
+    assert ["cookie" in leak.headers for leak in account.leaks] == [False]
+    del session.headers["Authorization"]
+    session.get(photo.address(), timeout=5)
+    assert len(account.leaks) == 1
+
+
+def test_a_photo_can_be_held_by_its_id(account, proxy, session):
+    first, second, *_ = account.activity(NEWEST).photos
+    proxy.hold = Hold("photo", second.unique_id, after_bytes=10)
+    assert session.get(first.address(), timeout=5).content == first.content
+    threading.Timer(0.05, proxy.hold.release.set).start()
+    assert session.get(second.address(), timeout=5).content == second.content
+    assert proxy.hold.reached.is_set()
+
+
 def test_a_form_is_understood(account, session):
     form = {
         "grant_type": "refresh_token",

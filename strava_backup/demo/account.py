@@ -1,4 +1,4 @@
-"""The state of one athlete's account: activities, tokens, sessions, limits, and a log of requests.
+"""The state of one athlete's account: activities, gear, tokens, sessions, limits, requests.
 
 Knows no HTTP: how requests and answers look is for api.py and website.py.
 """
@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from strava_backup.demo import jwt, samples
+from strava_backup.demo import jwt, photos, samples
 from strava_backup.demo.activity import ATHLETE_ID, Activity
 from strava_backup.demo.faults import Fault
+from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.limits import RateLimits
+from strava_backup.demo.photos import Photo
+from strava_backup.demo.wire import Item
 
 ACCESS_TOKEN_LIFETIME = 6 * 60 * 60
 # with more than that left, a refresh gives the same access token again
@@ -37,7 +40,7 @@ class LoggedRequest:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     kind: str
-    id: int | None
+    id: Item | None
     at: float
     status: int = 0
 
@@ -76,11 +79,18 @@ class Account:
         activities: Iterable[Activity] = (),
         clock: Callable[[], float] = time.time,
         limits: RateLimits | None = None,
+        gear: Iterable[Bike | Shoe] = (),
     ) -> None:
         self.athlete_id = athlete_id
         self.clock = clock
         self.limits = limits or RateLimits()
         self.lock = threading.RLock()
+        # by id; what an activity tells of its gear follows from it
+        self.gear = {one.id: one for one in gear}
+        # or "mi": the athlete's unit of distance
+        self.units = "km"
+        # or "de", "fr": in which the website words its pages of bikes
+        self.language = "en"
         self._activities: dict[int, Activity] = {}
         for activity in activities:
             self.add(activity)
@@ -103,6 +113,8 @@ class Account:
         self.faults: list[Fault] = []
         self.requests: list[LoggedRequest] = []
         self.unknown_requests: list[LoggedRequest] = []
+        # requests that took a cookie or a token to a host that is not Strava's
+        self.leaks: list[LoggedRequest] = []
 
         self._issued = 0
         self._access_tokens: dict[str, int] = {}
@@ -113,51 +125,98 @@ class Account:
 
     @classmethod
     def sample(
-        cls, clock: Callable[[], float] = time.time, limits: RateLimits | None = None
+        cls,
+        clock: Callable[[], float] = time.time,
+        limits: RateLimits | None = None,
+        *,
+        photos: bool = True,
+        gear: bool = True,
+        problems: bool = False,
     ) -> Account:
-        """About two dozen activities, of every kind that real accounts hold."""
+        """About two dozen activities, of every kind that real accounts hold.
+
+        With `problems` there are also photos that cannot be had.
+        """
+        activities = samples.sample_activities()
+        if photos:
+            samples.add_photos(activities)
+        if problems:
+            samples.add_problems(activities)
+        if gear:
+            samples.use_gear(activities)
         return cls(
-            activities=samples.sample_activities(),
+            activities=activities,
             clock=clock,
             limits=limits or RateLimits(1000, 10_000),
+            gear=samples.sample_gear() if gear else (),
         )
 
     @classmethod
     def of(
-        cls, count: int, clock: Callable[[], float] = time.time, limits: RateLimits | None = None
+        cls,
+        count: int,
+        clock: Callable[[], float] = time.time,
+        limits: RateLimits | None = None,
+        *,
+        photos: bool = True,
+        gear: bool = True,
     ) -> Account:
-        """That many activities, most of them FIT, one in ten manual."""
+        """That many activities: most of them FIT, one in ten manual, one in five with photos."""
+        activities = samples.numbered(count)
+        if photos:
+            samples.add_numbered_photos(activities)
+        if gear:
+            samples.use_numbered_gear(activities)
         return cls(
-            activities=samples.numbered(count),
+            activities=activities,
             clock=clock,
             limits=limits or RateLimits(1000, 10_000),
+            gear=samples.sample_gear() if gear else (),
         )
 
     @property
     def activities(self) -> list[Activity]:
         """All activities, newest first."""
         by_age = sorted(self._activities.values(), key=lambda one: (one.started, one.id))
-        return by_age[::-1]
+        return [self._current(activity) for activity in by_age[::-1]]
 
     def activity(self, activity_id: int) -> Activity | None:
         """The activity of that id."""
-        return self._activities.get(activity_id)
+        activity = self._activities.get(activity_id)
+        return activity and self._current(activity)
 
     def add(self, activity: Activity) -> None:
         """Add an activity, or replace the one of its id."""
         activity.detail["athlete"] = {"id": self.athlete_id, "resource_state": 1}
-        self._activities[activity.id] = activity
+        self._activities[activity.id] = self._current(activity)
 
     def remove(self, activity_id: int) -> None:
         """Delete an activity."""
         del self._activities[activity_id]
 
     def edit(self, activity_id: int, **fields: Any) -> None:
-        """Change fields of an activity, in its detail and its summary."""
+        """Change fields of an activity, in its detail and its summary.
+
+        What follows from its photos and from its `gear_id` cannot be changed here.
+        """
         activity = self._activities[activity_id]
         activity.detail.update(fields)
         for name in fields:
             activity.summary_changes.pop(name, None)
+        self._current(activity)
+
+    def ride(self, gear_id: str, metres: float) -> None:
+        """Wear a bike or a pair of shoes for that distance."""
+        self.gear[gear_id].ride(metres)
+
+    def picture_at(self, address: str) -> tuple[Photo, bytes] | None:
+        """The picture at an address, and the photo that it shows."""
+        for activity in self._activities.values():
+            for photo in activity.photos:
+                content = photo.found_at(address)
+                if content is not None:
+                    return photo, content
+        return None
 
     def refresh(self, client_id: str, client_secret: str, refresh_token: str) -> Tokens:
         """Trade a refresh token for an access token.
@@ -268,12 +327,22 @@ class Account:
         self._refused_logins.discard(session)
         return refused
 
-    def take_fault(self, kind: str, activity_id: int | None) -> Fault | None:
+    def take_fault(self, kind: str, item: Item | None) -> Fault | None:
         """The first fault that names this request; it counts as used once."""
-        fault = next((fault for fault in self.faults if fault.names(kind, activity_id)), None)
+        fault = next((fault for fault in self.faults if fault.names(kind, item)), None)
         if fault and fault.times is not None:
             fault.times -= 1
         return fault
+
+    def _current(self, activity: Activity) -> Activity:
+        """The activity, its detail told anew of its photos and its gear."""
+        activity.detail.update(photos.counts(activity.photos))
+        gear = self.gear.get(activity.detail["gear_id"] or "")
+        if gear:
+            activity.detail["gear"] = gear.summary(self.units)
+        else:
+            activity.detail.pop("gear", None)
+        return activity
 
     def _present_tokens(self) -> Tokens | None:
         if not self._access_tokens:

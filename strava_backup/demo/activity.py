@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from strava_backup.demo import files
+from strava_backup.demo import files, photos
+from strava_backup.demo.photos import Photo
 
 ATHLETE_ID = 26462176
 
@@ -30,7 +31,10 @@ Json = dict[str, Any]
 
 @dataclass
 class Activity:
-    """`original` is None where no file was uploaded, `gpx` where Strava can make none."""
+    """`original` is None where no file was uploaded, `gpx` where Strava can make none.
+
+    What `detail` tells of photos and gear is brought up to date by the account.
+    """
 
     detail: Json
     original: bytes | None = None
@@ -38,6 +42,7 @@ class Activity:
     content_type: str = "application/octet-stream"
     gpx: bytes | None = None
     summary_changes: Json = field(default_factory=dict)
+    photos: list[Photo] = field(default_factory=list)
 
     @property
     def id(self) -> int:
@@ -63,6 +68,13 @@ class Activity:
     def gpx_name(self) -> str:
         """The name under which the website sends its GPX."""
         return file_name(self.detail["name"]) + ".gpx"
+
+    def photo_records(self, size: int | None = None) -> list[Json]:
+        """Its photos as the API lists them, the first one its default."""
+        return [
+            photo.record(self.detail, size, is_default=photo is self.photos[0])
+            for photo in self.photos
+        ]
 
     def summary(self) -> Json:
         """The object as the list has it: without what only the detail tells."""
@@ -225,12 +237,10 @@ def _counts() -> Json:
         "kudos_count": 3,
         "comment_count": 0,
         "athlete_count": 1,
-        "photo_count": 0,
-        "total_photo_count": 0,
         "pr_count": 0,
         "has_kudoed": False,
         "from_accepted_tag": False,
-        "photos": {"primary": None, "count": 0},
+        **photos.counts([]),
     }
 
 

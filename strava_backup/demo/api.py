@@ -1,4 +1,4 @@
-"""Strava's API v3: requests to an account's tokens, athlete and activities, and their answers.
+"""Strava's API v3: requests to an account's tokens, athlete, activities and gear.
 
 Opens no sockets and keeps no state of its own. Error bodies are those recorded by
 bikeindex/bike_index (2026) and dblock/strava-ruby-client.
@@ -6,16 +6,20 @@ bikeindex/bike_index (2026) and dblock/strava-ruby-client.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
 from strava_backup.demo.account import Account, TokenRefused
-from strava_backup.demo.activity import Activity
+from strava_backup.demo.activity import Activity, Json
 from strava_backup.demo.faults import api_error
+from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.routes import Match, Route, find
-from strava_backup.demo.wire import Request, Response, json_response
+from strava_backup.demo.wire import Item, Request, Response, json_response
 
 MAX_PER_PAGE = 200
 DEFAULT_PER_PAGE = 30
+
+T = TypeVar("T")
 
 
 def match(request: Request) -> Match | None:
@@ -115,8 +119,31 @@ def _athlete(account: Account, request: Request, _: int) -> Response:
     }
     # Without the scope these keys are absent (bikeindex/bike_index, get_athlete).
     if account.reads_profile:
-        athlete |= {"resource_state": 3, "ftp": None, "clubs": [], "bikes": [], "shoes": []}
+        athlete |= {
+            "resource_state": 3,
+            "ftp": None,
+            "measurement_preference": "meters" if account.units == "km" else "feet",
+            "clubs": [],
+            "bikes": _listed_gear(account, Bike),
+            "shoes": _listed_gear(account, Shoe),
+        }
     return json_response(athlete)
+
+
+def _listed_gear(account: Account, kind: type[Bike | Shoe]) -> list[Json]:
+    """What is retired is missing (https://github.com/pR0Ps/strava-backup/issues/1)."""
+    return [
+        gear.summary(account.units)
+        for gear in account.gear.values()
+        if isinstance(gear, kind) and not gear.retired
+    ]
+
+
+def _gear(account: Account, request: Request, gear_id: Item) -> Response:
+    gear = account.gear.get(str(gear_id))
+    if gear is None:
+        return api_error(404, "Resource Not Found", "Gear", "", "not found")
+    return json_response(gear.detail(account.units))
 
 
 def _activity(account: Account, request: Request, activity_id: int) -> Response:
@@ -128,20 +155,45 @@ def _activity(account: Account, request: Request, activity_id: int) -> Response:
     return json_response(activity.detail)
 
 
+def _photos(account: Account, request: Request, activity_id: int) -> Response:
+    """In no documentation; `photo_sources` makes no difference
+    (https://github.com/dblock/strava-ruby-client, spec of activity_photos).
+    """
+    if not account.reads_activities:
+        return _scope_missing()
+    activity = account.activity(activity_id)
+    if activity is None or not account.visible(activity):
+        return api_error(404, "Resource Not Found", "Activity", "", "not found")
+    wanted = _numbers(request, _PHOTO_KEYS)
+    if wanted is None:
+        return _QUERY_REFUSED
+    return json_response(_page(activity.photo_records(wanted.get("size")), wanted))
+
+
 def _activities(account: Account, request: Request, _: int) -> Response:
     if not account.reads_activities:
         return _scope_missing()
-    try:
-        wanted = {name: int(request.query[name]) for name in _LIST_KEYS & request.query.keys()}
-    except ValueError:
-        return api_error(400, "Bad Request", "Application", "query", "invalid")
+    wanted = _numbers(request, _LIST_KEYS)
+    if wanted is None:
+        return _QUERY_REFUSED
     if wanted.get("after", 0) > account.clock():
         # https://github.com/node-strava/node-strava-v3/issues/103
         return api_error(400, "Bad Request", "Application", "after", "future")
-    return json_response(_page(_within(account, wanted), wanted))
+    page = _page(_within(account, wanted), wanted)
+    return json_response([activity.summary() for activity in page])
 
 
 _LIST_KEYS = {"before", "after", "page", "per_page"}
+_PHOTO_KEYS = {"size", "page", "per_page"}
+_QUERY_REFUSED = api_error(400, "Bad Request", "Application", "query", "invalid")
+
+
+def _numbers(request: Request, names: set[str]) -> dict[str, int] | None:
+    """Those values of the query, None if one is no number."""
+    try:
+        return {name: int(request.query[name]) for name in names & request.query.keys()}
+    except ValueError:
+        return None
 
 
 def _scope_missing() -> Response:
@@ -163,10 +215,10 @@ def _within(account: Account, wanted: dict[str, int]) -> list[Activity]:
     return kept[::-1] if before is None and after is not None else kept
 
 
-def _page(activities: list[Activity], wanted: dict[str, int]) -> list[dict[str, Any]]:
+def _page(items: Sequence[T], wanted: dict[str, int]) -> Sequence[T]:
     size = max(1, min(wanted.get("per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE))
     start = (max(1, wanted.get("page", 1)) - 1) * size
-    return [activity.summary() for activity in activities[start : start + size]]
+    return items[start : start + size]
 
 
 ROUTES = (
@@ -175,4 +227,6 @@ ROUTES = (
     Route("GET", "/athlete", "athlete", _athlete),
     Route("GET", "/athlete/activities", "list", _activities),
     Route("GET", r"/activities/(\d+)", "detail", _activity),
+    Route("GET", r"/activities/(\d+)/photos", "photos", _photos),
+    Route("GET", r"/gear/(\w+)", "gear", _gear),
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from strava_backup.demo.wire import DROPPED, Response, html, json_response, redirect
+from strava_backup.demo.wire import DROPPED, Item, Response, html, json_response, redirect
 
 WEBSITE = "https://www.strava.com"
 
@@ -18,13 +18,14 @@ WEBSITE = "https://www.strava.com"
 class Fault:
     """What goes wrong, with which requests, and how many times (None: always).
 
-    `id` is an activity id, for lists the page; None stands for all of them. `what` is a key of
-    REPLACEMENTS or CHANGES below.
+    `id` is an activity id, for lists the page, for gear and bike pages the gear id ("b123"), for
+    pictures the photo's `unique_id`; None stands for all of them. `what` is a key of REPLACEMENTS
+    or CHANGES below.
     """
 
     kind: str
     what: str
-    id: int | None = None
+    id: Item | None = None
     times: int | None = None
     retry_after: int | None = None
     body: bytes = b""
@@ -33,7 +34,7 @@ class Fault:
         if self.what not in REPLACEMENTS and self.what not in CHANGES:
             raise ValueError(f"no such fault: {self.what}")
 
-    def names(self, kind: str, item: int | None) -> bool:
+    def names(self, kind: str, item: Item | None) -> bool:
         """Whether this request is to be answered wrongly now."""
         return self.kind == kind and self.id in (None, item) and self.times != 0
 
@@ -42,7 +43,7 @@ class Fault:
         """Whether the true answer is not needed, so that a POST has no effect either."""
         return self.what in REPLACEMENTS
 
-    def replacement(self, *, api: bool, item: int | None) -> Response:
+    def replacement(self, *, api: bool, item: Item | None) -> Response:
         """The answer in place of the true one."""
         response = REPLACEMENTS[self.what](api, item)
         if self.retry_after is None:
@@ -72,8 +73,8 @@ _API_ERRORS: dict[int, tuple[str, ...]] = {
 }
 
 
-def _status(status: int) -> Callable[[bool, int | None], Response]:
-    def answer(api: bool, item: int | None) -> Response:
+def _status(status: int) -> Callable[[bool, Item | None], Response]:
+    def answer(api: bool, item: Item | None) -> Response:
         if api:
             return api_error(status, *_API_ERRORS[status])
         if status == 401:
@@ -85,15 +86,15 @@ def _status(status: int) -> Callable[[bool, int | None], Response]:
     return answer
 
 
-def _page(api: bool, item: int | None) -> Response:
+def _page(api: bool, item: Item | None) -> Response:
     return html("<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>")
 
 
-def _redirect(path: str) -> Callable[[bool, int | None], Response]:
+def _redirect(path: str) -> Callable[[bool, Item | None], Response]:
     return lambda api, item: redirect(f"{WEBSITE}{path}".replace("ID", str(item)))
 
 
-def _silence(api: bool, item: int | None) -> Response:
+def _silence(api: bool, item: Item | None) -> Response:
     return Response(0, stall=True)
 
 
@@ -105,7 +106,7 @@ def _cut(truth: Response, **changes: Any) -> Response:
     return truth._replace(cut=_half(truth), **changes)
 
 
-REPLACEMENTS: dict[str, Callable[[bool, int | None], Response]] = {
+REPLACEMENTS: dict[str, Callable[[bool, Item | None], Response]] = {
     **{str(status): _status(status) for status in _API_ERRORS},
     "html": _page,
     "redirect-login": _redirect("/login"),

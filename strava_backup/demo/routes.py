@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from strava_backup.demo.account import Account
-from strava_backup.demo.wire import Request, Response
+from strava_backup.demo.wire import Item, Request, Response
 
-Answer = Callable[[Account, Request, int], Response]
+# the third is the id in the path, as the route's pattern has it: a number if it is all digits
+Answer = Callable[[Account, Request, Any], Response]
 
 
 class Route(NamedTuple):
@@ -30,7 +31,7 @@ class Match(NamedTuple):
     """The route that a request takes, and the id it names."""
 
     route: Route
-    id: int | None
+    id: Item | None
 
 
 def find(routes: Sequence[Route], method: str, path: str) -> Match | None:
@@ -38,5 +39,9 @@ def find(routes: Sequence[Route], method: str, path: str) -> Match | None:
     for route in routes:
         found = re.fullmatch(route.pattern, path)
         if found and route.method == method:
-            return Match(route, int(found[1]) if found.groups() else None)
+            return Match(route, _item(found[1]) if found.groups() else None)
     return None
+
+
+def _item(text: str) -> Item:
+    return int(text) if text.isdecimal() else text

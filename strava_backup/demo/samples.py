@@ -1,15 +1,17 @@
-"""The activities of the sample account, each there for one thing that real accounts hold.
+"""The sample account's activities, photos and gear, each there for one thing that real ones hold.
 
 Also accounts of any size. The same call gives the same bytes; knows no clock and no HTTP.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from strava_backup.demo import files
 from strava_backup.demo.activity import Activity, manual, recorded
+from strava_backup.demo.gear import Bike, Component, Shoe
+from strava_backup.demo.photos import photo_of
 
 # newest start of the accounts made by `numbered`
 NEWEST = datetime(2026, 11, 15, 7, 8, 9, tzinfo=UTC)
@@ -23,6 +25,120 @@ def sample_activities() -> list[Activity]:
 def numbered(count: int) -> list[Activity]:
     """That many activities: mostly FIT, one in ten manual, some GPX, TCX, JSON and private."""
     return [_numbered(index) for index in range(count)]
+
+
+def add_photos(activities: list[Activity]) -> None:
+    """Photos of every kind that can be had, on some of the sample's activities."""
+    by_id = {activity.id: activity for activity in activities}
+    for activity_id, photos in _PHOTOS.items():
+        activity = by_id[activity_id]
+        activity.photos += [
+            photo_of(activity.detail, number, kind, **more)
+            for number, (kind, more) in enumerate(photos, 1)
+        ]
+
+
+def add_problems(activities: list[Activity]) -> None:
+    """What stands in a list of photos and cannot be had: a placeholder, an Instagram photo."""
+    by_id = {activity.id: activity for activity in activities}
+    for activity_id, kind in ((14_000_000_008, "placeholder"), (1_000_002, "instagram")):
+        by_id[activity_id].photos.append(photo_of(by_id[activity_id].detail, 9, kind))
+
+
+def add_numbered_photos(activities: list[Activity]) -> None:
+    """A photo on each tenth, and two on each tenth, of the activities made by `numbered`."""
+    kinds = ("jpg", "jpg", "png", "jpg", "webp")
+    for index, activity in enumerate(activities):
+        for number in {1: (1,), 6: (1, 2)}.get(index % 10, ()):
+            kind = kinds[(index // 5 + number) % len(kinds)]
+            activity.photos.append(photo_of(activity.detail, number, kind))
+
+
+def use_gear(activities: list[Activity]) -> None:
+    """Put gear on some of the sample's activities, also such as is retired by now."""
+    for activity in activities:
+        activity.detail["gear_id"] = _USED_GEAR.get(activity.id)
+
+
+def use_numbered_gear(activities: list[Activity]) -> None:
+    """Put gear on nine in ten of the activities made by `numbered`, most of it not retired."""
+    ids = [gear.id for gear in sample_gear()]
+    for index, activity in enumerate(activities):
+        if not activity.detail["manual"]:
+            activity.detail["gear_id"] = ids[index % 7 % len(ids)]
+
+
+def sample_gear() -> list[Bike | Shoe]:
+    """Three bikes and three pairs of shoes, of each the last one retired."""
+    return [
+        Bike(
+            "b9000001",
+            "Rosinante",
+            "Canyon",
+            "Endurace CF 7",
+            nickname="Rosinante",
+            description="Needs a new chain soon.",
+            distance=14_018_412,
+            primary=True,
+            weight=8.4,
+            components=[
+                Component(7001, "Chain", "Shimano", "CN-HG601", date(2025, 5, 3), None, 1_234_512),
+                Component(7002, "Cassette", "Shimano", "CS-R7000", distance=14_018_412),
+                Component(
+                    7003, "Chain", "KMC", "X11 <EL>", date(2023, 8, 21), date(2025, 5, 3), 9_731_000
+                ),
+                Component(7004, "Saddle", added=date(2026, 10, 25), distance=88_020),
+            ],
+        ),
+        Bike("b9000002", "Café & Bike <3", "Surly", "Long Haul", distance=2_750_300, weight=14.1),
+        Bike(
+            "b8000003",
+            "Old Steel",
+            "Peugeot",
+            distance=31_002_750,
+            retired=True,
+            weight=11.0,
+            components=[Component(7005, "Chain", distance=31_002_750)],
+        ),
+        Shoe("g9000001", "Brooks Ghost 16", "Brooks", "Ghost 16", distance=452_834, primary=True),
+        Shoe("g9000002", "Inov-8 Trailfly", "Inov-8", "Trailfly", "Mud", distance=98_400),
+        Shoe(
+            "g3000003",
+            "Adidas Supernova ST",
+            "Adidas",
+            "Supernova ST",
+            nickname="",
+            description="Left one has a hole.",
+            distance=966_309,
+            retired=True,
+        ),
+    ]
+
+
+_PHOTOS: dict[int, list[tuple[str, dict[str, Any]]]] = {
+    16_600_000_000: [
+        ("jpg", {"caption": 'Frost 🥶\n"first" <of> the year', "location": (47.93, 7.95)}),
+        ("jpg", {"width": 2048, "height": 1536}),
+        ("png", {"width": 1170, "height": 2048}),
+    ],
+    15_210_998_871: [("jpg", {}), ("video", {"location": (47.99, 7.84)}), ("webp", {})],
+    99_999_999_999: [("gif", {"width": 480, "height": 360}), ("heic", {})],
+    # only its owner may see it
+    15_000_000_005: [("jpg", {"caption": "Where the orchids are"})],
+    # has no original, and yet a photo
+    13_000_000_001: [("jpg", {"width": 1200, "height": 1600})],
+}
+
+_USED_GEAR = {
+    16_600_000_000: "b9000001",
+    99_999_999_999: "b9000001",
+    15_000_000_001: "b9000002",
+    16_480_211_034: "b9000002",
+    987_654_321: "b8000003",
+    15_210_998_871: "g9000001",
+    15_000_000_003: "g9000001",
+    11_000_000_001: "g3000003",
+}
 
 
 def fit_activity(

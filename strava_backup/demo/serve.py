@@ -1,4 +1,4 @@
-"""Answers any request to Strava's hosts: picks the API or the website, logs, lays faults on top.
+"""Answers any request to Strava's hosts: picks the site, logs, lays faults on top.
 
 Opens no sockets: the adapter and the tests' proxy carry requests here.
 """
@@ -7,28 +7,30 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from strava_backup.demo import api, website
+from strava_backup.demo import api, cloudfront, website
 from strava_backup.demo.account import Account, LoggedRequest
 from strava_backup.demo.api import rate_headers
 from strava_backup.demo.faults import Fault
-from strava_backup.demo.wire import DROPPED, Request, Response
+from strava_backup.demo.wire import DROPPED, Item, Request, Response
 
 
 def serve(account: Account, request: Request) -> Response:
     """The account's answer to a request, faults included; safe to call from many threads."""
     with account.lock:
-        kind, item = identify(request)
+        kind, item = identify(account, request)
         logged = LoggedRequest(*request[:5], kind=kind, id=item, at=account.clock())
         account.requests.append(logged)
         if kind == "unknown":
             account.unknown_requests.append(logged)
+        if not _is_strava(request) and {"cookie", "authorization"} & request.headers.keys():
+            account.leaks.append(logged)
         response = _answer(account, request, account.take_fault(kind, item))
         logged.status = response.status
         return response
 
 
-def identify(request: Request) -> tuple[str, int | None]:
-    """The kind of a request, and the activity it names; for lists the page."""
+def identify(account: Account, request: Request) -> tuple[str, Item | None]:
+    """The kind of a request, and the activity, gear or photo it names; for lists the page."""
     site = _site(request)
     found = site.match(request) if site else None
     if found is None:
@@ -36,12 +38,23 @@ def identify(request: Request) -> tuple[str, int | None]:
     if found.route.kind == "list":
         page = request.query.get("page", "1")
         return "list", int(page) if page.isdecimal() else None
+    if found.route.kind == "bike":
+        return "bike", f"b{found.id}"
+    if found.route.kind == "photo":
+        picture = account.picture_at(cloudfront.address(request))
+        return "photo", picture[0].unique_id if picture else None
     return found.route.kind, found.id
+
+
+def _is_strava(request: Request) -> bool:
+    return request.host.endswith(".strava.com")
 
 
 def _site(request: Request) -> ModuleType | None:
     if request.host == "api-v3.strava.com":
         return api
+    if request.host.endswith(".cloudfront.net"):
+        return cloudfront
     if request.host != "www.strava.com":
         return None
     return api if request.path.startswith(("/api/v3/", "/oauth/")) else website
@@ -49,13 +62,13 @@ def _site(request: Request) -> ModuleType | None:
 
 def _answer(account: Account, request: Request, fault: Fault | None) -> Response:
     if fault and fault.replaces and request.method != "GET":
-        return _replacement(fault, request)
+        return _replacement(account, fault, request)
     truth = _truth(account, request)
     if fault is None:
         return truth
     if not fault.replaces:
         return fault.change(truth)
-    lie = _replacement(fault, request)
+    lie = _replacement(account, fault, request)
     return lie if lie.status in (0, 401) else lie.with_headers(*rate_headers(truth))
 
 
@@ -67,5 +80,5 @@ def _truth(account: Account, request: Request) -> Response:
     return response
 
 
-def _replacement(fault: Fault, request: Request) -> Response:
-    return fault.replacement(api=_site(request) is api, item=identify(request)[1])
+def _replacement(account: Account, fault: Fault, request: Request) -> Response:
+    return fault.replacement(api=_site(request) is api, item=identify(account, request)[1])

@@ -1,15 +1,18 @@
-"""Strava's website: pages, log-in and exports of an account.
+"""Strava's website: pages, log-in, exports and bikes of an account.
 
 Opens no sockets and keeps no state of its own.
 """
 
 from __future__ import annotations
 
+from html import escape
 from urllib.parse import quote
 
 from strava_backup.demo.account import JWT_LIFETIME, Account, Visit
 from strava_backup.demo.activity import transliterated
+from strava_backup.demo.bike_page import bike_body
 from strava_backup.demo.faults import WEBSITE
+from strava_backup.demo.gear import Bike
 from strava_backup.demo.routes import Match, Route, find
 from strava_backup.demo.wire import Request, Response, html, redirect
 
@@ -107,6 +110,21 @@ def _attachment(name: str, content_type: str, content: bytes) -> Response:
     return Response(200, headers, content)
 
 
+def _bike(account: Account, request: Request, number: int) -> Response:
+    bike = account.gear.get(f"b{number}")
+    if not isinstance(bike, Bike):
+        return _not_found()
+    return html(
+        _page(
+            escape(bike.name),
+            bike_body(bike, account.language, account.units),
+            csrf=_csrf(account, request),
+            classes="logged-in",
+            language=account.language,
+        )
+    )
+
+
 def _about(account: Account, request: Request, _: int) -> Response:
     return _form(account, request, "About", "")
 
@@ -157,9 +175,11 @@ def _csrf(account: Account, request: Request) -> str:
     return account.csrf_token(request.cookies.get("_strava4_session", ""))
 
 
-def _page(title: str, text: str = "", *, csrf: str = "", classes: str = "") -> str:
+def _page(
+    title: str, text: str = "", *, csrf: str = "", classes: str = "", language: str = "en"
+) -> str:
     return (
-        f"<!DOCTYPE html>\n<html class='{classes}' lang='en'><head><title>{title}</title>"
+        f"<!DOCTYPE html>\n<html class='{classes}' lang='{language}'><head><title>{title}</title>"
         '<meta name="csrf-param" content="authenticity_token" />'
         f'<meta name="csrf-token" content="{csrf}" />'
         f"</head><body><h1>{title}</h1>{text}</body></html>"
@@ -201,4 +221,5 @@ ROUTES = (
     Route("GET", r"/activities/(\d+)", "page", _activity_page),
     Route("GET", r"/activities/(\d+)/export_original", "original", _export_original),
     Route("GET", r"/activities/(\d+)/export_gpx", "gpx", _export_gpx),
+    Route("GET", r"/bikes/(\d+)", "bike", _bike),
 )

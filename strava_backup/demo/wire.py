@@ -16,6 +16,9 @@ CHUNK = 4096
 Headers = tuple[tuple[str, str], ...]
 Framing = Literal["length", "chunked", "close"]
 
+# what a request names: an activity or a page of a list by number, gear and photos by their text
+Item = int | str
+
 
 class Request(NamedTuple):
     """One request; the keys of `headers` are lower-case."""

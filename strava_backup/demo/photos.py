@@ -1,0 +1,223 @@
+"""One made-up photo, or what else stands among an activity's photos: record, addresses, pictures.
+
+Shapes and hosts as recorded by dblock/strava-ruby-client (spec of activity_photos, 2025), where
+not said otherwise. Pure; knows no HTTP and no account.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from strava_backup.demo.pictures import picture
+
+PHOTO_HOST = "dgtzuqphqg23d.cloudfront.net"
+VIDEO_HOST = "d35tn3x5zm6xrc.cloudfront.net"
+ASSET_HOST = "d3nn82uaxijpm6.cloudfront.net"
+
+# Long edges of the smaller copies; nothing larger than 2048 is offered.
+EDGES = (64, 128, 256, 512, 768, 1024)
+
+# Where Strava cannot show a photo: https://github.com/dblock/strava-ruby-client/issues/76
+PLACEHOLDER = f"https://{ASSET_HOST}/assets/media/placeholder-photo@4x-{'5ca1ab1e' * 4}.png"
+PLACEHOLDER_SIZE = (1372, 1000)
+
+KINDS = ("jpg", "png", "webp", "gif", "heic", "video", "placeholder", "instagram")
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Photo:
+    """`kind` is one of KINDS; the first five tell what is behind an address in `.jpg`.
+
+    `url` stands in place of the address that Strava would give it. `bytes_wanted` is about how
+    large the full picture is; None leaves it to the picture.
+    """
+
+    unique_id: str
+    taken: datetime
+    kind: str = "jpg"
+    width: int = 1536
+    height: int = 2048
+    caption: str = ""
+    location: tuple[float, float] | None = None
+    url: str | None = None
+    bytes_wanted: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no such kind of photo: {self.kind}")
+
+    @functools.cached_property
+    def content(self) -> bytes:
+        """The full picture: of a video its poster, of an Instagram photo nothing."""
+        if self.kind == "instagram":
+            return b""
+        if self.kind == "placeholder":
+            return picture("png", "placeholder", *PLACEHOLDER_SIZE, 600)
+        return self._picture(self.width, self.height, self.bytes_wanted)
+
+    def address(self, size: int = 5000) -> str:
+        """Where the copy is that the API names when asked for this size."""
+        if self.url is not None:
+            return self.url
+        if self.kind == "placeholder":
+            return PLACEHOLDER
+        joint = "_" if self.kind == "video" else "-"
+        width, height = self.dimensions(size)
+        return f"{self._stem}{joint}{width}x{height}.jpg"
+
+    def dimensions(self, size: int = 5000) -> tuple[int, int]:
+        """Width and height of that copy: the smallest one that is large enough, or the largest."""
+        if self.kind == "placeholder":
+            return PLACEHOLDER_SIZE
+        longest = max(self.width, self.height)
+        edge = min(longest, next((edge for edge in EDGES if edge >= size), longest))
+        return round(self.width * edge / longest), round(self.height * edge / longest)
+
+    def found_at(self, address: str) -> bytes | None:
+        """The picture at an address, if it is one of this photo."""
+        if self.kind == "instagram":
+            return None
+        if address == self.address().partition("?")[0]:
+            return self.content
+        if self.url is not None or not address.startswith(self._stem):
+            return None
+        edge = next((edge for edge in EDGES if address == self.address(edge)), None)
+        return None if edge is None else self._picture(*self.dimensions(edge), 0)
+
+    def record(self, activity: Json, size: int | None = None, *, is_default: bool = False) -> Json:
+        """The photo as the API's list of an activity's photos has it.
+
+        `urls` and `sizes` have the size asked for as their key. Without one the key is "0" and
+        the address that of a thumbnail (issue 29 of laravel-strava).
+        """
+        if self.kind == "instagram":
+            return self._instagram_record(activity)
+        key, wanted = str(size or 0), size or 0
+        return {
+            "unique_id": self.unique_id,
+            "athlete_id": activity["athlete"]["id"],
+            "activity_id": activity["id"],
+            "activity_name": activity["name"],
+            "post_id": None,
+            "resource_state": 2,
+            "caption": self.caption,
+            "type": 2 if self.kind == "video" else 1,
+            "source": 1,
+            "status": 3,
+            **self._times(activity),
+            "urls": {key: self.address(wanted)},
+            "placeholder_image": None,
+            "sizes": {key: list(self.dimensions(wanted))},
+            "default_photo": is_default,
+            "cursor": None,
+            **({"location": list(self.location)} if self.location else {}),
+            **(self._video() if self.kind == "video" else {}),
+        }
+
+    def primary(self) -> Json:
+        """The photo as an activity's detail has it: too small to keep."""
+        return {
+            "id": None,
+            "unique_id": self.unique_id,
+            "urls": {str(size): self.address(size) for size in (100, 600)},
+            "source": 1,
+            "media_type": 2 if self.kind == "video" else 1,
+        }
+
+    def _instagram_record(self, activity: Json) -> Json:
+        """Without address and `unique_id`, as in 2014 (https://github.com/strava/go.strava)."""
+        number = int(_digest(self.unique_id, 4).hex(), 16)
+        return {
+            "id": number,
+            "activity_id": activity["id"],
+            "resource_state": 2,
+            "ref": f"http://instagram.com/p/{_token(self.unique_id, 8)}/",
+            "uid": f"{number}_{activity['athlete']['id']}",
+            "caption": self.caption,
+            "type": "InstagramPhoto",
+            "source": 2,
+            **self._times(activity),
+            "location": list(self.location) if self.location else None,
+        }
+
+    def _times(self, activity: Json) -> Json:
+        local = self.taken + timedelta(seconds=activity["utc_offset"])
+        return {
+            "uploaded_at": _iso(self.taken + timedelta(hours=2, seconds=7)),
+            "created_at": _iso(self.taken),
+            # local time with a false Z
+            "created_at_local": _iso(local),
+        }
+
+    def _video(self) -> Json:
+        token = _token(self.unique_id)
+        return {
+            "duration": 4.0,
+            "video_url": f"https://{VIDEO_HOST}/{token}/hls/{token}.m3u8",
+        }
+
+    def _picture(self, width: int, height: int, size: int | None) -> bytes:
+        kind = "jpg" if self.kind == "video" else self.kind
+        return picture(kind, f"{self.unique_id} {width}x{height}", width, height, size)
+
+    @functools.cached_property
+    def _stem(self) -> str:
+        """What the addresses of all copies begin with."""
+        token = _token(self.unique_id)
+        if self.kind == "video":
+            return f"https://{VIDEO_HOST}/{token}/thumbnails/{token}"
+        return f"https://{PHOTO_HOST}/{token}"
+
+
+def photo_of(activity: Json, number: int = 1, kind: str = "jpg", **more: Any) -> Photo:
+    """A photo taken some minutes into an activity; its id follows from the activity and `number`.
+
+    `more` are the other fields of a Photo.
+    """
+    start = datetime.fromisoformat(activity["start_date"]).astimezone(UTC)
+    name = f"https://www.strava.com/activities/{activity['id']}/photos/{number}"
+    fields = {
+        "unique_id": str(uuid.uuid5(uuid.NAMESPACE_URL, name)).upper(),
+        "taken": start + timedelta(minutes=7 * number),
+        **({"width": 1080, "height": 1920} if kind == "video" else {}),
+        **more,
+    }
+    return Photo(kind=kind, **fields)
+
+
+def counts(photos: Sequence[Photo]) -> Json:
+    """What an activity's object tells of its photos; videos are counted, too.
+
+    `photo_count` is "The number of Instagram photos", `total_photo_count` that "of Instagram and
+    Strava photos" (https://developers.strava.com/docs/reference, DetailedActivity).
+    """
+    native = next((photo for photo in photos if photo.kind != "instagram"), None)
+    shown: Json = {"primary": native.primary() if native else None, "count": len(photos)}
+    if native:
+        shown["use_primary_photo"] = False
+    return {
+        "photo_count": sum(photo.kind == "instagram" for photo in photos),
+        "total_photo_count": len(photos),
+        "photos": shown,
+    }
+
+
+def _digest(text: str, length: int) -> bytes:
+    return hashlib.shake_256(text.encode()).digest(length)
+
+
+def _token(text: str, length: int = 43) -> str:
+    return base64.urlsafe_b64encode(_digest(text, length)).decode()[:length]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
