@@ -23,7 +23,7 @@ setup(
         "ConfigUpdater>=3.1",
         "appdirs>=1.4.4",
         "beautifulsoup4>=4.12",
-        "filelock>=3.12",
+        "filelock>=4",
         "requests>=2.31",
         "stravalib>=2.6",
     ],

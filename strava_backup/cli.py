@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         help="ask for all metadata again, and for what was not to be had; never for files held",
     )
     add("--no-meta", action="store_true", help="make no requests for metadata's sake")
+    add("--no-gear", action="store_true", help="leave out bikes and shoes")
+    add("--no-photos", action="store_true", help="leave out photos")
     add("--dry-run", action="store_true", help="only list what would be fetched")
     add("--demo", action="store_true", help="back up a made-up account, without network or config")
     loudness = parser.add_mutually_exclusive_group()
@@ -140,7 +142,14 @@ def _back_up(options: argparse.Namespace, report: Report) -> None:
         config, edges = _load_config(options), run.Edges(_out)
     run.back_up(
         _with_overrides(config, options),
-        run.Options(options.limit, options.full, not options.no_meta, options.dry_run),
+        run.Options(
+            options.limit,
+            options.full,
+            details=not options.no_meta,
+            photos=not options.no_photos,
+            gear=not options.no_gear,
+            dry_run=options.dry_run,
+        ),
         report,
         edges,
     )

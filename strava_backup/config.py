@@ -254,7 +254,7 @@ class _Reader:
         try:
             secret = self._secret_from(given[0].removeprefix(name), text)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            reason = getattr(error, "strerror", None) or _without_output(error)
+            reason = _without_output(error)
             self._problems.append(f"[{section}] {given[0]}: {reason}")
             return None
         # All but the password travel in headers, which take nothing else.
@@ -326,6 +326,8 @@ def _https_url(text: str) -> str:
 
 def _without_output(error: Exception) -> str:
     """What went wrong, without what a command printed: that may be a secret."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, subprocess.CalledProcessError):
         return f"the command ended with status {error.returncode}"
     if isinstance(error, UnicodeDecodeError):

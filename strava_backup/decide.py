@@ -6,16 +6,22 @@ what stands in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from strava_backup.archive.directory import OURS, Held
+from strava_backup.errors import ItemError, Refused
 from strava_backup.strava import records
 from strava_backup.strava.records import Activity, Record
 
 ORIGINAL = "original"
 GPX = "gpx"
 DETAIL = "detail"
+PHOTO_LIST = "photo list"
+PHOTO = "photo"
+GEAR = "gear"
+COMPONENTS = "components"
 
 SUMMARY_STATE = 2
 DETAIL_STATE = 3
@@ -23,12 +29,28 @@ DETAIL_STATE = 3
 # The same refusal on so many different days is taken for Strava's last word.
 _DAYS_UNTIL_GIVEN_UP = 3
 
+# Kudos, ranks and the like, which change without anybody editing the activity.
+_COUNTERS = {
+    "achievement_count",
+    "athlete_count",
+    "best_efforts",
+    "comment_count",
+    "gear",
+    "has_kudoed",
+    "kudos_count",
+    "pr_count",
+    "segment_efforts",
+    "similar_activities",
+}
+
 
 class Wanted(NamedTuple):
     """What a run is asked to bring."""
 
     originals: bool = True
     details: bool = True
+    photos: bool = True
+    gear: bool = True
     full: bool = False
 
 
@@ -41,6 +63,11 @@ def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
     if held is None or held.resource_state is None:
         return True
     return bool(held.ours.get("listed", {}).get(source) != records.compared_fields(activity.record))
+
+
+def activity_essence(record: Record) -> Record:
+    """What of an activity is worth a history: not what others, or other rides, keep changing."""
+    return {name: value for name, value in strava_part(record).items() if name not in _COUNTERS}
 
 
 def listed_record(activity: Activity, kept: Record | None, source: str, now: datetime) -> Record:
@@ -56,7 +83,7 @@ def listed_record(activity: Activity, kept: Record | None, source: str, now: dat
     if why is not None and not ours.get("original"):
         ours["original"] = {"absent": why, "since": _stamp(now)}
     base = kept if kept and kept.get("resource_state") is not None else {}
-    return {**base, **activity.record, OURS: ours}
+    return {**base, "resource_state": SUMMARY_STATE, **activity.record, OURS: ours}
 
 
 def missing_items(
@@ -77,6 +104,8 @@ def missing_items(
             items.append(ORIGINAL)
         if lacks_gpx(suffixes, ours, wanted):
             items.append(GPX)
+    if wanted.photos and _photo_count_differs(activity, ours, wanted):
+        items.append(PHOTO_LIST)
     if wanted.details and (wanted.full or resource_state != DETAIL_STATE):
         items.append(DETAIL)
     return tuple(item for item in items if wanted.full or not is_given_up(ours, item))
@@ -90,17 +119,64 @@ def lacks_gpx(suffixes: tuple[str, ...], ours: Record, wanted: Wanted) -> bool:
     return wanted.full or "no_gpx" not in ours.get("original", {})
 
 
-def detailed_record(detail: Record, ours: Record, source: str, now: datetime) -> Record:
-    """The record that a fetched detail makes; it replaces what was kept."""
-    return {**detail, OURS: {**ours, "source": source, "fetched_at": _stamp(now)}}
+def lacks_picture(photo: Held, wanted: Wanted) -> bool:
+    """Whether the picture of a photo whose metadata is held has to be fetched."""
+    return not photo.files and (wanted.full or not is_given_up(photo.ours, PHOTO))
 
 
-def needs_history(old: Record | None, new: Record) -> bool:
+def missing_gear_items(
+    gear_id: str, summary: Record | None, held: Held | None, source: str, wanted: Wanted
+) -> tuple[str, ...]:
+    """The items of a bike or a pair of shoes that have to be fetched.
+
+    Gear is fetched when the athlete's summary of it changed; retired gear has none and is fetched
+    once more after it vanished from there. What comes after the gear itself is left to that.
+    """
+    ours = held.ours if held else {}
+    is_known = held is not None and held.resource_state is not None
+    if wanted.full or not is_known or ours.get("listed", {}).get(source) != summary:
+        items = [GEAR]
+    elif gear_id.startswith("b") and wanted.originals and "components_at" not in ours:
+        items = [COMPONENTS]
+    else:
+        items = []
+    return tuple(item for item in items if wanted.full or not is_given_up(ours, item))
+
+
+def fetched_record(record: Record, ours: Record, source: str, now: datetime) -> Record:
+    """What is kept of a record that was fetched for its own sake; it replaces what was kept."""
+    return {**record, OURS: {**ours, "source": source, "fetched_at": _stamp(now)}}
+
+
+def strava_part(record: Record) -> Record:
+    """A record without our key."""
+    return {name: value for name, value in record.items() if name != OURS}
+
+
+def gear_essence(record: Record) -> Record:
+    """What of gear is worth a history: not the distances, which grow with every ride."""
+    distances = ("distance", "converted_distance", "distance_m")
+    essence = {name: value for name, value in strava_part(record).items() if name not in distances}
+    essence["components"] = [
+        {name: value for name, value in component.items() if name not in distances}
+        for component in essence.get("components") or []
+        if isinstance(component, dict)
+    ]
+    return essence
+
+
+def nothing(record: Record) -> None:
+    """The essence of a record that is only being completed."""
+
+
+def needs_history(
+    old: Record | None, new: Record, essence: Callable[[Record], Any] = strava_part
+) -> bool:
     """Whether metadata that is about to be replaced has to be kept beside.
 
-    Not where nothing of Strava's differs, and not where a detail replaces its own summary.
+    Not where nothing of the essence differs, and not where a detail replaces its own summary.
     """
-    if old is None or _strava_part(old) == _strava_part(new):
+    if old is None or essence(old) == essence(new):
         return False
     old_state, new_state = old.get("resource_state"), new.get("resource_state")
     return not (old_state == SUMMARY_STATE and new_state == DETAIL_STATE)
@@ -122,6 +198,39 @@ def with_original(ours: Record, sent_name: str, odd: str | None, now: datetime) 
 def without_gpx(ours: Record, why: str) -> Record:
     """Our key after Strava made no GPX of a JSON original."""
     return {**ours, "original": {**ours.get("original", {}), "no_gpx": why}}
+
+
+def with_photo_list(ours: Record, count: Any) -> Record:
+    """Our key after the photo list came that belongs to a photo count."""
+    return without_refusal({**ours, "photos": {"count": count}}, PHOTO_LIST)
+
+
+def with_picture(ours: Record, odd: str | None, now: datetime) -> Record:
+    """Our key after a picture was saved."""
+    picture = {"saved_at": _stamp(now), **({"odd": odd} if odd else {})}
+    return without_refusal({**ours, "picture": picture}, PHOTO)
+
+
+def with_gear_summary(ours: Record, summary: Record | None, source: str) -> Record:
+    """Our key after gear was fetched that the athlete lists so; its components are due now."""
+    listed = {name: value for name, value in ours.get("listed", {}).items() if name != source}
+    if summary is not None:
+        listed[source] = summary
+    rest = {name: value for name, value in ours.items() if name != "components_at"}
+    return {**rest, "listed": listed}
+
+
+def with_components(ours: Record, now: datetime) -> Record:
+    """Our key after a bike's components came."""
+    return {**ours, "components_at": _stamp(now)}
+
+
+def lasting_reason(item: str, error: ItemError) -> str | None:
+    """The reason to note beside an item, if the error is one that Strava may mean to last.
+
+    Anything that a photo host answers is its answer; of Strava itself only a clear refusal is.
+    """
+    return error.why if isinstance(error, Refused) or item == PHOTO else None
 
 
 def with_refusal(ours: Record, item: str, why: str, today: date) -> Record:
@@ -152,13 +261,16 @@ def _may_have_original(activity: Activity, ours: Record, wanted: Wanted) -> bool
     return wanted.full or "absent" not in ours.get("original", {})
 
 
-def _strava_part(record: Record) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != OURS}
+def _photo_count_differs(activity: Activity, ours: Record, wanted: Wanted) -> bool:
+    count = activity.record.get("total_photo_count")
+    if not isinstance(count, int):
+        return False
+    return bool(count) if wanted.full else count != ours.get("photos", {}).get("count", 0)
 
 
 def _without_moment(record: Record) -> tuple[Record, Record]:
     ours = {name: value for name, value in record.get(OURS, {}).items() if name != "fetched_at"}
-    return _strava_part(record), ours
+    return strava_part(record), ours
 
 
 def _stamp(moment: datetime) -> str:

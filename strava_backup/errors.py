@@ -4,7 +4,7 @@
     +-- ConfigError           2  usage or config
     +-- ItemError             3  one item failed, the run goes on
     |   +-- Refused           3  Strava answers that it does not give this item
-    |   +-- PageInstead, Unreachable
+    |   +-- PageChanged, PageInstead, Unreachable
     +-- HumanNeeded           4  a human must renew a log-in
     |   +-- ApiInactive, ScopeMissing, RefreshTokenDead   (the API is out, the website may serve)
     +-- TryLater              5  rate limit, Strava unreachable, another run is on
@@ -45,19 +45,29 @@ class ConfigError(Error):
 
 
 class ItemError(Error):
-    """One item (an original, a detail) failed; it is tried again by the next run."""
+    """One item (an original, a detail) failed; it is tried again by the next run.
+
+    `why` is a short reason, given where it is Strava's answer and not a passing fault.
+    """
 
     exit_code = 3
     # Whether three of these in a row mean that it is not the items' fault.
     ends_lane_when_repeated = False
 
-
-class Refused(ItemError):
-    """Strava answered clearly that it does not give this item; `why` is a short reason to keep."""
-
-    def __init__(self, message: str, why: str) -> None:
+    def __init__(self, message: str, why: str | None = None) -> None:
         super().__init__(message)
         self.why = why
+
+
+class Refused(ItemError):
+    """Strava answered clearly that it does not give this item."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message, why)
+
+
+class PageChanged(ItemError):
+    """A page of Strava's does not look as it did when this program was written."""
 
 
 class Blocked(Refused):
@@ -140,7 +150,3 @@ class LimitReached(TryLater):
 
 class AnotherRun(TryLater):
     """Another run is at work in the same archive."""
-
-
-class PageChanged(Error):
-    """A page of Strava's does not look as it did when this program was written."""

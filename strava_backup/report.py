@@ -16,7 +16,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOUNS = {
     "original": ("original", "originals"),
     "gpx": ("GPX", "GPX"),
+    "photo list": ("photo list", "photo lists"),
+    "photo": ("photo", "photos"),
     "detail": ("detail", "details"),
+    "gear": ("gear item", "gear items"),
+    "components": ("component list", "component lists"),
 }
 _LONGEST_NAME = 60
 _MOST_LINES = 20
@@ -77,10 +81,10 @@ class Report:
         return lines
 
 
-def printable(name: str) -> str:
-    """A name from Strava as one short line that no terminal takes for a command."""
+def printable(name: str, limit: int = _LONGEST_NAME) -> str:
+    """A text from Strava as one short line that no terminal takes for a command."""
     line = _CONTROL.sub("?", _SPACE.sub(" ", _INVISIBLE.sub("", name))).strip()
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def format_size(size: int) -> str:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.backup import Backup
+from strava_backup.backup import Backup, Ways
 from strava_backup.config import Api, Config, User
 from strava_backup.decide import Wanted
 from strava_backup.report import Report
 from strava_backup.strava import api, session, transport
+from strava_backup.strava.photo_hosts import PhotoHosts
 from strava_backup.strava.website import Website
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Options(NamedTuple):
     limit: int | None = None
     full: bool = False
     details: bool = True
+    photos: bool = True
+    gear: bool = True
     dry_run: bool = False
 
 
@@ -74,8 +77,16 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
             website = _website(config, config.user, archive, athlete_id, options, report, edges)
         else:
             _log.info("original files are not asked for: there is no [user] in %s", config.path)
-        wanted = Wanted(config.user is not None, options.details, options.full)
-        backup = Backup(source, website, archive, athlete_id, wanted, report, clock=edges.clock)
+        wanted = Wanted(
+            originals=config.user is not None,
+            details=options.details,
+            photos=options.photos,
+            gear=options.gear,
+            full=options.full,
+        )
+        pictures = PhotoHosts(transport.Session(adapter=edges.adapter, sleep=edges.sleep))
+        ways = Ways(source, website, pictures)
+        backup = Backup(ways, archive, athlete_id, wanted, report, clock=edges.clock)
         if options.dry_run:
             backup.dry_run(edges.out, options.limit)
         else:
@@ -129,7 +140,7 @@ def _website(
         if not options.dry_run:
             report.fatal.append(error)
         return None
-    except (errors.HumanNeeded, errors.TryLater, errors.PageChanged) as error:
+    except (errors.HumanNeeded, errors.TryLater) as error:
         report.fatal.append(error)
         if isinstance(error, errors.LoginRefused):
             archive.save_marker(replace(archive.marker, login_refused_at=edges.clock()))

@@ -23,7 +23,7 @@ NO_GPX = 1_000_002  # a JSON of which Strava makes no GPX
 
 
 class Wire(DemoAdapter):
-    """Notes every timeout; answers what is in `instead`, by "METHOD /path?query", as told there.
+    """Notes timeouts and bodies; answers what is in `instead`, by "METHOD /path?query", as told.
 
     The account sees these requests, too.
     """
@@ -31,10 +31,12 @@ class Wire(DemoAdapter):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.timeouts: list[Any] = []
+        self.bodies: list[Any] = []
         self.instead: dict[str, Response] = {}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         self.timeouts.append(kwargs["timeout"])
+        self.bodies.append(request.body)
         truth = super().send(request, **kwargs)
         answer = self.instead.get(f"{request.method} {request.path_url}")
         if answer is None:

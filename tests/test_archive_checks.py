@@ -49,12 +49,12 @@ def write(tmp_path):
 
 
 def damage(content, suffix):
-    """What `check_original` says of the content; None where it is whole."""
+    """What `check_file` says of the content; None where it is whole."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "original")
         path.write_bytes(content)
         try:
-            checks.check_original(path, suffix)
+            checks.check_file(path, suffix)
         except checks.Damaged as error:
             return str(error)
         return None
@@ -131,19 +131,19 @@ def test_the_content_corrects_the_suffix_that_was_sent(write, content, sent, suf
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
 def test_a_whole_file_passes(write, content, suffix):
-    checks.check_original(write(content), suffix)
+    checks.check_file(write(content), suffix)
 
 
 @pytest.mark.parametrize("suffix", [".dat", ".sml", ".gz"])
 def test_a_kind_without_rules_passes(write, suffix):
     content = files.gzipped(b"who knows") if suffix == ".gz" else b"who knows"
-    checks.check_original(write(content), suffix)
+    checks.check_file(write(content), suffix)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_empty_file_is_never_whole(write, suffix):
     with pytest.raises(checks.Damaged):
-        checks.check_original(write(b""), suffix)
+        checks.check_file(write(b""), suffix)
 
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
@@ -173,7 +173,7 @@ def test_a_flipped_byte_in_the_checksum_of_a_gzip_file_is_found(from_end, bits):
 def test_a_damaged_fit_inside_sound_gzip_is_found(write):
     packed = files.gzipped(with_flipped(FIT, 100, 1))
     with pytest.raises(checks.Damaged, match="the FIT checksum differs"):
-        checks.check_original(write(packed), ".fit.gz")
+        checks.check_file(write(packed), ".fit.gz")
 
 
 def test_the_fit_crc_is_crc_16_arc():
@@ -191,15 +191,15 @@ def fit_with_header(size, messages=b"\x40\x00\x00\x00\x00\x00"):
 
 @pytest.mark.parametrize("size", [12, 14, 20])
 def test_a_fit_header_of_any_length_passes(write, size):
-    checks.check_original(write(fit_with_header(size)), ".fit")
+    checks.check_file(write(fit_with_header(size)), ".fit")
 
 
 def test_a_fit_file_without_messages_passes(write):
-    checks.check_original(write(fit_with_header(14, b"")), ".fit")
+    checks.check_file(write(fit_with_header(14, b"")), ".fit")
 
 
 def test_chained_fit_files_pass(write):
-    checks.check_original(write(FIT + files.fit(START, 5) + FIT), ".fit")
+    checks.check_file(write(FIT + files.fit(START, 5) + FIT), ".fit")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_chained_fit_files_pass(write):
 )
 def test_damage_to_a_fit_file_is_named(write, content, says):
     with pytest.raises(checks.Damaged, match=says):
-        checks.check_original(write(content), ".fit")
+        checks.check_file(write(content), ".fit")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_damage_to_a_fit_file_is_named(write, content, says):
 )
 def test_damage_to_other_kinds_is_named(write, content, suffix, says):
     with pytest.raises(checks.Damaged, match=says):
-        checks.check_original(write(content), suffix)
+        checks.check_file(write(content), suffix)
 
 
 @settings(deadline=None)
@@ -327,10 +327,10 @@ def test_any_content_gets_a_suffix_and_an_answer(content, sent):
 def test_a_large_file_is_checked_to_its_end(write):
     content = files.fit(START, 10_000)
     assert len(content) > 3 * (1 << 16)
-    checks.check_original(write(content), ".fit")
+    checks.check_file(write(content), ".fit")
     with pytest.raises(checks.Damaged, match="the FIT checksum differs"):
-        checks.check_original(write(with_flipped(content, len(content) - 10, 1)), ".fit")
+        checks.check_file(write(with_flipped(content, len(content) - 10, 1)), ".fit")
 
 
 def test_json_of_another_shape_is_no_damage(write):
-    checks.check_original(write(json.dumps([1, None]).encode()), ".json")
+    checks.check_file(write(json.dumps([1, None]).encode()), ".json")

@@ -289,7 +289,7 @@ def test_a_marker_with_a_senseless_list_of_failures_keeps_the_owner(archive, fai
 
 
 def test_an_empty_archive_holds_nothing(archive):
-    assert archive.scan() == {}
+    assert archive.scan().activities == {}
 
 
 def test_a_scan_tells_what_is_held_of_each_activity(archive):
@@ -300,7 +300,7 @@ def test_a_scan_tells_what_is_held_of_each_activity(archive):
     put(archive, "activities/2025/2025-01-01T00-00-00Z_6.meta.json", b'{"resource_state": 2}')
     put(archive, "activities/2025/2025-01-02T00-00-00Z_7.fit.gz")
 
-    inventory = archive.scan()
+    inventory = archive.scan().activities
 
     assert set(inventory) == {5, 6, 7}
     assert inventory[5] == Held(
@@ -308,7 +308,7 @@ def test_a_scan_tells_what_is_held_of_each_activity(archive):
     )
     assert inventory[5].suffixes == (".gpx", ".json")
     assert inventory[6].resource_state == 2
-    assert inventory[6].originals == ()
+    assert inventory[6].files == ()
     assert inventory[7].suffixes == (".fit.gz",)
     assert inventory[7].metadata is None
 
@@ -323,15 +323,15 @@ def test_a_scan_tells_what_is_held_of_each_activity(archive):
 )
 def test_an_original_that_earlier_versions_saved_is_held(archive, path, suffix):
     put(archive, path)
-    assert archive.scan()[5].originals == (PurePosixPath(path),)
-    assert archive.scan()[5].suffixes == (suffix,)
+    assert archive.scan().activities[5].files == (PurePosixPath(path),)
+    assert archive.scan().activities[5].suffixes == (suffix,)
 
 
 def test_files_of_one_activity_under_two_stems_are_one_activity(archive):
     put(archive, YEAR / "2026-05-06T07-05-09Z_5.json")
     put(archive, YEAR / "2026-05-06T07-08-09Z_5.gpx")
     put(archive, YEAR / "2026-05-06T07-08-09Z_5.meta.json", b'{"resource_state": 3}')
-    [(activity_id, held)] = archive.scan().items()
+    [(activity_id, held)] = archive.scan().activities.items()
     assert activity_id == 5
     assert held.suffixes == (".json", ".gpx")
     assert held.resource_state == 3
@@ -351,14 +351,14 @@ def test_files_of_one_activity_under_two_stems_are_one_activity(archive):
 )
 def test_other_files_are_not_held(archive, path):
     put(archive, path)
-    assert archive.scan() == {}
+    assert archive.scan().activities == {}
 
 
 @pytest.mark.parametrize("name", [f"{META.name}~", f"{META.name}.bak", f"{META.name}.orig"])
 def test_a_copy_of_the_metadata_that_an_editor_left_is_no_original(archive, name):
     put(archive, META, b'{"resource_state": 3}')
     put(archive, YEAR / name)
-    assert archive.scan()[5].originals == ()
+    assert archive.scan().activities[5].files == ()
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_a_copy_of_the_metadata_that_an_editor_left_is_no_original(archive, name
 def test_metadata_that_cannot_be_read_counts_as_missing(archive, caplog, content):
     put(archive, META, content)
     put(archive, f"{STEM}.fit")
-    held = archive.scan()[5]
+    held = archive.scan().activities[5]
     assert (held.resource_state, held.ours) == (None, {})
     assert held.metadata == META
     assert held.suffixes == (".fit",)
@@ -377,14 +377,14 @@ def test_metadata_that_cannot_be_read_counts_as_missing(archive, caplog, content
 @pytest.mark.parametrize("ours", [None, [], "x", 5])
 def test_a_value_of_our_key_that_is_none_of_ours_counts_as_empty(archive, ours):
     put(archive, META, to_json({"resource_state": 3, "strava_backup": ours}))
-    assert archive.scan()[5].ours == {}
+    assert archive.scan().activities[5].ours == {}
     assert archive.read_record(META) == {"resource_state": 3}
 
 
 def test_a_link_to_nowhere_does_not_stop_a_scan(archive):
     put(archive, f"{STEM}.fit")
     (archive.root / META).symlink_to("nowhere")
-    assert archive.scan()[5].suffixes == (".fit",)
+    assert archive.scan().activities[5].suffixes == (".fit",)
 
 
 def test_a_folder_that_is_none_stops_a_scan(archive):
@@ -522,7 +522,7 @@ def test_an_archive_that_vanishes_in_the_middle_of_a_run_is_not_made_again(archi
     archive.root.rmdir()
     with pytest.raises(DiskError, match="cannot write"):
         archive.save_record(META, {"id": 5}, history=None)
-    with pytest.raises(DiskError, match="cannot write"), archive.original_draft(STEM):
+    with pytest.raises(DiskError, match="cannot write"), archive.draft(STEM):
         pytest.fail("it went on")
     assert not archive.root.exists()
 
@@ -543,18 +543,18 @@ def test_an_archive_that_vanishes_in_the_middle_of_a_run_is_not_made_again(archi
 def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
     archive, content, sent, suffix
 ):
-    with archive.original_draft(STEM) as draft:
+    with archive.draft(STEM) as draft:
         draft.write([content[:3], content[3:]])
-        path = archive.save_original(draft, STEM, sent)
+        path = archive.save_file(draft, STEM, sent)
     assert path == PurePosixPath(f"{STEM}{suffix}")
     assert content_of(archive) == {str(path): content}
-    assert archive.scan()[5].suffixes == (suffix,)
+    assert archive.scan().activities[5].suffixes == (suffix,)
 
 
 def save_original(archive, content, sent):
-    with archive.original_draft(STEM) as draft:
+    with archive.draft(STEM) as draft:
         draft.write([content])
-        return archive.save_original(draft, STEM, sent)
+        return archive.save_file(draft, STEM, sent)
 
 
 def test_an_original_is_never_overwritten(archive):
@@ -570,7 +570,7 @@ def test_a_download_cut_short_leaves_no_original(archive, error):
         yield files.fit(START, 5)
         raise error
 
-    with pytest.raises(type(error)), archive.original_draft(STEM) as draft:
+    with pytest.raises(type(error)), archive.draft(STEM) as draft:
         draft.write(chunks())
     assert content_of(archive) == {}
 
@@ -578,7 +578,7 @@ def test_a_download_cut_short_leaves_no_original(archive, error):
 def test_a_disk_that_runs_full_leaves_no_original(archive):
     with (
         pytest.raises(DiskError, match=r"cannot write .*2026-05-06T07-08-09Z_5"),
-        archive.original_draft(STEM) as draft,
+        archive.draft(STEM) as draft,
         files_limited_to(100_000),
     ):
         draft.write([b"x" * 60_000] * 2)
@@ -586,13 +586,13 @@ def test_a_disk_that_runs_full_leaves_no_original(archive):
 
 
 def test_a_half_written_original_is_not_held(archive):
-    with archive.original_draft(STEM) as draft:
+    with archive.draft(STEM) as draft:
         draft.write([files.fit(START, 5)])
-        assert archive.scan() == {}
+        assert archive.scan().activities == {}
 
 
 def oddity_of_draft(archive, content):
-    with archive.original_draft(STEM) as draft:
+    with archive.draft(STEM) as draft:
         draft.write([content])
         return archive.oddity(draft, ".fit")
 

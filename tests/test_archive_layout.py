@@ -121,7 +121,7 @@ def test_no_name_that_strava_sends_climbs_out_of_the_folder(name):
     assert (stem.parent / file).parent == stem.parent
     parsed = layout.parse_activity_name(file)
     assert parsed is not None
-    assert parsed.activity_id == 16600000000
+    assert parsed.key == 16600000000
     assert parsed.suffix != layout.META_SUFFIX
 
 

@@ -22,7 +22,11 @@ QUIET_DAY = ["token", "athlete", "me", "list", "list"]
 
 
 def first_with_original(account: Account) -> Activity:
-    return next(one for one in account.activities if one.original and ".fit" in one.original_suffix)
+    return next(
+        one
+        for one in account.activities
+        if one.original and one.original_suffix == ".fit" and not one.photos
+    )
 
 
 def manual(account: Account) -> Activity:
@@ -133,9 +137,8 @@ def test_full_asks_for_every_detail_again_and_for_no_held_original(rig: Rig) -> 
 def test_no_meta_stores_what_the_listing_brings_and_asks_for_no_detail(rig: Rig) -> None:
     assert rig.run(details=False).exit_code == 0
     assert "detail" not in rig.asked
-    originals, metadata = truth.split(rig.files())
-    assert originals == truth.expected_files(rig.account)
-    assert metadata == {
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert truth.metadata(rig.files(), "activities") == {
         f"{truth.stem(one)}.meta.json": one.summary() for one in rig.account.activities
     }
     assert rig.run().exit_code == 0
@@ -157,13 +160,14 @@ def test_a_dry_run_lists_what_is_missing_and_leaves_the_archive_untouched(rig: R
     assert report.exit_code == 0
     assert not rig.root.exists()
     assert "original" not in rig.asked
-    assert len(rig.printed) == len(rig.account.activities)
-    assert any(line.endswith("original, detail") for line in rig.printed)
+    assert len(rig.printed) == len(rig.account.activities) + len(rig.account.gear)
+    assert any(line.endswith("original, photo list, detail") for line in rig.printed)
 
     rig.run(limit=2)
     before = rig.files()
     rig.run(dry_run=True)
-    assert len(rig.printed) == len(rig.account.activities) - 2
+    activities = [line for line in rig.printed if not line.startswith("gear")]
+    assert len(activities) == len(rig.account.activities) - 2
     assert rig.files() == before
 
 
@@ -291,7 +295,7 @@ def test_a_refused_original_is_asked_for_on_three_days_and_then_given_up(
 
 
 def test_what_failed_last_time_comes_last(rig: Rig) -> None:
-    newest = first_with_original(rig.account)
+    newest = rig.account.activities[0]
     rig.account.faults.append(Fault("original", "500", id=newest.id))
     rig.account.faults.append(Fault("detail", "500", id=newest.id))
     rig.run(limit=1)
@@ -369,7 +373,9 @@ def test_an_expired_web_session_still_lets_the_api_bring_its_part(rig: Rig) -> N
     report = rig.run()
     assert report.exit_code == 4
     assert "session is over" in str(report.fatal[0])
-    assert truth.split(rig.files())[1] == truth.expected_metadata(rig.account)
+    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
+        rig.account
+    )
 
 
 def test_without_a_user_section_originals_are_not_asked_for(rig: Rig) -> None:
@@ -378,9 +384,10 @@ def test_without_a_user_section_originals_are_not_asked_for(rig: Rig) -> None:
     assert report.exit_code == 0
     assert "me" not in rig.asked
     assert "original" not in rig.asked
-    originals, metadata = truth.split(rig.files())
-    assert not originals
-    assert metadata == truth.expected_metadata(rig.account)
+    assert not truth.originals(rig.files())
+    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
+        rig.account
+    )
 
 
 @pytest.mark.parametrize("what", ["500", "403", "html"])
@@ -399,7 +406,7 @@ def test_a_daily_limit_ends_the_api_lane_and_the_next_day_goes_on(
     rig.account.limits = RateLimits(20, 20)
     report = rig.run()
     assert report.exit_code == 5
-    assert truth.split(rig.files())[0] == truth.expected_files(rig.account)
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
     for _ in range(4):
         rig.clock.now += DAY
         report = rig.run()
@@ -465,6 +472,7 @@ def test_an_archive_without_marker_that_strava_knows_nothing_of_is_refused(
 
 def test_an_empty_account_is_no_error(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(0)
+    rig.account.gear.clear()
     assert rig.run().exit_code == 0
     assert list(rig.files()) == [".strava-backup.json"]
 

@@ -248,7 +248,7 @@ jwt = abc
         "[global] output_dri: unknown key",
         "[global] source: must be one of auto, api, website, not 'web'",
         "[global] warn_days: must be a number of days, not '-1'",
-        "[user] jwt_file: No such file or directory",
+        "[user] jwt_file: /nowhere/at/all: No such file or directory",
         "[user] password: missing",
         "[user] refresh_token: unknown key",
         "unknown section [users]",
@@ -285,7 +285,7 @@ jwt = abc
         ("[user]\njwt_command = true\n", "[user] jwt_command: empty"),
         ("[user]\njwt_command = echo a; echo b\n", "[user] jwt_command: not one line"),
         ("[user]\njwt_command = printf '\\377'\n", "[user] jwt_command: not UTF-8"),
-        ("[user]\njwt_file = .\n", "[user] jwt_file: Is a directory"),
+        ("[user]\njwt_file = .\n", "[user] jwt_file: /"),
         ("[user]\njwt_file = /dev/null\n", "[user] jwt_file: empty"),
         ("[user]\njwt = a\njwt = b\n", "line 3: [user] jwt stands there twice"),
         ("[user]\njwt = a\nJWT = b\n", "line 3: [user] jwt stands there twice"),
@@ -599,7 +599,7 @@ def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, h
     namespace = ["unshare", "--mount", "--map-root-user"]
     if not shutil.which("unshare") or subprocess.run([*namespace, "true"], check=False).returncode:
         pytest.skip("no mount namespaces here")
-    load(f"{API}# {'x' * 100}\n")
+    load(API.replace("def", "long" * 50) + "# mine\n")
     mount_and_store = 'mount --bind "$1" "$1" && exec "$2" -c "$3" "$1"'
     subprocess.run(
         [*namespace, "sh", "-c", mount_and_store, "sh", path, sys.executable, STORE],
@@ -607,5 +607,5 @@ def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, h
         check=True,
         timeout=60,
     )
-    assert path.read_text() == API.replace("def", "new") + f"# {'x' * 100}\n"
+    assert path.read_text() == API.replace("def", "new") + "# mine\n"
     assert list(home.iterdir()) == [path]

@@ -106,7 +106,7 @@ def test_a_listing_is_compared_with_the_last_one_of_the_same_source():
 def test_a_listing_is_never_compared_with_a_detail():
     kept = kept_after_listing()
     detail = {**SUMMARY, "resource_state": 3, "distance": 5000.0, "description": "wet"}
-    kept = decide.detailed_record(detail, kept["strava_backup"], "api", NOW)
+    kept = decide.fetched_record(detail, kept["strava_backup"], "api", NOW)
     assert not decide.is_changed(activity(), held(kept), "api")
 
 
@@ -140,7 +140,7 @@ def test_a_first_listing_keeps_strava_s_own_object_and_one_key_of_ours():
 
 def test_a_changed_summary_loses_nothing_that_only_the_detail_knew():
     detail = {**SUMMARY, "resource_state": 3, "calories": 300, "name": "Morning Run"}
-    kept = decide.detailed_record(detail, kept_after_listing()["strava_backup"], "api", NOW)
+    kept = decide.fetched_record(detail, kept_after_listing()["strava_backup"], "api", NOW)
     record = kept_after_listing({**SUMMARY, "name": "Evening Run"}, kept)
     assert record["calories"] == 300
     assert record["name"] == "Evening Run"
@@ -191,7 +191,7 @@ def test_a_record_that_tells_nothing_of_an_upload_may_have_an_original():
 def test_a_detail_replaces_the_record_and_keeps_our_key():
     ours = {"source": "website", "fetched_at": "long ago", "listed": {"api": {"name": "x"}}}
     detail = {"id": 5, "resource_state": 3, "calories": 300}
-    assert decide.detailed_record(detail, ours, "api", NOW) == {
+    assert decide.fetched_record(detail, ours, "api", NOW) == {
         **detail,
         "strava_backup": {"source": "api", "fetched_at": STAMP, "listed": {"api": {"name": "x"}}},
     }
@@ -399,7 +399,7 @@ def test_no_decision_changes_what_it_was_given():
     kept = {**SUMMARY, "strava_backup": ours}
     before = json.dumps(kept)
     decide.listed_record(activity(name="x"), kept, "api", NOW)
-    decide.detailed_record(SUMMARY, ours, "api", NOW)
+    decide.fetched_record(SUMMARY, ours, "api", NOW)
     decide.with_original(ours, "Run.fit", None, NOW)
     decide.without_gpx(ours, "no track")
     decide.with_refusal(ours, ORIGINAL, "404", TODAY)

@@ -10,7 +10,7 @@ from strava_backup.archive.directory import DiskError
 EXIT_CODES = {
     errors.Error: 1,
     DiskError: 1,
-    errors.PageChanged: 1,
+    errors.PageChanged: 3,
     errors.ConfigError: 2,
     errors.ItemError: 3,
     errors.Refused: 3,

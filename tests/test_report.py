@@ -91,7 +91,7 @@ def test_no_size_below_a_terabyte_takes_more_than_three_digits_before_the_point(
         ([], [Failure("activity 5", "404")], 3),
         ([errors.TryLater("later")], [Failure("activity 5", "404")], 5),
         ([errors.TryLater("later"), errors.SessionOver("over")], [], 4),
-        ([errors.SessionOver("over"), errors.PageChanged("page")], [], 1),
+        ([errors.SessionOver("over"), errors.Error("the disk")], [], 1),
     ],
 )
 def test_the_worst_that_came_up_is_the_exit_code(fatal, failures, exit_code):

@@ -3,10 +3,13 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from urllib.parse import parse_qsl
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -275,6 +278,17 @@ def test_the_right_password_signs_in_and_its_jwt_is_stored(rig):
     assert parse_jwt(token).expires_at == rig.clock.now + JWT_LIFETIME
 
 
+def test_the_form_is_filled_in_as_a_browser_does(rig):
+    rig.web_with_password().sign_in()
+    form = dict(parse_qsl(rig.wire.bodies[1]))
+    assert len(form.pop("authenticity_token")) > 20
+    assert form == {
+        "email": rig.account.email,
+        "password": rig.account.password,
+        "remember_me": "on",
+    }
+
+
 def test_a_log_in_that_answers_in_json_signs_in(rig):
     answer = Response(200, (("Content-Type", "application/json"),), b'{"success": true}')
     cookie = f"_strava4_session={rig.account.issue_session()}; domain=.strava.com; path=/; secure"
@@ -437,6 +451,19 @@ def test_requests_have_names_and_timeouts_and_no_login_a_repeated_one(rig):
     assert rig.wire.timeouts == [transport.TIMEOUT] * 3
 
 
+@pytest.mark.parametrize("address", ["http://www.strava.com/about", "https://example.org/"])
+def test_cookies_go_to_strava_alone_and_never_in_the_clear(rig, address):
+    http = transport.Session(adapter=rig.wire, sleep=rig.clock.sleep)
+    http.mount("http://", rig.wire)
+    for name in ("jwt", "session"):
+        credentials = Credentials(**{name: getattr(rig.account, f"issue_{name}")()})
+        WebSession(http, credentials, store=rig.stored, clock=rig.clock).sign_in()
+    with suppress(requests.ConnectionError):
+        http.get(address)
+    assert rig.account.requests[-1].host in address
+    assert rig.sent() == {}
+
+
 # Renewed cookies
 
 
@@ -451,6 +478,7 @@ def test_a_renewed_jwt_is_stored_once_and_used_from_then_on(rig):
         web.get("/dashboard")
         web.keep_renewed()
     assert rig.sent()["strava_remember_token"] == token
+    assert rig.account.requests[-1].headers["cookie"].count("strava_remember_token") == 1
     assert len(rig.stored) == 1
 
 
@@ -487,6 +515,15 @@ def test_a_renewed_session_is_stored_once(rig, domain):
         web.get("/dashboard")
         web.keep_renewed()
     assert rig.stored == [("session", fresh)]
+
+
+@pytest.mark.parametrize("domain", ["; domain=.strava.com", ""])
+def test_an_emptied_session_is_not_stored(rig, domain):
+    rig.wire.instead["GET /me"] = with_cookie(
+        redirect(f"{SITE}/athletes/{rig.account.athlete_id}"), f"_strava4_session={domain}; path=/"
+    )
+    rig.web(session=rig.account.issue_session()).sign_in()
+    assert rig.stored == []
 
 
 def test_every_renewal_of_a_session_is_stored(rig):

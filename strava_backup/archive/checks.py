@@ -8,13 +8,19 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
+from strava_backup.archive import pictures
+
 _CHUNK = 1 << 16
 _HEAD = 1 << 10
-_HTML = re.compile(rb"<(!doctype\s+html|html)[\s>]", re.IGNORECASE)
+_HTML = re.compile(
+    rb"(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)
 
 GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -30,11 +36,14 @@ def looks_like_html(head: bytes) -> bool:
 
 
 def kind_of(head: bytes) -> str:
-    """The suffix that the first bytes call for: `.fit`, `.tcx`, `.gpx`, `.json`, `.gz` or ``."""
+    """The suffix that the first bytes call for, such as `.fit` or `.jpg`; empty if unknown."""
     if head.startswith(GZIP_MAGIC):
         return ".gz"
     if head[8:12] == b".FIT":
         return ".fit"
+    picture = pictures.kind_of(head)
+    if picture:
+        return picture
     text = _text_start(head)
     if text.startswith((b"{", b"[")):
         return ".json"
@@ -62,7 +71,7 @@ def read_gzip_head(path: Path) -> bytes:
 
 
 def proper_suffix(path: Path, sent: str) -> str:
-    """The suffix for the original at `path`: what Strava sent, corrected by the content's magic.
+    """The suffix for the file at `path`: what Strava sent, corrected by the content's magic.
 
     An unknown content keeps the suffix sent, `.dat` stands where none was. A gzip file is
     `.fit.gz` where its inside is known, `.gz` where not.
@@ -74,23 +83,33 @@ def proper_suffix(path: Path, sent: str) -> str:
 
 
 def oddity(path: Path, sent: str) -> str | None:
-    """What is odd about an original whose name had the suffix `sent`; None if all is well.
+    """What is odd about a file whose name had the suffix `sent`; None if all is well.
 
     Raises OSError. The whole file is read.
     """
     suffix = proper_suffix(path, sent)
     kind = suffix.removesuffix(".gz") or suffix
-    if sent not in ("", ".gz", kind):
+    # Every picture's address ends in .jpg, whatever it is
+    # (https://github.com/mladimatija/strava-bulk-photo-export).
+    if sent not in ("", ".gz", kind) and kind not in pictures.SUFFIXES:
         return f"named {sent}, but the content is {suffix}"
+    return damage(path, suffix)
+
+
+def damage(path: Path, suffix: str | None = None) -> str | None:
+    """How a file breaks the rules of its kind, which is that of its name unless given.
+
+    None if it does not. Raises OSError. The whole file is read.
+    """
     try:
-        check_original(path, suffix)
+        check_file(path, _held_suffix(path.name) if suffix is None else suffix)
     except Damaged as error:
         return str(error)
     return None
 
 
-def check_original(path: Path, suffix: str) -> None:
-    """Read the original to its end by the rules of its kind. Raises Damaged and OSError.
+def check_file(path: Path, suffix: str) -> None:
+    """Read the file to its end by the rules of its kind. Raises Damaged and OSError.
 
     Kinds without rules here (`.dat` and whatever else Strava may send) pass unless they are empty.
     """
@@ -101,9 +120,20 @@ def check_original(path: Path, suffix: str) -> None:
     try:
         with gzip.open(path) if packed else open(path, "rb") as file:
             check(file)  # type: ignore[arg-type]  # GzipFile reads like any binary file
-            _read_through(file)  # type: ignore[arg-type]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Damaged(f"the gzip data is broken: {error}") from error
+
+
+def _held_suffix(name: str) -> str:
+    """The suffix of a held file, with the one before `.gz`."""
+    *_, inner, last = ["", "", *name.lower().split(".")]
+    return f".{inner}.gz" if last == "gz" else f".{last}"
+
+
+def _check_picture(file: BinaryIO, suffix: str) -> None:
+    damage = pictures.find_damage(file, suffix)
+    if damage:
+        raise Damaged(damage)
 
 
 def _text_start(head: bytes) -> bytes:
@@ -192,4 +222,5 @@ _CHECKS: dict[str, Callable[[BinaryIO], None]] = {
     ".gpx": _check_xml,
     ".tcx": _check_xml,
     ".json": _check_json,
+    **{suffix: partial(_check_picture, suffix=suffix) for suffix in pictures.SUFFIXES},
 }

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
@@ -46,23 +46,31 @@ class Marker:
 
 
 class Held(NamedTuple):
-    """What the archive has of one activity; paths are relative to the archive."""
+    """What the archive has of one activity, photo or gear; paths are relative to the archive.
+
+    `files` are the originals, or the picture.
+    """
 
     stem: PurePosixPath
-    originals: tuple[PurePosixPath, ...] = ()
+    files: tuple[PurePosixPath, ...] = ()
     metadata: PurePosixPath | None = None
     resource_state: int | None = None
     ours: Record = {}  # noqa: RUF012  # the value of our key; never changed in place
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The suffixes of the held originals, such as `.fit` or `.fit.gz`."""
+        """The suffixes of an activity's held originals, such as `.fit` or `.fit.gz`."""
         # Not by our stem: an older version may have given the activity's files two.
-        parsed = (layout.parse_activity_name(path.name) for path in self.originals)
+        parsed = (layout.parse_activity_name(path.name) for path in self.files)
         return tuple(file.suffix for file in parsed if file is not None)
 
 
-Inventory = dict[int, Held]
+class Inventory(NamedTuple):
+    """All that is held, by the keys of `layout`."""
+
+    activities: dict[int, Held]
+    photos: dict[tuple[int, str], Held]
+    gear: dict[str, Held]
 
 
 class Archive:
@@ -144,18 +152,21 @@ class Archive:
         self.marker = marker
 
     def scan(self) -> Inventory:
-        """What is held, by activity id. Raises DiskError.
+        """What is held. Raises DiskError.
 
         Only names and metadata are read; hidden names do not count.
         """
-        inventory: Inventory = {}
         with _disk_errors(f"cannot read {self.root}"):
-            for path in self._activity_files():
-                parsed = layout.parse_activity_name(path.name)
-                if parsed is not None:
-                    held = inventory.get(parsed.activity_id) or Held(path.parent / parsed.stem)
-                    inventory[parsed.activity_id] = self._with_file(held, path, parsed)
-        return inventory
+            return Inventory(
+                self._scan_room(layout.ACTIVITIES, layout.parse_activity_name),
+                self._scan_room(layout.PHOTOS, layout.parse_photo_name),
+                self._scan_room(layout.GEAR, layout.parse_gear_name),
+            )
+
+    def damage(self, path: PurePosixPath) -> str | None:
+        """How the held file breaks the rules of its kind; None if it does not. Raises DiskError."""
+        with _disk_errors(f"cannot read {path}"):
+            return checks.damage(self.root / path)
 
     def read_record(self, path: PurePosixPath) -> Record | None:
         """The metadata at `path`; None where there is none, or no JSON object. Raises DiskError."""
@@ -175,8 +186,8 @@ class Archive:
             save_bytes(target, to_json(record))
 
     @contextmanager
-    def original_draft(self, stem: PurePosixPath) -> Iterator[Draft]:
-        """A draft beside the activity's files. Raises DiskError, also for what is written to it."""
+    def draft(self, stem: PurePosixPath) -> Iterator[Draft]:
+        """A draft of a file with that stem. Raises DiskError, also for what is written to it."""
         with _disk_errors(f"cannot write {self.root / stem}"):
             self._make_folder(stem.parent)
             with Draft(self.root / stem.parent, stem.name) as draft:
@@ -188,33 +199,51 @@ class Archive:
         Raises ItemError for what is never an original: nothing at all, and web pages.
         """
         if draft.size == 0:
-            raise errors.ItemError("Strava sent an empty file")
+            raise errors.ItemError("Strava sent an empty file", why="empty")
         if checks.looks_like_html(checks.read_head(draft.path)):
-            raise errors.PageInstead("Strava sent a web page instead of the file")
+            raise errors.PageInstead("Strava sent a web page instead of the file", why="a web page")
         return checks.oddity(draft.path, sent)
 
-    def save_original(self, draft: Draft, stem: PurePosixPath, sent: str) -> PurePosixPath:
-        """Give a complete draft its final name, and return that. Raises DiskError.
+    def save_file(
+        self, draft: Draft, stem: PurePosixPath, sent: str, only: str = ""
+    ) -> PurePosixPath:
+        """Give a complete draft its final name, and return that. Raises DiskError, ItemError.
 
         `sent` is the suffix of the name that Strava sent; the content's own magic corrects it.
+        With `only`, nothing of another suffix is taken.
         """
-        path = stem.with_name(stem.name + checks.proper_suffix(draft.path, sent))
+        suffix = checks.proper_suffix(draft.path, sent)
+        if only not in ("", suffix):
+            raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
+        path = stem.with_name(stem.name + suffix)
         target = self.root / path
         if target.exists():
             raise DiskError(f"{target} exists already and is not overwritten")
         draft.save_as(target)
         return path
 
-    def _activity_files(self) -> Iterator[PurePosixPath]:
-        top = self.root / layout.ACTIVITIES
-        for folder, _, names in os.walk(top, onerror=_raise_unless_missing):
+    def _scan_room(
+        self, room: PurePosixPath, parse: Callable[[str], layout.FileName | None]
+    ) -> dict[Any, Held]:
+        found: dict[layout.Key, Held] = {}
+        for path in self._files(room):
+            name = parse(path.name)
+            if name is not None:
+                held = found.get(name.key) or Held(path.parent / name.stem)
+                found[name.key] = self._with_file(held, path, name)
+        return found
+
+    def _files(self, room: PurePosixPath) -> Iterator[PurePosixPath]:
+        # Years may have moved to another disk and be links.
+        top = self.root / room
+        for folder, _, names in os.walk(top, onerror=_raise_unless_missing, followlinks=True):
             relative = PurePosixPath(Path(folder).relative_to(self.root).as_posix())
             for name in sorted(names):
                 yield relative / name
 
-    def _with_file(self, held: Held, path: PurePosixPath, parsed: layout.ActivityFile) -> Held:
-        if parsed.suffix != layout.META_SUFFIX:
-            return held._replace(originals=(*held.originals, path))
+    def _with_file(self, held: Held, path: PurePosixPath, name: layout.FileName) -> Held:
+        if name.suffix != layout.META_SUFFIX:
+            return held._replace(files=(*held.files, path))
         record = _read_record(self.root / path)
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)

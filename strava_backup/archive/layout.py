@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 ACTIVITIES = PurePosixPath("activities")
+PHOTOS = PurePosixPath("photos")
+GEAR = PurePosixPath("gear")
 HISTORY = PurePosixPath("history")
 MARKER = ".strava-backup.json"
 LOCK = ".lock"
@@ -18,26 +20,66 @@ META_SUFFIX = ".meta.json"
 _ACTIVITY_NAME = re.compile(
     r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]+))(?P<suffix>(?!\.meta\.json.)\..+)", re.DOTALL
 )
+_PHOTO_NAME = re.compile(
+    r"(?P<stem>(?P<id>[0-9]+)_(?P<photo>[\w-]+))(?P<suffix>(?!\.meta\.json.)\..+)",
+    re.ASCII | re.DOTALL,
+)
+_GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
 
+# An activity's id, a gear's id, or the pair of activity id and photo id.
+Key = int | str | tuple[int, str]
 
-class ActivityFile(NamedTuple):
-    """What the name of a file in `activities/` says."""
 
-    activity_id: int
+class FileName(NamedTuple):
+    """What the name of a file says: whose it is, and its parts."""
+
+    key: Key
     stem: str
     suffix: str
 
 
-def parse_activity_name(name: str) -> ActivityFile | None:
+def parse_activity_name(name: str) -> FileName | None:
     """The parts of a file name such as `2026-05-06T07-08-09Z_16600000000.fit`, or None.
 
     Hidden names do not count: they are the temporary files of a run.
     """
     match = _ACTIVITY_NAME.fullmatch(name)
+    return match and FileName(int(match["id"]), match["stem"], match["suffix"])
+
+
+def parse_photo_name(name: str) -> FileName | None:
+    """The parts of a file name such as `16600000000_6D1E-DE55.jpg`, or None."""
+    match = _PHOTO_NAME.fullmatch(name)
     if match is None:
         return None
-    return ActivityFile(int(match["id"]), match["stem"], match["suffix"])
+    return FileName(photo_key(int(match["id"]), match["photo"]), match["stem"], match["suffix"])
+
+
+def parse_gear_name(name: str) -> FileName | None:
+    """The parts of a file name such as `b123.meta.json`, or None."""
+    match = _GEAR_NAME.fullmatch(name)
+    return match and FileName(match["stem"], match["stem"], match["suffix"])
+
+
+def photo_key(activity_id: int, photo_id: str) -> tuple[int, str]:
+    """What a photo is found by; API and website need not agree on upper and lower case."""
+    return activity_id, photo_id.lower()
+
+
+def photo_stem(activity_id: int, photo_id: str) -> PurePosixPath:
+    """The path of a photo's files without their suffix."""
+    return PHOTOS / f"{activity_id}_{photo_id}"
+
+
+def gear_stem(gear_id: str) -> PurePosixPath:
+    """The path of a bike's or a pair of shoes' metadata without its suffix."""
+    return GEAR / gear_id
+
+
+def metadata_path(stem: PurePosixPath) -> PurePosixPath:
+    """The path of the metadata that goes with a stem."""
+    return stem.with_name(stem.name + META_SUFFIX)
 
 
 def activity_stem(start: datetime, activity_id: int) -> PurePosixPath:

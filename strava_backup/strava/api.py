@@ -15,7 +15,7 @@ import requests
 
 from strava_backup import errors
 from strava_backup.strava import transport
-from strava_backup.strava.records import Record, record_id
+from strava_backup.strava.records import Activity, Record, record_id
 
 if TYPE_CHECKING:
     from stravalib import Client
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 SETTINGS = "https://www.strava.com/settings/api"
 
 _PER_PAGE = 200
+# No page size that a server would choose by itself is smaller.
+_SHORTEST_FULL_PAGE = 10
+_MOST_PHOTO_PAGES = 100
+_LARGEST_PICTURE = 5000
 # Pages in a row without anything new at which the list is taken to go round in circles.
 _KNOWN_PAGES = 2
 # Seconds before its end at which an access token (good for 6 hours) is renewed.
@@ -66,6 +70,7 @@ class ApiSource:
         self._clock = clock
         self._client: Client | None = None
         self._expires_at = 0.0
+        self.athlete: Record = {}
 
     def sign_in(self) -> int:
         """Get an access token and return the athlete's id.
@@ -76,6 +81,7 @@ class ApiSource:
         athlete_id = record_id(athlete)
         if athlete_id is None:
             raise errors.TryLater("Strava's API does not say which athlete the token belongs to")
+        self.athlete = athlete
         return athlete_id
 
     def fetch_activities(self) -> Iterator[Any]:
@@ -109,6 +115,38 @@ class ApiSource:
         if record_id(record) != activity_id:
             raise errors.ItemError("the API answers with something that is not this activity")
         return record  # type: ignore[no-any-return]
+
+    def fetch_photos(self, activity: Activity) -> list[Any]:
+        """All entries of an activity's photo list, the pictures as large as Strava gives them.
+
+        The path is not documented; 5000 pixels bring the largest picture there is
+        (https://github.com/stravalib/stravalib/issues/94). Pages are asked for until the listed
+        count is reached or one brings nothing. Raises Refused, Unreachable and the fatal errors.
+        """
+        entries: list[Any] = []
+        expected = activity.record.get("total_photo_count") or 0
+        for page in range(1, _MOST_PHOTO_PAGES + 1):
+            new = self._get(
+                f"/activities/{activity.id}/photos",
+                size=_LARGEST_PICTURE,
+                photo_sources="true",
+                page=page,
+                per_page=_PER_PAGE,
+            )
+            if not isinstance(new, list):
+                raise errors.ItemError("the API answers with something that is no photo list")
+            # A server that does not know of pages gives the same again.
+            entries += [entry for entry in new if entry not in entries]
+            if not new or len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE:
+                break
+        return entries
+
+    def fetch_gear(self, gear_id: str) -> Record:
+        """The detail of a bike or a pair of shoes. Raises as `fetch_activity`."""
+        record = self._get(f"/gear/{gear_id}")
+        if not isinstance(record, dict) or record.get("id") != gear_id:
+            raise errors.ItemError("the API answers with something that is not this gear")
+        return record
 
     def _fetch_page(self, page: int) -> list[Any]:
         try:

@@ -8,7 +8,10 @@ from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from strava_backup import errors
 
 _LANGUAGE = r"(?:/[a-z]{2}(?:-[A-Za-z]{2,4})?)?"
 _LOGIN_PATH = re.compile(_LANGUAGE + r"/(?:login|session/new|register)(?:/.*)?")
@@ -24,6 +27,11 @@ _DASHBOARD_PATH = re.compile(_LANGUAGE + r"/dashboard(?:/.*)?")
 _CODE_MARKS = re.compile(r"(?<![a-z])otp(?![a-z])|one-time code|6-digit code|verification code")
 _CAPTCHA_MARKS = ("captcha", "challenge", "awswaf", "verify you are human")
 _WRONG_PASSWORD_MARKS = ("did not match", "incorrect", "invalid")
+
+_COMPONENT_FIELDS = ("type", "brand", "model", "added", "removed", "distance")
+_DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*?)\s*(?P<unit>km|mi)")
+_METRES = {"km": 1000.0, "mi": 1609.344}
+_DECIMAL_MARKS = {"en": ".", "de": ",", "fr": ","}
 
 
 class Target(Enum):
@@ -102,6 +110,71 @@ def classify_login(status: int, location: str, html: str) -> LoginAnswer:
     if status == 403 or any(mark in text for mark in _CAPTCHA_MARKS):
         return LoginAnswer.CAPTCHA_ASKED
     return LoginAnswer.UNKNOWN
+
+
+def parse_components(html: str) -> list[dict[str, Any]]:
+    """The components in the table of a bike's page, in the page's own words.
+
+    The words, dates and numbers are in the user's language. `distance_m`, in metres, is there
+    only where unit and number are sure. Raises PageChanged where the table is not as known
+    (https://github.com/pR0Ps/stravaweblib, `get_bike_components`).
+    """
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(html, "html.parser")
+    table = next((table for table in soup.find_all("table") if table.find("thead")), None)
+    if table is None or table.tbody is None:
+        raise errors.PageChanged("the bike's page shows no table of components")
+    language = str(soup.html.get("lang") or "")[:2].lower() if soup.html else ""
+    rows = [_cell_texts(row) for row in table.tbody.find_all("tr")]
+    # "No active components", in whatever language, is a row of one cell.
+    return [_component(cells, language) for cells in rows if len(cells) > 1]
+
+
+def parse_distance(text: str, language: str) -> float | None:
+    """A distance such as `1,234.5 km` in metres; None where it cannot be told for sure.
+
+    `language` is the two letters of the page's language, which decides where a lone comma or
+    point could be the decimal one as well as that of the thousands.
+    """
+    match = _DISTANCE.fullmatch(text.strip())
+    if match is None:
+        return None
+    number = re.sub(r"[\s'\u2019]", "", match["number"])
+    decimal = _decimal_mark(number, language)
+    if decimal is None:
+        return None
+    thousands = "," if decimal == "." else "."
+    return round(
+        float(number.replace(thousands, "").replace(decimal, ".")) * _METRES[match["unit"]], 1
+    )
+
+
+def _decimal_mark(number: str, language: str) -> str | None:
+    marks = [character for character in number if character in ".,"]
+    if not marks:
+        return "."
+    if len(set(marks)) == 2:
+        return marks[-1] if marks.count(marks[-1]) == 1 else None
+    mark = marks[0]
+    other = "," if mark == "." else "."
+    if len(marks) > 1:
+        return other
+    if len(number.rpartition(mark)[2]) != 3:
+        return mark
+    return _DECIMAL_MARKS.get(language)
+
+
+def _cell_texts(row: Any) -> list[str]:
+    return [" ".join(cell.get_text().split()) for cell in row.find_all("td")]
+
+
+def _component(cells: list[str], language: str) -> dict[str, Any]:
+    if len(cells) < len(_COMPONENT_FIELDS):
+        raise errors.PageChanged("the bike's page shows its components in another way")
+    component: dict[str, Any] = dict(zip(_COMPONENT_FIELDS, cells, strict=False))
+    metres = parse_distance(component["distance"], language)
+    return component if metres is None else {**component, "distance_m": metres}
 
 
 def is_attachment(headers: Mapping[str, str]) -> bool:

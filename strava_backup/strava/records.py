@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
@@ -30,6 +31,12 @@ _COMPARED = (
     "total_photo_count",
 )
 
+_PHOTO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_GEAR_ID = re.compile(r"[a-z]{1,2}[0-9]{1,20}")
+# What Strava shows in place of a picture that it does not have in the size asked for
+# (https://github.com/dblock/strava-ruby-client/issues/76).
+_PLACEHOLDER = re.compile(r"//d3nn82uaxijpm6\.cloudfront\.net/|placeholder-photo")
+
 
 class Activity(NamedTuple):
     """One record of a listing that has what an archive needs: an id and a start."""
@@ -44,10 +51,24 @@ class Activity(NamedTuple):
         return str(self.record.get("name") or "")
 
 
+class Photo(NamedTuple):
+    """One entry of a photo list; without `url`, `why_not` says why there is no picture."""
+
+    activity_id: int
+    id: str
+    url: str | None
+    why_not: str
+    record: Record
+
+
 class Source(Protocol):
-    """What `backup` asks of a source of activities. Every `fetch_*` costs requests."""
+    """What is asked of a source of activities. Every `fetch_*` costs requests.
+
+    `athlete` is the athlete's own record, once signed in.
+    """
 
     name: str
+    athlete: Record
 
     def fetch_activities(self) -> Iterator[Any]:
         """All records, newest first, no id twice; whether one is sound is for the caller to see.
@@ -57,6 +78,12 @@ class Source(Protocol):
 
     def fetch_activity(self, activity_id: int) -> Record:
         """The detail of one activity. Raises Refused, Unreachable and the fatal errors."""
+
+    def fetch_photos(self, activity: Activity) -> list[Any]:
+        """All entries of an activity's photo list. Raises as above."""
+
+    def fetch_gear(self, gear_id: str) -> Record:
+        """The detail of a bike or a pair of shoes. Raises as above."""
 
 
 def parse_activity(record: Any) -> Activity:
@@ -101,3 +128,47 @@ def reason_for_no_original(record: Record) -> str | None:
     if "upload_id" in record and record["upload_id"] is None:
         return "not made from an upload"
     return None
+
+
+def parse_photo(activity_id: int, record: Any) -> Photo:
+    """The photo in an entry of a photo list. Raises ItemError if it lacks a sound id.
+
+    `unique_id` is the id of native photos; entries from Instagram had `id` or `uid` and no address
+    (https://github.com/strava/go.strava). A video has its poster as picture.
+    """
+    record = record if isinstance(record, dict) else {}
+    candidates = (record.get("unique_id"), record.get("id"), record.get("uid"))
+    photo_id = next((str(value) for value in candidates if value), "")
+    if not _PHOTO_ID.fullmatch(photo_id):
+        raise errors.ItemError("an entry has no photo id and was left out")
+    url = _largest(record.get("urls"))
+    if url is None:
+        return Photo(activity_id, photo_id, None, "no address", record)
+    if _PLACEHOLDER.search(url):
+        return Photo(activity_id, photo_id, None, "placeholder", record)
+    return Photo(activity_id, photo_id, url, "", record)
+
+
+def gear_summaries(athlete: Record) -> dict[str, Record] | None:
+    """The athlete's bikes and shoes by id; None where the permission does not show them.
+
+    Without the scope profile:read_all the athlete has neither key.
+    """
+    if "bikes" not in athlete and "shoes" not in athlete:
+        return None
+    gear = [*(athlete.get("bikes") or []), *(athlete.get("shoes") or [])]
+    return {one["id"]: one for one in gear if isinstance(one, dict) and is_gear_id(one.get("id"))}
+
+
+def is_gear_id(value: Any) -> bool:
+    """Whether this is a gear id: `b` for bikes, `g` for the rest, and a number."""
+    return isinstance(value, str) and _GEAR_ID.fullmatch(value) is not None
+
+
+def _largest(urls: Any) -> str | None:
+    """The address with the largest size, which is the key; None where there is none."""
+    if not isinstance(urls, dict):
+        return None
+    sized = [(int(size), url) for size, url in urls.items() if str(size).isdecimal() and url]
+    url = max(sized, default=(0, None), key=lambda pair: pair[0])[1]
+    return url if isinstance(url, str) else None

@@ -96,7 +96,6 @@ class WebSession:
         self._sleep = sleep
         self._has_waited = False
         self._kept: dict[str, str] = {}
-        self._presented: set[str] = set()
         self._has_logged_in = False
 
     def sign_in(self, login_refused_at: float | None = None) -> int:
@@ -151,10 +150,12 @@ class WebSession:
         except requests.RequestException as error:
             raise errors.Unreachable(f"www.strava.com: {transport.describe(error)}") from error
         if response.status_code == 429:
+            response.close()
             raise errors.LimitReached(
                 "www.strava.com asks for a pause (429): the next run goes on from here"
             )
         if response.status_code >= 500:
+            response.close()
             raise errors.Unreachable(f"www.strava.com answers {response.status_code}")
         return response
 
@@ -170,7 +171,6 @@ class WebSession:
     def _get_once(self, path: str, *, stream: bool) -> requests.Response:
         return self._http.get(
             SITE + path,
-            allow_redirects=False,
             stream=stream,
             headers={"Accept-Encoding": "identity"} if stream else None,
         )
@@ -234,10 +234,11 @@ class WebSession:
             **fields,
         }
         try:
-            response = self._http.post(SITE + "/session", data=form, allow_redirects=False)
+            response = self._http.post(SITE + "/session", data=form)
         except requests.RequestException as error:
             raise errors.Unreachable(f"www.strava.com: {transport.describe(error)}") from error
         if response.status_code >= 500:
+            response.close()
             raise errors.Unreachable(f"www.strava.com answers {response.status_code}")
         answer = pages.classify_login(
             response.status_code, response.headers.get("Location", ""), response.text
@@ -271,14 +272,12 @@ class WebSession:
             self._store(name, value)
 
     def _set_cookie(self, name: str, value: str) -> None:
-        self._presented.add(value)
         self._http.cookies.set(name, value, domain=".strava.com", path="/", secure=True)
 
     def _cookie(self, name: str) -> str | None:
-        """The value of a cookie; of two by that name (host and domain), the one not from us."""
+        """The value of a cookie; of two by that name (host and domain) the later, not our own."""
         values = [cookie.value for cookie in self._http.cookies if cookie.name == name]
-        fresh = [value for value in values if value and value not in self._presented]
-        return (fresh or values or [None])[-1]
+        return next((value for value in reversed(values) if value), None)
 
 
 _LOGIN_REFUSALS = {
@@ -287,7 +286,7 @@ _LOGIN_REFUSALS = {
         "www.strava.com asks for a code sent by e-mail, which a program cannot give"
     ),
     pages.LoginAnswer.CAPTCHA_ASKED: (
-        "www.strava.com asks for a captcha, which only a human may solve"
+        "www.strava.com asks for a captcha or blocks the log-in, which only a human may solve"
     ),
     pages.LoginAnswer.LIMITED: "www.strava.com asks for a pause between log-ins (429)",
     pages.LoginAnswer.UNKNOWN: "www.strava.com refused the log-in without saying why",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from requests.adapters import BaseAdapter
@@ -21,6 +21,7 @@ USER_AGENT = f"strava-backup/{__version__}"
 TIMEOUT = (10.0, 60.0)
 _RETRY_PAUSES = (1.0, 3.0)
 _CHUNK = 1 << 16
+_LARGEST_BODY = 2 << 30
 _PASSING_FAULTS = (
     requests.ConnectionError,
     requests.Timeout,
@@ -54,8 +55,12 @@ class Session(requests.Session):
             self.mount("https://", adapter)
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        """Like requests' own, with timeouts and retries; raises requests' exceptions."""
+        """Like requests' own, with timeouts and retries; raises requests' exceptions.
+
+        Redirects are never followed: their targets tell things, and could get our secrets.
+        """
         kwargs.setdefault("timeout", TIMEOUT)
+        kwargs["allow_redirects"] = False
         for pause in _RETRY_PAUSES if str(method).upper() == "GET" else ():
             try:
                 response = self._request_once(method, url, *args, **kwargs)
@@ -97,20 +102,38 @@ class Pace:
         self._next = self._clock() + self._delay * random.uniform(1.0, 1.5)
 
 
+class Download(NamedTuple):
+    """An answer that is a file: the name Strava gives it, and its body as it comes.
+
+    Reading the chunks raises CutShort where the body ends before it should, and ItemError where it
+    is larger than anything that people upload.
+    """
+
+    sent_name: str
+    chunks: Iterator[bytes]
+
+
 def read_chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes, held against the announced length. Raises CutShort.
+    """The body as it comes, held against the announced length. Raises as Download says.
 
     The length is checked here as well as below: urllib3 1.26 takes a body cut short for whole.
     """
     announced = response.headers.get("Content-Length")
+    size = 0
     try:
-        yield from response.iter_content(_CHUNK)
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            if size > _LARGEST_BODY:
+                raise errors.ItemError("it is larger than 2 GiB", why="too large")
+            yield chunk
     except (requests.RequestException, OSError) as error:
-        raise errors.CutShort("the connection broke in the middle") from error
+        raise errors.CutShort("the connection broke in the middle", why="cut short") from error
     # What came over the wire, before any decoding of it.
     seen = response.raw.tell()
-    if announced is not None and announced.isdigit() and seen != int(announced):
-        raise errors.CutShort(f"the connection ended after {seen} of {announced} bytes")
+    if announced is not None and announced.isdecimal() and seen != int(announced):
+        raise errors.CutShort(
+            f"the connection ended after {seen} of {announced} bytes", why="cut short"
+        )
 
 
 def describe(error: Exception) -> str:

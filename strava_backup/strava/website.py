@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
+from typing import Any
 
 import requests
 
 from strava_backup import errors
 from strava_backup.strava import pages, session, transport
-
-
-class Download(NamedTuple):
-    """An answer that is a file: the name Strava gives it, and its body as it comes.
-
-    Reading the chunks raises Unreachable where the body ends before it should.
-    """
-
-    sent_name: str
-    chunks: Iterator[bytes]
 
 
 class Website:
@@ -28,16 +18,25 @@ class Website:
     def __init__(self, web: session.WebSession) -> None:
         self._web = web
 
-    def download_original(self, activity_id: int) -> AbstractContextManager[Download]:
+    def download_original(self, activity_id: int) -> AbstractContextManager[transport.Download]:
         """The file as it was uploaded. Raises the errors of `_download`."""
         return self._download(f"/activities/{activity_id}/export_original")
 
-    def download_gpx(self, activity_id: int) -> AbstractContextManager[Download]:
+    def download_gpx(self, activity_id: int) -> AbstractContextManager[transport.Download]:
         """The GPX that Strava makes of an activity with a track. Raises as above."""
         return self._download(f"/activities/{activity_id}/export_gpx")
 
+    def fetch_components(self, bike_id: str) -> list[dict[str, Any]]:
+        """The components that a bike's page lists. Raises PageChanged, and as above."""
+        response = self._web.get(f"/bikes/{bike_id.removeprefix('b')}")
+        if response.status_code != 200:
+            raise self._refusal(response)
+        components = pages.parse_components(response.text)
+        self._web.keep_renewed()
+        return components
+
     @contextmanager
-    def _download(self, path: str) -> Iterator[Download]:
+    def _download(self, path: str) -> Iterator[transport.Download]:
         """Read an export's answer.
 
         200 with an attachment is a file; a redirect to the log-in means that the session is over,
@@ -51,7 +50,7 @@ class Website:
             if response.status_code == 200 and pages.is_attachment(response.headers):
                 self._web.keep_renewed()
                 name = pages.sent_file_name(response.headers)
-                yield Download(name, transport.read_chunks(response))
+                yield transport.Download(name, transport.read_chunks(response))
             else:
                 raise self._refusal(response)
         finally:
@@ -67,7 +66,7 @@ class Website:
         if target is pages.Target.LOGIN:
             return errors.SessionOver(f"the web session is over: {session.RENEWAL}")
         if target is pages.Target.OTHER:
-            return errors.ItemError("Strava redirects elsewhere instead of giving the file")
+            return self._blocked(status)
         return errors.Refused(
             f"Strava gives no file and redirects to the {target.name.lower()}",
             f"redirect to the {target.name.lower()}",

@@ -1,0 +1,142 @@
+"""What an activity misses, and how it is fetched: original, GPX, detail, photo list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import PurePosixPath
+from typing import NamedTuple, Protocol
+
+from strava_backup import decide, errors
+from strava_backup.archive import layout
+from strava_backup.archive.directory import OURS, Inventory
+from strava_backup.keeper import Answer, Keeper
+from strava_backup.lanes import Done, Lanes, Task
+from strava_backup.photos import Photos
+from strava_backup.report import printable
+from strava_backup.strava.records import Activity, Record, Source
+
+
+class Originals(Protocol):
+    """What is asked of the website; see `strava.website` for what it raises."""
+
+    def download_original(self, activity_id: int) -> AbstractContextManager[Answer]: ...
+
+    def download_gpx(self, activity_id: int) -> AbstractContextManager[Answer]: ...
+
+
+class Work(NamedTuple):
+    """One listed activity: its metadata's new form, if it has one, and what is missing.
+
+    `pictures` is the metadata of listed photos whose pictures are not held.
+    """
+
+    activity: Activity
+    stem: PurePosixPath
+    metadata: PurePosixPath
+    record: Record | None
+    missing: tuple[str, ...]
+    pictures: tuple[PurePosixPath, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The activity in a message."""
+        return f"{self.activity.id} {printable(self.activity.name)}".strip()
+
+
+class Activities:
+    """Plans and fetches the items of activities."""
+
+    def __init__(
+        self,
+        source: Source,
+        originals: Originals | None,
+        photos: Photos,
+        keeper: Keeper,
+        lanes: Lanes,
+        wanted: decide.Wanted,
+    ) -> None:
+        self._source = source
+        self._originals = originals
+        self._photos = photos
+        self._keeper = keeper
+        self._lanes = lanes
+        self._wanted = wanted
+
+    def work(self, activity: Activity, inventory: Inventory) -> Work:
+        """What a listed activity misses. Raises DiskError."""
+        held = inventory.activities.get(activity.id)
+        stem = held.stem if held else layout.activity_stem(activity.start, activity.id)
+        metadata = (held and held.metadata) or layout.metadata_path(stem)
+        record = None
+        state, ours = (held.resource_state, held.ours) if held else (None, {})
+        if decide.is_changed(activity, held, self._source.name):
+            kept = self._keeper.archive.read_record(metadata) if held and held.metadata else None
+            record = decide.listed_record(activity, kept, self._source.name, self._keeper.now())
+            state, ours = record.get("resource_state"), record[OURS]
+        suffixes = held.suffixes if held else ()
+        missing = decide.missing_items(activity, state, suffixes, ours, self._wanted)
+        pictures = () if decide.PHOTO_LIST in missing else self._photos.missing(activity.id)
+        return Work(activity, stem, metadata, record, missing, pictures)
+
+    def tasks(self, work: Work) -> list[Task]:
+        """The tasks that bring what is missing."""
+        tasks = [self._task(work, item) for item in work.missing]
+        return [*tasks, *(self._photos.task(work.title, path) for path in work.pictures)]
+
+    def _task(self, work: Work, item: str) -> Task:
+        lane, fetch = {
+            decide.ORIGINAL: (self._lanes.website, self._fetch_original),
+            decide.GPX: (self._lanes.website, self._fetch_gpx),
+            decide.DETAIL: (self._lanes.api, self._fetch_detail),
+            decide.PHOTO_LIST: (self._lanes.api, self._fetch_photo_list),
+        }[item]
+        task = Task(item, f"activity {work.title}", lane, work.metadata, Done, work.activity.id)
+        return task._replace(fetch=partial(fetch, task, work))
+
+    def _fetch_detail(self, task: Task, work: Work) -> Done:
+        detail = self._source.fetch_activity(work.activity.id)
+        old = self._keeper.archive.read_record(work.metadata)
+        ours = decide.without_refusal((old or {}).get(OURS, {}), task.item)
+        new = decide.fetched_record(detail, ours, self._source.name, self._keeper.now())
+        if not self._keeper.save_record(work.metadata, new):
+            return Done()
+        self._keeper.report.saved[task.item] += 1
+        return Done("metadata")
+
+    def _fetch_original(self, task: Task, work: Work) -> Done:
+        assert self._originals is not None
+        download = partial(self._originals.download_original, work.activity.id)
+        saved = self._keeper.save_file(task, work.stem, download)
+        self._note(
+            work,
+            lambda ours: decide.with_original(ours, saved.sent_name, saved.odd, self._keeper.now()),
+        )
+        lacks_gpx = decide.lacks_gpx((saved.suffix,), {}, self._wanted)
+        return Done(str(saved), (self._task(work, decide.GPX),) if lacks_gpx else ())
+
+    def _fetch_gpx(self, task: Task, work: Work) -> Done:
+        assert self._originals is not None
+        download = partial(self._originals.download_gpx, work.activity.id)
+        try:
+            saved = self._keeper.save_file(task, work.stem, download, only=".gpx")
+        except errors.Blocked:
+            raise
+        except errors.Refused as refused:
+            # Strava makes none where there is no track.
+            why = str(refused.why)
+            self._note(work, lambda ours: decide.without_gpx(ours, why))
+            return Done()
+        self._note(work, lambda ours: decide.without_refusal(ours, task.item))
+        return Done(str(saved))
+
+    def _fetch_photo_list(self, task: Task, work: Work) -> Done:
+        tasks, is_whole = self._photos.fetch_list(work.activity, work.title)
+        if is_whole:
+            count = work.activity.record.get("total_photo_count")
+            self._note(work, lambda ours: decide.with_photo_list(ours, count))
+        return Done("", tuple(tasks))
+
+    def _note(self, work: Work, change: Callable[[Record], Record]) -> None:
+        self._keeper.note(work.metadata, change)

@@ -1,0 +1,135 @@
+"""What is missing of bikes and shoes, and how it is fetched: metadata, and a bike's components."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import partial
+from pathlib import PurePosixPath
+from typing import NamedTuple, Protocol
+
+from strava_backup import decide
+from strava_backup.archive import layout
+from strava_backup.archive.directory import OURS, Held
+from strava_backup.keeper import Keeper
+from strava_backup.lanes import Done, Lanes, Task
+from strava_backup.report import printable
+from strava_backup.strava.records import Record, Source, gear_summaries, is_gear_id
+
+_log = logging.getLogger(__name__)
+
+# https://github.com/pR0Ps/stravaweblib, `FrameType`; 5 came with gravel bikes.
+_FRAME_TYPES = {
+    1: "mountain bike",
+    2: "cyclocross bike",
+    3: "road bike",
+    4: "time trial bike",
+    5: "gravel bike",
+}
+
+
+class BikePages(Protocol):
+    """What is asked of the website; see `strava.website` for what it raises."""
+
+    def fetch_components(self, bike_id: str) -> list[Record]: ...
+
+
+class GearWork(NamedTuple):
+    """One bike or pair of shoes, and what is missing of it."""
+
+    gear_id: str
+    summary: Record | None
+    metadata: PurePosixPath
+    missing: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The gear in a message."""
+        return f"gear {self.gear_id} {printable(str((self.summary or {}).get('name', '')))}".strip()
+
+
+class Gear:
+    """Plans and fetches gear; `held` is the archive's inventory of it."""
+
+    def __init__(
+        self,
+        source: Source,
+        pages: BikePages | None,
+        keeper: Keeper,
+        lanes: Lanes,
+        wanted: decide.Wanted,
+        held: dict[str, Held],
+    ) -> None:
+        self._source = source
+        self._pages = pages
+        self._keeper = keeper
+        self._lanes = lanes
+        self._wanted = wanted
+        self._held = held
+
+    def plan(self, used: Iterable[str]) -> list[GearWork]:
+        """What is missing of the athlete's gear and of the gear `used` in activities.
+
+        The athlete's own lists leave out retired gear, which activities still name
+        (https://github.com/pR0Ps/strava-backup/issues/1).
+        """
+        if not self._wanted.gear:
+            return []
+        summaries = gear_summaries(self._source.athlete)
+        if summaries is None:
+            _log.warning(
+                "gear is not asked for: [api] refresh_token lacks the scope profile:read_all "
+                "(--no-gear silences this)"
+            )
+            return []
+        gear_ids = sorted({*summaries, *filter(is_gear_id, used)})
+        works = [self._work(gear_id, summaries.get(gear_id)) for gear_id in gear_ids]
+        return [work for work in works if work.missing]
+
+    def tasks(self, work: GearWork) -> list[Task]:
+        """The tasks that bring what is missing."""
+        return [self._task(work, item) for item in work.missing]
+
+    def _work(self, gear_id: str, summary: Record | None) -> GearWork:
+        held = self._held.get(gear_id)
+        metadata = (held and held.metadata) or layout.metadata_path(layout.gear_stem(gear_id))
+        missing = decide.missing_gear_items(gear_id, summary, held, self._source.name, self._wanted)
+        return GearWork(gear_id, summary, metadata, missing)
+
+    def _task(self, work: GearWork, item: str) -> Task:
+        lane, fetch = {
+            decide.GEAR: (self._lanes.api, self._fetch_gear),
+            decide.COMPONENTS: (self._lanes.website, self._fetch_components),
+        }[item]
+        task = Task(item, work.title, lane, work.metadata, Done)
+        return task._replace(fetch=partial(fetch, task, work))
+
+    def _fetch_gear(self, task: Task, work: GearWork) -> Done:
+        detail = self._source.fetch_gear(work.gear_id)
+        old = self._keeper.archive.read_record(work.metadata) or {}
+        ours = decide.without_refusal(old.get(OURS, {}), task.item)
+        ours = decide.with_gear_summary(ours, work.summary, self._source.name)
+        frame_type = _FRAME_TYPES.get(detail.get("frame_type"))  # type: ignore[arg-type]
+        if frame_type:
+            ours["frame_type"] = frame_type
+        if "components" in old and old.get("resource_state") is not None:
+            # Until the bike's page has told what they are now.
+            detail = {**detail, "components": old["components"]}
+        record = decide.fetched_record(detail, ours, self._source.name, self._keeper.now())
+        self._keeper.save_record(work.metadata, record, decide.gear_essence)
+        self._keeper.report.saved[task.item] += 1
+        has_page = work.gear_id.startswith("b") and self._wanted.originals
+        leads_to = (self._task(work, decide.COMPONENTS),) if has_page else ()
+        return Done("metadata", leads_to)
+
+    def _fetch_components(self, task: Task, work: GearWork) -> Done:
+        assert self._pages is not None
+        components = self._pages.fetch_components(work.gear_id)
+        old = self._keeper.archive.read_record(work.metadata) or {}
+        ours = decide.without_refusal(old.get(OURS, {}), task.item)
+        ours = decide.with_components(ours, self._keeper.now())
+        record = {**old, "components": components, OURS: ours}
+        essence = decide.gear_essence if "components" in old else decide.nothing
+        self._keeper.save_record(work.metadata, record, essence)
+        self._keeper.report.saved[task.item] += 1
+        return Done(f"{len(components)} components")

@@ -1,0 +1,180 @@
+"""Works off tasks: saves what comes, notes what is refused, counts both.
+
+Knows no kind of item; what an item is and how it is asked for is for the tasks to know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple, Protocol
+
+from strava_backup import decide, errors
+from strava_backup.archive import layout
+from strava_backup.archive.directory import OURS, Archive
+from strava_backup.lanes import Done, Task
+from strava_backup.report import Failure, Report, format_size, printable
+from strava_backup.strava.records import Record
+
+_log = logging.getLogger(__name__)
+
+_TRIES_OF_A_BODY = 3
+
+
+class Answer(Protocol):
+    """A file on its way: the name that Strava gives it, and its body."""
+
+    @property
+    def sent_name(self) -> str: ...
+
+    @property
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+Download = Callable[[], AbstractContextManager[Answer]]
+
+
+class Saved(NamedTuple):
+    """A file that was fetched and saved."""
+
+    suffix: str
+    size: int
+    sent_name: str
+    odd: str | None
+
+    def __str__(self) -> str:
+        return f"{self.suffix} {format_size(self.size)}"
+
+
+class Keeper:
+    """The hands of one run: archive and report."""
+
+    def __init__(self, archive: Archive, report: Report, clock: Callable[[], float]) -> None:
+        self.archive = archive
+        self.report = report
+        self.failed_ids: set[int] = set()
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The moment, in UTC."""
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def work_off(self, tasks: Iterable[Task]) -> list[str]:
+        """Fetch one after the other, and what they lead to; returns what came in words."""
+        pending, texts = deque(tasks), []
+        while pending:
+            done = self._attempt(pending.popleft())
+            texts += [done.text] if done.text else []
+            pending.extendleft(reversed(done.leads_to))
+        return texts
+
+    def save_record(
+        self,
+        path: PurePosixPath,
+        record: Record,
+        essence: Callable[[Record], Any] = decide.activity_essence,
+    ) -> bool:
+        """Save metadata; False where it says nothing new. Raises DiskError.
+
+        What was there goes to `history/` if its essence differs.
+        """
+        old = self.archive.read_record(path)
+        if decide.is_same(old, record):
+            return False
+        history = self.now() if decide.needs_history(old, record, essence) else None
+        self.archive.save_record(path, record, history=history)
+        return True
+
+    def note(self, path: PurePosixPath, change: Callable[[Record], Record]) -> Record:
+        """Change our key in the metadata at `path`, and return its new value."""
+        record = self.archive.read_record(path) or {}
+        ours = change(record.get(OURS, {}))
+        self.save_record(path, {**record, OURS: ours})
+        return ours
+
+    def save_file(
+        self, task: Task, stem: PurePosixPath, download: Download, only: str = ""
+    ) -> Saved:
+        """Fetch a file and save it; one whose body breaks off is fetched again.
+
+        With `only`, a suffix, a file of another kind is not taken. Raises DiskError, ItemError, and
+        what the download raises.
+        """
+        saved = self._save_patiently(stem, download, only)
+        self.report.saved[task.item] += 1
+        self.report.saved_bytes += saved.size
+        if saved.odd:
+            _log.warning("%s: the %s is odd: %s", task.what, task.item, saved.odd)
+        return saved
+
+    def fail(self, what: str, error: errors.ItemError, activity_id: int | None = None) -> None:
+        """Count an item's error, and say it."""
+        failure = Failure(what, printable(str(error), limit=300))
+        self.report.failures.append(failure)
+        if activity_id is not None:
+            self.failed_ids.add(activity_id)
+        _log.warning("%s: %s", failure.what, failure.why)
+
+    def _attempt(self, task: Task) -> Done:
+        """Fetch one item; its error is counted, a fatal one ends its lane and nothing else."""
+        if task.lane.is_over:
+            self.report.left[task.item] += 1
+            return Done()
+        try:
+            done = task.fetch()
+        except errors.ItemError as error:
+            self._failed(task, error)
+            task.lane.failed(error)
+        except (errors.HumanNeeded, errors.TryLater) as error:
+            self.report.left[task.item] += 1
+            task.lane.end(error)
+        else:
+            task.lane.succeeded()
+            return done
+        return Done()
+
+    def _failed(self, task: Task, error: errors.ItemError) -> None:
+        """Note a refusal; an item that is not to be had is no failure any more."""
+        what = f"{task.what}, {task.item}"
+        why = decide.lasting_reason(task.item, error)
+        if why is not None:
+            today = self.now().date()
+            ours = self.note(
+                task.metadata, lambda ours: decide.with_refusal(ours, task.item, why, today)
+            )
+            if decide.is_given_up(ours, task.item):
+                self.report.given_up.append(Failure(what, str(error)))
+                return
+        self.fail(what, error, task.activity_id)
+
+    def _save_patiently(self, stem: PurePosixPath, download: Download, only: str) -> Saved:
+        for _ in range(_TRIES_OF_A_BODY - 1):
+            with suppress(errors.CutShort):
+                return self._save_once(stem, download, only)
+        return self._save_once(stem, download, only)
+
+    def _save_once(self, stem: PurePosixPath, download: Download, only: str) -> Saved:
+        with download() as answer, self.archive.draft(stem) as draft:
+            draft.write(answer.chunks)
+            sent = layout.sent_suffix(answer.sent_name)
+            odd = self.archive.oddity(draft, sent)
+            if odd is not None:
+                _compare(download, draft.sha256)
+            path = self.archive.save_file(draft, stem, sent, only)
+            suffix = path.name.removeprefix(stem.name)
+            return Saved(suffix, draft.size, answer.sent_name, odd)
+
+
+def _compare(download: Download, sha256: str) -> None:
+    """Fetch an odd file a second time: if it comes the same, that is what Strava holds."""
+    again = hashlib.sha256()
+    with download() as answer:
+        for chunk in answer.chunks:
+            again.update(chunk)
+    if again.hexdigest() != sha256:
+        raise errors.ItemError("it came broken, and differently each of two times")

@@ -1,0 +1,105 @@
+"""What is missing of an activity's photos, and how it is fetched: list, metadata, pictures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from strava_backup import decide, errors
+from strava_backup.archive import layout
+from strava_backup.archive.directory import OURS, Held
+from strava_backup.keeper import Answer, Keeper
+from strava_backup.lanes import Done, Lanes, Task
+from strava_backup.strava.records import Activity, Photo, Source, parse_photo
+
+
+class Pictures(Protocol):
+    """What is asked of the photo hosts; see `strava.photo_hosts` for what it raises."""
+
+    def download(self, url: str) -> AbstractContextManager[Answer]: ...
+
+
+class Photos:
+    """Plans and fetches the photos of activities; `held` is the archive's inventory of them."""
+
+    def __init__(
+        self,
+        source: Source,
+        pictures: Pictures,
+        keeper: Keeper,
+        lanes: Lanes,
+        wanted: decide.Wanted,
+        held: dict[tuple[int, str], Held],
+    ) -> None:
+        self._source = source
+        self._pictures = pictures
+        self._keeper = keeper
+        self._lanes = lanes
+        self._wanted = wanted
+        self._held = held
+        self._missing: dict[int, list[PurePosixPath]] = defaultdict(list)
+        for (activity_id, _), photo in held.items() if wanted.photos else ():
+            if photo.metadata and decide.lacks_picture(photo, wanted):
+                self._missing[activity_id].append(photo.metadata)
+
+    def missing(self, activity_id: int) -> tuple[PurePosixPath, ...]:
+        """The metadata of the listed photos of an activity whose pictures are not held."""
+        return tuple(self._missing.get(activity_id, ()))
+
+    def fetch_list(self, activity: Activity, title: str) -> tuple[list[Task], bool]:
+        """Save the metadata of an activity's photos.
+
+        Returns tasks for the pictures not held, and whether every entry could be read. Raises
+        what the source raises.
+        """
+        tasks, is_whole = [], True
+        for record in self._source.fetch_photos(activity):
+            try:
+                photo = parse_photo(activity.id, record)
+            except errors.ItemError as error:
+                self._keeper.fail(f"activity {title}, photo list", error, activity.id)
+                is_whole = False
+                continue
+            held = self._held.get(layout.photo_key(activity.id, photo.id))
+            metadata = self._save_metadata(photo, held)
+            if held is None or decide.lacks_picture(held, self._wanted):
+                tasks.append(self.task(title, metadata))
+        return tasks, is_whole
+
+    def task(self, title: str, metadata: PurePosixPath) -> Task:
+        """The task that brings the picture which the metadata describes."""
+        name = metadata.name.removesuffix(layout.META_SUFFIX)
+        activity_id = int(name.partition("_")[0])
+        task = Task(
+            decide.PHOTO,
+            f"activity {title}, {name.partition('_')[2]}",
+            self._lanes.photo_hosts,
+            metadata,
+            Done,
+            activity_id,
+        )
+        return task._replace(fetch=partial(self._fetch_picture, task))
+
+    def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
+        stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)
+        path = layout.metadata_path(stem)
+        old = self._keeper.archive.read_record(path)
+        ours = (old or {}).get(OURS, {})
+        new = decide.fetched_record(photo.record, ours, self._source.name, self._keeper.now())
+        self._keeper.save_record(path, new)
+        return path
+
+    def _fetch_picture(self, task: Task) -> Done:
+        photo = parse_photo(task.activity_id or 0, self._keeper.archive.read_record(task.metadata))
+        if photo.url is None:
+            raise errors.Refused(f"Strava gives no picture ({photo.why_not})", photo.why_not)
+        stem = task.metadata.with_name(task.metadata.name.removesuffix(layout.META_SUFFIX))
+        saved = self._keeper.save_file(task, stem, partial(self._pictures.download, photo.url))
+        self._keeper.note(
+            task.metadata,
+            lambda ours: decide.with_picture(ours, saved.odd, self._keeper.now()),
+        )
+        return Done(f"photo {saved}")

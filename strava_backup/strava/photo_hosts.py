@@ -1,0 +1,62 @@
+"""Downloads pictures from the hosts that Strava keeps them on. Sends them no cookie of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import requests
+
+from strava_backup import errors
+from strava_backup.strava import transport
+
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)+(?:cloudfront\.net|strava\.com)")
+
+
+class PhotoHosts:
+    """Pictures need no log-in: their addresses are all there is to them."""
+
+    def __init__(self, http: transport.Session) -> None:
+        self._http = http
+        self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    @contextmanager
+    def download(self, url: str) -> Iterator[transport.Download]:
+        """The picture at an address that Strava gave.
+
+        Raises ItemError (Refused, Unreachable): anything that comes is the answer to one picture.
+        """
+        host = _trusted_host(url)
+        try:
+            response = self._http.get(
+                url,
+                stream=True,
+                headers={"Accept-Encoding": "identity"},
+            )
+        except requests.RequestException as error:
+            raise errors.Unreachable(f"{host}: {transport.describe(error)}") from error
+        with response:
+            status = response.status_code
+            if status >= 500:
+                raise errors.Unreachable(f"{host} answers {status}", why=str(status))
+            if status != 200:
+                raise errors.Refused(f"{host} answers {status}", str(status))
+            yield transport.Download(urlsplit(url).path, transport.read_chunks(response))
+
+
+def _trusted_host(url: str) -> str:
+    """The host of an address, if it is one of Strava's over https. Raises ItemError."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        port = parts.port
+    except ValueError:
+        raise errors.ItemError("its address is not one", why="no address") from None
+    if parts.scheme != "https" or port not in (None, 443):
+        raise errors.ItemError(f"its address on {host} is not https", why="not https")
+    if not _HOST.fullmatch(host):
+        raise errors.ItemError(f"its address is on a foreign host: {host}", why=f"host {host}")
+    return host
