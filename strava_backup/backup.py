@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
 from strava_backup import errors
@@ -65,8 +66,10 @@ class Backup:
 
     def run(self, limit: int | None = None) -> None:
         """Save what the listing brings, then fetch what is missing. Raises DiskError."""
+        is_taken_over = self._archive.marker.athlete_id is None
         listing = self._own_listing()
         self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
+        self._check_held(is_taken_over)
         queue = []
         for work in self._plan(listing, limit):
             if work.record is not None:
@@ -94,26 +97,52 @@ class Backup:
             self._report.saved.update(gear.missing)
 
     def _plan(self, listing: Iterable[Activity], limit: int | None) -> Iterator[Work]:
-        """The listed activities in the order of work, at most `limit` of them missing something.
-
-        What failed last time comes last, so that it never keeps the rest waiting.
-        """
-        failed_before = set(self._archive.marker.failed)
-        put_off = []
+        """The listed activities in the order of work, at most `limit` of them missing something."""
         left = limit if limit is not None else -1
-        for activity in listing:
-            self._used_gear.add(activity.record.get("gear_id") or "")
-            work = self._activities.work(activity, self._inventory)
-            is_missing = bool(work.missing or work.pictures)
-            if is_missing and activity.id in failed_before:
-                put_off.append(work)
-                continue
-            if is_missing:
+        for work in self._ordered(self._activities.work(one, self._inventory) for one in listing):
+            self._used_gear.add(work.activity.record.get("gear_id") or "")
+            if work.missing or work.pictures:
                 if left == 0:
                     return
                 left -= 1
             yield work
-        yield from put_off[: left if left >= 0 else None]
+
+    def _ordered(self, works: Iterable[Work]) -> Iterator[Work]:
+        """As they come, but what can wait comes last: old metadata of which only the form is old,
+        and then what failed last time, so that it never keeps the rest waiting."""
+        failed_before = set(self._archive.marker.failed)
+        old, failed = [], []
+        for work in works:
+            held = self._inventory.activities.get(work.activity.id)
+            if (work.missing or work.pictures) and work.activity.id in failed_before:
+                failed.append(work)
+            elif held and held.metadata and held.resource_state is None:
+                old.append(work)
+            else:
+                yield work
+        yield from old
+        yield from failed
+
+    def _check_held(self, is_taken_over: bool) -> None:
+        """Name the damaged files of an archive that is taken over, and in later runs those that
+        still are: they are neither called a backup nor touched."""
+        suspects = list(self._archive.marker.damaged)
+        if is_taken_over:
+            rooms = (self._inventory.activities, self._inventory.photos)
+            suspects = [
+                str(file) for room in rooms for held in room.values() for file in held.files
+            ]
+        if len(suspects) > 1:
+            _log.info("checking the %d files that are held", len(suspects))
+        damaged = []
+        for path in suspects:
+            damage = self._archive.damage(PurePosixPath(path))
+            if damage is not None:
+                damaged.append(path)
+                message = f"damaged ({damage}): move it away, and the next run fetches it again"
+                self._keeper.fail(path, errors.ItemError(message))
+        marker = replace(self._archive.marker, damaged=tuple(damaged))
+        self._archive.save_marker(marker)
 
     def _own_listing(self) -> Iterable[Activity]:
         """The listing; for an archive without a marker only if it knows something of it."""

@@ -170,11 +170,11 @@ def _load_config(options: argparse.Namespace) -> Config:
     from strava_backup import config
 
     if options.config is not None:
-        return config.load(options.config)
+        return config.load(options.config, os.environ)
     places = config.places(os.environ)
     for place in places:
         if place.exists():
-            return config.load(place)
+            return config.load(place, os.environ)
     raise errors.ConfigError(
         f"there is no config at {places[0]}. To make one:",
         f"  install -D -m 600 {config.sample_path()} {places[0]}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import errno
+import logging
 import math
 import os
 import re
@@ -34,6 +35,8 @@ _PLAIN_KEYS = {
 }
 # `{}` would be taken for places to fill in.
 _HTTPS_URL = re.compile(r"https://[^\s/{}?#]+(/[^\s{}?#]*)?")
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -138,8 +141,11 @@ def sample_path() -> Path:
     return Path(__file__).with_name("strava-backup.conf.sample")
 
 
-def load(path: Path) -> Config:
-    """Read a config. Raises ConfigError with every problem found."""
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read a config. Raises ConfigError with every problem found.
+
+    The environment (`XDG_DATA_HOME`) tells where the archive is by default.
+    """
     parser = configparser.RawConfigParser(default_section="")
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
@@ -149,22 +155,42 @@ def load(path: Path) -> Config:
         raise errors.ConfigError(f"{path} is not UTF-8") from error
     except configparser.Error as error:
         raise errors.ConfigError(_syntax_problem(path, error)) from None
-    return _Reader(path, parser).config()
+    config = _Reader(path, parser, environ).config()
+    _warn_of_doubled_percents(path, parser)
+    return config
 
 
-def default_output_dir() -> Path:
+def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) -> None:
+    """Versions up to 0.4 read `%%` as one `%`; now values are taken as they stand."""
+    for section in parser.sections():
+        for key, value in parser.items(section):
+            if "%%" in value:
+                _log.warning(
+                    "%s: [%s] %s holds %%%%, which versions up to 0.4 read as one %%: "
+                    "write a single one if that is meant",
+                    path,
+                    section,
+                    key,
+                )
+
+
+def default_output_dir(environ: Mapping[str, str]) -> Path:
     """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it."""
-    system = Path(appdirs.user_data_dir("strava-backup", False))
+    if environ.get("XDG_DATA_HOME"):
+        return Path(environ["XDG_DATA_HOME"]) / "strava-backup"
     customary = Path.home() / ".local" / "share" / "strava-backup"
-    return customary if customary.is_dir() and not system.is_dir() else system
+    return customary if customary.is_dir() else Path(appdirs.user_data_dir("strava-backup", False))
 
 
 class _Reader:
     """Reads sections into values and gathers the problems on the way."""
 
-    def __init__(self, path: Path, parser: configparser.RawConfigParser) -> None:
+    def __init__(
+        self, path: Path, parser: configparser.RawConfigParser, environ: Mapping[str, str]
+    ) -> None:
         self._path = path
         self._parser = parser
+        self._environ = environ
         self._problems: list[str] = []
 
     def config(self) -> Config:
@@ -172,7 +198,9 @@ class _Reader:
         output_dir = self._text("global", "output_dir")
         config = Config(
             path=self._path,
-            output_dir=self._file_path(output_dir) if output_dir else default_output_dir(),
+            output_dir=self._file_path(output_dir)
+            if output_dir
+            else default_output_dir(self._environ),
             makes_parents=output_dir is None,
             source=self._value("global", "source", _source, "auto"),
             delay=self._value("global", "delay", _seconds, 2.0),

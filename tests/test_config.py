@@ -45,7 +45,7 @@ def load(path):
 
     def load(content):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return config.load(path)
+        return config.load(path, os.environ)
 
     return load
 
@@ -168,7 +168,7 @@ def test_an_output_folder_is_relative_to_the_config_or_to_the_home(load, home, v
         (None, [".local/share/strava-backup"], ".local/share/strava-backup"),
         ("xdg", [], "xdg/strava-backup"),
         ("xdg", ["xdg/strava-backup", ".local/share/strava-backup"], "xdg/strava-backup"),
-        ("xdg", [".local/share/strava-backup"], ".local/share/strava-backup"),
+        ("xdg", [".local/share/strava-backup"], "xdg/strava-backup"),
     ],
 )
 def test_without_an_output_folder_the_customary_place_counts(
@@ -303,7 +303,7 @@ def test_a_problem_is_named(problems, content, problem):
 @pytest.mark.parametrize("name", ["nothing.conf", ""])
 def test_a_config_that_cannot_be_read_is_an_error(home, name):
     with pytest.raises(errors.ConfigError, match=f"cannot read {home / name}: "):
-        config.load(home / name)
+        config.load(home / name, os.environ)
 
 
 def test_the_sample_as_it_comes_is_a_config_that_is_not_filled_in(problems):
@@ -440,7 +440,7 @@ WRITTEN_BACK = [
 def test_a_renewed_secret_changes_its_own_line_and_nothing_else(load, path, before, after):
     load(before).store("user", "jwt", "NEW")
     assert path.read_bytes() == after.encode()
-    assert config.load(path).user.jwt == Secret("NEW")
+    assert config.load(path, os.environ).user.jwt == Secret("NEW")
 
 
 @given(
@@ -459,8 +459,8 @@ def test_every_token_is_read_back_as_it_was_stored(value):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "strava-backup.conf")
         path.write_text(f"{API}# mine\n")
-        config.load(path).store("api", "refresh_token", value)
-        loaded = config.load(path)
+        config.load(path, os.environ).store("api", "refresh_token", value)
+        loaded = config.load(path, os.environ)
         text = path.read_text()
     assert loaded.api == Api("123", Secret("abc"), Secret(value))
     assert text.endswith("\n# mine\n")
@@ -494,7 +494,7 @@ def test_writing_back_keeps_a_link_and_changes_what_it_points_to(home, path):
     real.parent.mkdir()
     real.write_text(API)
     path.symlink_to("dotfiles/strava.conf")
-    config.load(path).store("api", "refresh_token", "new")
+    config.load(path, os.environ).store("api", "refresh_token", "new")
     assert os.readlink(path) == "dotfiles/strava.conf"
     assert real.read_text() == API.replace("def", "new")
     assert list(real.parent.iterdir()) == [real]
@@ -514,7 +514,7 @@ def test_a_secret_from_a_file_is_written_back_into_that_file_alone(load, home, p
     assert token.read_text() == "100%\n"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert path.read_text() == content
-    assert config.load(path).api.refresh_token == Secret("100%", token)
+    assert config.load(path, os.environ).api.refresh_token == Secret("100%", token)
 
 
 def test_a_secret_from_a_command_is_left_to_its_owner(load, path):
@@ -564,7 +564,7 @@ def test_a_config_that_cannot_be_replaced_is_found_before_a_token_is_spent(
 ):
     path = public_folder / "strava-backup.conf"
     path.write_text(API)
-    loaded = config.load(path)
+    loaded = config.load(path, os.environ)
     path.chmod(file_mode)
     public_folder.chmod(folder_mode)
     with without_root(), pytest.raises(errors.ConfigError, match="must be writable") as caught:
@@ -576,7 +576,7 @@ def test_a_config_that_cannot_be_replaced_is_found_before_a_token_is_spent(
 def test_a_config_that_cannot_be_replaced_stays_as_it_is(public_folder):
     path = public_folder / "strava-backup.conf"
     path.write_text(API)
-    loaded = config.load(path)
+    loaded = config.load(path, os.environ)
     public_folder.chmod(0o555)
     with without_root(), pytest.raises(errors.ConfigError, match="Permission denied") as caught:
         loaded.store("api", "refresh_token", SECRET)
@@ -589,7 +589,7 @@ import sys
 from pathlib import Path
 from strava_backup import config
 
-loaded = config.load(Path(sys.argv[1]))
+loaded = config.load(Path(sys.argv[1]), {})
 loaded.check_storable("api", "refresh_token")
 loaded.store("api", "refresh_token", "new")
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import json
 import signal
 import subprocess
 import sys
@@ -60,6 +61,28 @@ def test_sixty_activities_come_whole_and_a_second_run_asks_only_what_it_must(
     assert only_line(second.stderr) == "60 activities on Strava: nothing new"
 
 
+def test_new_distance_on_one_bike_fetches_that_bike_and_nothing_else(
+    make_command: MakeCommand,
+) -> None:
+    command = make_command(Account.of(60))
+    assert command.run().returncode == 0
+    command.account.ride("b9000001", 12_345.0)
+
+    result = command.run()
+
+    assert result.returncode == 0
+    asked = [(one.kind, one.id) for one in command.account.requests]
+    assert sorted(kind for kind, _ in asked) == [
+        *("athlete", "bike", "gear", "list", "list", "me", "token")
+    ]
+    assert ("gear", "b9000001") in asked
+    assert ("bike", "b9000001") in asked
+    gear = json.loads(command.files()["gear/b9000001.meta.json"])
+    assert gear["distance"] == command.account.gear["b9000001"].detail("km")["distance"]
+    assert gear["components"]
+    assert not [path for path in command.files() if path.startswith("history")]
+
+
 def test_a_dry_run_prints_what_is_missing_and_leaves_the_archive_untouched(
     command: Command,
 ) -> None:
@@ -69,7 +92,8 @@ def test_a_dry_run_prints_what_is_missing_and_leaves_the_archive_untouched(
     result = command.run("--dry-run")
 
     assert result.returncode == 0
-    assert len(result.stdout.splitlines()) == len(command.account.activities) - 2
+    lines = [line for line in result.stdout.splitlines() if not line.startswith("gear ")]
+    assert len(lines) == len(command.account.activities) - 2
     assert "would fetch" in result.stderr
     assert before == {path: path.stat().st_mtime_ns for path in command.root.rglob("*")}
 

@@ -55,7 +55,7 @@ def test_the_sample_config_has_every_key_and_is_refused_only_for_being_empty(
     copy = tmp_path / "strava-backup.conf"
     copy.write_text(sample)
     with pytest.raises(errors.ConfigError, match="nothing to do"):
-        config.load(copy)
+        config.load(copy, {})
 
 
 def test_the_links_to_files_lead_somewhere() -> None:

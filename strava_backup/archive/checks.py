@@ -97,12 +97,13 @@ def oddity(path: Path, sent: str) -> str | None:
 
 
 def damage(path: Path, suffix: str | None = None) -> str | None:
-    """How a file breaks the rules of its kind, which is that of its name unless given.
+    """How a file breaks the rules of its kind, None if it does not.
 
-    None if it does not. Raises OSError. The whole file is read.
+    The kind is `suffix`, or what the content says it is, or else the name: every picture that
+    version 0.4 saved is called `.jpg`. Raises OSError. The whole file is read.
     """
     try:
-        check_file(path, _held_suffix(path.name) if suffix is None else suffix)
+        check_file(path, proper_suffix(path, path.suffix.lower()) if suffix is None else suffix)
     except Damaged as error:
         return str(error)
     return None
@@ -122,12 +123,6 @@ def check_file(path: Path, suffix: str) -> None:
             check(file)  # type: ignore[arg-type]  # GzipFile reads like any binary file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Damaged(f"the gzip data is broken: {error}") from error
-
-
-def _held_suffix(name: str) -> str:
-    """The suffix of a held file, with the one before `.gz`."""
-    *_, inner, last = ["", "", *name.lower().split(".")]
-    return f".{inner}.gz" if last == "gz" else f".{last}"
 
 
 def _check_picture(file: BinaryIO, suffix: str) -> None:

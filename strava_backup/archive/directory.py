@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import filelock
 
@@ -23,6 +23,8 @@ from strava_backup.archive import checks, layout
 from strava_backup.archive.atomic import Draft, save_bytes, sync_folder
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FORMAT = 1
 OURS = "strava_backup"
@@ -40,6 +42,7 @@ class Marker:
 
     athlete_id: int | None = None
     failed: tuple[int, ...] = ()
+    damaged: tuple[str, ...] = ()
     last_walk: str | None = None
     last_complete_run: str | None = None
     login_refused_at: float | None = None
@@ -137,9 +140,8 @@ class Archive:
             )
         known = {field.name for field in fields(Marker)}
         marker = {name: value for name, value in values.items() if name in known}
-        failed = marker.get("failed")
-        failed = failed if isinstance(failed, list) else []
-        marker["failed"] = tuple(number for number in failed if isinstance(number, int))
+        marker["failed"] = _only(int, marker.get("failed"))
+        marker["damaged"] = _only(str, marker.get("damaged"))
         self.marker = Marker(**marker)
 
     def save_marker(self, marker: Marker) -> None:
@@ -164,9 +166,15 @@ class Archive:
             )
 
     def damage(self, path: PurePosixPath) -> str | None:
-        """How the held file breaks the rules of its kind; None if it does not. Raises DiskError."""
+        """How the held file breaks the rules of its kind; None if it does not, or is not there.
+
+        Raises DiskError.
+        """
         with _disk_errors(f"cannot read {path}"):
-            return checks.damage(self.root / path)
+            try:
+                return checks.damage(self.root / path)
+            except FileNotFoundError:
+                return None
 
     def read_record(self, path: PurePosixPath) -> Record | None:
         """The metadata at `path`; None where there is none, or no JSON object. Raises DiskError."""
@@ -290,6 +298,12 @@ def to_json(record: Record) -> bytes:
     except UnicodeEncodeError:
         # A lone surrogate, half an emoji cut off by somebody's app, has no UTF-8 form.
         return json.dumps(record, sort_keys=True, indent=2).encode() + b"\n"
+
+
+def _only(kind: type[T], values: Any) -> tuple[T, ...]:
+    """The values of that kind in a list; none where it is no list."""
+    values = values if isinstance(values, list) else []
+    return tuple(value for value in values if isinstance(value, kind))
 
 
 def _read_record(path: Path) -> Record | None:

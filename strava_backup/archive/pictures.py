@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import struct
 from collections.abc import Callable
 from typing import BinaryIO
@@ -11,6 +12,8 @@ from typing import BinaryIO
 SUFFIXES = (".jpg", ".png", ".gif", ".webp", ".heic")
 
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
+# A segment or the end; the others stand alone, within the data of a scan (ITU-T T.81, B.1.1).
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
 def kind_of(head: bytes) -> str:
@@ -31,7 +34,8 @@ def kind_of(head: bytes) -> str:
 def find_damage(file: BinaryIO, suffix: str) -> str | None:
     """How a picture is broken; None if it runs from its magic to its end mark.
 
-    Bytes behind the end are allowed: phones put depth maps and film there. Raises OSError.
+    Bytes behind the end are allowed, in a HEIC whole boxes: phones put depth maps and film there.
+    Raises OSError.
     """
     size = os.fstat(file.fileno()).st_size
     if kind_of(file.read(16)) != suffix:
@@ -41,8 +45,13 @@ def find_damage(file: BinaryIO, suffix: str) -> str | None:
 
 
 def _has_jpeg_end(content: mmap.mmap, size: int) -> bool:
-    # A picture inside the header (a thumbnail) has an end mark too, so the last scan must have one.
-    return bool(content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda"))
+    """Whether an end comes behind the segments; what is inside them (a thumbnail) has ends, too."""
+    at = 2
+    while marker := _JPEG_MARKER.search(content, at):
+        if marker[1] == b"\xd9":
+            return True
+        at = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+    return False
 
 
 def _has_png_end(content: mmap.mmap, size: int) -> bool:
@@ -56,7 +65,24 @@ def _has_png_end(content: mmap.mmap, size: int) -> bool:
 
 
 def _has_gif_end(content: mmap.mmap, size: int) -> bool:
-    return bool(content.rfind(b"\x00\x3b") != -1)
+    """Whether the trailer comes behind the blocks (https://www.w3.org/Graphics/GIF/spec-gif89a.txt)."""
+    at = 13 + _gif_table_size(content[10:11])
+    while at < size and content[at] != 0x3B:
+        if content[at] == 0x21:
+            at += 2
+        elif content[at] == 0x2C:
+            at += 11 + _gif_table_size(content[at + 9 : at + 10])
+        else:
+            return False
+        while at < size and content[at]:
+            at += 1 + content[at]
+        at += 1
+    return at < size
+
+
+def _gif_table_size(flags: bytes) -> int:
+    """The bytes of the table of colours that the flags, if there are any, announce."""
+    return 6 << (flags[0] & 7) if flags and flags[0] & 0x80 else 0
 
 
 def _has_webp_end(content: mmap.mmap, size: int) -> bool:
@@ -64,18 +90,20 @@ def _has_webp_end(content: mmap.mmap, size: int) -> bool:
 
 
 def _has_heic_end(content: mmap.mmap, size: int) -> bool:
-    """Whether the boxes of ISO/IEC 14496-12 fit into the file, one behind the other."""
-    at = 0
+    """Whether the boxes of ISO/IEC 14496-12 fit into the file, one behind the other, data included.
+    """
+    at, has_data = 0, False
     while at + 8 <= size:
-        (length,) = struct.unpack(">I", content[at : at + 4])
+        length, kind = struct.unpack(">I4s", content[at : at + 8])
+        has_data = has_data or kind == b"mdat"
         if length == 1 and at + 16 <= size:
             (length,) = struct.unpack(">Q", content[at + 8 : at + 16])
         if length == 0:
-            return True
+            return has_data
         if length < 8 or at + length > size:
             return False
         at += length
-    return at == size
+    return has_data and at == size
 
 
 _ENDS: dict[str, Callable[[mmap.mmap, int], bool]] = {

@@ -50,7 +50,10 @@ def _path(request: Request) -> str:
 
 
 def _unauthorized(account: Account, request: Request) -> Response | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    # Until 2027-06 tokens may also come in the address, as clients of old send them
+    # (https://github.com/stravalib/stravalib/issues/738).
+    in_address = f"Bearer {request.query.get('access_token', '')}"
+    scheme, _, token = request.headers.get("authorization", in_address).partition(" ")
     if scheme.lower() != "bearer" or not token:
         return api_error(401, "Authorization Error", "Application", "", "invalid")
     if not account.access_token_valid(token):
@@ -75,7 +78,7 @@ def _limited(account: Account, request: Request, found: Match) -> Response:
 
 
 def _token(account: Account, request: Request, _: int) -> Response:
-    form = request.form
+    form = {**request.query, **request.form}
     if form.get("grant_type") != "refresh_token":
         return api_error(400, "Bad Request", "Application", "grant_type", "invalid")
     try:
