@@ -229,6 +229,8 @@ def test_a_stale_session_beside_the_pair_is_replaced_but_does_not_count_for_xhr(
     visit = account.visit(cookies)
     assert visit.signed_in
     assert account.knows_session({"_strava4_session": visit.session})
+    assert not account.visit_by_script(cookies).signed_in
+    assert account.visit_by_script({"_strava4_session": visit.session}).signed_in
 
 
 def test_the_pair_must_be_whole_and_agree(account, clock):

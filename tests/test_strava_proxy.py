@@ -48,6 +48,17 @@ def test_the_list_comes_through_on_one_connection(account, session):
     assert answer.headers["x-readratelimit-usage"] == "3,3"
 
 
+def test_the_websites_list_comes_through_for_scripts_only(account, session):
+    del session.headers["Authorization"]
+    url = f"{SITE}/athlete/training_activities?page=2"
+    assert session.get(url, timeout=5).headers["Content-Type"].startswith("text/html")
+    session.headers["X-Requested-With"] = "XMLHttpRequest"
+    models = session.get(url, timeout=5).json()["models"]
+    assert [one["id"] for one in models] == [one.id for one in account.activities[20:]]
+    session.cookies.clear()
+    assert session.get(url, timeout=5).status_code == 401
+
+
 def test_other_hosts_have_certificates_of_their_own(account, session):
     answer = session.get("https://api-v3.strava.com/athlete", timeout=5)
     assert answer.json()["id"] == account.athlete_id

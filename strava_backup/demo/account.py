@@ -89,7 +89,7 @@ class Account:
         self.gear = {one.id: one for one in gear}
         # or "mi": the athlete's unit of distance
         self.units = "km"
-        # or "de", "fr": in which the website words its pages of bikes
+        # or "de", "fr": in which the website words its pages of bikes and its list
         self.language = "en"
         self._activities: dict[int, Activity] = {}
         for activity in activities:
@@ -107,6 +107,12 @@ class Account:
         self.login_mode = "works"
         # seconds before its end when a JWT is renewed; None, as no renewal was ever seen
         self.renews_jwt_within: float | None = None
+        # True: scripts of the website honour the remember pair only after a page of /dashboard
+        self.remember_needs_dashboard = False
+        # activities that the website's list counts and does not show
+        self.hidden_from_web: set[int] = set()
+        # by how many that list counts more than there are
+        self.web_total_extra = 0
         # False: exports are chunked
         self.announce_lengths = True
 
@@ -121,6 +127,8 @@ class Account:
         self.refresh_token = self._secret("refresh")
         self._era = 0
         self._sessions: set[str] = set()
+        # those of them that the pair brought, elsewhere than on /dashboard
+        self._page_sessions: set[str] = set()
         self._refused_logins: set[str] = set()
 
     @classmethod
@@ -290,24 +298,42 @@ class Account:
         """Refuse all cookies and JWTs issued so far."""
         self._era += 1
         self._sessions.clear()
+        self._page_sessions.clear()
 
     def knows_session(self, cookies: Mapping[str, str]) -> bool:
-        """Whether `_strava4_session` alone signs in, as it must for XHR paths."""
+        """Whether `_strava4_session` alone signs in."""
         return cookies.get("_strava4_session") in self._sessions
 
-    def visit(self, cookies: Mapping[str, str]) -> Visit:
-        """Who loads a page with these cookies.
+    def visit(self, cookies: Mapping[str, str], *, dashboard: bool = False) -> Visit:
+        """Who loads a page, maybe that of /dashboard, with these cookies.
 
         The pair of `strava_remember_id` and `strava_remember_token` is enough, and brings a fresh
         `_strava4_session` (https://github.com/pR0Ps/stravaweblib/issues/2), also in place of
         a stale one (andreped/AndreOS, docs/strava-feed.md).
         """
         payload = self._remembered(cookies)
-        if self.knows_session(cookies):
-            return Visit(True, jwt=self._renewed(payload))
+        renewed = self._renewed(payload)
+        known = self.knows_session(cookies)
+        if known and (payload is None or not dashboard or self._signs_in_scripts(cookies)):
+            return Visit(True, jwt=renewed)
         if payload is None:
             return Visit(False)
-        return Visit(True, self.issue_session(), self._renewed(payload))
+        return Visit(True, self._session_of_pair(dashboard), renewed)
+
+    def visit_by_script(self, cookies: Mapping[str, str]) -> Visit:
+        """Who a script of the website's pages works for (XHR).
+
+        The pair is enough where there is no session (https://github.com/vmiklos/vmexam,
+        strava-mirror), but does not make up for a stale one; nor, as
+        `remember_needs_dashboard` has it, for a missing one (andreped/AndreOS,
+        docs/strava-feed.md).
+        """
+        payload = self._remembered(cookies)
+        if self._signs_in_scripts(cookies):
+            return Visit(True, jwt=self._renewed(payload))
+        if payload is None or self.remember_needs_dashboard or cookies.get("_strava4_session"):
+            return Visit(False)
+        return Visit(True, self._session_of_pair(dashboard=False), self._renewed(payload))
 
     def anonymous_session(self) -> str:
         """A `_strava4_session` that is not signed in; it is shorter than the others."""
@@ -363,6 +389,17 @@ class Account:
         token, expires_at = self._secret("access"), int(self.clock()) + ACCESS_TOKEN_LIFETIME
         self._access_tokens[token] = expires_at
         return token, expires_at
+
+    def _signs_in_scripts(self, cookies: Mapping[str, str]) -> bool:
+        if self.remember_needs_dashboard and cookies.get("_strava4_session") in self._page_sessions:
+            return False
+        return self.knows_session(cookies)
+
+    def _session_of_pair(self, dashboard: bool) -> str:
+        session = self.issue_session()
+        if not dashboard:
+            self._page_sessions.add(session)
+        return session
 
     def _remembered(self, cookies: Mapping[str, str]) -> dict[str, Any] | None:
         """What the remember pair proves; the id "must exist" and be that of the token."""

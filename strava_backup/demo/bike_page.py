@@ -92,6 +92,11 @@ def bike_body(bike: Bike, language: str, units: str) -> str:
     )
 
 
+def localised(number: str, words: Words) -> str:
+    """An English number with the signs of that language."""
+    return number.translate({ord(","): words.thousands, ord("."): words.point})
+
+
 def _details(bike: Bike, words: Words, units: str) -> str:
     values = (bike.brand, bike.model, _weight(bike.weight, words, units))
     return "".join(
@@ -132,8 +137,7 @@ def _weight(kilograms: float, words: Words, units: str) -> str:
 
 
 def _quantity(value: float, unit: str, words: Words) -> str:
-    whole, decimal = f"{value:,.1f}".split(".")
-    return whole.replace(",", words.thousands) + words.point + decimal + words.gap + unit
+    return localised(f"{value:,.1f}", words) + words.gap + unit
 
 
 def _date(moment: date, words: Words) -> str:

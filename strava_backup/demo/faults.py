@@ -18,9 +18,10 @@ WEBSITE = "https://www.strava.com"
 class Fault:
     """What goes wrong, with which requests, and how many times (None: always).
 
-    `id` is an activity id, for lists the page, for gear and bike pages the gear id ("b123"), for
-    pictures the photo's `unique_id`; None stands for all of them. `what` is a key of REPLACEMENTS
-    or CHANGES below.
+    `id` is an activity id, for lists the page, for the website's list of photos the cursor ("" on
+    its first page), for that of gear "bikes" or "shoes", for gear and bike pages the gear id
+    ("b123"), for pictures the photo's `unique_id`; None stands for all of them. `what` is a key of
+    REPLACEMENTS or CHANGES below.
     """
 
     kind: str
@@ -63,6 +64,13 @@ def api_error(
     return json_response({"message": message, "errors": errors}, status)
 
 
+def empty_json(status: int) -> Response:
+    """What scripts of the website's pages get to see: without a session it is 401 and empty
+    (https://github.com/mapliberator/extension, docs/phase0-findings.md).
+    """
+    return Response(status, (("Content-Type", "application/json"),))
+
+
 _API_ERRORS: dict[int, tuple[str, ...]] = {
     401: ("Authorization Error", "Athlete", "access_token", "invalid"),
     403: ("Forbidden", "Application", "Status", "Inactive"),
@@ -78,9 +86,7 @@ def _status(status: int) -> Callable[[bool, Item | None], Response]:
         if api:
             return api_error(status, *_API_ERRORS[status])
         if status == 401:
-            # XHR paths without a session: 401 and an empty body of JSON
-            # (https://github.com/mapliberator/extension, docs/phase0-findings.md)
-            return Response(401, (("Content-Type", "application/json"),))
+            return empty_json(401)
         return html(f"<!DOCTYPE html><html><body><h1>{status}</h1></body></html>", status)
 
     return answer

@@ -55,6 +55,22 @@ class Photo:
         if self.kind not in KINDS:
             raise ValueError(f"no such kind of photo: {self.kind}")
 
+    @property
+    def number(self) -> int:
+        """The number that Strava knows it by beside its id."""
+        return int.from_bytes(_digest(self.unique_id, 4), "big")
+
+    @property
+    def duration(self) -> float | None:
+        """How many seconds a video takes."""
+        return 4.0 if self.kind == "video" else None
+
+    @property
+    def playlist(self) -> str:
+        """The address of a video."""
+        token = _token(self.unique_id)
+        return f"https://{VIDEO_HOST}/{token}/hls/{token}.m3u8"
+
     @functools.cached_property
     def content(self) -> bytes:
         """The full picture: of a video its poster, of an Instagram photo nothing."""
@@ -135,13 +151,12 @@ class Photo:
 
     def _instagram_record(self, activity: Json) -> Json:
         """Without address and `unique_id`, as in 2014 (https://github.com/strava/go.strava)."""
-        number = int(_digest(self.unique_id, 4).hex(), 16)
         return {
-            "id": number,
+            "id": self.number,
             "activity_id": activity["id"],
             "resource_state": 2,
             "ref": f"http://instagram.com/p/{_token(self.unique_id, 8)}/",
-            "uid": f"{number}_{activity['athlete']['id']}",
+            "uid": f"{self.number}_{activity['athlete']['id']}",
             "caption": self.caption,
             "type": "InstagramPhoto",
             "source": 2,
@@ -159,11 +174,7 @@ class Photo:
         }
 
     def _video(self) -> Json:
-        token = _token(self.unique_id)
-        return {
-            "duration": 4.0,
-            "video_url": f"https://{VIDEO_HOST}/{token}/hls/{token}.m3u8",
-        }
+        return {"duration": self.duration, "video_url": self.playlist}
 
     def _picture(self, width: int, height: int, size: int | None) -> bytes:
         kind = "jpg" if self.kind == "video" else self.kind

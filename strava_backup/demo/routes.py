@@ -17,7 +17,7 @@ class Route(NamedTuple):
     """`pattern` must match the whole path; its group, if it has one, is the id.
 
     `kind` is the word for such requests in the log and in faults. `public` pages of the website
-    are shown to everybody.
+    are shown to everybody. `xhr` is what scripts of its pages load.
     """
 
     method: str
@@ -25,6 +25,7 @@ class Route(NamedTuple):
     kind: str
     answer: Answer
     public: bool = False
+    xhr: bool = False
 
 
 class Match(NamedTuple):

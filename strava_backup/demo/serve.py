@@ -30,14 +30,16 @@ def serve(account: Account, request: Request) -> Response:
 
 
 def identify(account: Account, request: Request) -> tuple[str, Item | None]:
-    """The kind of a request, and the activity, gear or photo it names; for lists the page."""
+    """The kind of a request, and the activity, gear, photo, page or cursor it names."""
     site = _site(request)
     found = site.match(request) if site else None
     if found is None:
         return "unknown", None
-    if found.route.kind == "list":
+    if found.route.kind in ("list", "web-list"):
         page = request.query.get("page", "1")
-        return "list", int(page) if page.isdecimal() else None
+        return found.route.kind, int(page) if page.isdecimal() else None
+    if found.route.kind == "web-photos":
+        return "web-photos", request.query.get("cursor", "")
     if found.route.kind == "bike":
         return "bike", f"b{found.id}"
     if found.route.kind == "photo":

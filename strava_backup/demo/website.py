@@ -1,6 +1,6 @@
 """Strava's website: pages, log-in, exports and bikes of an account.
 
-Opens no sockets and keeps no state of its own.
+Opens no sockets and keeps no state of its own. What its pages load is in web_lists.py.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from urllib.parse import quote
 from strava_backup.demo.account import JWT_LIFETIME, Account, Visit
 from strava_backup.demo.activity import transliterated
 from strava_backup.demo.bike_page import bike_body
-from strava_backup.demo.faults import WEBSITE
+from strava_backup.demo.faults import WEBSITE, empty_json
 from strava_backup.demo.gear import Bike
 from strava_backup.demo.routes import Match, Route, find
-from strava_backup.demo.wire import Request, Response, html, redirect
+from strava_backup.demo.web_lists import ROUTES as LISTS
+from strava_backup.demo.wire import Item, Request, Response, html, redirect
 
 
 def match(request: Request) -> Match | None:
@@ -27,9 +28,27 @@ def answer(account: Account, request: Request) -> Response:
     found = match(request)
     if found is None:
         return _not_found()
-    visit = account.visit(request.cookies)
+    if found.route.xhr and (found.route.public or _is_xhr(request)):
+        return _answer_to_script(account, request, found)
+    visit = account.visit(request.cookies, dashboard=found.route.kind == "dashboard")
     if not (visit.signed_in or found.route.public):
         return redirect(f"{WEBSITE}/login")
+    shown = _signed_in_page if found.route.xhr else found.route.answer
+    response = shown(account, request, found.id or 0)
+    return response.with_headers(*_visit_cookies(account, visit))
+
+
+def _is_xhr(request: Request) -> bool:
+    """Without this header, whatever it accepts, a request gets the page
+    (https://github.com/mapliberator/extension, docs/phase0-findings.md).
+    """
+    return request.headers.get("x-requested-with") == "XMLHttpRequest"
+
+
+def _answer_to_script(account: Account, request: Request, found: Match) -> Response:
+    visit = account.visit_by_script(request.cookies)
+    if not (visit.signed_in or found.route.public):
+        return empty_json(401)
     response = found.route.answer(account, request, found.id or 0)
     return response.with_headers(*_visit_cookies(account, visit))
 
@@ -58,7 +77,7 @@ def _me(account: Account, request: Request, _: int) -> Response:
     return redirect(f"{WEBSITE}/athletes/{account.athlete_id}")
 
 
-def _signed_in_page(account: Account, request: Request, _: int) -> Response:
+def _signed_in_page(account: Account, request: Request, _: Item) -> Response:
     return html(_page("Strava", csrf=_csrf(account, request), classes="logged-in"))
 
 
@@ -222,4 +241,5 @@ ROUTES = (
     Route("GET", r"/activities/(\d+)/export_original", "original", _export_original),
     Route("GET", r"/activities/(\d+)/export_gpx", "gpx", _export_gpx),
     Route("GET", r"/bikes/(\d+)", "bike", _bike),
+    *LISTS,
 )
