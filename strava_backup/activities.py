@@ -10,12 +10,12 @@ from typing import NamedTuple, Protocol
 
 from strava_backup import decide, errors
 from strava_backup.archive import layout
-from strava_backup.archive.directory import OURS, Inventory
+from strava_backup.archive.directory import OURS, Held, Inventory
 from strava_backup.keeper import Answer, Keeper
 from strava_backup.lanes import Done, Lanes, Task
 from strava_backup.photos import Photos
 from strava_backup.report import printable
-from strava_backup.strava.records import Activity, Record, Source
+from strava_backup.strava.records import Activity, Record, Source, parse_activity
 
 
 class Originals(Protocol):
@@ -76,21 +76,47 @@ class Activities:
             record = decide.listed_record(activity, kept, self._source.name, self._keeper.now())
             state, ours = record.get("resource_state"), record[OURS]
         suffixes = held.suffixes if held else ()
-        missing = decide.missing_items(activity, state, suffixes, ours, self._wanted)
+        today = self._keeper.now().date()
+        missing = decide.missing_items(activity, state, suffixes, ours, self._wanted, today)
         pictures = () if decide.PHOTO_LIST in missing else self._photos.missing(activity.id)
         return Work(activity, stem, metadata, record, missing, pictures)
+
+    def held_work(self, activity_id: int, inventory: Inventory) -> Work | None:
+        """What an activity still misses that is held and was not listed now. Raises DiskError."""
+        held = inventory.activities[activity_id]
+        pictures = self._photos.missing(activity_id)
+        if held.metadata is None or not (pictures or self._may_lack_files(held)):
+            return None
+        record = self._keeper.archive.read_record(held.metadata)
+        try:
+            activity = parse_activity(record)
+        except errors.ItemError:
+            return None
+        wanted = self._wanted._replace(details=False, photos=False)
+        today = self._keeper.now().date()
+        missing = decide.missing_items(
+            activity, held.resource_state, held.suffixes, held.ours, wanted, today
+        )
+        return Work(activity, held.stem, held.metadata, None, missing, pictures)
 
     def tasks(self, work: Work) -> list[Task]:
         """The tasks that bring what is missing."""
         tasks = [self._task(work, item) for item in work.missing]
         return [*tasks, *(self._photos.task(work.title, path) for path in work.pictures)]
 
+    def _may_lack_files(self, held: Held) -> bool:
+        today = self._keeper.now().date()
+        suffixes, ours = held.suffixes, held.ours
+        if not suffixes:
+            return decide.may_have_original({}, ours, self._wanted, today)
+        return decide.lacks_gpx(suffixes, ours, self._wanted)
+
     def _task(self, work: Work, item: str) -> Task:
         lane, fetch = {
             decide.ORIGINAL: (self._lanes.website, self._fetch_original),
             decide.GPX: (self._lanes.website, self._fetch_gpx),
-            decide.DETAIL: (self._lanes.api, self._fetch_detail),
-            decide.PHOTO_LIST: (self._lanes.api, self._fetch_photo_list),
+            decide.DETAIL: (self._lanes.source, self._fetch_detail),
+            decide.PHOTO_LIST: (self._lanes.source, self._fetch_photo_list),
         }[item]
         task = Task(item, f"activity {work.title}", lane, work.metadata, Done, work.activity.id)
         return task._replace(fetch=partial(fetch, task, work))
@@ -108,13 +134,28 @@ class Activities:
     def _fetch_original(self, task: Task, work: Work) -> Done:
         assert self._originals is not None
         download = partial(self._originals.download_original, work.activity.id)
-        saved = self._keeper.save_file(task, work.stem, download)
+        try:
+            saved = self._keeper.save_file(task, work.stem, download)
+        except errors.Blocked:
+            raise
+        except errors.Refused as refused:
+            return self._without_original(work, refused)
         self._note(
             work,
             lambda ours: decide.with_original(ours, saved.sent_name, saved.odd, self._keeper.now()),
         )
         lacks_gpx = decide.lacks_gpx((saved.suffix,), {}, self._wanted)
         return Done(str(saved), (self._task(work, decide.GPX),) if lacks_gpx else ())
+
+    def _without_original(self, work: Work, refused: errors.Refused) -> Done:
+        """Take a redirect for "there is none", where nothing could tell beforehand."""
+        now, why = self._keeper.now(), str(refused.why)
+        record = self._keeper.archive.read_record(work.metadata) or {}
+        is_redirect = why.startswith("redirect")
+        if not is_redirect or not decide.tells_of_no_original(record, work.activity.start, now):
+            raise refused
+        self._note(work, lambda ours: decide.without_original(ours, why, now))
+        return Done("no original")
 
     def _fetch_gpx(self, task: Task, work: Work) -> Done:
         assert self._originals is not None

@@ -8,21 +8,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
 from strava_backup import errors
 from strava_backup.activities import Activities, Originals, Work
 from strava_backup.archive.directory import Archive
-from strava_backup.decide import Wanted
+from strava_backup.decide import Wanted, activity_essence
 from strava_backup.gear import BikePages, Gear
 from strava_backup.keeper import Keeper
-from strava_backup.lanes import Lanes
+from strava_backup.lanes import Lanes, Task
 from strava_backup.photos import Photos, Pictures
 from strava_backup.report import Report
-from strava_backup.strava.records import Activity, Source, parse_activity
+from strava_backup.strava.records import Activity, Known, Source, parse_activity
 
 _log = logging.getLogger(__name__)
+
+_WHOLE_WALK_EVERY = timedelta(days=30)
 
 
 class Website(Originals, BikePages, Protocol):
@@ -54,15 +57,17 @@ class Backup:
         self._archive = archive
         self._athlete_id = athlete_id
         self._report = report
-        self._lanes = Lanes(report)
+        self._wanted = wanted._replace(details=wanted.details and ways.source.has_details)
+        self._lanes = Lanes(report, ways.source.name)
         self._lanes.website.is_over = ways.website is None
         self._keeper = Keeper(archive, report, clock)
         self._inventory = inventory = archive.scan()
-        rest = (self._keeper, self._lanes, wanted)
-        photos = Photos(ways.source, ways.pictures, *rest, inventory.photos)
-        self._activities = Activities(ways.source, ways.website, photos, *rest)
+        rest = (self._keeper, self._lanes, self._wanted)
+        self._photos = Photos(ways.source, ways.pictures, *rest, inventory.photos)
+        self._activities = Activities(ways.source, ways.website, self._photos, *rest)
         self._gear = Gear(ways.source, ways.website, *rest, inventory.gear)
         self._used_gear: set[str] = set()
+        self._has_walked_photos = False
 
     def run(self, limit: int | None = None) -> None:
         """Save what the listing brings, then fetch what is missing. Raises DiskError."""
@@ -73,7 +78,7 @@ class Backup:
         queue = []
         for work in self._plan(listing, limit):
             if work.record is not None:
-                self._keeper.save_record(work.metadata, work.record)
+                self._keeper.save_record(work.metadata, work.record, activity_essence)
             if work.missing or work.pictures:
                 queue.append(work)
         if len(queue) > 1:
@@ -81,6 +86,8 @@ class Backup:
         for work in queue:
             texts = self._keeper.work_off(self._activities.tasks(work))
             self._say(f"{work.activity.start.date()} {work.title}", texts)
+        for activity_id, tasks in self._listed_photos(limit).items():
+            self._say(f"activity {activity_id}", self._keeper.work_off(tasks))
         for gear in self._gear.plan(self._used_gear):
             self._say(gear.title, self._keeper.work_off(self._gear.tasks(gear)))
         self._finish(limit, {work.activity.id for work in queue})
@@ -97,15 +104,64 @@ class Backup:
             self._report.saved.update(gear.missing)
 
     def _plan(self, listing: Iterable[Activity], limit: int | None) -> Iterator[Work]:
-        """The listed activities in the order of work, at most `limit` of them missing something."""
+        """What there is to do, in order; at most `limit` activities that miss something."""
         left = limit if limit is not None else -1
-        for work in self._ordered(self._activities.work(one, self._inventory) for one in listing):
+        for work in self._ordered(self._works(listing)):
             self._used_gear.add(work.activity.record.get("gear_id") or "")
             if work.missing or work.pictures:
                 if left == 0:
                     return
                 left -= 1
             yield work
+
+    def _works(self, listing: Iterable[Activity]) -> Iterator[Work]:
+        """The listed activities, and those that were left out since they are held, but lack
+        something."""
+        listed = set()
+        for activity in listing:
+            listed.add(activity.id)
+            yield self._activities.work(activity, self._inventory)
+        if self._source.walk is None or self._source.walk.is_whole:
+            return
+        for activity_id in self._inventory.activities:
+            if activity_id not in listed:
+                work = self._activities.held_work(activity_id, self._inventory)
+                if work is not None:
+                    yield work
+
+    def _listed_photos(self, limit: int | None) -> dict[int, list[Task]]:
+        """Tasks for the photos that the source lists by themselves."""
+        lane = self._lanes.source
+        if lane.is_over or limit is not None or not self._wanted.photos:
+            return {}
+        try:
+            records = self._source.fetch_new_photos(self._known())
+        except errors.ItemError as error:
+            self._keeper.fail("list of photos", error)
+            return {}
+        except (errors.HumanNeeded, errors.TryLater) as error:
+            lane.end(error)
+            return {}
+        self._has_walked_photos = self._known().wants_whole_photo_walk
+        return self._photos.take_listed(records)
+
+    def _known(self) -> Known:
+        marker, now = self._archive.marker, self._keeper.now()
+        held = self._inventory.activities.items()
+        return Known(
+            frozenset(
+                activity_id
+                for activity_id, one in held
+                if one.resource_state is not None and "gone_since" not in one.ours
+            ),
+            frozenset(
+                key for key, one in self._inventory.photos.items() if one.resource_state is not None
+            ),
+            marker.surplus,
+            wants_whole_walk=self._wanted.full or _is_due(marker.last_walk, now),
+            wants_whole_photo_walk=self._wanted.full or _is_due(marker.last_photo_walk, now),
+            now=now,
+        )
 
     def _ordered(self, works: Iterable[Work]) -> Iterator[Work]:
         """As they come, but what can wait comes last: old metadata of which only the form is old,
@@ -160,14 +216,14 @@ class Backup:
 
     def _listing(self) -> Iterator[Activity]:
         try:
-            for record in self._source.fetch_activities():
+            for record in self._source.fetch_activities(self._known()):
                 self._report.listed += 1
                 try:
                     yield parse_activity(record)
                 except errors.ItemError as error:
                     self._keeper.fail("list of activities", error)
         except (errors.HumanNeeded, errors.TryLater) as error:
-            self._lanes.api.end(error)
+            self._lanes.source.end(error)
 
     def _say(self, title: str, texts: list[str]) -> None:
         if texts:
@@ -178,8 +234,21 @@ class Backup:
         failed = (set(self._archive.marker.failed) - tried) | self._keeper.failed_ids
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
         now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        if limit is None and not self._lanes.api.is_over:
+        walk = self._source.walk
+        if walk is not None and walk.is_whole and limit is None:
             marker = replace(marker, last_walk=now)
-            if self._report.exit_code == errors.OK:
-                marker = replace(marker, last_complete_run=now)
+            if self._source.name == "website":
+                marker = replace(marker, surplus=walk.surplus)
+        if self._has_walked_photos:
+            marker = replace(marker, last_photo_walk=now)
+        if limit is None and self._report.exit_code == errors.OK:
+            marker = replace(marker, last_complete_run=now)
         self._archive.save_marker(marker)
+
+
+def _is_due(last: str | None, now: datetime) -> bool:
+    """Whether the last whole walk is so long ago that the next one is due."""
+    try:
+        return last is None or now - datetime.fromisoformat(last) > _WHOLE_WALK_EVERY
+    except (TypeError, ValueError):
+        return True

@@ -6,8 +6,8 @@ what stands in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, datetime
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from strava_backup.archive.directory import OURS, Held
@@ -42,6 +42,22 @@ _COUNTERS = {
     "segment_efforts",
     "similar_activities",
 }
+# What people write, in activities and photos.
+_WORDS = {"name", "description", "sport_type", "visibility", "commute", "trainer", "caption"}
+# Of the website's record the first change the API's, the others fill gaps in it.
+_WEB_WINS = ("name", "description", "sport_type", "visibility", "commute", "trainer")
+_WEB_FILLS = (
+    "gear_id",
+    "start_date",
+    "start_date_local",
+    "utc_offset",
+    "distance",
+    "moving_time",
+    "elapsed_time",
+    "total_elevation_gain",
+)
+# After that long Strava has worked up an upload.
+_WORKED_UP = timedelta(days=7)
 
 
 class Wanted(NamedTuple):
@@ -66,24 +82,50 @@ def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
 
 
 def activity_essence(record: Record) -> Record:
-    """What of an activity is worth a history: not what others, or other rides, keep changing."""
+    """What of an activity or photo is worth a history: not what others keep changing."""
     return {name: value for name, value in strava_part(record).items() if name not in _COUNTERS}
 
 
 def listed_record(activity: Activity, kept: Record | None, source: str, now: datetime) -> Record:
     """What the kept record becomes by a listing that tells something new.
 
-    A changed summary is laid over the detail that was kept, and marks the whole as a summary
-    again, so that a new detail is fetched; nothing that only the detail knew is lost until then.
+    Nothing that is kept gets lost by it: a summary marks a detail as a summary again, so that a
+    new detail is fetched, and brings only what changed in the list; the poorer record of the
+    website never replaces the API's. Metadata without `resource_state` is not built upon.
     """
+    incoming = strava_part(activity.record)
+    base = kept if kept and kept.get("resource_state") is not None else {}
     ours = dict((kept or {}).get(OURS) or {})
-    listed = {**ours.get("listed", {}), source: records.compared_fields(activity.record)}
-    ours |= {"source": source, "fetched_at": _stamp(now), "listed": listed}
-    why = records.reason_for_no_original(activity.record)
+    before = ours.get("listed", {}).get(source)
+    listed = {**ours.get("listed", {}), source: records.compared_fields(incoming)}
+    ours |= {**activity.record.get(OURS, {}), "listed": listed}
+    why = records.reason_for_no_original(incoming)
     if why is not None and not ours.get("original"):
         ours["original"] = {"absent": why, "since": _stamp(now)}
-    base = kept if kept and kept.get("resource_state") is not None else {}
-    return {**base, "resource_state": SUMMARY_STATE, **activity.record, OURS: ours}
+    if base and better_source(base, source) != source:
+        return {**base, **_web_changes(base, incoming, before), OURS: ours}
+    ours |= {"source": source, "fetched_at": _stamp(now)}
+    if base.get("resource_state") == DETAIL_STATE and before is not None:
+        incoming = {
+            name: value
+            for name, value in incoming.items()
+            if before.get(name) != value and name in listed[source]
+        }
+        return {**base, **incoming, "resource_state": SUMMARY_STATE, OURS: ours}
+    return {**base, "resource_state": SUMMARY_STATE, **incoming, OURS: ours}
+
+
+def better_source(kept: Record, source: str) -> str:
+    """The source that a record is said to be from after `source` gave it too."""
+    is_api = source == "website" and kept.get(OURS, {}).get("source") == "api"
+    return "api" if is_api else source
+
+
+def gear_record(gear: Record, kept: Record, source: str) -> Record:
+    """Strava's part of gear that was fetched; the website only fills gaps in the API's record."""
+    if better_source(kept, source) == source:
+        return strava_part(gear)
+    return {**strava_part(kept), **_gaps(kept, strava_part(gear), gear)}
 
 
 def missing_items(
@@ -92,6 +134,7 @@ def missing_items(
     suffixes: tuple[str, ...],
     ours: Record,
     wanted: Wanted,
+    today: date,
 ) -> tuple[str, ...]:
     """The items of an activity that have to be fetched.
 
@@ -100,7 +143,7 @@ def missing_items(
     """
     items = []
     if wanted.originals:
-        if not suffixes and _may_have_original(activity, ours, wanted):
+        if not suffixes and may_have_original(activity.record, ours, wanted, today):
             items.append(ORIGINAL)
         if lacks_gpx(suffixes, ours, wanted):
             items.append(GPX)
@@ -109,6 +152,38 @@ def missing_items(
     if wanted.details and (wanted.full or resource_state != DETAIL_STATE):
         items.append(DETAIL)
     return tuple(item for item in items if wanted.full or not is_given_up(ours, item))
+
+
+def may_have_original(record: Record, ours: Record, wanted: Wanted, today: date) -> bool:
+    """Whether an activity whose original is not held can have one.
+
+    That Strava has none, learnt from a redirect, is asked once more on a later day.
+    """
+    if records.reason_for_no_original(record) is not None:
+        return False
+    original = ours.get("original", {})
+    if "absent" not in original or wanted.full:
+        return True
+    return "to_confirm" in original and today.isoformat() > original["to_confirm"]
+
+
+def tells_of_no_original(record: Record, start: datetime, now: datetime) -> bool:
+    """Whether a redirect in place of an original may be believed at once.
+
+    So it may where nothing tells beforehand, as on the website, and the activity is old enough
+    for Strava to have worked it up.
+    """
+    return "upload_id" not in record and now - start > _WORKED_UP
+
+
+def without_original(ours: Record, why: str, now: datetime) -> Record:
+    """Our key after a redirect told that there is no original, for the first or the second time."""
+    original = ours.get("original", {})
+    if "to_confirm" in original:
+        original = {name: value for name, value in original.items() if name != "to_confirm"}
+    else:
+        original = {"absent": why, "since": _stamp(now), "to_confirm": now.date().isoformat()}
+    return without_refusal({**ours, "original": original}, ORIGINAL)
 
 
 def lacks_gpx(suffixes: tuple[str, ...], ours: Record, wanted: Wanted) -> bool:
@@ -133,19 +208,29 @@ def missing_gear_items(
     once more after it vanished from there. What comes after the gear itself is left to that.
     """
     ours = held.ours if held else {}
-    is_known = held is not None and held.resource_state is not None
+    # The website's record is filled up when the API can be asked.
+    known_states = (SUMMARY_STATE, DETAIL_STATE) if source == "website" else (DETAIL_STATE,)
+    is_known = held is not None and held.resource_state in known_states
     if wanted.full or not is_known or ours.get("listed", {}).get(source) != summary:
         items = [GEAR]
-    elif gear_id.startswith("b") and wanted.originals and "components_at" not in ours:
+    elif lacks_components(gear_id, ours, wanted):
         items = [COMPONENTS]
     else:
         items = []
     return tuple(item for item in items if wanted.full or not is_given_up(ours, item))
 
 
+def lacks_components(gear_id: str, ours: Record, wanted: Wanted) -> bool:
+    """Whether a bike's page, which costs a request of the website, has to be asked for."""
+    if not (gear_id.startswith("b") and wanted.originals) or "components_at" in ours:
+        return False
+    return wanted.full or not is_given_up(ours, COMPONENTS)
+
+
 def fetched_record(record: Record, ours: Record, source: str, now: datetime) -> Record:
     """What is kept of a record that was fetched for its own sake; it replaces what was kept."""
-    return {**record, OURS: {**ours, "source": source, "fetched_at": _stamp(now)}}
+    sent = record.get(OURS, {})
+    return {**record, OURS: {**ours, **sent, "source": source, "fetched_at": _stamp(now)}}
 
 
 def strava_part(record: Record) -> Record:
@@ -174,12 +259,22 @@ def needs_history(
 ) -> bool:
     """Whether metadata that is about to be replaced has to be kept beside.
 
-    Not where nothing of the essence differs, and not where a detail replaces its own summary.
+    So it has where a value of its essence is lost, not where something is added, nor where a
+    detail replaces its own summary. Between the sources only the words count: their numbers are
+    rounded differently. Metadata of version 0.4 is always kept.
     """
-    if old is None or essence(old) == essence(new):
+    if old is None:
         return False
     old_state, new_state = old.get("resource_state"), new.get("resource_state")
-    return not (old_state == SUMMARY_STATE and new_state == DETAIL_STATE)
+    if old_state is None:
+        return bool(strava_part(old)) and strava_part(old) != strava_part(new)
+    if old_state == SUMMARY_STATE and new_state == DETAIL_STATE:
+        return False
+    before, after = essence(old), essence(new)
+    names = set(before or ()) - {"resource_state"}
+    if old.get(OURS, {}).get("source") != new.get(OURS, {}).get("source"):
+        names &= _WORDS
+    return any(before[name] not in (None, after.get(name)) for name in names)
 
 
 def is_same(old: Record | None, new: Record) -> bool:
@@ -255,10 +350,27 @@ def is_given_up(ours: Record, item: str) -> bool:
     return len(refusal.get("on", [])) >= _DAYS_UNTIL_GIVEN_UP
 
 
-def _may_have_original(activity: Activity, ours: Record, wanted: Wanted) -> bool:
-    if records.reason_for_no_original(activity.record) is not None:
-        return False
-    return wanted.full or "absent" not in ours.get("original", {})
+def _web_changes(base: Record, incoming: Record, before: Record | None) -> Record:
+    """What the website's record changes in the API's: words that were edited, and gaps.
+
+    Compared with the website's own last listing where there is one: it may word things otherwise.
+    """
+    reference = base if before is None else before
+    edited = {
+        name: incoming[name]
+        for name in _WEB_WINS
+        # No description is null in one place and empty in another.
+        if name in incoming and (reference.get(name) or None) != (incoming[name] or None)
+    }
+    return {**edited, **_gaps(base, incoming, _WEB_FILLS)}
+
+
+def _gaps(base: Record, incoming: Record, names: Iterable[str]) -> Record:
+    return {
+        name: incoming[name]
+        for name in names
+        if base.get(name) is None and incoming.get(name) is not None
+    }
 
 
 def _photo_count_differs(activity: Activity, ours: Record, wanted: Wanted) -> bool:

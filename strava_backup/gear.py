@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
-from strava_backup import decide
+from strava_backup import decide, errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Held
 from strava_backup.keeper import Keeper
 from strava_backup.lanes import Done, Lanes, Task
 from strava_backup.report import printable
-from strava_backup.strava.records import Record, Source, gear_summaries, is_gear_id
+from strava_backup.strava.records import Record, Source, is_gear_id
 
 _log = logging.getLogger(__name__)
 
@@ -75,16 +75,33 @@ class Gear:
         """
         if not self._wanted.gear:
             return []
-        summaries = gear_summaries(self._source.athlete)
+        summaries = self._fetch_summaries()
+        if summaries is None:
+            return []
+        if not self._source.has_details:
+            used = ()
+        gear_ids = sorted({*summaries, *filter(is_gear_id, used)})
+        works = [self._work(gear_id, summaries.get(gear_id)) for gear_id in gear_ids]
+        return [work for work in works if work.missing]
+
+    def _fetch_summaries(self) -> dict[str, Record] | None:
+        lane = self._lanes.source
+        if lane.is_over:
+            return None
+        try:
+            summaries = self._source.fetch_gear_summaries()
+        except errors.ItemError as error:
+            self._keeper.fail("list of gear", error)
+            return None
+        except (errors.HumanNeeded, errors.TryLater) as error:
+            lane.end(error)
+            return None
         if summaries is None:
             _log.warning(
                 "gear is not asked for: [api] refresh_token lacks the scope profile:read_all "
                 "(--no-gear silences this)"
             )
-            return []
-        gear_ids = sorted({*summaries, *filter(is_gear_id, used)})
-        works = [self._work(gear_id, summaries.get(gear_id)) for gear_id in gear_ids]
-        return [work for work in works if work.missing]
+        return summaries
 
     def tasks(self, work: GearWork) -> list[Task]:
         """The tasks that bring what is missing."""
@@ -98,29 +115,31 @@ class Gear:
 
     def _task(self, work: GearWork, item: str) -> Task:
         lane, fetch = {
-            decide.GEAR: (self._lanes.api, self._fetch_gear),
+            decide.GEAR: (self._lanes.source, self._fetch_gear),
             decide.COMPONENTS: (self._lanes.website, self._fetch_components),
         }[item]
         task = Task(item, work.title, lane, work.metadata, Done)
         return task._replace(fetch=partial(fetch, task, work))
 
     def _fetch_gear(self, task: Task, work: GearWork) -> Done:
-        detail = self._source.fetch_gear(work.gear_id)
+        gear = self._source.fetch_gear(work.gear_id)
         old = self._keeper.archive.read_record(work.metadata) or {}
-        ours = decide.without_refusal(old.get(OURS, {}), task.item)
+        ours = {**old.get(OURS, {}), **gear.get(OURS, {})}
+        ours = decide.without_refusal(ours, task.item)
         ours = decide.with_gear_summary(ours, work.summary, self._source.name)
-        frame_type = _FRAME_TYPES.get(detail.get("frame_type"))  # type: ignore[arg-type]
-        if frame_type:
-            ours["frame_type"] = frame_type
+        frame_type = gear.get("frame_type")
+        if isinstance(frame_type, int) and frame_type in _FRAME_TYPES:
+            ours["frame_type"] = _FRAME_TYPES[frame_type]
+        record = decide.gear_record(gear, old, self._source.name)
         if "components" in old and old.get("resource_state") is not None:
             # Until the bike's page has told what they are now.
-            detail = {**detail, "components": old["components"]}
-        record = decide.fetched_record(detail, ours, self._source.name, self._keeper.now())
+            record["components"] = old["components"]
+        source = decide.better_source(old, self._source.name)
+        record = decide.fetched_record(record, ours, source, self._keeper.now())
         self._keeper.save_record(work.metadata, record, decide.gear_essence)
         self._keeper.report.saved[task.item] += 1
-        has_page = work.gear_id.startswith("b") and self._wanted.originals
-        leads_to = (self._task(work, decide.COMPONENTS),) if has_page else ()
-        return Done("metadata", leads_to)
+        due = decide.lacks_components(work.gear_id, ours, self._wanted)
+        return Done("metadata", (self._task(work, decide.COMPONENTS),) if due else ())
 
     def _fetch_components(self, task: Task, work: GearWork) -> Done:
         assert self._pages is not None

@@ -65,9 +65,9 @@ class Task(NamedTuple):
 
 
 class Lanes:
-    """The ways of one run."""
+    """The ways of one run; `source` is that of lists and metadata, and may be the website."""
 
-    def __init__(self, report: Report) -> None:
-        self.api = Lane("API", report)
+    def __init__(self, report: Report, source_name: str) -> None:
         self.website = Lane("website", report)
         self.photo_hosts = Lane("photo hosts", report)
+        self.source = self.website if source_name == "website" else Lane("API", report)

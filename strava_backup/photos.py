@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from strava_backup import decide, errors
 from strava_backup.archive import layout
@@ -40,6 +41,9 @@ class Photos:
         self._lanes = lanes
         self._wanted = wanted
         self._held = held
+        # What has a task in this run already: a photo can be met twice, as held and as listed.
+        self._tasked: set[PurePosixPath] = set()
+        self._taken: set[tuple[int, str]] = set()
         self._missing: dict[int, list[PurePosixPath]] = defaultdict(list)
         for (activity_id, _), photo in held.items() if wanted.photos else ():
             if photo.metadata and decide.lacks_picture(photo, wanted):
@@ -55,22 +59,26 @@ class Photos:
         Returns tasks for the pictures not held, and whether every entry could be read. Raises
         what the source raises.
         """
-        tasks, is_whole = [], True
-        for record in self._source.fetch_photos(activity):
-            try:
-                photo = parse_photo(activity.id, record)
-            except errors.ItemError as error:
-                self._keeper.fail(f"activity {title}, photo list", error, activity.id)
-                is_whole = False
-                continue
-            held = self._held.get(layout.photo_key(activity.id, photo.id))
-            metadata = self._save_metadata(photo, held)
-            if held is None or decide.lacks_picture(held, self._wanted):
-                tasks.append(self.task(title, metadata))
-        return tasks, is_whole
+        return self._take(activity.id, title, self._source.fetch_photos(activity))
+
+    def take_listed(self, records: Iterable[Any]) -> dict[int, list[Task]]:
+        """Save the metadata of photos that were listed newest first, whatever their activities.
+
+        Returns tasks for the pictures not held, by activity. The oldest is saved first: should the
+        run end in between, the next one finds the newest unknown and walks on from there.
+        """
+        tasks: dict[int, list[Task]] = defaultdict(list)
+        for record in reversed(list(records)):
+            activity_id = record.get("activity_id") if isinstance(record, dict) else None
+            if not isinstance(activity_id, int):
+                continue  # a photo of a post
+            new, _ = self._take(activity_id, str(activity_id), [record])
+            tasks[activity_id] += new
+        return tasks
 
     def task(self, title: str, metadata: PurePosixPath) -> Task:
         """The task that brings the picture which the metadata describes."""
+        self._tasked.add(metadata)
         name = metadata.name.removesuffix(layout.META_SUFFIX)
         activity_id = int(name.partition("_")[0])
         task = Task(
@@ -83,11 +91,35 @@ class Photos:
         )
         return task._replace(fetch=partial(self._fetch_picture, task))
 
+    def _take(
+        self, activity_id: int, title: str, records: Iterable[Any]
+    ) -> tuple[list[Task], bool]:
+        tasks, is_whole = [], True
+        for record in records:
+            try:
+                photo = parse_photo(activity_id, record)
+            except errors.ItemError as error:
+                self._keeper.fail(f"activity {title}, photo list", error, activity_id)
+                is_whole = False
+                continue
+            key = layout.photo_key(activity_id, photo.id)
+            if key in self._taken:
+                continue  # named twice
+            self._taken.add(key)
+            held = self._held.get(key)
+            metadata = self._save_metadata(photo, held)
+            lacks = held is None or decide.lacks_picture(held, self._wanted)
+            if lacks and metadata not in self._tasked:
+                tasks.append(self.task(title, metadata))
+        return tasks, is_whole
+
     def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
         stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)
         path = layout.metadata_path(stem)
         old = self._keeper.archive.read_record(path)
         ours = (old or {}).get(OURS, {})
+        if self._source.name == "website" and ours.get("source") == "api":
+            return path  # the API's record is the richer one
         new = decide.fetched_record(photo.record, ours, self._source.name, self._keeper.now())
         self._keeper.save_record(path, new)
         return path

@@ -18,8 +18,11 @@ from strava_backup.backup import Backup, Ways
 from strava_backup.config import Api, Config, User
 from strava_backup.decide import Wanted
 from strava_backup.report import Report
-from strava_backup.strava import api, session, transport
+from strava_backup.strava import api, transport
 from strava_backup.strava.photo_hosts import PhotoHosts
+from strava_backup.strava.records import Source
+from strava_backup.strava.session import Credentials, WebSession
+from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
 
 if TYPE_CHECKING:
@@ -59,24 +62,13 @@ def back_up(config: Config, options: Options, report: Report, edges: Edges) -> N
 
 
 def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> None:
+    _check_sections(config)
     archive = Archive(config.output_dir)
     if not options.dry_run:
         archive.prepare(with_parents=config.makes_parents)
     with nullcontext() if options.dry_run else archive.locked():
         archive.read_marker()
-        source = _source(config, edges)
-        with _fatal_when_unreachable():
-            athlete_id = source.sign_in()
-        if archive.marker.athlete_id not in (None, athlete_id):
-            raise errors.AccountMismatch(
-                f"{archive.root} is the archive of athlete {archive.marker.athlete_id}, but [api] "
-                f"belongs to athlete {athlete_id}: choose another output_dir for that one"
-            )
-        website = None
-        if config.user is not None:
-            website = _website(config, config.user, archive, athlete_id, options, report, edges)
-        else:
-            _log.info("original files are not asked for: there is no [user] in %s", config.path)
+        ways, athlete_id = _SignIn(config, archive, options, report, edges).ways()
         wanted = Wanted(
             originals=config.user is not None,
             details=options.details,
@@ -84,8 +76,6 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
             gear=options.gear,
             full=options.full,
         )
-        pictures = PhotoHosts(transport.Session(adapter=edges.adapter, sleep=edges.sleep))
-        ways = Ways(source, website, pictures)
         backup = Backup(ways, archive, athlete_id, wanted, report, clock=edges.clock)
         if options.dry_run:
             backup.dry_run(edges.out, options.limit)
@@ -93,13 +83,104 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
             backup.run(options.limit)
 
 
-def _source(config: Config, edges: Edges) -> api.ApiSource:
-    if config.source == "website" or config.api is None:
-        raise errors.ConfigError(
-            f"{config.path}: [api] is missing; this version lists activities over the API only"
+def _check_sections(config: Config) -> None:
+    """Raises ConfigError where the source that is asked for is not set up."""
+    if config.source == "api" and config.api is None:
+        raise errors.ConfigError(f"{config.path}: the source api needs the section [api]")
+    if config.source == "website" and config.user is None:
+        raise errors.ConfigError(f"{config.path}: the source website needs the section [user]")
+
+
+class _SignIn:
+    """Finds out which ways to Strava are open, and that they all lead to one athlete."""
+
+    def __init__(
+        self, config: Config, archive: Archive, options: Options, report: Report, edges: Edges
+    ) -> None:
+        self._config = config
+        self._archive = archive
+        self._options = options
+        self._report = report
+        self._edges = edges
+
+    def ways(self) -> tuple[Ways, int]:
+        """The ways that are open, and the athlete's id. Raises the errors of signing in."""
+        source, api_athlete = self._api()
+        web, web_athlete = self._website(is_needed=source is None)
+        self._check_athletes(api_athlete, web_athlete)
+        pictures = PhotoHosts(
+            transport.Session(adapter=self._edges.adapter, sleep=self._edges.sleep)
         )
-    settings: Api = config.api
-    config.check_storable("api", "refresh_token")
+        website = Website(web) if web is not None else None
+        if source is not None and api_athlete is not None:
+            return Ways(source, website, pictures), api_athlete
+        assert web is not None
+        assert web_athlete is not None
+        return Ways(WebSource(web, web_athlete), website, pictures), web_athlete
+
+    def _api(self) -> tuple[Source | None, int | None]:
+        """The API, if it is to be the source; it is not where the website is to take its place."""
+        if self._config.api is None or self._config.source == "website":
+            return None, None
+        self._config.check_storable("api", "refresh_token")
+        source = _api_source(self._config, self._config.api, self._edges)
+        try:
+            with _fatal_when_unreachable():
+                return source, source.sign_in()
+        except (errors.ApiInactive, errors.ScopeMissing, errors.RefreshTokenDead) as error:
+            if self._config.source == "api" or self._config.user is None:
+                raise
+            _log.warning(
+                "%s. Until then the website gives the list (source = website in [global] "
+                "silences this)",
+                error,
+            )
+            return None, None
+
+    def _website(self, *, is_needed: bool) -> tuple[WebSession | None, int | None]:
+        """The signed-in website; its trouble does not keep back what the API brings."""
+        if self._config.user is None:
+            _log.info(
+                "originals and bike components are not asked for: there is no [user] in %s",
+                self._config.path,
+            )
+            return None, None
+        web = _web_session(self._config, self._config.user, self._options, self._edges)
+        try:
+            with _fatal_when_unreachable():
+                return web, web.sign_in(self._archive.marker.login_refused_at)
+        except errors.AccountMismatch:
+            raise
+        except (errors.HumanNeeded, errors.TryLater) as error:
+            self._note_refused_login(error)
+            if is_needed:
+                raise
+            if not (self._options.dry_run and isinstance(error, errors.LoginPaused)):
+                self._report.fatal.append(error)
+            return None, None
+
+    def _note_refused_login(self, error: errors.Error) -> None:
+        """Repeated tries lock accounts, so the archive remembers that one was refused."""
+        if isinstance(error, errors.LoginRefused) and not isinstance(error, errors.LoginPaused):
+            refused_at = self._edges.clock()
+            self._archive.save_marker(replace(self._archive.marker, login_refused_at=refused_at))
+
+    def _check_athletes(self, api_athlete: int | None, web_athlete: int | None) -> None:
+        """Raises AccountMismatch unless API, website and archive belong to one athlete."""
+        if None not in (api_athlete, web_athlete) and api_athlete != web_athlete:
+            raise errors.AccountMismatch(
+                f"[api] belongs to athlete {api_athlete}, [user] to athlete {web_athlete}: "
+                "both must be one and the same"
+            )
+        owner, athlete = self._archive.marker.athlete_id, api_athlete or web_athlete
+        if owner not in (None, athlete):
+            raise errors.AccountMismatch(
+                f"{self._archive.root} is the archive of athlete {owner}, but the config belongs "
+                f"to athlete {athlete}: choose another output_dir for that one"
+            )
+
+
+def _api_source(config: Config, settings: Api, edges: Edges) -> api.ApiSource:
     return api.ApiSource(
         transport.Session(adapter=edges.adapter, sleep=edges.sleep),
         api.App(
@@ -113,51 +194,22 @@ def _source(config: Config, edges: Edges) -> api.ApiSource:
     )
 
 
-def _website(
-    config: Config,
-    user: User,
-    archive: Archive,
-    athlete_id: int,
-    options: Options,
-    report: Report,
-    edges: Edges,
-) -> Website | None:
-    """The signed-in website, or None; trouble with it does not keep back what the API brings."""
+def _web_session(config: Config, user: User, options: Options, edges: Edges) -> WebSession:
     pace = transport.Pace(config.delay, sleep=edges.sleep)
-    web = session.WebSession(
+    return WebSession(
         transport.Session(adapter=edges.adapter, pace=pace, sleep=edges.sleep),
         _credentials(user, may_log_in=not options.dry_run),
         store=lambda name, value: config.store("user", name, value),
         clock=edges.clock,
         sleep=edges.sleep,
     )
-    try:
-        with _fatal_when_unreachable():
-            web_athlete_id = web.sign_in(archive.marker.login_refused_at)
-    except errors.AccountMismatch:
-        raise
-    except errors.LoginPaused as error:
-        if not options.dry_run:
-            report.fatal.append(error)
-        return None
-    except (errors.HumanNeeded, errors.TryLater) as error:
-        report.fatal.append(error)
-        if isinstance(error, errors.LoginRefused):
-            archive.save_marker(replace(archive.marker, login_refused_at=edges.clock()))
-        return None
-    if web_athlete_id != athlete_id:
-        raise errors.AccountMismatch(
-            f"[api] belongs to athlete {athlete_id}, [user] to athlete {web_athlete_id}: "
-            "both must be one and the same"
-        )
-    return Website(web)
 
 
-def _credentials(user: User, *, may_log_in: bool) -> session.Credentials:
+def _credentials(user: User, *, may_log_in: bool) -> Credentials:
     # A refused log-in is noted in the archive, where a dry run writes nothing; and tries that are
     # not counted lock accounts.
     password = user.password.value if user.password and may_log_in else None
-    return session.Credentials(
+    return Credentials(
         user.jwt.value if user.jwt else None,
         user.session.value if user.session else None,
         user.email,

@@ -18,7 +18,7 @@ from strava_backup.demo.limits import RateLimits
 from tests import truth
 from tests.conftest import DAY, NOW, Rig
 
-QUIET_DAY = ["token", "athlete", "me", "list", "list"]
+QUIET_DAY = ["token", "athlete", "list", "me", "list"]
 
 
 def first_with_original(account: Account) -> Activity:

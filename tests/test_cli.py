@@ -10,6 +10,7 @@ import pytest
 
 from strava_backup import __version__, cli
 
+API = "[api]\nclient_id = 1\nclient_secret = a\nrefresh_token = b\n"
 ROOT = Path(__file__).parent.parent
 
 
@@ -79,11 +80,13 @@ def test_a_bug_is_reported_as_one_with_exit_code_1() -> None:
     assert "ZeroDivisionError" in result.stderr
 
 
-def test_the_source_website_without_its_section_is_a_config_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "section"), [("api", "[user]\njwt = eyJ\n"), ("website", API)])
+def test_a_source_without_its_section_is_a_config_error(
+    tmp_path: Path, source: str, section: str
+) -> None:
     config = tmp_path / "strava-backup.conf"
-    config.write_text("[user]\njwt = eyJ\n")
-    result = run_python(
-        f"from strava_backup import cli; raise SystemExit(cli.main(['--config', '{config}']))"
-    )
+    config.write_text(section)
+    arguments = ["--config", str(config), "--source", source]
+    result = run_python(f"from strava_backup import cli; raise SystemExit(cli.main({arguments}))")
     assert result.returncode == 2
-    assert "[api] is missing" in result.stderr
+    assert f"the source {source} needs the section" in result.stderr

@@ -112,6 +112,7 @@ def test_a_rotated_refresh_token_is_in_the_config_with_everything_else_as_it_was
 def test_a_new_refresh_token_that_was_lost_on_the_way_is_named_by_the_next_run(
     command: Command,
 ) -> None:
+    command.write_config(extra="source = api\n")
     command.account.faults.append(Fault("token", "lost", times=1))
     assert command.run().returncode == 5
     result = command.run()
@@ -142,6 +143,23 @@ def test_a_session_cookie_alone_is_enough_for_the_website(command: Command) -> N
     truth.assert_complete(command.account, command.files())
 
 
+def test_a_cookie_is_enough_for_everything(make_command: MakeCommand) -> None:
+    command = make_command(Account.of(60))
+    jwt = command.secrets["jwt"]
+    command.config.write_text(f"[global]\noutput_dir = archive\ndelay = 0\n[user]\njwt = {jwt}\n")
+
+    assert command.run("--quiet").stderr == ""
+
+    account, files = command.account, command.files()
+    assert truth.originals(files) == truth.expected_originals(account)
+    assert truth.pictures(files) == truth.expected_pictures(account)
+    assert "gear/b9000001.meta.json" in files
+    result = command.run()
+    assert result.returncode == 0
+    assert set(command.asked) == {"me", "web-list", "web-photos", "web-gear"}
+    assert "nothing new" in result.stderr
+
+
 def test_email_and_password_sign_in_once_and_the_token_is_kept(command: Command) -> None:
     account = command.account
     command.write_config(user=f"email = {account.email}\npassword = {account.password}\n")
@@ -150,6 +168,11 @@ def test_email_and_password_sign_in_once_and_the_token_is_kept(command: Command)
     truth.assert_complete(account, command.files())
     assert command.run().returncode == 0
     assert "login" not in command.asked
+
+
+def inactive_without_website(command: Command) -> None:
+    command.account.app_inactive = True
+    command.write_config(user="\n")
 
 
 # What is wrong, how it is brought about, the exit code, and what the message must say.
@@ -168,16 +191,21 @@ BAD_INPUT: list[Any] = [
         4,
         "refuses [api] client_id and client_secret",
     ),
-    ("dead refresh token", lambda c: c.account.revoke(), 4, "does not know [api] refresh_token"),
+    (
+        "dead refresh token",
+        lambda c: (c.write_config(user="\n"), c.account.revoke()),
+        4,
+        "does not know [api] refresh_token",
+    ),
     (
         "inactive app",
-        lambda c: setattr(c.account, "app_inactive", True),
+        lambda c: inactive_without_website(c),
         4,
         "application is inactive",
     ),
     (
         "missing scope",
-        lambda c: c.account.scopes.remove("activity:read_all"),
+        lambda c: (c.account.scopes.remove("activity:read_all"), c.write_config(user="\n")),
         4,
         "lacks the scope activity:read_all",
     ),

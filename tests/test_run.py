@@ -71,10 +71,22 @@ def test_a_website_that_cannot_be_reached_lets_the_api_bring_its_part(rig: Rig, 
     )
 
 
-def test_the_source_website_is_refused_before_anything_is_asked_for(rig: Rig) -> None:
-    rig.config = replace(rig.config, source="website")
+@pytest.mark.parametrize(("source", "missing"), [("api", "api"), ("website", "user")])
+def test_a_source_that_is_not_set_up_is_refused_before_anything_is_asked_for(
+    rig: Rig, source: str, missing: str
+) -> None:
+    rig.config = replace(rig.config, source=source, **{missing: None})
     assert rig.run().exit_code == 2
     assert rig.asked == []
+    assert not rig.root.exists()
+
+
+def test_an_inactive_api_and_a_dead_session_leave_nothing_to_list(rig: Rig) -> None:
+    rig.account.app_inactive = True
+    rig.account.end_sessions()
+    report = rig.run()
+    assert report.exit_code == 4
+    assert "session is over" in str(report.fatal[0])
 
 
 def test_a_base_url_elsewhere_is_used_for_the_api_and_not_for_tokens(rig: Rig) -> None:

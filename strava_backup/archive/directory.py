@@ -44,6 +44,8 @@ class Marker:
     failed: tuple[int, ...] = ()
     damaged: tuple[str, ...] = ()
     last_walk: str | None = None
+    last_photo_walk: str | None = None
+    surplus: int | None = None
     last_complete_run: str | None = None
     login_refused_at: float | None = None
 

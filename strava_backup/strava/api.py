@@ -15,7 +15,14 @@ import requests
 
 from strava_backup import errors
 from strava_backup.strava import transport
-from strava_backup.strava.records import Activity, Record, record_id
+from strava_backup.strava.records import (
+    Activity,
+    Known,
+    Record,
+    Walk,
+    gear_of_athlete,
+    record_id,
+)
 
 if TYPE_CHECKING:
     from stravalib import Client
@@ -54,6 +61,7 @@ class ApiSource:
     """
 
     name = "api"
+    has_details = True
 
     def __init__(
         self,
@@ -70,7 +78,9 @@ class ApiSource:
         self._clock = clock
         self._client: Client | None = None
         self._expires_at = 0.0
-        self.athlete: Record = {}
+        self._athlete: Record = {}
+        self._first_page: list[Any] | None = None
+        self.walk: Walk | None = None
 
     def sign_in(self) -> int:
         """Get an access token and return the athlete's id.
@@ -81,11 +91,13 @@ class ApiSource:
         athlete_id = record_id(athlete)
         if athlete_id is None:
             raise errors.TryLater("Strava's API does not say which athlete the token belongs to")
-        self.athlete = athlete
+        self._athlete = athlete
+        # A permission without activities shows nowhere earlier; the page is used by the listing.
+        self._first_page = self._fetch_page(1)
         return athlete_id
 
-    def fetch_activities(self) -> Iterator[Any]:
-        """All records of the athlete's list, newest first, no id twice.
+    def fetch_activities(self, known: Known) -> Iterator[Any]:
+        """All records of the athlete's list, newest first, no id twice, whatever is known.
 
         Pages are asked for until one is empty: a short page need not be the last
         (https://developers.strava.com/docs/#Pagination), and page numbers drift when an activity
@@ -95,7 +107,7 @@ class ApiSource:
         page = 1
         known_pages = 0
         while records := self._fetch_page(page):
-            known = len(seen)
+            before = len(seen)
             for record in records:
                 activity_id = record_id(record)
                 if activity_id is None or activity_id not in seen:
@@ -104,10 +116,19 @@ class ApiSource:
                     seen.add(activity_id)
             # Uploads shift known records onto one page more, while a server that gives the same
             # page for ever must not keep us for ever.
-            known_pages = known_pages + 1 if len(seen) == known else 0
+            known_pages = known_pages + 1 if len(seen) == before else 0
             if known_pages == _KNOWN_PAGES:
                 raise errors.TryLater(f"the list of activities repeats itself at page {page}")
             page += 1
+        self.walk = Walk(is_whole=True, surplus=None)
+
+    def fetch_new_photos(self, known: Known) -> list[Any]:
+        """None: the API lists the photos of each activity for itself."""
+        return []
+
+    def fetch_gear_summaries(self) -> dict[str, Record] | None:
+        """The athlete's bikes and shoes by id, from the athlete's record; costs no request."""
+        return gear_of_athlete(self._athlete)
 
     def fetch_activity(self, activity_id: int) -> Record:
         """The detail of one activity. Raises Refused, Unreachable and the fatal errors."""
@@ -121,7 +142,7 @@ class ApiSource:
 
         The path is not documented; 5000 pixels bring the largest picture there is
         (https://github.com/stravalib/stravalib/issues/94). Pages are asked for until the listed
-        count is reached or one brings nothing. Raises Refused, Unreachable and the fatal errors.
+        count is reached or one brings nothing new. Raises Refused, Unreachable and the fatal errors.
         """
         entries: list[Any] = []
         expected = activity.record.get("total_photo_count") or 0
@@ -136,8 +157,9 @@ class ApiSource:
             if not isinstance(new, list):
                 raise errors.ItemError("the API answers with something that is no photo list")
             # A server that does not know of pages gives the same again.
-            entries += [entry for entry in new if entry not in entries]
-            if not new or len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE:
+            fresh = [entry for entry in new if entry not in entries]
+            entries += fresh
+            if not fresh or len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE:
                 break
         return entries
 
@@ -149,6 +171,9 @@ class ApiSource:
         return record
 
     def _fetch_page(self, page: int) -> list[Any]:
+        if page == 1 and self._first_page is not None:
+            first_page, self._first_page = self._first_page, None
+            return first_page
         try:
             records = self._get("/athlete/activities", page=page, per_page=_PER_PAGE)
         except errors.ItemError as error:

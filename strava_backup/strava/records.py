@@ -61,20 +61,56 @@ class Photo(NamedTuple):
     record: Record
 
 
-class Source(Protocol):
-    """What is asked of a source of activities. Every `fetch_*` costs requests.
+class Known(NamedTuple):
+    """What a source is told of what is held, so that it need not list all of it again.
 
-    `athlete` is the athlete's own record, once signed in.
+    `surplus` is what the website's total had over what could be found, at the last whole walk.
+    """
+
+    activity_ids: frozenset[int]
+    photos: frozenset[tuple[int, str]]
+    surplus: int | None
+    wants_whole_walk: bool
+    wants_whole_photo_walk: bool
+    now: datetime
+
+    def has_photo(self, record: Any) -> bool:
+        """Whether the photo in a record of a photo list is known."""
+        if not isinstance(record, dict):
+            return False
+        return (record.get("activity_id"), str(record.get("unique_id")).lower()) in self.photos
+
+
+class Walk(NamedTuple):
+    """How a listing went: whether it saw everything there is, and the website's surplus."""
+
+    is_whole: bool
+    surplus: int | None
+
+
+class Source(Protocol):
+    """What is asked of a source of activities. Every `fetch_*` may cost requests.
+
+    `has_details` tells whether single activities and gear can be asked for, `walk` how the last
+    listing went, once it has ended.
     """
 
     name: str
-    athlete: Record
+    has_details: bool
+    walk: Walk | None
 
-    def fetch_activities(self) -> Iterator[Any]:
+    def fetch_activities(self, known: Known) -> Iterator[Any]:
         """All records, newest first, no id twice; whether one is sound is for the caller to see.
 
-        Raises the errors of `strava_backup.errors`; an incomplete listing never ends quietly.
+        Those that are known and unchanged may be left out. Raises the errors of
+        `strava_backup.errors`; an incomplete listing never ends quietly.
         """
+
+    def fetch_new_photos(self, known: Known) -> list[Any]:
+        """Photos of whatever activities, newest first, where photos are listed so; else none."""
+
+    def fetch_gear_summaries(self) -> dict[str, Record] | None:
+        """The athlete's bikes and shoes by id; None where the permission does not show them."""
 
     def fetch_activity(self, activity_id: int) -> Record:
         """The detail of one activity. Raises Refused, Unreachable and the fatal errors."""
@@ -149,14 +185,15 @@ def parse_photo(activity_id: int, record: Any) -> Photo:
     return Photo(activity_id, photo_id, url, "", record)
 
 
-def gear_summaries(athlete: Record) -> dict[str, Record] | None:
+def gear_of_athlete(athlete: Record) -> dict[str, Record] | None:
     """The athlete's bikes and shoes by id; None where the permission does not show them.
 
     Without the scope profile:read_all the athlete has neither key.
     """
     if "bikes" not in athlete and "shoes" not in athlete:
         return None
-    gear = [*(athlete.get("bikes") or []), *(athlete.get("shoes") or [])]
+    lists = [athlete.get(name) for name in ("bikes", "shoes")]
+    gear = [one for listed in lists if isinstance(listed, list) for one in listed]
     return {one["id"]: one for one in gear if isinstance(one, dict) and is_gear_id(one.get("id"))}
 
 

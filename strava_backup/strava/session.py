@@ -9,9 +9,9 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 
@@ -25,6 +25,7 @@ RENEWAL = (
     "close the window without logging out"
 )
 
+_XHR = {"X-Requested-With": "XMLHttpRequest", "Accept": "application/json"}
 _LONGEST_WAIT = 15 * 60.0
 _LOGIN_PAUSE = 24 * 60 * 60.0
 _JWT = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]*=*", re.ASCII)
@@ -141,12 +142,14 @@ class WebSession:
             f"www.strava.com/me answers {response.status_code} and does not name the athlete"
         )
 
-    def get(self, path: str, *, stream: bool = False) -> requests.Response:
+    def get(
+        self, path: str, *, stream: bool = False, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
         """One GET, redirects not followed. Raises Unreachable and LimitReached."""
         try:
-            response = self._get_once(path, stream=stream)
+            response = self._get_once(path, stream, headers)
             if response.status_code == 429 and self._waited_as_asked(response):
-                response = self._get_once(path, stream=stream)
+                response = self._get_once(path, stream, headers)
         except requests.RequestException as error:
             raise errors.Unreachable(f"www.strava.com: {transport.describe(error)}") from error
         if response.status_code == 429:
@@ -159,6 +162,33 @@ class WebSession:
             raise errors.Unreachable(f"www.strava.com answers {response.status_code}")
         return response
 
+    def get_json(self, path: str) -> Any:
+        """The JSON that the website's own scripts get. Raises SessionOver, ItemError, TryLater.
+
+        These paths want their header, and answer 401 with an empty body to whom they do not know.
+        That may be a stale `_strava4_session` only, which a page renews from the JWT
+        (andreped/AndreOS, docs/strava-feed.md).
+        """
+        response = self.get(path, headers=_XHR)
+        if response.status_code == 401:
+            self._renew_session()
+            response = self.get(path, headers=_XHR)
+        location = response.headers.get("Location", "")
+        if response.status_code == 401 or pages.redirect_target(location) is pages.Target.LOGIN:
+            raise errors.SessionOver(f"the web session is over: {RENEWAL}")
+        if response.status_code == 403:
+            raise errors.Blocked("www.strava.com answers 403 (forbidden)", "403")
+        try:
+            if response.status_code != 200:
+                raise ValueError
+            value = response.json()
+        except ValueError:
+            raise errors.PageInstead(
+                f"www.strava.com answers {response.status_code} with a page instead of JSON"
+            ) from None
+        self.keep_renewed()
+        return value
+
     def keep_renewed(self) -> None:
         """Store a cookie that Strava has renewed. To be called after signed-in answers only."""
         token = self._cookie("strava_remember_token")
@@ -168,12 +198,20 @@ class WebSession:
         if "session" in self._kept and session is not None:
             self._keep("session", session)
 
-    def _get_once(self, path: str, *, stream: bool) -> requests.Response:
-        return self._http.get(
-            SITE + path,
-            stream=stream,
-            headers={"Accept-Encoding": "identity"} if stream else None,
-        )
+    def _get_once(
+        self, path: str, stream: bool, headers: Mapping[str, str] | None
+    ) -> requests.Response:
+        # Downloads come as they are: what is announced is then what is saved.
+        own = {"Accept-Encoding": "identity"} if stream else {}
+        return self._http.get(SITE + path, stream=stream, headers={**own, **(headers or {})})
+
+    def _renew_session(self) -> None:
+        """Have a page set a fresh `_strava4_session`, where there is a JWT to make it from."""
+        if "jwt" in self._kept:
+            stale = [one for one in self._http.cookies if one.name == "_strava4_session"]
+            for cookie in stale:
+                self._http.cookies.clear(cookie.domain, cookie.path, cookie.name)
+        self.get("/dashboard")
 
     def _waited_as_asked(self, response: requests.Response) -> bool:
         """Wait as `Retry-After` says, once in a run and not for ever."""

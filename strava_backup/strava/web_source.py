@@ -1,0 +1,144 @@
+"""The website as a source of activities, photos and gear, for those whom the API refuses.
+
+Saves nothing. The list of activities is walked only as far as it takes to know that nothing new
+is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from strava_backup import errors
+from strava_backup.strava import web_records
+from strava_backup.strava.records import (
+    Activity,
+    Known,
+    Record,
+    Walk,
+    record_id,
+)
+from strava_backup.strava.session import WebSession
+
+# So far back the list is always looked at: people edit what is new.
+_ALWAYS_SEEN = timedelta(days=30)
+_PER_PAGE = 20
+
+
+class WebSource:
+    """Lists what the website shows to its signed-in owner. The constructor asks for nothing."""
+
+    name = "website"
+    has_details = False
+
+    def __init__(self, web: WebSession, athlete_id: int) -> None:
+        self._web = web
+        self._athlete_id = athlete_id
+        self._gear: dict[str, Record] = {}
+        self.walk: Walk | None = None
+
+    def fetch_activities(self, known: Known) -> Iterator[Any]:
+        """Records in the API's names, newest first, no id twice.
+
+        The list tells a `total`. The walk ends early when the ids known before and those seen now
+        add up to it; an upload with an old date does not add up and is walked to. What a whole walk
+        leaves between the two (`surplus`, hidden or double counted ones) is told in `walk`. Raises
+        SessionOver and TryLater; never ends quietly.
+        """
+        seen: set[int] = set()
+        totals: set[Any] = set()
+        page = 1
+        while True:
+            models, total = self._fetch_page(page)
+            totals.add(total)
+            records = [web_records.activity_record(model) for model in models]
+            new = [record for record in records if record_id(record) not in seen]
+            seen |= {one for one in map(record_id, records) if one is not None}
+            yield from new
+            is_end = not models or len(seen) == total
+            if is_end or (models and not new):
+                break
+            if not known.wants_whole_walk and _adds_up(known, seen, total, records):
+                self.walk = Walk(is_whole=False, surplus=known.surplus)
+                return
+            page += 1
+        surplus = total - len(known.activity_ids | seen) if isinstance(total, int) else None
+        # Where the total moved under the walk, a page may have slipped past: the next run looks.
+        self.walk = Walk(is_whole=is_end, surplus=surplus if len(totals) == 1 else None)
+
+    def fetch_new_photos(self, known: Known) -> list[Any]:
+        """Records of photos in the API's names, newest first: up to a page that holds only known
+        ones, or all. Raises SessionOver, ItemError and TryLater."""
+        records: list[Any] = []
+        cursor = ""
+        while True:
+            path = f"/athletes/{self._athlete_id}/photos?per_page={_PER_PAGE}"
+            answer = self._web.get_json(path + (f"&cursor={cursor}" if cursor else ""))
+            items = answer.get("items") if isinstance(answer, dict) else None
+            if not isinstance(items, list):
+                raise errors.PageChanged("the website's list of photos has another form")
+            page = [web_records.photo_record(item) for item in items]
+            records += page
+            next_cursor = str(answer.get("next_cursor") or "")
+            if not answer.get("has_more") or next_cursor in ("", cursor):
+                return records
+            if not known.wants_whole_photo_walk and all(map(known.has_photo, page)):
+                return records
+            cursor = next_cursor
+
+    def fetch_gear_summaries(self) -> dict[str, Record] | None:
+        """The athlete's bikes and shoes by id. Raises SessionOver, ItemError and TryLater."""
+        for kind, prefix in (("bikes", "b"), ("shoes", "g")):
+            items = self._web.get_json(f"/athletes/{self._athlete_id}/gear/{kind}")
+            if not isinstance(items, list):
+                raise errors.PageChanged(f"the website's list of {kind} has another form")
+            records = [web_records.gear_record(item, prefix) for item in items]
+            self._gear |= {record["id"]: record for record in records if record is not None}
+        return {
+            gear_id: record[web_records.OURS]["website"] for gear_id, record in self._gear.items()
+        }
+
+    def fetch_gear(self, gear_id: str) -> Record:
+        """One of the listed bikes or shoes; costs no request."""
+        return self._gear[gear_id]
+
+    def fetch_activity(self, activity_id: int) -> Record:
+        """The website has no details."""
+        raise NotImplementedError
+
+    def fetch_photos(self, activity: Activity) -> list[Any]:
+        """The website lists photos of all activities together."""
+        raise NotImplementedError
+
+    def _fetch_page(self, page: int) -> tuple[list[Any], Any]:
+        path = (
+            "/athlete/training_activities?keywords=&new_activity_only=false"
+            f"&page={page}&per_page={_PER_PAGE}"
+        )
+        try:
+            answer = self._web.get_json(path)
+        except errors.ItemError as error:
+            raise errors.TryLater(
+                f"the website's list of activities broke off at page {page}: {error}"
+            ) from error
+        models = answer.get("models") if isinstance(answer, dict) else None
+        if not isinstance(models, list):
+            raise errors.TryLater("the website's list of activities has another form")
+        return models, answer.get("total")
+
+
+def _adds_up(known: Known, seen: set[int], total: Any, records: list[Any]) -> bool:
+    """Whether nothing new can lie behind this page, and what people still edit was seen."""
+    if not isinstance(total, int) or known.surplus is None:
+        return False
+    if len(known.activity_ids | seen) + known.surplus != total:
+        return False
+    return any(_is_older(record, known.now - _ALWAYS_SEEN) for record in records)
+
+
+def _is_older(record: Any, moment: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(record["start_date"]) < moment
+    except (KeyError, TypeError, ValueError):
+        return False

@@ -1,0 +1,432 @@
+"""One suite over both sources: the same account makes the same archive, whoever lists it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from strava_backup.config import Secret, User
+from strava_backup.demo import samples
+from strava_backup.demo.activity import Activity
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.photos import photo_of
+from tests import truth
+from tests.conftest import DAY, Rig
+
+MakeRig = Callable[..., Rig]
+
+
+def by_website(rig: Rig) -> Rig:
+    """The same rig without an API application."""
+    rig.config = replace(rig.config, api=None)
+    return rig
+
+
+def new_activity(activity_id: int, start: str) -> Activity:
+    activity = samples.numbered(1)[0]
+    activity.detail |= {"id": activity_id, "start_date": start, "start_date_local": start}
+    activity.detail["gear_id"] = None
+    return activity
+
+
+def common(record: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in record.keys() & other.keys()}
+
+
+class SourceTests:
+    """What holds for every source; `prepare` makes a rig use the one that is tested."""
+
+    @staticmethod
+    def prepare(rig: Rig) -> Rig:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def rig(self, make_rig: MakeRig) -> Rig:
+        return self.prepare(make_rig(60))
+
+    def test_everything_comes_and_a_second_run_fetches_nothing(self, rig: Rig) -> None:
+        assert rig.run().exit_code == 0
+        files = rig.files()
+        assert truth.originals(files) == truth.expected_originals(rig.account)
+        assert truth.pictures(files) == truth.expected_pictures(rig.account)
+        records = truth.metadata(files, "activities")
+        assert records.keys() == truth.expected_activity_metadata(rig.account).keys()
+        rig.clock.now += DAY
+        assert rig.run().exit_code == 0
+        rig.clock.now += DAY
+        report = rig.run()
+        assert not report.saved
+        assert not {"original", "gpx", "photo", "detail", "bike"} & set(rig.asked)
+
+    def test_what_both_sources_tell_is_told_alike(self, rig: Rig) -> None:
+        rig.run()
+        for path, record in truth.metadata(rig.files(), "activities").items():
+            detail = truth.expected_activity_metadata(rig.account)[path]
+            shared = common(record, detail)
+            shared.pop("resource_state")
+            assert shared == {name: detail[name] for name in shared}
+
+    def test_a_new_activity_is_all_that_a_later_run_fetches(self, rig: Rig) -> None:
+        rig.run()
+        rig.clock.now += DAY
+        rig.run()
+        rig.account.add(new_activity(5, "2026-11-22T09:00:00Z"))
+        rig.run()
+        assert Counter(rig.asked)["original"] == 1
+        assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+    def test_an_edit_makes_one_history_entry(self, rig: Rig) -> None:
+        rig.run()
+        edited = rig.account.activities[2]
+        rig.account.edit(edited.id, name="Better")
+        for _ in range(3):
+            assert rig.run().exit_code == 0
+        record = json.loads(rig.files()[f"{truth.stem(edited)}.meta.json"])
+        assert record["name"] == "Better"
+        assert len([path for path in rig.files() if path.startswith("history/")]) == 1
+
+    def test_an_item_that_failed_is_fetched_by_the_next_run(self, rig: Rig) -> None:
+        oldest = [one for one in rig.account.activities if one.original][-1]
+        rig.account.faults.append(Fault("original", "500", id=oldest.id))
+        rig.account.faults.append(Fault("photo", "500", times=3))
+        assert rig.run().exit_code == 3
+        rig.account.faults.clear()
+        assert rig.run().exit_code == 0
+        assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+        assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+
+    def test_a_list_that_breaks_off_is_never_taken_for_whole(self, rig: Rig) -> None:
+        rig.account.faults.append(Fault("list", "html", id=1))
+        rig.account.faults.append(Fault("web-list", "html", id=2))
+        assert rig.run().exit_code == 5
+        assert json.loads(rig.files().get(".strava-backup.json", b"{}")).get("last_walk") is None
+        rig.account.faults.clear()
+        assert rig.run().exit_code == 0
+        assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+    def test_a_new_photo_of_a_held_activity_is_fetched(self, rig: Rig) -> None:
+        rig.run()
+        activity = rig.account.activities[4]
+        activity.photos.append(photo_of(activity.detail, 7, "png"))
+        rig.run()
+        assert Counter(rig.asked)["photo"] == 1
+        assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+
+    def test_new_distance_on_a_bike_fetches_that_bike_only(self, rig: Rig) -> None:
+        rig.run()
+        rig.account.ride("b9000001", 5_000.0)
+        rig.run()
+        assert [one.id for one in rig.account.requests if one.kind == "bike"] == ["b9000001"]
+
+
+class TestApiSource(SourceTests):
+    @staticmethod
+    def prepare(rig: Rig) -> Rig:
+        return rig
+
+
+class TestWebSource(SourceTests):
+    @staticmethod
+    def prepare(rig: Rig) -> Rig:
+        return by_website(rig)
+
+
+# What an activity's detail has that the website does not know; README points here.
+NOT_ON_THE_WEBSITE = {
+    "achievement_count", "athlete", "athlete_count", "available_zones", "average_cadence",
+    "average_heartrate", "average_speed", "average_temp", "average_watts", "best_efforts",
+    "calories", "comment_count", "device_name", "device_watts", "display_hide_heartrate_option",
+    "elev_high", "elev_low", "embed_token", "end_latlng", "external_id", "from_accepted_tag",
+    "gear", "has_heartrate", "has_kudoed", "heartrate_opt_out", "hide_from_home", "kilojoules",
+    "kudos_count", "laps", "location_city", "location_country", "location_state", "manual", "map",
+    "max_heartrate", "max_speed", "max_watts", "perceived_exertion", "photo_count", "photos",
+    "pr_count", "prefer_perceived_exertion", "segment_efforts", "similar_activities",
+    "splits_metric", "splits_standard", "start_latlng", "stats_visibility", "suffer_score",
+    "timezone", "total_photo_count", "type", "upload_id", "upload_id_str",
+    "weighted_average_watts", "workout_type",
+}  # fmt: skip
+
+
+def test_the_archives_differ_only_where_the_website_does_not_know_a_field(
+    make_rig: MakeRig,
+) -> None:
+    api, web = make_rig(60, "api"), by_website(make_rig(60, "web"))
+    api.run()
+    web.run()
+    api_files, web_files = api.files(), web.files()
+    assert api_files.keys() - web_files.keys() == {
+        # retired gear, which only activities name
+        path
+        for path in api_files
+        if path.startswith("gear/") and path not in web_files
+    }
+    assert truth.originals(api_files) == truth.originals(web_files)
+    assert truth.pictures(api_files) == truth.pictures(web_files)
+    for path, record in truth.metadata(web_files, "activities").items():
+        detail = truth.metadata(api_files, "activities")[path]
+        assert detail.keys() - record.keys() <= NOT_ON_THE_WEBSITE
+        assert record.keys() <= detail.keys()
+
+
+@pytest.mark.parametrize("credential", ["jwt", "session"])
+def test_a_cookie_is_enough_for_a_whole_backup(make_rig: MakeRig, credential: str) -> None:
+    rig = by_website(make_rig(60))
+    value = rig.account.issue_session() if credential == "session" else rig.account.issue_jwt()
+    rig.config = replace(rig.config, user=User(**{credential: Secret(value, read_only=True)}))
+    assert rig.run().exit_code == 0
+    files = rig.files()
+    assert truth.originals(files) == truth.expected_originals(rig.account)
+    assert truth.pictures(files) == truth.expected_pictures(rig.account)
+    assert {"gear/b9000001.meta.json", "gear/g9000001.meta.json"} <= files.keys()
+    assert json.loads(files["gear/b9000001.meta.json"])["components"]
+    assert not {"token", "athlete", "list", "detail"} & set(rig.asked)
+
+
+def test_a_jwt_whose_scripts_are_refused_until_the_dashboard_was_loaded_works(
+    make_rig: MakeRig,
+) -> None:
+    rig = by_website(make_rig(30))
+    rig.account.remember_needs_dashboard = True
+    assert rig.run().exit_code == 0
+    assert rig.asked.count("dashboard") == 1
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+
+@pytest.mark.parametrize("total", [0, 1, 19, 20, 21, 40, 41, 300])
+def test_every_total_is_listed_whole(make_rig: MakeRig, total: int) -> None:
+    rig = by_website(make_rig(total))
+    rig.config = replace(rig.config, user=rig.config.user)
+    assert rig.run(photos=False, gear=False).exit_code == 0
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+
+def test_a_quiet_day_costs_few_pages(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(300))
+    rig.run()
+    rig.clock.now += DAY
+    rig.run()
+    rig.clock.now += DAY
+    assert rig.run().exit_code == 0
+    assert rig.asked.count("web-list") <= 3
+    assert rig.asked.count("web-photos") == 1
+    assert set(rig.asked) == {"me", "web-list", "web-photos", "web-gear"}
+
+
+def test_an_upload_of_three_years_ago_is_found_by_the_next_run(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(300))
+    rig.run(photos=False)
+    rig.account.add(new_activity(7, "2023-11-20T07:00:00Z"))
+    rig.clock.now += DAY
+    rig.run(photos=False)
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+
+def test_an_upload_during_the_walk_is_found_by_the_next_run(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(65))
+    late = new_activity(7, "2026-11-22T09:00:00Z")
+    serve_then(rig, "web-list", 2, lambda: rig.account.add(late))
+    assert rig.run(photos=False).exit_code == 0
+    rig.run(photos=False)
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+
+def test_a_deletion_during_the_walk_leaves_nothing_out(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(65))
+    gone = rig.account.activities[0]
+    serve_then(rig, "web-list", 1, lambda: rig.account.remove(gone.id))
+    rig.run(photos=False)
+    rig.run(photos=False)
+    held = truth.originals(rig.files())
+    assert truth.expected_originals(rig.account).items() <= held.items()
+
+
+def test_a_deletion_does_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(300))
+    rig.run(photos=False)
+    rig.account.remove(rig.account.activities[10].id)
+    rig.run(photos=False)
+    assert rig.asked.count("web-list") >= 15
+    rig.clock.now += DAY
+    rig.run(photos=False)
+    assert rig.asked.count("web-list") <= 3
+
+
+def test_hidden_ones_do_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(300))
+    rig.account.web_total_extra = 2
+    for _ in range(3):
+        rig.run(photos=False)
+        rig.clock.now += DAY
+    assert rig.asked.count("web-list") <= 3
+
+
+def test_a_deletion_and_a_late_upload_between_two_runs_are_found_by_the_next_whole_walk(
+    make_rig: MakeRig,
+) -> None:
+    rig = by_website(make_rig(300))
+    rig.run(photos=False)
+    rig.account.remove(rig.account.activities[200].id)
+    rig.account.add(new_activity(7, "2023-11-20T07:00:00Z"))
+    rig.clock.now += 31 * DAY
+    rig.account.issue_jwt()
+    rig.config = replace(rig.config, user=User(jwt=Secret(rig.account.issue_jwt(), read_only=True)))
+    rig.run(photos=False)
+    held = truth.originals(rig.files())
+    assert truth.expected_originals(rig.account).items() <= held.items()
+
+
+def test_signed_out_in_the_middle_ends_with_4_and_the_next_run_completes(
+    make_rig: MakeRig,
+) -> None:
+    rig = by_website(make_rig(60))
+    serve_then(rig, "web-list", 2, rig.account.end_sessions)
+    assert rig.run().exit_code == 4
+    rig.config = replace(rig.config, user=User(jwt=Secret(rig.account.issue_jwt(), read_only=True)))
+    assert rig.run().exit_code == 0
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+
+
+def test_a_manual_activity_is_asked_for_once_and_once_more_on_a_later_day(
+    make_rig: MakeRig,
+) -> None:
+    rig = by_website(make_rig(60))
+    manual = {one.id for one in rig.account.activities if one.original is None}
+    # Such as are younger than a week may still be worked up.
+    rig.clock.now += 8 * DAY
+
+    def asked_for() -> Counter[Any]:
+        return Counter(one.id for one in rig.account.requests if one.kind == "original")
+
+    assert rig.run().exit_code == 0
+    assert all(asked_for()[one] == 1 for one in manual)
+    rig.run()
+    assert not asked_for()
+    rig.clock.now += DAY
+    assert rig.run().exit_code == 0
+    assert asked_for() == Counter(manual)
+    rig.clock.now += DAY
+    assert rig.run().exit_code == 0
+    assert not asked_for()
+
+
+def test_an_api_turned_inactive_is_replaced_by_the_website_and_details_are_kept(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(60)
+    rig.run()
+    before = rig.files()
+    rig.account.app_inactive = True
+    report = rig.run()
+    assert report.exit_code == 0
+    assert not {"original", "photo", "detail"} & set(rig.asked)
+    assert "application is inactive" in caplog.text
+    assert "source = website" in caplog.text
+    assert truth.metadata(rig.files(), "activities") == truth.metadata(before, "activities")
+    assert truth.metadata(rig.files(), "photos") == truth.metadata(before, "photos")
+    rig.account.app_inactive = False
+    assert rig.run().exit_code == 0
+    assert truth.metadata(rig.files(), "activities") == truth.metadata(before, "activities")
+    assert not [path for path in rig.files() if path.startswith("history/")]
+
+
+def test_an_api_turned_inactive_in_the_middle_loses_nothing(make_rig: MakeRig) -> None:
+    rig = make_rig(60)
+    serve_then(rig, "detail", rig.account.activities[30].id, lambda: inactive(rig, True))
+    assert rig.run().exit_code == 4
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    details = [one.id for one in rig.account.requests if one.kind == "detail" and one.status == 200]
+    assert rig.run().exit_code == 0
+    assert "original" not in rig.asked
+    inactive(rig, False)
+    assert rig.run().exit_code == 0
+    again = {one.id for one in rig.account.requests if one.kind == "detail"}
+    assert not again & set(details)
+    truth.assert_complete(rig.account, rig.files())
+
+
+def inactive(rig: Rig, value: bool) -> None:
+    rig.account.app_inactive = value
+
+
+@pytest.mark.parametrize("cause", ["inactive", "scope", "refresh token"])
+def test_the_three_causes_of_falling_back_are_named(
+    make_rig: MakeRig, cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(5)
+    if cause == "inactive":
+        rig.account.app_inactive = True
+    elif cause == "scope":
+        rig.account.scopes -= {"activity:read_all"}
+    else:
+        rig.account.faults.append(dead_refresh_token())
+    assert rig.run().exit_code == 0
+    assert {"inactive": "inactive", "scope": "scope"}.get(cause, "refresh_token") in caplog.text
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+
+def dead_refresh_token() -> Fault:
+    errors = [{"resource": "RefreshToken", "field": "refresh_token", "code": "invalid"}]
+    body = json.dumps({"message": "Bad Request", "errors": errors}).encode()
+    return Fault("token", "other-body", body=body)
+
+
+@pytest.mark.parametrize("what", ["500", "429", "dropped", "html"])
+def test_trouble_of_the_api_that_passes_does_not_fall_back(make_rig: MakeRig, what: str) -> None:
+    rig = make_rig(5)
+    rig.account.faults.append(Fault("list", what))
+    assert rig.run().exit_code == 5
+    assert "web-list" not in rig.asked
+
+
+def test_alternating_sources_make_one_history_entry_for_each_real_edit(make_rig: MakeRig) -> None:
+    rig = make_rig(25)
+    rig.run()
+    edited = rig.account.activities[3]
+    for number in range(5):
+        for source in ("website", "api"):
+            rig.config = replace(rig.config, source=source)
+            rig.clock.now += 60
+            rig.account.edit(edited.id, name=f"Edit {number} before {source}")
+            assert rig.run().exit_code == 0
+            assert rig.run().exit_code == 0
+    history = [path for path in rig.files() if path.startswith("history/")]
+    assert len(history) == 10
+    truth.assert_complete(rig.account, rig.files())
+    for path, record in truth.metadata(rig.files(), "activities").items():
+        assert record["resource_state"] == 3, path
+
+
+def test_an_archive_of_the_website_is_filled_up_when_the_api_comes_back(
+    make_rig: MakeRig,
+) -> None:
+    rig = make_rig(40)
+    rig.config = replace(rig.config, source="website")
+    rig.run()
+    rig.config = replace(rig.config, source="api")
+    assert rig.run().exit_code == 0
+    assert not {"original", "photo"} & set(rig.asked)
+    truth.assert_complete(rig.account, rig.files())
+    assert not [path for path in rig.files() if path.startswith("history/")]
+
+
+def serve_then(rig: Rig, kind: str, item: object, change: Callable[[], None]) -> None:
+    """Change the account right after it has answered such a request once."""
+    requests = rig.account.requests
+
+    class Watching(list):  # type: ignore[type-arg]
+        done = False
+
+        def append(self, request: Any) -> None:
+            waiting = [one for one in self if (one.kind, one.id) == (kind, item)]
+            super().append(request)
+            if waiting and not Watching.done:
+                Watching.done = True
+                change()
+
+    rig.account.requests = Watching(requests)
