@@ -6,12 +6,8 @@ Knows what the keys mean, not what is done with them. Reads no environment.
 from __future__ import annotations
 
 import configparser
-import errno
 import logging
-import math
 import os
-import re
-import stat
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,10 +16,8 @@ from typing import NamedTuple, TypeVar
 
 import appdirs
 
-from strava_backup import errors
-from strava_backup.archive.atomic import Draft
+from strava_backup import config_file, config_values, errors
 
-SOURCES = ("auto", "api", "website")
 BASE_URL = "https://www.strava.com/api/v3"
 
 _FILE_NAME = "strava-backup.conf"
@@ -33,8 +27,6 @@ _PLAIN_KEYS = {
     "api": ("client_id", "client_secret", "refresh_token", "base_url"),
     "user": ("jwt", "session", "email", "password"),
 }
-# `{}` would be taken for places to fill in.
-_HTTPS_URL = re.compile(r"https://[^\s/{}?#]+(/[^\s{}?#]*)?")
 
 _log = logging.getLogger(__name__)
 
@@ -99,9 +91,9 @@ class Config:
         path = secret.file if secret is not None and secret.file else self.path
         try:
             if path != self.path:
-                _replace(path, value.encode() + b"\n")
+                config_file.replace(path, value.encode() + b"\n")
             else:
-                _replace(path, _with_value(path, section, name, value))
+                config_file.replace(path, config_file.with_value(path, section, name, value))
         except OSError as error:
             raise errors.ConfigError(
                 f"cannot write the renewed {name} into {path}: {error.strerror or error}"
@@ -117,10 +109,9 @@ class Config:
         secret = getattr(getattr(self, section), name)
         if secret.read_only:
             return
-        path = Path(os.path.realpath(secret.file or self.path))
+        path = secret.file or self.path
         try:
-            with open(path, "r+b"), Draft(path.parent, path.name, 0o600):
-                pass
+            config_file.check_replaceable(path)
         except OSError as error:
             raise errors.ConfigError(
                 f"{path} and its folder must be writable, since Strava may replace [{section}] "
@@ -202,9 +193,9 @@ class _Reader:
             if output_dir
             else default_output_dir(self._environ),
             makes_parents=output_dir is None,
-            source=self._value("global", "source", _source, "auto"),
-            delay=self._value("global", "delay", _seconds, 2.0),
-            warn_days=self._value("global", "warn_days", _days, 7),
+            source=self._value("global", "source", config_values.source, "auto"),
+            delay=self._value("global", "delay", config_values.seconds, 2.0),
+            warn_days=self._value("global", "warn_days", config_values.days, 7),
             api=self._api(),
             user=self._user(),
         )
@@ -227,10 +218,10 @@ class _Reader:
                     self._problems.append(f"[{section}] {key}: unknown key")
 
     def _api(self) -> Api | None:
-        client_id = self._value("api", "client_id", _number, None)
+        client_id = self._value("api", "client_id", config_values.number, None)
         client_secret = self._secret("api", "client_secret")
         refresh_token = self._secret("api", "refresh_token")
-        base_url = self._value("api", "base_url", _https_url, BASE_URL)
+        base_url = self._value("api", "base_url", config_values.https_url, BASE_URL)
         values = {
             "client_id": client_id,
             "client_secret": client_secret,
@@ -318,40 +309,6 @@ def _forms(key: str) -> tuple[str, ...]:
     return forms[:2] if key == "refresh_token" else forms
 
 
-def _source(text: str) -> str:
-    if text not in SOURCES:
-        raise ValueError(f"must be one of {', '.join(SOURCES)}, not {text!r}")
-    return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 3600:
-        raise ValueError(f"must be a number of seconds from 0 to 3600, not {text!r}")
-    return value
-
-
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"must be a number of days, not {text!r}")
-    return int(text)
-
-
-def _number(text: str) -> str | None:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("must be the number that Strava shows for your application")
-    return text
-
-
-def _https_url(text: str) -> str:
-    if not _HTTPS_URL.fullmatch(text):
-        raise ValueError("must be an address that begins with https://")
-    return text.rstrip("/")
-
-
 def _without_output(error: Exception) -> str:
     """What went wrong, without what a command printed: that may be a secret."""
     if isinstance(error, OSError):
@@ -375,40 +332,3 @@ def _syntax_problem(path: Path, error: configparser.Error) -> str:
         lines = ", ".join(str(number) for number, _ in error.errors)
         return f"{path}, line {lines}: neither a [section] nor a key = value"
     return f"{path}: not a config file"
-
-
-def _with_value(path: Path, section: str, name: str, value: str) -> bytes:
-    """The config's text with one value changed, everything else as it stands."""
-    from configupdater import ConfigUpdater
-
-    text = path.read_bytes().decode()
-    start = "\ufeff" if text.startswith("\ufeff") else ""
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    updater = ConfigUpdater()
-    updater.read_string(text.removeprefix(start).replace("\r\n", "\n"))
-    if not updater.has_section(section):
-        updater.add_section(section)
-    updater[section][name] = value
-    return (start + str(updater).replace("\n", line_end)).encode()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file anew, atomically; a link stays a link, and mode and owner stay."""
-    real = Path(os.path.realpath(path))
-    before = real.stat()
-    with Draft(real.parent, real.name, 0o600) as draft:
-        draft.write([data])
-        os.chmod(draft.path, stat.S_IMODE(before.st_mode))
-        if hasattr(os, "chown") and os.geteuid() == 0:
-            os.chown(draft.path, before.st_uid, before.st_gid)
-        try:
-            draft.save_as(real)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            # A file mounted by itself into a container cannot be renamed over; a new token that
-            # is written in place is safer there than one that is lost.
-            with open(real, "r+b") as file:
-                file.write(data)
-                file.truncate()
-                os.fsync(file.fileno())

@@ -1,0 +1,47 @@
+"""The values of config keys; how they are refused is seen in test_config.py, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from strava_backup import config_values
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (config_values.source, "website", "website"),
+        (config_values.seconds, "0", 0.0),
+        (config_values.seconds, "2.5", 2.5),
+        (config_values.days, "14", 14),
+        (config_values.number, "54321", "54321"),
+        (config_values.https_url, "https://api-v3.strava.com/", "https://api-v3.strava.com"),
+        (config_values.https_url, "https://a/b/c", "https://a/b/c"),
+    ],
+)
+def test_a_sound_value_is_read(parse: Callable[[str], object], text: str, value: object) -> None:
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (config_values.source, "Website"),
+        (config_values.seconds, "-1"),
+        (config_values.seconds, "inf"),
+        (config_values.seconds, "3601"),
+        (config_values.seconds, "2,5"),
+        (config_values.days, "7.0"),
+        (config_values.days, "\u0667"),
+        (config_values.number, "12a"),
+        (config_values.https_url, "http://www.strava.com"),
+        (config_values.https_url, "https://"),
+        (config_values.https_url, "https://a?b"),
+        (config_values.https_url, "https://a/{id}"),
+    ],
+)
+def test_any_other_is_refused(parse: Callable[[str], object], text: str) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        parse(text)
