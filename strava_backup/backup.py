@@ -15,13 +15,13 @@ from typing import NamedTuple, Protocol
 from strava_backup import errors
 from strava_backup.activities import Activities, Originals, Work
 from strava_backup.archive.directory import Archive
-from strava_backup.decide import Wanted, activity_essence
+from strava_backup.decide import PHOTO, Wanted, activity_essence
 from strava_backup.gear import BikePages, Gear
 from strava_backup.keeper import Keeper
 from strava_backup.lanes import Lanes, Task
 from strava_backup.photos import Photos, Pictures
-from strava_backup.report import Report
-from strava_backup.strava.records import Activity, Known, Source, parse_activity
+from strava_backup.report import Report, count_of
+from strava_backup.strava.records import Activity, Known, Source, is_gear_id, parse_activity
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,8 @@ class Backup:
         """What there is to do, in order; at most `limit` activities that miss something."""
         left = limit if limit is not None else -1
         for work in self._ordered(self._works(listing)):
-            self._used_gear.add(work.activity.record.get("gear_id") or "")
+            gear_id = work.activity.record.get("gear_id")
+            self._used_gear |= {gear_id} if is_gear_id(gear_id) else set()
             if work.missing or work.pictures:
                 if left == 0:
                     return
@@ -226,8 +227,11 @@ class Backup:
             self._lanes.source.end(error)
 
     def _say(self, title: str, texts: list[str]) -> None:
+        photos = texts.count(PHOTO)
+        rest = [text for text in texts if text != PHOTO]
         if texts:
-            _log.info("%s: %s", title, ", ".join(texts))
+            came = [*rest, *([count_of(photos, PHOTO)] if photos else [])]
+            _log.info("%s: %s", title, ", ".join(came))
 
     def _finish(self, limit: int | None, tried: set[int]) -> None:
         """Note what failed, and what a later run may rely on; written last."""

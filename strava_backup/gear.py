@@ -13,8 +13,8 @@ from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Held
 from strava_backup.keeper import Keeper
 from strava_backup.lanes import Done, Lanes, Task
-from strava_backup.report import printable
-from strava_backup.strava.records import Record, Source, is_gear_id
+from strava_backup.report import count_of, printable
+from strava_backup.strava.records import Record, Source
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Gear:
             return []
         if not self._source.has_details:
             used = ()
-        gear_ids = sorted({*summaries, *filter(is_gear_id, used)})
+        gear_ids = sorted({*summaries, *used})
         works = [self._work(gear_id, summaries.get(gear_id)) for gear_id in gear_ids]
         return [work for work in works if work.missing]
 
@@ -151,4 +151,4 @@ class Gear:
         essence = decide.gear_essence if "components" in old else decide.nothing
         self._keeper.save_record(work.metadata, record, essence)
         self._keeper.report.saved[task.item] += 1
-        return Done(f"{len(components)} components")
+        return Done(count_of(len(components), "component"))

@@ -114,7 +114,7 @@ class Keeper:
 
     def fail(self, what: str, error: errors.ItemError, activity_id: int | None = None) -> None:
         """Count an item's error, and say it."""
-        failure = Failure(what, printable(str(error), limit=300))
+        failure = _failure(what, error)
         self.report.failures.append(failure)
         if activity_id is not None:
             self.failed_ids.add(activity_id)
@@ -148,7 +148,7 @@ class Keeper:
                 task.metadata, lambda ours: decide.with_refusal(ours, task.item, why, today)
             )
             if decide.is_given_up(ours, task.item):
-                self.report.given_up.append(Failure(what, str(error)))
+                self.report.given_up.append(_failure(what, error))
                 return
         self.fail(what, error, task.activity_id)
 
@@ -168,6 +168,10 @@ class Keeper:
             path = self.archive.save_file(draft, stem, sent, only)
             suffix = path.name.removeprefix(stem.name)
             return Saved(suffix, draft.size, answer.sent_name, odd)
+
+
+def _failure(what: str, error: errors.ItemError) -> Failure:
+    return Failure(what, printable(str(error), limit=300))
 
 
 def _compare(download: Download, sha256: str) -> None:

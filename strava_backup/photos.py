@@ -134,4 +134,4 @@ class Photos:
             task.metadata,
             lambda ours: decide.with_picture(ours, saved.odd, self._keeper.now()),
         )
-        return Done(f"photo {saved}")
+        return Done(task.item)

@@ -59,7 +59,7 @@ class Report:
         """What went wrong: what stopped a part of the run, then the items that failed."""
         lines = [str(error) for error in self.fatal]
         if self.failures:
-            lines.append(f"{_count(len(self.failures), 'item')} failed, tried again next time:")
+            lines.append(f"{count_of(len(self.failures), 'item')} failed, tried again next time:")
             lines += _listed(self.failures)
         if self.left:
             lines.append(f"not fetched this time: {_counts(self.left)}")
@@ -67,7 +67,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """What was done."""
-        listed = _count(self.listed, "activity", "activities")
+        listed = count_of(self.listed, "activity", "activities")
         if self.dry_run:
             done = f"would fetch {_counts(self.saved)}" if self.saved else "nothing is missing"
         else:
@@ -76,7 +76,7 @@ class Report:
         place = f" in {self.archive}" if self.archive and self.saved and not self.dry_run else ""
         lines = [f"{listed} on Strava: {done}{size}{place}"]
         if self.given_up:
-            lines.append(f"{_count(len(self.given_up), 'item')} not to be had from Strava:")
+            lines.append(f"{count_of(len(self.given_up), 'item')} not to be had from Strava:")
             lines += _listed(self.given_up)
         return lines
 
@@ -106,9 +106,10 @@ def _listed(failures: list[Failure]) -> list[str]:
 
 def _counts(counter: Counter[str]) -> str:
     return ", ".join(
-        _count(counter[item], *nouns) for item, nouns in _NOUNS.items() if counter[item]
+        count_of(counter[item], *nouns) for item, nouns in _NOUNS.items() if counter[item]
     )
 
 
-def _count(number: int, noun: str, plural: str = "") -> str:
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun, such as `1 photo`, `2,000 photos`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -55,6 +55,89 @@ def test_a_name_of_something_else_does_not_count(name):
     assert layout.parse_activity_name(name) is None
 
 
+PHOTO_ID = "6D1EA8B4-1C1D-4B1E-9C1F-0123456789AB"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (f"7_{PHOTO_ID}.jpg", ((7, PHOTO_ID.lower()), f"7_{PHOTO_ID}", ".jpg")),
+        (f"7_{PHOTO_ID}.meta.json", ((7, PHOTO_ID.lower()), f"7_{PHOTO_ID}", ".meta.json")),
+        (f"7_{PHOTO_ID.lower()}.JPG", ((7, PHOTO_ID.lower()), f"7_{PHOTO_ID.lower()}", ".JPG")),
+        ("7_19219017_26462176.webp", ((7, "19219017_26462176"), "7_19219017_26462176", ".webp")),
+        ("7_a.b.jpg", ((7, "a"), "7_a", ".b.jpg")),
+    ],
+)
+def test_the_name_of_a_photo_tells_activity_photo_and_suffix(name, expected):
+    assert layout.parse_photo_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f".7_{PHOTO_ID}.part",
+        f"7_{PHOTO_ID}",
+        f"7_{PHOTO_ID}.",
+        f"7_{PHOTO_ID}.meta.json~",
+        f"{PHOTO_ID}.jpg",
+        "7.jpg",
+        "7_.jpg",
+        "7_a b.jpg",
+        "7_\u00e9.jpg",
+        "\u0667_a.jpg",
+        "x7_a.jpg",
+        ".DS_Store",
+        "",
+    ],
+)
+def test_the_name_of_no_photo_does_not_count(name):
+    assert layout.parse_photo_name(name) is None
+
+
+@given(
+    IDS,
+    st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
+    st.sampled_from([".jpg", ".webp", ".dat", ".meta.json"]),
+)
+def test_every_name_we_give_a_photo_is_read_back(activity_id, photo_id, suffix):
+    stem = layout.photo_stem(activity_id, photo_id)
+    assert stem.parent == layout.PHOTOS
+    key = layout.photo_key(activity_id, photo_id)
+    assert layout.parse_photo_name(stem.name + suffix) == (key, stem.name, suffix)
+
+
+def test_a_photo_is_found_whatever_the_case_of_its_id():
+    assert layout.photo_key(7, PHOTO_ID) == layout.photo_key(7, PHOTO_ID.lower())
+    assert layout.photo_key(7, "a") != layout.photo_key(8, "a")
+
+
+@pytest.mark.parametrize("gear_id", ["b9000001", "g1", "b12345678901234567890"])
+def test_every_name_we_give_gear_is_read_back(gear_id):
+    path = layout.metadata_path(layout.gear_stem(gear_id))
+    assert path == PurePosixPath(f"gear/{gear_id}.meta.json")
+    assert layout.parse_gear_name(path.name) == (gear_id, gear_id, ".meta.json")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".b1.meta.json.part", "b1", "b1.json", "b1.meta.json~", "1.meta.json", "b.meta.json", "b1.x"],
+)
+def test_the_name_of_no_gear_does_not_count(name):
+    assert layout.parse_gear_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("stem", "path"),
+    [
+        (f"activities/2026/{STEM}", f"activities/2026/{STEM}.meta.json"),
+        ("photos/7_a.b", "photos/7_a.b.meta.json"),
+        ("gear/b1", "gear/b1.meta.json"),
+    ],
+)
+def test_metadata_lies_beside_what_it_describes(stem, path):
+    assert layout.metadata_path(PurePosixPath(stem)) == PurePosixPath(path)
+
+
 @pytest.mark.parametrize(
     ("start", "path"),
     [

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_backup import decide
+from strava_backup import decide, errors
 from strava_backup.archive.directory import Held
-from strava_backup.decide import DETAIL, GPX, ORIGINAL, Wanted
+from strava_backup.decide import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST, Wanted
 from strava_backup.strava.records import parse_activity
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -145,7 +145,8 @@ def test_a_changed_summary_loses_nothing_that_only_the_detail_knew():
     assert record["calories"] == 300
     assert record["name"] == "Evening Run"
     assert record["resource_state"] == 2
-    assert decide.missing_items(activity(), 2, (".fit",), record["strava_backup"], ALL) == (DETAIL,)
+    ours = record["strava_backup"]
+    assert decide.missing_items(activity(), 2, (".fit",), ours, ALL, TODAY) == (DETAIL,)
 
 
 def test_a_listing_keeps_what_our_key_says_of_the_original():
@@ -169,7 +170,7 @@ def test_an_activity_without_an_upload_has_no_original_for_good(change, why):
     again = kept_after_listing({**SUMMARY, **change}, record, now=NOW + timedelta(days=1))
     assert again["strava_backup"]["original"] == {"absent": why, "since": STAMP}
     for wanted in (ALL, Wanted(full=True)):
-        missing = decide.missing_items(activity(**change), 3, (), ours, wanted)
+        missing = decide.missing_items(activity(**change), 3, (), ours, wanted, TODAY)
         assert ORIGINAL not in missing
 
 
@@ -184,7 +185,7 @@ def test_a_record_that_tells_nothing_of_an_upload_may_have_an_original():
     record = {name: value for name, value in SUMMARY.items() if name != "upload_id"}
     kept = kept_after_listing(record)
     assert "original" not in kept["strava_backup"]
-    missing = decide.missing_items(parse_activity(record), 3, (), kept["strava_backup"], ALL)
+    missing = decide.missing_items(parse_activity(record), 3, (), kept["strava_backup"], ALL, TODAY)
     assert missing == (ORIGINAL,)
 
 
@@ -261,7 +262,7 @@ REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026
     ],
 )
 def test_what_is_missing_of_an_activity(state, suffixes, ours, wanted, missing):
-    assert decide.missing_items(activity(), state, suffixes, ours, wanted) == missing
+    assert decide.missing_items(activity(), state, suffixes, ours, wanted, TODAY) == missing
 
 
 @given(
@@ -271,8 +272,9 @@ def test_what_is_missing_of_an_activity(state, suffixes, ours, wanted, missing):
     st.builds(Wanted, st.booleans(), st.booleans()),
 )
 def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, ours, wanted):
-    some = decide.missing_items(activity(), state, suffixes, ours, wanted)
-    full = decide.missing_items(activity(), state, suffixes, ours, wanted._replace(full=True))
+    held = (activity(), state, suffixes, ours)
+    some = decide.missing_items(*held, wanted, TODAY)
+    full = decide.missing_items(*held, wanted._replace(full=True), TODAY)
     assert set(some) <= set(full)
     assert not (suffixes and ORIGINAL in full)
 
@@ -404,5 +406,286 @@ def test_no_decision_changes_what_it_was_given():
     decide.without_gpx(ours, "no track")
     decide.with_refusal(ours, ORIGINAL, "404", TODAY)
     decide.without_refusal(ours, ORIGINAL)
+    decide.with_photo_list(ours, 1)
+    decide.with_picture(ours, "odd", NOW)
+    decide.with_gear_summary(ours, None, "api")
+    decide.with_components(ours, NOW)
     decide.is_same(kept, kept)
     assert json.dumps(kept) == before
+
+
+# Photos
+
+
+@pytest.mark.parametrize(
+    ("count", "ours", "wanted", "missing"),
+    [
+        pytest.param(2, {}, ALL, True, id="photos never listed"),
+        pytest.param(2, {"photos": {"count": 2}}, ALL, False, id="as many as before"),
+        pytest.param(3, {"photos": {"count": 2}}, ALL, True, id="one more"),
+        pytest.param(1, {"photos": {"count": 2}}, ALL, True, id="one less"),
+        pytest.param(0, {"photos": {"count": 2}}, ALL, True, id="none any more"),
+        pytest.param(0, {"photos": {"count": 0}}, ALL, False, id="none for some time"),
+        pytest.param(0, {}, ALL, False, id="never any"),
+        pytest.param(None, {}, ALL, False, id="not told"),
+        pytest.param("2", {}, ALL, False, id="told in another way"),
+        pytest.param(2, {"photos": {"count": 2}}, Wanted(full=True), True, id="full"),
+        pytest.param(0, {}, Wanted(full=True), False, id="full, but none"),
+        pytest.param(2, {}, Wanted(photos=False), False, id="no photos asked for"),
+        pytest.param(2, {}, Wanted(photos=False, full=True), False, id="nor with full"),
+        pytest.param(
+            2,
+            {"refused": {PHOTO_LIST: {"why": "404", "on": ["1", "2", "3"]}}},
+            ALL,
+            False,
+            id="refused on three days",
+        ),
+    ],
+)
+def test_a_photo_list_is_missing_where_its_count_differs(count, ours, wanted, missing):
+    one = activity(total_photo_count=count)
+    assert (PHOTO_LIST in decide.missing_items(one, 3, (".fit",), ours, wanted, TODAY)) is missing
+
+
+def test_photos_come_before_the_detail_and_after_the_original():
+    missing = decide.missing_items(activity(total_photo_count=1), 2, (), {}, ALL, TODAY)
+    assert missing == (ORIGINAL, PHOTO_LIST, DETAIL)
+
+
+PICTURE_GIVEN_UP = {"refused": {PHOTO: {"why": "404", "on": ["1", "2", "3"]}}}
+PICTURE_REFUSED = {"refused": {PHOTO: {"why": "404", "on": ["1", "2"]}}}
+
+
+@pytest.mark.parametrize(
+    ("files", "ours", "full", "lacks"),
+    [
+        ((), {}, False, True),
+        ((), PICTURE_REFUSED, False, True),
+        ((), PICTURE_GIVEN_UP, False, False),
+        ((), PICTURE_GIVEN_UP, True, True),
+        (("7_a.jpg",), {}, False, False),
+        (("7_a.jpg",), {}, True, False),
+        (("7_a.jpg",), PICTURE_GIVEN_UP, True, False),
+    ],
+)
+def test_a_picture_is_missing_until_it_is_held_or_given_up(files, ours, full, lacks):
+    paths = tuple(PurePosixPath("photos", name) for name in files)
+    photo = Held(PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, ours)
+    assert decide.lacks_picture(photo, Wanted(full=full)) is lacks
+
+
+def test_a_photo_list_that_came_is_noted_with_its_count_and_ends_its_refusal():
+    ours = decide.with_refusal({"source": "api"}, PHOTO_LIST, "404", TODAY)
+    assert decide.with_photo_list(ours, 3) == {"source": "api", "photos": {"count": 3}}
+
+
+def test_a_saved_picture_is_noted_and_ends_its_refusal():
+    ours = {"source": "api", **PICTURE_REFUSED}
+    picture = {"saved_at": STAMP}
+    assert decide.with_picture(ours, None, NOW) == {"source": "api", "picture": picture}
+    assert decide.with_picture(ours, "no end", NOW)["picture"] == {**picture, "odd": "no end"}
+
+
+# Gear
+
+BIKE = {"id": "b1", "resource_state": 2, "name": "Rosinante", "distance": 5000}
+SHOE = {"id": "g1", "resource_state": 2, "name": "Ghost", "distance": 5000}
+AT = {"components_at": STAMP}
+
+
+def held_gear(ours, state=3):
+    return Held(PurePosixPath("gear/x"), (), PurePosixPath("gear/x.meta.json"), state, ours)
+
+
+def listed(summary, **more):
+    return {"listed": {"api": summary} if summary else {}, **more}
+
+
+@pytest.mark.parametrize(
+    ("summary", "held", "wanted", "missing"),
+    [
+        pytest.param(BIKE, None, ALL, (GEAR,), id="a new bike"),
+        pytest.param(SHOE, None, ALL, (GEAR,), id="new shoes"),
+        pytest.param(BIKE, held_gear(listed(BIKE, **AT)), ALL, (), id="a bike as before"),
+        pytest.param(SHOE, held_gear(listed(SHOE)), ALL, (), id="shoes as before"),
+        pytest.param(
+            BIKE, held_gear(listed(BIKE)), ALL, (COMPONENTS,), id="a bike without its page"
+        ),
+        pytest.param(
+            BIKE,
+            held_gear(listed(BIKE)),
+            Wanted(originals=False),
+            (),
+            id="a bike whose page nobody can ask for",
+        ),
+        pytest.param(
+            {**BIKE, "distance": 5001}, held_gear(listed(BIKE, **AT)), ALL, (GEAR,), id="ridden"
+        ),
+        pytest.param(
+            {**BIKE, "nickname": "x"}, held_gear(listed(BIKE, **AT)), ALL, (GEAR,), id="renamed"
+        ),
+        pytest.param(None, held_gear(listed(BIKE, **AT)), ALL, (GEAR,), id="retired of late"),
+        pytest.param(None, held_gear(listed(None, **AT)), ALL, (), id="retired long ago"),
+        pytest.param(
+            BIKE, held_gear(listed(None, **AT)), ALL, (GEAR,), id="taken up again after it retired"
+        ),
+        pytest.param(None, None, ALL, (GEAR,), id="retired, and not held"),
+        pytest.param(BIKE, held_gear({}, state=None), ALL, (GEAR,), id="held of version 0.4"),
+        pytest.param(
+            BIKE, held_gear({"listed": {"website": BIKE}, **AT}), ALL, (GEAR,), id="other source"
+        ),
+        pytest.param(
+            BIKE, held_gear(listed(BIKE, **AT)), Wanted(full=True), (GEAR,), id="a bike, full"
+        ),
+        pytest.param(
+            BIKE,
+            held_gear({"refused": {GEAR: {"why": "404", "on": ["1", "2", "3"]}}}, state=None),
+            ALL,
+            (),
+            id="refused on three days",
+        ),
+        pytest.param(
+            BIKE,
+            held_gear({"refused": {GEAR: {"why": "404", "on": ["1", "2", "3"]}}}, state=None),
+            Wanted(full=True),
+            (GEAR,),
+            id="refused on three days, full",
+        ),
+        pytest.param(
+            BIKE,
+            held_gear(listed(BIKE, refused={COMPONENTS: {"why": "404", "on": ["1", "2", "3"]}})),
+            ALL,
+            (),
+            id="a page refused on three days",
+        ),
+    ],
+)
+def test_what_is_missing_of_gear(summary, held, wanted, missing):
+    gear_id = (summary or BIKE)["id"]
+    assert decide.missing_gear_items(gear_id, summary, held, "api", wanted) == missing
+
+
+def test_fetched_gear_is_missing_no_longer():
+    for summary in (BIKE, None):
+        ours = decide.with_gear_summary({"listed": {"api": {"id": "old"}}, **AT}, summary, "api")
+        missing = decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL)
+        assert missing == (COMPONENTS,)
+        ours = decide.with_components(ours, NOW)
+        assert decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL) == ()
+
+
+def test_a_gear_summary_of_one_source_leaves_that_of_another():
+    ours = {"source": "api", "listed": {"website": SHOE, "api": BIKE}}
+    assert decide.with_gear_summary(ours, None, "api") == {
+        "source": "api",
+        "listed": {"website": SHOE},
+    }
+    assert decide.with_gear_summary({}, BIKE, "api") == {"listed": {"api": BIKE}}
+
+
+def test_components_that_came_are_noted():
+    assert decide.with_components({"source": "api"}, NOW) == {"source": "api", **AT}
+
+
+CHAIN = {"type": "Chain", "added": "May 3, 2025", "distance": "1.0 km", "distance_m": 1000.0}
+KEPT_BIKE = {
+    **BIKE,
+    "resource_state": 3,
+    "retired": False,
+    "converted_distance": 5.0,
+    "components": [CHAIN],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "needed"),
+    [
+        ({"distance": 6000, "converted_distance": 6.0}, False),
+        ({"components": [{**CHAIN, "distance": "2.0 km", "distance_m": 2000.0}]}, False),
+        ({"components": [{**CHAIN, "distance": "2.0 km"}]}, False),
+        ({"strava_backup": {"source": "api"}}, False),
+        ({"name": "Rocinante"}, True),
+        ({"retired": True}, True),
+        ({"components": [{**CHAIN, "removed": "Nov 1, 2026"}]}, True),
+        ({"components": [CHAIN, {**CHAIN, "type": "Saddle"}]}, True),
+        ({"components": []}, True),
+    ],
+)
+def test_distances_of_gear_and_of_its_parts_make_no_history(change, needed):
+    new = {**KEPT_BIKE, **change}
+    assert decide.needs_history(KEPT_BIKE, new, decide.gear_essence) is needed
+
+
+@pytest.mark.parametrize("components", [None, [], ["Chain", None, 7], {}])
+def test_gear_of_any_form_has_an_essence(components):
+    assert decide.gear_essence({"id": "b1", "components": components})["components"] == []
+    assert decide.gear_essence({"id": "b1"}) == {"id": "b1", "components": []}
+
+
+def test_a_record_that_is_only_completed_makes_no_history():
+    assert not decide.needs_history(BIKE, {**BIKE, "components": [CHAIN]}, decide.nothing)
+
+
+# What of an activity is worth a history
+
+
+@pytest.mark.parametrize(
+    ("change", "needed"),
+    [
+        ({"kudos_count": 4}, False),
+        ({"comment_count": 1, "athlete_count": 9, "has_kudoed": True}, False),
+        ({"gear": {"id": "b1", "distance": 7000}}, False),
+        ({"segment_efforts": [{"pr_rank": 1}], "best_efforts": []}, False),
+        ({"similar_activities": {"effort_count": 8}}, False),
+        ({"strava_backup": {"photos": {"count": 1}}}, False),
+        ({"gear_id": "b2"}, True),
+        ({"description": "wet"}, True),
+        ({"total_photo_count": 1}, True),
+        # what is only added is lost from nothing
+        ({"something_new": 1}, False),
+    ],
+)
+def test_what_others_and_other_rides_change_makes_no_history(change, needed):
+    old = {
+        **SUMMARY,
+        "resource_state": 3,
+        "gear_id": "b1",
+        "gear": {"id": "b1", "distance": 6000},
+        "description": "dry",
+        "total_photo_count": 0,
+    }
+    assert decide.needs_history(old, {**old, **change}, decide.activity_essence) is needed
+
+
+def test_an_essence_leaves_its_record_as_it_is():
+    before = json.dumps([SUMMARY, KEPT_BIKE])
+    decide.activity_essence(SUMMARY)
+    decide.gear_essence(KEPT_BIKE)
+    assert json.dumps([SUMMARY, KEPT_BIKE]) == before
+
+
+# Which errors may be Strava's last word
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "reason"),
+    [
+        (ORIGINAL, errors.Refused("x", "404"), "404"),
+        (DETAIL, errors.Blocked("x", "403"), "403"),
+        (GEAR, errors.Refused("x", "404"), "404"),
+        (ORIGINAL, errors.Unreachable("x", why="500"), None),
+        (ORIGINAL, errors.CutShort("x", why="cut short"), None),
+        (ORIGINAL, errors.ItemError("x", why="empty"), None),
+        (COMPONENTS, errors.PageChanged("x"), None),
+        (PHOTO_LIST, errors.Unreachable("x", why="500"), None),
+        (PHOTO, errors.Refused("x", "404"), "404"),
+        (PHOTO, errors.Unreachable("x", why="500"), "500"),
+        (PHOTO, errors.CutShort("x", why="cut short"), "cut short"),
+        (PHOTO, errors.ItemError("x", why="empty"), "empty"),
+        (PHOTO, errors.PageInstead("x", why="a web page"), "a web page"),
+        # the way there, not the host's answer
+        (PHOTO, errors.Unreachable("x"), None),
+    ],
+)
+def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
+    assert decide.lasting_reason(item, error) == reason

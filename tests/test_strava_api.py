@@ -11,13 +11,23 @@ from strava_backup import errors
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault, api_error
 from strava_backup.demo.limits import RateLimits
+from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Response, html, json_response
 from strava_backup.strava import api, transport
-from tests.conftest import Clock
+from strava_backup.strava.records import Known, parse_activity
+from tests.conftest import NOW, Clock
 from tests.strava_wire import RIDE, Store, Wire, asked, is_pause, told
 
 BASE = "https://www.strava.com/api/v3"
 HOUR = 60 * 60.0
+KNOWN = Known(
+    activity_ids=frozenset(),
+    photos=frozenset(),
+    surplus=None,
+    wants_whole_walk=False,
+    wants_whole_photo_walk=False,
+    now=NOW,
+)
 DETAIL = f"GET /api/v3/activities/{RIDE}"
 
 
@@ -51,12 +61,12 @@ class Rig:
         return [request.id for request in self.account.requests if request.kind == "list"]
 
     def listed(self):
-        return [record["id"] for record in self.source.fetch_activities()]
+        return [record["id"] for record in self.source.fetch_activities(KNOWN)]
 
     def listed_until_it_broke(self):
         listed = []
         try:
-            for record in self.source.fetch_activities():
+            for record in self.source.fetch_activities(KNOWN):
                 listed.append(record["id"])
         except errors.Error as error:
             return listed, error
@@ -103,9 +113,11 @@ def test_the_constructor_asks_for_nothing(rig):
     assert rig.account.requests == []
 
 
-def test_signing_in_tells_the_athlete(rig):
+def test_signing_in_tells_the_athlete_and_brings_the_first_page_of_the_list(rig):
     assert rig.source.sign_in() == rig.account.athlete_id
-    assert asked(rig.account) == ["token", "athlete"]
+    assert asked(rig.account) == ["token", "athlete", "list"]
+    assert rig.listed() == ids(rig.account)
+    assert rig.pages == [1, 2]
 
 
 def test_a_rotated_refresh_token_is_stored_before_the_next_request(rig):
@@ -194,7 +206,7 @@ def test_stravalib_renews_no_token_behind_our_back(clock, monkeypatch):
     monkeypatch.setenv("STRAVA_CLIENT_SECRET", rig.app.client_secret)
     rig.source.sign_in()
     rig.source.fetch_activity(RIDE)
-    assert asked(rig.account) == ["token", "athlete", "detail"]
+    assert asked(rig.account) == ["token", "athlete", "list", "detail"]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +306,7 @@ def test_a_short_page_is_not_taken_for_the_last(make_rig, short):
 def test_an_upload_during_the_listing_gives_no_record_twice(make_rig, count):
     rig = make_rig(count)
     before = ids(rig.account)
-    records = rig.source.fetch_activities()
+    records = rig.source.fetch_activities(KNOWN)
     listed = [next(records)["id"] for _ in range(150)]
     newest = rig.account.activities[0]
     upload = Account.sample(rig.clock).activities[0]
@@ -334,7 +346,8 @@ def test_records_without_id_are_passed_on_and_stop_nothing(make_rig):
 
 
 def test_records_come_as_they_are(rig):
-    assert list(rig.source.fetch_activities()) == [one.summary() for one in rig.account.activities]
+    summaries = [one.summary() for one in rig.account.activities]
+    assert list(rig.source.fetch_activities(KNOWN)) == summaries
 
 
 @pytest.mark.parametrize("page", [1, 3])
@@ -382,9 +395,8 @@ def test_a_page_that_is_empty_but_no_list_is_not_the_end(rig, page):
 
 def test_a_missing_scope_is_named(rig):
     rig.account.scopes = {"read", "profile:read_all"}
-    rig.source.sign_in()
     with pytest.raises(errors.ScopeMissing, match="activity:read_all"):
-        rig.listed()
+        rig.source.sign_in()
     assert asked(rig.account) == ["token", "athlete", "list"]
 
 
@@ -444,6 +456,166 @@ def test_every_error_of_the_api_has_its_class_and_no_secret(rig, answer, error):
     assert type(caught.value) is error
     for secret in rig.secrets():
         assert secret not in told(caught.value)
+
+
+# Photos and gear
+
+
+def listed(account, activity_id=RIDE, **changes):
+    """An activity as the list has it."""
+    return parse_activity({**account.activity(activity_id).summary(), **changes})
+
+
+def add_photos(account, count):
+    """Put that many photos on an activity, and return their records."""
+    activity = account.activity(RIDE)
+    activity.photos[:] = [photo_of(activity.detail, number) for number in range(1, count + 1)]
+    account.edit(RIDE)
+    return account.activity(RIDE).photo_records(5000)
+
+
+def photo_pages(rig):
+    photos = [request for request in rig.account.requests if request.kind == "photos"]
+    return [int(request.query["page"]) for request in photos]
+
+
+def photo_page(number):
+    query = f"size=5000&photo_sources=true&page={number}&per_page=200"
+    return f"GET /api/v3/activities/{RIDE}/photos?{query}"
+
+
+def test_every_photo_list_comes_as_it_is_and_in_one_request(rig):
+    for activity in rig.account.activities:
+        if activity.photos:
+            rig.account.requests.clear()
+            entries = rig.source.fetch_photos(parse_activity(activity.summary()))
+            assert entries == activity.photo_records(5000)
+            assert asked(rig.account)[-1:] == ["photos"]
+            assert len(photo_pages(rig)) == 1
+
+
+def test_the_largest_pictures_are_asked_for_and_those_of_every_source(rig):
+    rig.source.fetch_photos(listed(rig.account))
+    assert rig.account.requests[-1].query == {
+        "size": "5000",
+        "photo_sources": "true",
+        "page": "1",
+        "per_page": "200",
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "pages"), [(0, [1]), (1, [1]), (200, [1]), (201, [1, 2]), (450, [1, 2, 3])]
+)
+def test_photos_are_asked_for_until_their_count_is_reached(rig, count, pages):
+    records = add_photos(rig.account, count)
+    assert rig.source.fetch_photos(listed(rig.account)) == records
+    assert photo_pages(rig) == pages
+
+
+def test_a_server_that_gives_fewer_a_page_is_asked_on(rig):
+    records = add_photos(rig.account, 65)
+    for number, part in enumerate((records[:30], records[30:60], records[60:]), 1):
+        rig.wire.instead[photo_page(number)] = json_response(part)
+    assert rig.source.fetch_photos(listed(rig.account)) == records
+    assert photo_pages(rig) == [1, 2, 3]
+
+
+def test_a_server_that_ignores_the_page_is_not_asked_a_hundred_times(rig):
+    records = add_photos(rig.account, 30)
+    rig.wire.instead |= {photo_page(number): json_response(records) for number in range(1, 200)}
+    assert rig.source.fetch_photos(listed(rig.account, total_photo_count=31)) == records
+    assert photo_pages(rig) == [1, 2]
+
+
+@pytest.mark.parametrize("count", [None, 0, 99])
+def test_a_count_that_is_wrong_loses_no_photo(rig, count):
+    records = add_photos(rig.account, 12)
+    assert rig.source.fetch_photos(listed(rig.account, total_photo_count=count)) == records
+    assert len(photo_pages(rig)) <= 2
+
+
+def test_entries_of_any_form_are_passed_on(rig):
+    entries = [None, 7, "photo", [], {}, {"unique_id": None}]
+    rig.wire.instead[photo_page(1)] = json_response(entries)
+    assert rig.source.fetch_photos(listed(rig.account)) == entries
+
+
+@pytest.mark.parametrize("answer", [{}, {"photos": []}, None, "photos", 7])
+def test_what_is_no_list_of_photos_fails_that_item(rig, answer):
+    rig.wire.instead[photo_page(1)] = json_response(answer)
+    with pytest.raises(errors.ItemError, match="no photo list") as caught:
+        rig.source.fetch_photos(listed(rig.account))
+    assert type(caught.value) is errors.ItemError
+
+
+def test_a_photo_list_that_breaks_off_is_never_taken_for_whole(rig):
+    add_photos(rig.account, 250)
+    rig.wire.instead[photo_page(2)] = html("<h1>502</h1>", 502)
+    with pytest.raises(errors.Unreachable):
+        rig.source.fetch_photos(listed(rig.account))
+
+
+def test_all_gear_comes_as_it_is(rig):
+    for gear_id, gear in rig.account.gear.items():
+        assert rig.source.fetch_gear(gear_id) == gear.detail("km")
+    assert asked(rig.account).count("gear") == len(rig.account.gear)
+
+
+@pytest.mark.parametrize(
+    "record", [{"id": "b9000002"}, {"id": 9000001}, {}, [], None, "b9000001", ["b9000001"]]
+)
+def test_other_gear_is_not_taken_for_the_one_asked_for(rig, record):
+    rig.wire.instead["GET /api/v3/gear/b9000001"] = json_response(record)
+    with pytest.raises(errors.ItemError, match="not this gear") as caught:
+        rig.source.fetch_gear("b9000001")
+    assert type(caught.value) is errors.ItemError
+
+
+def test_unknown_gear_is_refused(rig):
+    with pytest.raises(errors.Refused) as caught:
+        rig.source.fetch_gear("b7")
+    assert caught.value.why == "404"
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("404", errors.Refused),
+        ("403", errors.ApiInactive),
+        ("401", errors.AccessTokenRefused),
+        ("429", errors.LimitReached),
+        ("500", errors.Unreachable),
+        ("dropped", errors.Unreachable),
+        ("truncated", errors.Unreachable),
+        ("html", errors.PageInstead),
+        ("empty", errors.PageInstead),
+    ],
+)
+@pytest.mark.parametrize("kind", ["photos", "gear"])
+def test_photos_and_gear_have_the_errors_of_a_detail(rig, kind, what, error):
+    rig.account.faults.append(Fault(kind, what))
+    fetch = {
+        "photos": lambda: rig.source.fetch_photos(listed(rig.account)),
+        "gear": lambda: rig.source.fetch_gear("b9000001"),
+    }
+    with pytest.raises(errors.Error) as caught:
+        fetch[kind]()
+    assert type(caught.value) is error
+
+
+def test_the_athletes_own_gear_is_known_once_signed_in(rig):
+    rig.source.sign_in()
+    rig.account.requests.clear()
+    gear = [one.summary("km") for one in rig.account.gear.values() if not one.retired]
+    assert rig.source.fetch_gear_summaries() == {one["id"]: one for one in gear}
+    assert asked(rig.account) == []
+
+
+def test_without_the_permission_the_gear_is_not_known(rig):
+    rig.account.scopes = {"read", "activity:read_all"}
+    rig.source.sign_in()
+    assert rig.source.fetch_gear_summaries() is None
 
 
 @pytest.mark.parametrize(("answer", "why"), [(Response(404), "404"), (html("", 403), "403")])
@@ -547,7 +719,7 @@ def test_the_access_token_is_sent_in_the_header_to_the_api_alone(rig):
     rig.clock.now += 7 * HOUR
     rig.source.fetch_activity(RIDE)
     sent = {request.kind: "authorization" in request.headers for request in rig.account.requests}
-    assert sent == {"token": False, "athlete": True, "detail": True}
+    assert sent == {"token": False, "athlete": True, "list": True, "detail": True}
 
 
 def test_no_repr_tells_a_secret(rig):

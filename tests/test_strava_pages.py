@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strava_backup import errors
+from strava_backup.demo.bike_page import LANGUAGES, bike_body
+from strava_backup.demo.gear import METRES, Bike, Component
+from strava_backup.demo.samples import sample_gear
 from strava_backup.strava import pages
 from strava_backup.strava.pages import LoginAnswer, Target
 
@@ -94,6 +98,7 @@ def test_the_forms_token_is_found_in_the_pages_head():
         '<meta name="csrf-param" content="authenticity_token">',
         '<meta name="csrf-token" content="a">',
         "\x00<<<",
+        "<![<meta",
     ],
 )
 def test_a_page_without_token_has_no_fields(html):
@@ -217,3 +222,205 @@ def test_no_header_asks_for_no_pause():
 def test_any_retry_after_is_a_pause_or_none(value):
     pause = pages.retry_after({"Retry-After": value}, NOW)
     assert pause is None or pause >= 0
+
+
+# The page of a bike
+
+BIKE = sample_gear()[0]
+
+
+def page(body, language="en"):
+    return f"<!DOCTYPE html><html class='logged-in' lang='{language}'><body>{body}</body></html>"
+
+
+def components(bike, language="en", units="km"):
+    return pages.parse_components(page(bike_body(bike, language, units), language))
+
+
+def table(*rows, head="<thead><tr><th>Type</th></tr></thead>"):
+    cells = ("".join(f"<td>{text}</td>" for text in row) for row in rows)
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return page(f"<table>{head}<tbody>{body}</tbody></table>")
+
+
+@pytest.mark.parametrize(
+    ("language", "units", "chain", "cassette"),
+    [
+        ("en", "km", ("May 3, 2025", "1,234.5 km"), ("Since beginning", "14,018.4 km")),
+        ("en", "mi", ("May 3, 2025", "767.1 mi"), ("Since beginning", "8,710.6 mi")),
+        ("de", "km", ("3. Mai 2025", "1.234,5 km"), ("Seit Beginn", "14.018,4 km")),
+        ("de", "mi", ("3. Mai 2025", "767,1 mi"), ("Seit Beginn", "8.710,6 mi")),
+        ("fr", "km", ("3 mai 2025", "1 234,5 km"), ("Depuis le début", "14 018,4 km")),
+        ("fr", "mi", ("3 mai 2025", "767,1 mi"), ("Depuis le début", "8 710,6 mi")),
+    ],
+)
+def test_components_come_in_the_words_of_the_page(language, units, chain, cassette):
+    names = ("type", "brand", "model", "added", "removed", "distance")
+    first, second, *_ = components(BIKE, language, units)
+    assert tuple(first[name] for name in names) == (
+        "Chain", "Shimano", "CN-HG601", chain[0], "", chain[1],
+    )  # fmt: skip
+    assert tuple(second[name] for name in names) == (
+        "Cassette", "Shimano", "CS-R7000", cassette[0], "", cassette[1],
+    )  # fmt: skip
+    assert first.keys() == second.keys() == {*names, "distance_m"}
+
+
+@pytest.mark.parametrize("units", METRES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_component_comes_with_its_metres(language, units):
+    found = components(BIKE, language, units)
+    assert [(one["type"], one["brand"], one["model"]) for one in found] == [
+        (one.type, one.brand, one.model) for one in BIKE.components
+    ]
+    for one, truth in zip(found, BIKE.components, strict=True):
+        # the page rounds to a tenth of its unit
+        assert one["distance_m"] == pytest.approx(truth.distance, abs=METRES[units] / 20 + 0.1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_removed_component_says_when(language):
+    removed = components(BIKE, language)[2]["removed"]
+    assert removed == components(BIKE, language)[0]["added"] != ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_bike_may_have_no_components(language):
+    assert components(Bike("b1", "Bare"), language) == []
+
+
+def test_a_bike_may_have_many_components():
+    parts = [Component(n, "Tube", added=date(2026, 1, 1), distance=n) for n in range(200)]
+    assert len(components(Bike("b1", "Flat", components=parts))) == 200
+
+
+def test_only_the_table_with_a_head_counts():
+    before = "<table><tbody><tr><td>Weight:</td><td>8.4 kg</td></tr></tbody></table>"
+    html = page(before + bike_body(BIKE, "en", "km"))
+    assert len(pages.parse_components(html)) == 4
+
+
+def test_white_space_and_marks_are_read_as_text():
+    row = ("\n  Chain\n", "<b>KMC</b> &amp; Co", "X11 &lt;EL&gt;", "", "", " 1,234.5\n km ", "x")
+    assert pages.parse_components(table(row)) == [
+        {
+            "type": "Chain",
+            "brand": "KMC & Co",
+            "model": "X11 <EL>",
+            "added": "",
+            "removed": "",
+            "distance": "1,234.5 km",
+            "distance_m": 1_234_500.0,
+        }
+    ]
+
+
+def test_without_the_pages_language_a_number_may_be_unsure():
+    row = ("Chain", "", "", "", "", "1,234 km")
+    html = table(row)
+    assert pages.parse_components(html)[0]["distance_m"] == 1_234_000.0
+    bare = html.replace(" lang='en'", "")
+    assert "distance_m" not in pages.parse_components(bare)[0]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(page(""), id="no table"),
+        pytest.param(page("<div id='root' data-react-props='{}'></div>"), id="made in the browser"),
+        pytest.param(page("<table><tbody><tr><td>x</td></tr></tbody></table>"), id="no head"),
+        pytest.param(page("<table><thead><tr><th>x</th></tr></thead></table>"), id="no body"),
+        pytest.param(table(), id="no rows"),
+        pytest.param(table(("Chain", "KMC")), id="two columns"),
+        pytest.param(table(("a", "b", "c", "d", "e")), id="a column less"),
+        pytest.param(table(("a", "b", "c", "d", "e", "1 km"), ("a", "b")), id="a row of its own"),
+        pytest.param("<html><body><![n", id="no HTML"),
+        pytest.param(page("<![if lt IE 9]><table><![endif"), id="a comment that is none"),
+    ],
+)
+def test_a_changed_page_is_named_and_gives_no_components(html):
+    with pytest.raises(errors.PageChanged, match="the bike's page"):
+        pages.parse_components(html)
+
+
+TAGS = [f"<{slash}{tag}>" for slash in ("", "/") for tag in ("table", "thead", "tbody", "tr", "td")]
+
+
+@given(mixed(*TAGS, "<html lang=de>", "<!", "<![", "<?", "&#", "1.5 km", "x", "<!--", "-->", '"'))
+def test_any_page_has_components_or_has_changed(html):
+    try:
+        found = pages.parse_components(html)
+    except errors.PageChanged:
+        return
+    assert all({"type", "distance"} <= one.keys() for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "metres"),
+    [
+        ("0.0 km", "en", 0.0),
+        ("88.0 km", "en", 88_000.0),
+        ("88,0 km", "de", 88_000.0),
+        ("1,234.5 km", "en", 1_234_500.0),
+        ("1.234,5 km", "de", 1_234_500.0),
+        ("1\u202f234,5\u00a0km", "fr", 1_234_500.0),
+        ("1\u00a0234,5 km", "fr", 1_234_500.0),
+        ("1'234.5 km", "de", 1_234_500.0),
+        ("1\u2019234.5 km", "it", 1_234_500.0),
+        ("31,002.8 km", "en", 31_002_800.0),
+        ("1,234,567.8 km", "en", 1_234_567_800.0),
+        ("1.234.567 km", "xx", 1_234_567_000.0),
+        ("1 234 567 km", "xx", 1_234_567_000.0),
+        ("12 km", "xx", 12_000.0),
+        ("12km", "en", 12_000.0),
+        (" 12 km ", "en", 12_000.0),
+        ("8,710.6 mi", "en", 14_018_351.8),
+        ("1 mi", "en", 1_609.3),
+        # one mark and three digits: the language knows
+        ("1,234 km", "en", 1_234_000.0),
+        ("1.234 km", "en", 1_234.0),
+        ("1.234 km", "de", 1_234_000.0),
+        ("1,234 km", "fr", 1_234.0),
+        # two marks, or not three digits: they tell by themselves
+        ("1.234,5 km", "en", 1_234_500.0),
+        ("1,234.5 km", "xx", 1_234_500.0),
+        ("12,5 km", "en", 12_500.0),
+    ],
+)
+def test_a_distance_is_told_in_metres(text, language, metres):
+    assert pages.parse_distance(text, language) == metres
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "xx", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "km", "12", "12 m", "12 lbs", "12 KM/H", "12 km 5", "-12 km", "~12 km", "1e5 km",
+        "12 км", "12 公里", "zwölf km", ". km", ",5 km",
+        "1,2.3 km", "1.2,3 km", "1.234.5 km", "1,234,5 km", "1,23,456.7 km", "1.234.567,8,9 km",
+        "1,2,3.4.5 km", "12.34.56 km", "1 2 km", "1 23 km", "12 5,0 km", "1234,567.8 km",
+        "5. km", "5, km", "1,234. km", "1..5 km", "1'2 km", "9" * 400 + " km",
+    ],
+)  # fmt: skip
+def test_an_ambiguous_distance_is_not_told_in_metres(text, language):
+    assert pages.parse_distance(text, language) is None
+
+
+@pytest.mark.parametrize("text", ["1,234 km", "1.234 km", "14.018 km"])
+def test_a_lone_mark_in_an_unknown_language_is_unsure(text):
+    assert pages.parse_distance(text, "xx") is None
+
+
+@given(mixed("1", "23", "456", ",", ".", " ", "'", "\u202f", "km", "mi", "-"), st.text(max_size=2))
+def test_any_text_is_metres_or_unsure(text, language):
+    metres = pages.parse_distance(text, language)
+    assert metres is None or 0 <= metres < float("inf")
+
+
+@given(st.integers(0, 10**8), st.sampled_from(sorted(LANGUAGES)), st.sampled_from(sorted(METRES)))
+def test_every_distance_that_a_page_shows_is_understood(tenths, language, units):
+    truth = tenths / 10 * METRES[units]
+    bike = Bike("b1", "B", components=[Component(1, "Chain", distance=truth)])
+    (found,) = components(bike, language, units)
+    assert found["distance_m"] == pytest.approx(truth, abs=METRES[units] / 10)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
+from strava_backup.demo.photos import PLACEHOLDER
 from strava_backup.strava import records
 
 START = "2026-05-06T07:08:09Z"
@@ -127,3 +128,186 @@ def test_the_sample_account_is_told_right():
     for one in Account.sample().activities:
         reason = records.reason_for_no_original(one.summary())
         assert (reason is None) == (one.original is not None)
+
+
+# Photos
+
+ADDRESS = "https://dgtzuqphqg23d.cloudfront.net/a-1536x2048.jpg"
+
+
+def photo(**fields):
+    return records.parse_photo(7, {"unique_id": "6D1E-DE55", **fields})
+
+
+def test_every_photo_of_a_sample_account_has_its_id_and_its_largest_picture():
+    for one in Account.sample().activities:
+        for shown, record in zip(one.photos, one.photo_records(5000), strict=True):
+            parsed = records.parse_photo(one.id, record)
+            assert parsed == (one.id, shown.unique_id, shown.address(), "", record)
+
+
+def test_what_stands_in_place_of_a_photo_has_no_picture():
+    account = Account.sample(problems=True)
+    (placeholder,) = account.activity(14_000_000_008).photo_records(5000)
+    parsed = records.parse_photo(14_000_000_008, placeholder)
+    assert (parsed.url, parsed.why_not) == (None, "placeholder")
+    assert parsed.id == placeholder["unique_id"]
+    (instagram,) = account.activity(1_000_002).photo_records(5000)
+    parsed = records.parse_photo(1_000_002, instagram)
+    assert (parsed.url, parsed.why_not) == (None, "no address")
+    assert parsed.id == str(instagram["id"])
+
+
+@pytest.mark.parametrize(
+    ("urls", "url"),
+    [
+        ({"5000": ADDRESS}, ADDRESS),
+        ({"0": ADDRESS}, ADDRESS),
+        ({"100": "https://a", "600": ADDRESS}, ADDRESS),
+        # numbers, not texts
+        ({"1000": ADDRESS, "600": "https://a"}, ADDRESS),
+        ({"large": "https://a", "100": ADDRESS}, ADDRESS),
+        ({"600": None, "100": ADDRESS}, ADDRESS),
+        ({"600": "", "100": ADDRESS}, ADDRESS),
+        ({"large": ADDRESS}, None),
+        ({"600": 7}, None),
+        ({"-1": ADDRESS}, None),
+        ({}, None),
+        (None, None),
+        ([ADDRESS], None),
+        (ADDRESS, None),
+    ],
+)
+def test_of_all_addresses_the_largest_counts(urls, url):
+    parsed = photo(urls=urls)
+    assert parsed.url == url
+    assert parsed.why_not == ("" if url else "no address")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        PLACEHOLDER,
+        "https://d3nn82uaxijpm6.cloudfront.net/a.jpg",
+        "https://example.cloudfront.net/placeholder-photo@2x.png",
+    ],
+)
+def test_a_placeholder_is_no_picture(url):
+    assert photo(urls={"5000": url})[2:4] == (None, "placeholder")
+
+
+@pytest.mark.parametrize(
+    ("ids", "photo_id"),
+    [
+        ({"unique_id": "6D1E-DE55", "id": 7, "uid": "x"}, "6D1E-DE55"),
+        ({"unique_id": None, "id": 19219017, "uid": "x"}, "19219017"),
+        ({"unique_id": "", "id": None, "uid": "19_7"}, "19_7"),
+        ({"id": "x" * 64}, "x" * 64),
+    ],
+)
+def test_a_photo_is_known_by_the_first_id_that_it_has(ids, photo_id):
+    assert records.parse_photo(7, ids).id == photo_id
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"unique_id": None},
+        {"unique_id": "../../etc/passwd"},
+        {"unique_id": "a.b"},
+        {"unique_id": "a/b"},
+        {"unique_id": "a\n"},
+        {"unique_id": "\u00e9"},
+        {"unique_id": "x" * 65},
+        {"unique_id": ["a"]},
+        {"id": 0},
+        {"id": 7.5},
+        None,
+        "photo",
+        [],
+    ],
+)
+def test_an_entry_without_sound_id_is_no_photo(record):
+    with pytest.raises(errors.ItemError, match="no photo id") as caught:
+        records.parse_photo(7, record)
+    assert type(caught.value) is errors.ItemError
+
+
+@given(
+    JSON
+    | st.fixed_dictionaries(
+        {"unique_id": JSON | st.just("6D1E")},
+        optional={"urls": JSON | st.dictionaries(st.from_regex(r"-?[0-9]{1,5}"), JSON)},
+    )
+)
+def test_any_entry_is_a_photo_or_an_item_error(record):
+    try:
+        parsed = records.parse_photo(7, record)
+    except errors.ItemError:
+        return
+    assert parsed.record is record
+    assert (parsed.url is None) == bool(parsed.why_not)
+    assert parsed.url is None or isinstance(parsed.url, str)
+
+
+# Gear
+
+
+def test_gear_is_found_by_its_id():
+    account = Account.sample()
+    gear = [one.summary("km") for one in account.gear.values()]
+    athlete = {"id": 7, "bikes": gear[:3], "shoes": gear[3:]}
+    assert records.gear_of_athlete(athlete) == {one["id"]: one for one in gear}
+
+
+@pytest.mark.parametrize(
+    ("athlete", "gear"),
+    [
+        ({"id": 7}, None),
+        ({"bikes": [], "shoes": []}, {}),
+        ({"bikes": None, "shoes": None}, {}),
+        ({"bikes": [{"id": "b1"}]}, {"b1": {"id": "b1"}}),
+        ({"shoes": [{"id": "g1"}]}, {"g1": {"id": "g1"}}),
+        ({"bikes": [None, "b1", {}, {"id": None}, {"id": 1}, {"id": "../b1"}], "shoes": []}, {}),
+        ({"bikes": {"id": "b1"}, "shoes": 7}, {}),
+    ],
+)
+def test_only_an_athlete_without_both_lists_hides_the_gear(athlete, gear):
+    assert records.gear_of_athlete(athlete) == gear
+
+
+@given(st.dictionaries(st.sampled_from(["bikes", "shoes", "id"]), JSON))
+def test_any_athlete_has_gear_or_hides_it(athlete):
+    gear = records.gear_of_athlete(athlete)
+    assert (gear is None) == (not {"bikes", "shoes"} & athlete.keys())
+    assert all(records.is_gear_id(gear_id) for gear_id in gear or ())
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ("b9000001", True),
+        ("g1", True),
+        ("g" + "1" * 20, True),
+        ("", False),
+        ("b", False),
+        ("9000001", False),
+        ("b1/../../x", False),
+        ("b1\n", False),
+        ("b\u0661", False),
+        ("B1", False),
+        ("none", False),
+        (None, False),
+        (7, False),
+        (["b1"], False),
+    ],
+)
+def test_a_gear_id_is_a_letter_and_a_number(value, is_one):
+    assert records.is_gear_id(value) is is_one
+
+
+def test_all_gear_of_a_sample_account_has_ids():
+    account = Account.sample()
+    used = {one.detail["gear_id"] for one in account.activities} - {None}
+    assert all(records.is_gear_id(gear_id) for gear_id in {*used, *account.gear})

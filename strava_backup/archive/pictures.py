@@ -90,8 +90,7 @@ def _has_webp_end(content: mmap.mmap, size: int) -> bool:
 
 
 def _has_heic_end(content: mmap.mmap, size: int) -> bool:
-    """Whether the boxes of ISO/IEC 14496-12 fit into the file, one behind the other, data included.
-    """
+    """Whether the boxes of ISO/IEC 14496-12, data included, fit into the file one by one."""
     at, has_data = 0, False
     while at + 8 <= size:
         length, kind = struct.unpack(">I4s", content[at : at + 8])

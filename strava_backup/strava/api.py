@@ -142,7 +142,7 @@ class ApiSource:
 
         The path is not documented; 5000 pixels bring the largest picture there is
         (https://github.com/stravalib/stravalib/issues/94). Pages are asked for until the listed
-        count is reached or one brings nothing new. Raises Refused, Unreachable and the fatal errors.
+        count is reached or one brings nothing new. Raises as `fetch_activity`.
         """
         entries: list[Any] = []
         expected = activity.record.get("total_photo_count") or 0

@@ -8,10 +8,13 @@ from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from strava_backup import errors
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
 
 _LANGUAGE = r"(?:/[a-z]{2}(?:-[A-Za-z]{2,4})?)?"
 _LOGIN_PATH = re.compile(_LANGUAGE + r"/(?:login|session/new|register)(?:/.*)?")
@@ -30,6 +33,8 @@ _WRONG_PASSWORD_MARKS = ("did not match", "incorrect", "invalid")
 
 _COMPONENT_FIELDS = ("type", "brand", "model", "added", "removed", "distance")
 _DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*?)\s*(?P<unit>km|mi)")
+# Its thousands are set apart by an underscore, or not at all.
+_SURE_NUMBER = re.compile(r"(?:[0-9]{1,9}|[0-9]{1,3}(?:_[0-9]{3}){1,2})(?:\.[0-9]{1,3})?")
 _METRES = {"km": 1000.0, "mi": 1609.344}
 _DECIMAL_MARKS = {"en": ".", "de": ",", "fr": ","}
 
@@ -78,9 +83,7 @@ def csrf_fields(html: str) -> dict[str, str]:
     `<meta name="csrf-param" content="authenticity_token">` and `csrf-token`, as Rails makes them
     (https://github.com/pR0Ps/stravaweblib).
     """
-    from bs4 import BeautifulSoup
-
-    soup = BeautifulSoup(html, "html.parser")
+    soup = _parse(html)
     param = soup.find("meta", attrs={"name": "csrf-param"})
     token = soup.find("meta", attrs={"name": "csrf-token"})
     if param is None or token is None:
@@ -119,14 +122,14 @@ def parse_components(html: str) -> list[dict[str, Any]]:
     only where unit and number are sure. Raises PageChanged where the table is not as known
     (https://github.com/pR0Ps/stravaweblib, `get_bike_components`).
     """
-    from bs4 import BeautifulSoup
-
-    soup = BeautifulSoup(html, "html.parser")
+    soup = _parse(html)
     table = next((table for table in soup.find_all("table") if table.find("thead")), None)
     if table is None or table.tbody is None:
         raise errors.PageChanged("the bike's page shows no table of components")
     language = str(soup.html.get("lang") or "")[:2].lower() if soup.html else ""
     rows = [_cell_texts(row) for row in table.tbody.find_all("tr")]
+    if not rows:
+        raise errors.PageChanged("the bike's page shows an empty table of components")
     # "No active components", in whatever language, is a row of one cell.
     return [_component(cells, language) for cells in rows if len(cells) > 1]
 
@@ -140,14 +143,15 @@ def parse_distance(text: str, language: str) -> float | None:
     match = _DISTANCE.fullmatch(text.strip())
     if match is None:
         return None
-    number = re.sub(r"[\s'\u2019]", "", match["number"])
+    number = re.sub(r"[\s'\u2019]", "_", match["number"])
     decimal = _decimal_mark(number, language)
     if decimal is None:
         return None
     thousands = "," if decimal == "." else "."
-    return round(
-        float(number.replace(thousands, "").replace(decimal, ".")) * _METRES[match["unit"]], 1
-    )
+    plain = number.replace(thousands, "_").replace(decimal, ".")
+    if not _SURE_NUMBER.fullmatch(plain):
+        return None
+    return round(float(plain.replace("_", "")) * _METRES[match["unit"]], 1)
 
 
 def _decimal_mark(number: str, language: str) -> str | None:
@@ -163,6 +167,17 @@ def _decimal_mark(number: str, language: str) -> str | None:
     if len(number.rpartition(mark)[2]) != 3:
         return mark
     return _DECIMAL_MARKS.get(language)
+
+
+def _parse(html: str) -> BeautifulSoup:
+    """The page; an empty one where Python's own parser gives up."""
+    from bs4 import BeautifulSoup
+    from bs4.builder import ParserRejectedMarkup
+
+    try:
+        return BeautifulSoup(html, "html.parser")
+    except ParserRejectedMarkup:
+        return BeautifulSoup("", "html.parser")
 
 
 def _cell_texts(row: Any) -> list[str]:

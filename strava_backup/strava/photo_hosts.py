@@ -13,7 +13,9 @@ import requests
 from strava_backup import errors
 from strava_backup.strava import transport
 
-_HOST = re.compile(r"(?:[a-z0-9-]+\.)+(?:cloudfront\.net|strava\.com)")
+_HOST = re.compile(r"(?:[a-z0-9-]{1,63}\.)+(?:cloudfront\.net|strava\.com)")
+# What requests and urllib do not read alike, so that one would trust a host and the other ask it.
+_AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]|//[^/?#]*@")
 
 
 class PhotoHosts:
@@ -55,6 +57,8 @@ def _trusted_host(url: str) -> str:
         port = parts.port
     except ValueError:
         raise errors.ItemError("its address is not one", why="no address") from None
+    if _AMBIGUOUS.search(url):
+        raise errors.ItemError("its address is not one", why="no address")
     if parts.scheme != "https" or port not in (None, 443):
         raise errors.ItemError(f"its address on {host} is not https", why="not https")
     if not _HOST.fullmatch(host):

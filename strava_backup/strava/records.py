@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from strava_backup import errors
 
@@ -197,7 +197,7 @@ def gear_of_athlete(athlete: Record) -> dict[str, Record] | None:
     return {one["id"]: one for one in gear if isinstance(one, dict) and is_gear_id(one.get("id"))}
 
 
-def is_gear_id(value: Any) -> bool:
+def is_gear_id(value: Any) -> TypeGuard[str]:
     """Whether this is a gear id: `b` for bikes, `g` for the rest, and a number."""
     return isinstance(value, str) and _GEAR_ID.fullmatch(value) is not None
 

@@ -118,22 +118,28 @@ def read_chunks(response: requests.Response) -> Iterator[bytes]:
 
     The length is checked here as well as below: urllib3 1.26 takes a body cut short for whole.
     """
-    announced = response.headers.get("Content-Length")
+    header = response.headers.get("Content-Length") or ""
+    announced = int(header) if header.isdecimal() else None
     size = 0
+    _refuse_too_large(announced or 0)
     try:
         for chunk in response.iter_content(_CHUNK):
             size += len(chunk)
-            if size > _LARGEST_BODY:
-                raise errors.ItemError("it is larger than 2 GiB", why="too large")
+            _refuse_too_large(size)
             yield chunk
     except (requests.RequestException, OSError) as error:
         raise errors.CutShort("the connection broke in the middle", why="cut short") from error
     # What came over the wire, before any decoding of it.
     seen = response.raw.tell()
-    if announced is not None and announced.isdecimal() and seen != int(announced):
+    if announced is not None and seen != announced:
         raise errors.CutShort(
             f"the connection ended after {seen} of {announced} bytes", why="cut short"
         )
+
+
+def _refuse_too_large(size: int) -> None:
+    if size > _LARGEST_BODY:
+        raise errors.ItemError("it is larger than 2 GiB", why="too large")
 
 
 def describe(error: Exception) -> str:

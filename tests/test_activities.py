@@ -1,0 +1,284 @@
+"""What runs make of one activity's items, seen from the archive and from the requests made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from strava_backup.demo.activity import Activity
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.photos import photo_of
+from strava_backup.demo.samples import fit_activity, json_activity
+from tests import truth
+from tests.conftest import DAY, NOW, Rig
+
+FIT, JSON, NO_GPX = 3, 2, 1
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    """Three activities: a FIT with two photos, a JSON, and a JSON of which Strava makes no GPX."""
+    rig = make_rig(0)
+    rig.account.gear.clear()
+    ride = fit_activity(FIT, NOW.replace(day=20), "Ride")
+    ride.photos += [photo_of(ride.detail, 1), photo_of(ride.detail, 2)]
+    rig.account.add(ride)
+    rig.account.add(json_activity(JSON, NOW.replace(day=19), "First phone"))
+    rig.account.add(json_activity(NO_GPX, NOW.replace(day=18), "No signal", with_gpx=False))
+    return rig
+
+
+def activity(rig: Rig, activity_id: int) -> Activity:
+    found = rig.account.activity(activity_id)
+    assert found
+    return found
+
+
+def asked(rig: Rig, activity_id: int) -> list[str]:
+    """The kinds of the last run's requests for one activity and its pictures."""
+    names = {activity_id, *(photo.unique_id for photo in activity(rig, activity_id).photos)}
+    kinds = ("original", "gpx", "detail", "photos", "photo")
+    return [one.kind for one in rig.account.requests if one.kind in kinds and one.id in names]
+
+
+def record(rig: Rig, activity_id: int) -> dict[str, Any]:
+    path = f"{truth.stem(activity(rig, activity_id))}.meta.json"
+    found: dict[str, Any] = json.loads(rig.files()[path])
+    return found
+
+
+def ours(rig: Rig, activity_id: int) -> dict[str, Any]:
+    return truth.ours(rig.files(), activity(rig, activity_id))
+
+
+def history(rig: Rig) -> list[str]:
+    return [path for path in rig.files() if path.startswith("history/")]
+
+
+# In which order
+
+
+def test_the_items_of_an_activity_come_in_the_order_of_their_worth(rig: Rig) -> None:
+    assert rig.run().exit_code == 0
+    assert asked(rig, FIT) == ["original", "photos", "photo", "photo", "detail"]
+    assert asked(rig, JSON) == ["original", "gpx", "detail"]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_the_newest_activity_comes_first(rig: Rig) -> None:
+    rig.run()
+    details = [one.id for one in rig.account.requests if one.kind == "detail"]
+    assert details == [FIT, JSON, NO_GPX]
+
+
+def test_what_was_fetched_is_told_in_a_line_an_activity(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="strava_backup")
+    rig.run()
+    lines = [
+        one.getMessage() for one in caplog.records if one.getMessage().startswith("2026-11-20")
+    ]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"2026-11-20 {FIT} Ride: .fit ")
+    assert "metadata" in lines[0]
+    assert "photo" in lines[0]
+
+
+# What was fetched
+
+
+def test_a_record_is_the_detail_and_tells_of_all_items(rig: Rig) -> None:
+    rig.run()
+    ride = activity(rig, FIT)
+    kept = record(rig, FIT)
+    noted = kept.pop("strava_backup")
+    assert kept == ride.detail
+    assert noted["original"] == {"name": "Ride.fit", "saved_at": "2026-11-22T10:00:00Z"}
+    assert noted["photos"] == {"count": 2}
+    assert noted["listed"]["api"]["total_photo_count"] == 2
+    assert noted["source"] == "api"
+    assert history(rig) == []
+
+
+@pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
+@pytest.mark.parametrize("kind", ["original", "detail", "photos"])
+def test_an_item_that_fails_keeps_no_other_back_and_is_all_that_the_next_run_asks_for(
+    rig: Rig, kind: str, what: str
+) -> None:
+    rig.account.faults.append(Fault(kind, what, id=FIT))
+    report = rig.run()
+    assert report.exit_code == 3
+    (failure,) = report.failures
+    assert failure.what.startswith(f"activity {FIT} Ride, ")
+    expected = {"original", "photos", "photo", "detail"} - (
+        {"photo"} if kind == "photos" else set()
+    )
+    assert set(asked(rig, FIT)) == expected
+
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    assert asked(rig, FIT) == ([kind, "photo", "photo"] if kind == "photos" else [kind])
+    truth.assert_complete(rig.account, rig.files())
+    assert "refused" not in ours(rig, FIT)
+
+
+@pytest.mark.parametrize("detail", [{"id": JSON}, {}, [], None, {"id": str(FIT)}])
+def test_a_detail_of_something_else_is_not_taken(rig: Rig, detail: Any) -> None:
+    rig.account.faults.append(
+        Fault("detail", "other-body", id=FIT, body=json.dumps(detail).encode())
+    )
+    assert rig.run().exit_code == 3
+    assert record(rig, FIT)["resource_state"] == 2
+    assert record(rig, FIT)["id"] == FIT
+
+
+def test_items_given_up_are_each_asked_for_again_with_full_only(rig: Rig) -> None:
+    for kind in ("original", "detail", "photos"):
+        rig.account.faults.append(Fault(kind, "404", id=FIT))
+    for _ in range(3):
+        report = rig.run()
+        rig.clock.now += DAY
+    assert report.exit_code == 0
+    assert len(report.given_up) == 3
+    rig.run()
+    assert asked(rig, FIT) == []
+    rig.account.faults.clear()
+    assert rig.run(full=True).exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+# A GPX beside a JSON original
+
+
+def test_a_json_original_gets_its_gpx_at_once(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig, JSON)
+    assert rig.files()[f"{truth.stem(one)}.json"] == one.original
+    assert rig.files()[f"{truth.stem(one)}.gpx"] == one.gpx
+
+
+def test_that_strava_makes_no_gpx_is_no_failure_and_asked_again_with_full_only(rig: Rig) -> None:
+    assert rig.run().exit_code == 0
+    assert ours(rig, NO_GPX)["original"]["no_gpx"] == "redirect to the dashboard"
+    assert rig.run().exit_code == 0
+    assert asked(rig, NO_GPX) == []
+    activity(rig, NO_GPX).gpx = activity(rig, JSON).gpx
+    assert rig.run(full=True).exit_code == 0
+    assert asked(rig, NO_GPX) == ["gpx", "detail"]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_another_file_in_place_of_the_gpx_is_not_taken(rig: Rig) -> None:
+    one = activity(rig, JSON)
+    truth_gpx, one.gpx = one.gpx, activity(rig, FIT).original
+    report = rig.run()
+    assert report.exit_code == 3
+    assert "in place of .gpx" in report.failures[0].why
+    assert not [path for path in rig.files() if path.endswith((f"{JSON}.gpx", f"{JSON}.fit"))]
+    one.gpx = truth_gpx
+    assert rig.run().exit_code == 0
+    assert asked(rig, JSON) == ["gpx"]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_gpx_that_is_blocked_is_a_failure_and_given_up_after_three_days(rig: Rig) -> None:
+    rig.account.faults.append(Fault("gpx", "403", id=JSON))
+    codes = []
+    for _ in range(4):
+        codes.append(rig.run().exit_code)
+        rig.clock.now += DAY
+    assert codes == [3, 3, 0, 0]
+    assert asked(rig, JSON) == []
+    assert "no_gpx" not in ours(rig, JSON)["original"]
+    rig.account.faults.clear()
+    rig.run(full=True)
+    truth.assert_complete(rig.account, rig.files())
+    assert "refused" not in ours(rig, JSON)
+
+
+# Changes
+
+
+def test_an_activity_that_is_moved_keeps_the_name_of_its_files(rig: Rig) -> None:
+    rig.run()
+    before = truth.originals(rig.files())
+    stem = truth.stem(activity(rig, FIT))
+    rig.account.edit(
+        FIT, start_date="2026-11-19T12:00:00Z", start_date_local="2026-11-19T13:00:00Z"
+    )
+    assert rig.run().exit_code == 0
+    assert asked(rig, FIT) == ["detail"]
+    assert truth.originals(rig.files()) == before
+    moved = json.loads(rig.files()[f"{stem}.meta.json"])
+    assert moved["start_date"] == "2026-11-19T12:00:00Z"
+    assert len(history(rig)) == 1
+
+
+def test_what_others_do_makes_no_history_even_with_full(rig: Rig) -> None:
+    rig.run()
+    rig.account.edit(FIT, kudos_count=12, comment_count=3, has_kudoed=True, segment_efforts=[])
+    rig.account.edit(FIT, best_efforts=[{"pr_rank": 2}])
+    assert rig.run(full=True).exit_code == 0
+    assert record(rig, FIT)["kudos_count"] == 12
+    assert history(rig) == []
+
+
+def test_an_edit_that_only_the_detail_tells_comes_with_full_and_makes_history(rig: Rig) -> None:
+    rig.run()
+    rig.account.edit(FIT, description="Two coffees")
+    rig.run()
+    assert "detail" not in rig.asked
+    rig.account.edit(FIT, perceived_exertion=7, calories=1.0)
+    rig.run(full=True)
+    assert record(rig, FIT)["description"] == "Two coffees"
+    assert len(history(rig)) == 1
+
+
+def test_an_edit_keeps_what_is_noted_of_original_and_photos(rig: Rig) -> None:
+    rig.run()
+    before = ours(rig, FIT)
+    rig.account.edit(FIT, name="Better", sport_type="GravelRide")
+    assert rig.run().exit_code == 0
+    assert asked(rig, FIT) == ["detail"]
+    after = ours(rig, FIT)
+    assert (after["original"], after["photos"]) == (before["original"], before["photos"])
+    assert after["listed"]["api"]["sport_type"] == "GravelRide"
+
+
+# What is not asked for
+
+
+def test_without_a_user_section_everything_but_originals_comes(rig: Rig) -> None:
+    user = rig.config.user
+    rig.config = replace(rig.config, user=None)
+    assert rig.run().exit_code == 0
+    assert asked(rig, FIT) == ["photos", "photo", "photo", "detail"]
+    rig.config = replace(rig.config, user=user)
+    assert rig.run().exit_code == 0
+    assert asked(rig, FIT) == ["original"]
+    assert asked(rig, JSON) == ["original", "gpx"]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_original_that_vanished_from_the_archive_is_fetched_again(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig, FIT)
+    (rig.root / f"{truth.stem(one)}.fit").unlink()
+    assert rig.run().exit_code == 0
+    assert asked(rig, FIT) == ["original"]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_metadata_that_vanished_from_the_archive_is_fetched_again(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig, FIT)
+    (rig.root / f"{truth.stem(one)}.meta.json").unlink()
+    assert rig.run().exit_code == 0
+    # its pictures are held
+    assert asked(rig, FIT) == ["photos", "detail"]
+    assert record(rig, FIT)["name"] == "Ride"

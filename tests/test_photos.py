@@ -1,0 +1,519 @@
+"""What runs make of photos, seen from the archive and from the requests that were made."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from strava_backup.demo.account import Account
+from strava_backup.demo.activity import Activity
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.photos import Photo, photo_of
+from tests import truth
+from tests.conftest import DAY, Rig
+
+RIDE = 16_600_000_000  # has three photos
+RUN = 15_210_998_871  # one of its photos is a video
+GYM = 13_000_000_001  # has no original, and yet a photo
+
+
+@pytest.fixture
+def rig(rig: Rig) -> Rig:
+    """The sample account, but of the activities without photos only one is left, and no gear."""
+    bare = [one for one in rig.account.activities if not one.photos]
+    for one in bare[1:]:
+        rig.account.remove(one.id)
+    rig.account.gear.clear()
+    for one in rig.account.activities:
+        rig.account.edit(one.id, gear_id=None)
+    return rig
+
+
+def activity(rig: Rig, activity_id: int = RIDE) -> Activity:
+    found = rig.account.activity(activity_id)
+    assert found
+    return found
+
+
+def asked_for(rig: Rig, kind: str) -> list[Any]:
+    """Whose photo lists (`photos`), or which pictures (`photo`), the last run asked for."""
+    return [request.id for request in rig.account.requests if request.kind == kind]
+
+
+def record(rig: Rig, one: Activity, photo: Photo) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(rig.files()[f"{truth.photo_stem(one, photo)}.meta.json"])
+    return found
+
+
+def without(rig: Rig, photo: Photo) -> dict[str, bytes]:
+    """All pictures of the account but this one."""
+    return {
+        path: content
+        for path, content in truth.expected_pictures(rig.account).items()
+        if photo.unique_id not in path
+    }
+
+
+def of_photos(rig: Rig) -> dict[str, bytes]:
+    return {path: data for path, data in rig.files().items() if path.startswith("photos/")}
+
+
+# What comes
+
+
+def test_photos_of_every_kind_are_saved_under_their_true_suffix(rig: Rig) -> None:
+    report = rig.run()
+    assert report.exit_code == 0
+    pictures = truth.pictures(rig.files())
+    assert pictures == truth.expected_pictures(rig.account)
+    assert {path.rpartition(".")[2] for path in pictures} == {"jpg", "png", "webp", "gif", "heic"}
+    assert truth.metadata(rig.files(), "photos") == truth.expected_photo_metadata(rig.account)
+    assert report.saved["photo"] == len(pictures)
+    # none of them is fetched twice for being odd, although all addresses end in .jpg
+    assert Counter(rig.asked)["photo"] == len(pictures)
+
+
+def test_metadata_says_where_a_photo_is_from_and_when_its_picture_was_saved(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig)
+    assert record(rig, one, one.photos[0])["strava_backup"] == {
+        "source": "api",
+        "fetched_at": "2026-11-22T10:00:00Z",
+        "picture": {"saved_at": "2026-11-22T10:00:00Z"},
+    }
+    assert truth.ours(rig.files(), one)["photos"] == {"count": 3}
+
+
+def test_of_a_video_the_poster_and_the_address_of_the_film_are_saved(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig, RUN)
+    (video,) = (photo for photo in one.photos if photo.kind == "video")
+    assert rig.files()[f"{truth.photo_stem(one, video)}.jpg"] == video.content
+    assert record(rig, one, video)["video_url"].endswith(".m3u8")
+    assert not [request for request in rig.account.requests if request.path.endswith(".m3u8")]
+
+
+def test_an_activity_without_original_may_have_photos(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig, GYM)
+    assert one.original is None
+    assert f"{truth.photo_stem(one, one.photos[0])}.jpg" in rig.files()
+
+
+def test_no_photo_list_is_asked_for_where_the_count_is_0(rig: Rig) -> None:
+    rig.run()
+    with_photos = [one.id for one in rig.account.activities if one.photos]
+    assert sorted(asked_for(rig, "photos")) == sorted(with_photos)
+
+
+def test_no_picture_is_asked_for_with_a_log_in(rig: Rig) -> None:
+    rig.run()
+    for request in rig.account.requests:
+        if request.kind == "photo":
+            assert not {"cookie", "authorization"} & request.headers.keys()
+    assert rig.account.leaks == []
+
+
+def test_photos_need_no_user_section(rig: Rig) -> None:
+    rig.config = replace(rig.config, user=None)
+    assert rig.run().exit_code == 0
+    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+
+
+# What is asked for again
+
+
+def test_a_second_run_asks_for_no_photo_list_and_no_picture(rig: Rig) -> None:
+    rig.run()
+    assert rig.run().exit_code == 0
+    assert not {"photos", "photo"} & set(rig.asked)
+
+
+def test_a_new_photo_is_all_that_a_later_run_fetches(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig)
+    new = photo_of(one.detail, 7, "webp")
+    one.photos.append(new)
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photos") == [RIDE]
+    assert asked_for(rig, "photo") == [new.unique_id]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_photo_that_is_deleted_on_strava_stays(rig: Rig) -> None:
+    rig.run()
+    before = of_photos(rig)
+    activity(rig).photos.pop()
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photos") == [RIDE]
+    assert asked_for(rig, "photo") == []
+    assert of_photos(rig).keys() == before.keys()
+    rig.run()
+    assert "photos" not in rig.asked
+
+
+def test_the_last_photo_that_is_deleted_on_strava_stays(rig: Rig) -> None:
+    rig.run()
+    before = of_photos(rig)
+    activity(rig, GYM).photos.clear()
+    assert rig.run().exit_code == 0
+    assert of_photos(rig) == before
+    rig.run(full=True)
+    assert GYM not in asked_for(rig, "photos")
+    assert of_photos(rig) == before
+
+
+def test_full_asks_for_every_photo_list_and_for_no_held_picture(rig: Rig) -> None:
+    rig.run()
+    before = of_photos(rig)
+    assert rig.run(full=True).exit_code == 0
+    assert len(asked_for(rig, "photos")) == len(
+        [one for one in rig.account.activities if one.photos]
+    )
+    assert asked_for(rig, "photo") == []
+    assert of_photos(rig) == before
+
+
+def test_a_changed_caption_comes_with_full_and_the_old_one_goes_to_history(rig: Rig) -> None:
+    rig.run()
+    one = activity(rig)
+    path = f"{truth.photo_stem(one, one.photos[1])}.meta.json"
+    before = rig.files()[path]
+    one.photos[1].caption = "On top"
+    rig.clock.now += DAY
+    rig.run(full=True)
+    after = rig.files()
+    assert json.loads(after[path])["caption"] == "On top"
+    history = {name: data for name, data in after.items() if name.startswith("history/photos")}
+    assert history == {f"history/{path}.2026-11-23T10-00-00Z.json": before}
+    # what is known of the picture is not forgotten
+    assert record(rig, one, one.photos[1])["strava_backup"]["picture"]
+
+
+def test_without_photos_none_is_asked_for_and_a_later_run_brings_them(rig: Rig) -> None:
+    assert rig.run(photos=False).exit_code == 0
+    assert not {"photos", "photo"} & set(rig.asked)
+    assert of_photos(rig) == {}
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_without_photos_not_even_a_picture_that_failed_is_asked_for(rig: Rig) -> None:
+    bad = activity(rig).photos[0]
+    rig.account.faults.append(Fault("photo", "404", id=bad.unique_id))
+    rig.run()
+    assert rig.run(photos=False).exit_code == 0
+    assert "photo" not in rig.asked
+    assert rig.run().exit_code == 3
+
+
+def test_a_picture_that_vanished_from_the_archive_is_fetched_without_asking_for_the_list(
+    rig: Rig,
+) -> None:
+    rig.run()
+    one = activity(rig)
+    (rig.root / f"{truth.photo_stem(one, one.photos[0])}.jpg").unlink()
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photos") == []
+    assert asked_for(rig, "photo") == [one.photos[0].unique_id]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_photo_held_in_other_letters_is_the_same_photo(rig: Rig) -> None:
+    rig.run()
+    for path in list((rig.root / "photos").iterdir()):
+        path.rename(path.with_name(path.name.lower()))
+    before = of_photos(rig)
+    assert rig.run(full=True).exit_code == 0
+    assert asked_for(rig, "photo") == []
+    assert of_photos(rig) == before
+
+
+# What fails
+
+
+def foreign(photo: Photo) -> None:
+    photo.url = "https://pictures.example.org/a.jpg"
+
+
+def not_https(photo: Photo) -> None:
+    photo.url = photo.address().replace("https://", "http://")
+
+
+def placeholder(photo: Photo) -> None:
+    photo.kind = "placeholder"
+
+
+def instagram(photo: Photo) -> None:
+    photo.url = ""
+
+
+SPOILT = [
+    *(pytest.param(what, id=what) for what in ("403", "404", "500", "html", "empty", "truncated")),
+    pytest.param(foreign, id="foreign host"),
+    pytest.param(not_https, id="not https"),
+    pytest.param(placeholder, id="placeholder"),
+    pytest.param(instagram, id="no address"),
+]
+
+
+def spoil(rig: Rig, photo: Photo, how: str | Callable[[Photo], None]) -> None:
+    if callable(how):
+        _ = photo.content
+        how(photo)
+    else:
+        rig.account.faults.append(Fault("photo", how, id=photo.unique_id))
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_picture_that_cannot_be_had_is_named_and_everything_else_is_saved(
+    rig: Rig, how: str | Callable[[Photo], None]
+) -> None:
+    one = activity(rig)
+    bad = one.photos[1]
+    spoil(rig, bad, how)
+
+    report = rig.run()
+
+    assert report.exit_code == 3
+    (failure,) = report.failures
+    assert str(RIDE) in failure.what
+    assert bad.unique_id in failure.what
+    files = rig.files()
+    assert truth.pictures(files) == without(rig, bad)
+    assert truth.metadata(files, "photos") == truth.expected_photo_metadata(rig.account)
+    assert truth.metadata(files, "activities") == truth.expected_activity_metadata(rig.account)
+    assert truth.originals(files) == truth.expected_originals(rig.account)
+    assert not [path for path in files if path.endswith(".part")]
+    # its list is whole all the same
+    assert truth.ours(files, one)["photos"] == {"count": 3}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_picture_is_not_to_be_had_after_three_days_and_asked_for_again_with_full_only(
+    rig: Rig, how: str | Callable[[Photo], None]
+) -> None:
+    one = activity(rig)
+    bad = one.photos[1]
+    spoil(rig, bad, how)
+    codes = []
+    for _ in range(4):
+        report = rig.run()
+        codes.append((report.exit_code, len(report.failures), len(report.given_up)))
+        rig.run()
+        assert "photos" not in rig.asked
+        rig.clock.now += DAY
+    assert codes == [(3, 1, 0), (3, 1, 0), (0, 0, 1), (0, 0, 0)]
+    rig.run()
+    assert "photo" not in rig.asked
+    (refusal,) = record(rig, one, bad)["strava_backup"]["refused"].values()
+    assert refusal["on"] == ["2026-11-22", "2026-11-23", "2026-11-24"]
+    assert refusal["why"]
+
+    rig.account.faults.clear()
+    bad.url, bad.kind = None, "jpg"
+    assert rig.run(full=True).exit_code == 0
+    assert asked_for(rig, "photo") == [bad.unique_id]
+    truth.assert_complete(rig.account, rig.files())
+    assert "refused" not in record(rig, one, bad)["strava_backup"]
+
+
+@pytest.mark.parametrize("what", ["403", "404", "500", "html", "empty", "dropped"])
+def test_a_picture_that_failed_is_fetched_by_the_next_run_without_asking_for_the_list(
+    rig: Rig, what: str
+) -> None:
+    one = activity(rig)
+    bad = one.photos[0]
+    rig.account.faults.append(Fault("photo", what, id=bad.unique_id))
+    assert rig.run().exit_code == 3
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photos") == []
+    assert asked_for(rig, "photo") == [bad.unique_id]
+    truth.assert_complete(rig.account, rig.files())
+    assert "refused" not in record(rig, one, bad)["strava_backup"]
+
+
+def test_a_picture_cut_short_once_is_fetched_again_at_once(rig: Rig) -> None:
+    bad = activity(rig).photos[0]
+    rig.account.faults.append(Fault("photo", "truncated", id=bad.unique_id, times=2))
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photo").count(bad.unique_id) == 3
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_picture_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig) -> None:
+    bad = activity(rig).photos[0]
+    rig.account.faults.append(Fault("photo", "truncated-unframed", id=bad.unique_id, times=1))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert "differently" in report.failures[0].why
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_odd_picture_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
+    one = activity(rig)
+    odd = one.photos[0]
+    half = odd.content[: len(odd.content) // 2]
+    rig.account.faults.append(Fault("photo", "other-body", id=odd.unique_id, body=half))
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photo").count(odd.unique_id) == 2
+    assert rig.files()[f"{truth.photo_stem(one, odd)}.jpg"] == half
+    picture = record(rig, one, odd)["strava_backup"]["picture"]
+    assert picture["odd"] == "the .jpg picture has no end"
+    rig.run()
+    assert "photo" not in rig.asked
+
+
+def test_a_host_that_cannot_be_reached_is_no_answer_and_never_the_last_word(rig: Rig) -> None:
+    one = activity(rig)
+    bad = one.photos[0]
+    rig.account.faults.append(Fault("photo", "dropped", id=bad.unique_id))
+    for _ in range(5):
+        assert rig.run().exit_code == 3
+        rig.clock.now += DAY
+    assert "refused" not in record(rig, one, bad)["strava_backup"]
+
+
+def test_three_pictures_in_a_row_that_cannot_be_reached_end_that_lane_only(rig: Rig) -> None:
+    rig.account.faults.append(Fault("photo", "500"))
+    report = rig.run()
+    assert report.exit_code == 5
+    assert len(report.failures) == 3
+    assert report.left["photo"] == len(truth.expected_pictures(rig.account)) - 3
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert truth.metadata(rig.files(), "photos") == truth.expected_photo_metadata(rig.account)
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    assert "photos" not in rig.asked
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_many_refused_pictures_end_no_lane(rig: Rig) -> None:
+    rig.account.faults.append(Fault("photo", "403"))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert len(report.failures) == len(truth.expected_pictures(rig.account))
+
+
+def test_what_stands_in_place_of_photos_is_kept_as_metadata(rig: Rig) -> None:
+    sample = Account.sample(rig.clock, problems=True)
+    rig.account.add(sample.activity(1_000_002))  # type: ignore[arg-type]
+    rig.account.add(sample.activity(14_000_000_008))  # type: ignore[arg-type]
+    report = rig.run()
+    assert report.exit_code == 3
+    assert sorted(failure.why for failure in report.failures) == [
+        "Strava gives no picture (no address)",
+        "Strava gives no picture (placeholder)",
+    ]
+    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+    (instagram,) = (
+        json.loads(data)
+        for path, data in of_photos(rig).items()
+        if path.startswith("photos/1000002")
+    )
+    assert instagram["ref"].startswith("http://instagram.com/")
+
+
+# Lists of photos
+
+
+@pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
+def test_a_photo_list_that_fails_is_named_and_asked_for_again(rig: Rig, what: str) -> None:
+    rig.account.faults.append(Fault("photos", what, id=RIDE))
+    report = rig.run()
+    assert report.exit_code == 3
+    (failure,) = report.failures
+    assert str(RIDE) in failure.what
+    assert "photo list" in failure.what
+    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
+        rig.account
+    )
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photos") == [RIDE]
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_refused_photo_list_is_not_to_be_had_after_three_days(rig: Rig) -> None:
+    rig.account.faults.append(Fault("photos", "404", id=RIDE))
+    codes = []
+    for _ in range(4):
+        codes.append(rig.run().exit_code)
+        rig.clock.now += DAY
+    assert codes == [3, 3, 0, 0]
+    assert "photos" not in rig.asked
+    rig.account.faults.clear()
+    rig.run(full=True)
+    truth.assert_complete(rig.account, rig.files())
+
+
+def list_of(rig: Rig, *entries: Any) -> None:
+    """Lay a photo list over that of the ride."""
+    rig.account.faults.append(
+        Fault("photos", "other-body", id=RIDE, body=json.dumps(entries).encode())
+    )
+
+
+@pytest.mark.parametrize("entry", [None, "photo", {}, {"urls": {}}, {"unique_id": "../../x"}])
+def test_an_entry_without_id_is_named_and_harms_no_other(rig: Rig, entry: Any) -> None:
+    list_of(rig, entry, *activity(rig).photo_records(5000))
+    report = rig.run()
+    assert report.exit_code == 3
+    (failure,) = report.failures
+    assert "photo list" in failure.what
+    assert "no photo id" in failure.why
+    truth.assert_complete(rig.account, rig.files())
+    # the list is asked for again until it can be read, and the pictures are not
+    assert rig.run().exit_code == 3
+    assert asked_for(rig, "photos") == [RIDE]
+    assert asked_for(rig, "photo") == []
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    rig.run()
+    assert "photos" not in rig.asked
+
+
+def test_a_photo_that_a_list_names_twice_is_fetched_once(rig: Rig) -> None:
+    first, *rest = activity(rig).photo_records(5000)
+    again = {**first, "unique_id": first["unique_id"].lower(), "cursor": "x"}
+    list_of(rig, first, *rest, again, {**first, "cursor": "y"})
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photo").count(first["unique_id"]) == 1
+    truth.assert_complete(rig.account, rig.files())
+    assert not [path for path in rig.files() if path.startswith("history/")]
+
+
+@pytest.mark.parametrize("urls", [None, [], "https://example.org", {"5000": 7}, {"big": "x"}])
+def test_addresses_of_an_unknown_form_are_no_address(rig: Rig, urls: Any) -> None:
+    first, *rest = activity(rig).photo_records(5000)
+    list_of(rig, {**first, "urls": urls}, *rest)
+    report = rig.run()
+    assert report.exit_code == 3
+    assert [failure.why for failure in report.failures] == ["Strava gives no picture (no address)"]
+
+
+def test_a_dry_run_tells_of_pictures_and_asks_for_none(rig: Rig) -> None:
+    bad = activity(rig).photos[0]
+    rig.account.faults.append(Fault("photo", "404", id=bad.unique_id))
+    rig.run()
+    rig.run(dry_run=True)
+    assert [line.rpartition(": ")[2] for line in rig.printed] == ["photo"]
+    assert not {"photos", "photo"} & set(rig.asked)
+
+
+def test_an_account_with_many_photos_comes_whole(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(1)
+    (one,) = rig.account.activities
+    one.photos[:] = [
+        photo_of(one.detail, number, bytes_wanted=0, width=8, height=8) for number in range(250)
+    ]
+    assert rig.run().exit_code == 0
+    assert asked_for(rig, "photos") == [one.id, one.id]
+    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
