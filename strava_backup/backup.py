@@ -239,10 +239,11 @@ class Backup:
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
         now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         walk = self._source.walk
-        if walk is not None and walk.is_whole and limit is None:
-            marker = replace(marker, last_walk=now)
+        if walk is not None and limit is None:
             if self._source.name == "website":
                 marker = replace(marker, surplus=walk.surplus)
+            if walk.is_whole:
+                marker = replace(marker, last_walk=now)
         if self._has_walked_photos:
             marker = replace(marker, last_photo_walk=now)
         if limit is None and self._report.exit_code == errors.OK:

@@ -612,3 +612,160 @@ def test_no_secret_is_logged(rig, caplog):
     secrets = {rig.account.password, *sent, *(value for _, value in rig.stored)}
     assert len(secrets) > 4
     assert not any(secret in caplog.text for secret in secrets)
+
+
+# What the website's own scripts ask for
+
+LIST = "/athlete/training_activities?page=1"
+
+
+def signed_in(rig, name="jwt"):
+    """A session that has seen a good /me; the request for it is forgotten."""
+    web = rig.web(**{name: getattr(rig.account, f"issue_{name}")()})
+    web.sign_in()
+    rig.account.requests.clear()
+    return web
+
+
+def json_answer(value):
+    return Response(200, (("Content-Type", "application/json"),), json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("name", ["jwt", "session"])
+def test_a_script_asks_with_its_header_and_gets_json(rig, name):
+    assert signed_in(rig, name).get_json(LIST)["total"] == len(rig.account.activities)
+    (request,) = rig.account.requests
+    assert request.headers["x-requested-with"] == "XMLHttpRequest"
+    assert request.headers["accept"] == "application/json"
+
+
+def test_a_stale_session_is_dropped_where_there_is_a_jwt_and_made_anew_by_the_dashboard(rig):
+    rig.account.remember_needs_dashboard = True
+    web = signed_in(rig)
+    assert web.get_json(LIST)["page"] == 1
+    assert asked(rig.account) == ["web-list", "dashboard", "web-list"]
+    assert "_strava4_session" in rig.sent(0)
+    assert rig.sent(1).keys() == {"strava_remember_id", "strava_remember_token"}
+    assert rig.sent(2)["_strava4_session"] not in ("", rig.sent(0)["_strava4_session"])
+    web.get_json(LIST)
+    assert asked(rig.account)[3:] == ["web-list"]
+
+
+def test_a_session_of_a_jwt_that_is_over_is_told_after_one_repetition(rig):
+    web = signed_in(rig)
+    rig.account.end_sessions()
+    with pytest.raises(errors.SessionOver, match="private browser window"):
+        web.get_json(LIST)
+    assert asked(rig.account) == ["web-list", "dashboard", "web-list"]
+    assert rig.stored == []
+
+
+def test_a_401_that_comes_again_is_the_end(rig):
+    web = signed_in(rig)
+    rig.account.faults.append(Fault("web-list", "401"))
+    with pytest.raises(errors.SessionOver):
+        web.get_json(LIST)
+    assert asked(rig.account) == ["web-list", "dashboard", "web-list"]
+
+
+def test_a_session_credential_is_all_there_is_and_not_dropped(rig):
+    web = signed_in(rig, "session")
+    rig.account.faults.append(Fault("web-list", "401", times=1))
+    assert web.get_json(LIST)["page"] == 1
+    assert asked(rig.account) == ["web-list", "dashboard", "web-list"]
+    (session,) = {rig.sent(index)["_strava4_session"] for index in range(3)}
+    assert rig.account.knows_session({"_strava4_session": session})
+    assert rig.stored == []
+
+
+def test_a_session_credential_that_is_over_is_told_and_nothing_is_stored(rig):
+    web = signed_in(rig, "session")
+    rig.account.end_sessions()
+    with pytest.raises(errors.SessionOver):
+        web.get_json(LIST)
+    assert asked(rig.account) == ["web-list", "dashboard", "web-list"]
+    assert rig.stored == []
+
+
+def test_a_session_from_a_password_is_renewed_from_the_jwt_it_brought(rig):
+    rig.account.remember_needs_dashboard = True
+    web = rig.web_with_password()
+    web.sign_in()
+    rig.account.faults.append(Fault("web-list", "401", times=1))
+    assert web.get_json(LIST)["page"] == 1
+    assert "_strava4_session" not in rig.sent(-2)
+
+
+@pytest.mark.parametrize("target", ["/login", f"{SITE}/login", "/de/login", f"{SITE}/session/new"])
+def test_a_script_that_is_sent_to_the_log_in_has_no_session(rig, target):
+    web = signed_in(rig)
+    rig.wire.instead[f"GET {LIST}"] = with_cookie(redirect(target), ANONYMOUS)
+    with pytest.raises(errors.SessionOver):
+        web.get_json(LIST)
+    assert asked(rig.account) == ["web-list"]
+    assert rig.stored == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (html("<h1>403</h1>", 403), errors.Blocked),
+        (html("<h1>Something went wrong</h1>"), errors.PageInstead),
+        (html("", 202), errors.PageInstead),
+        (html("<h1>404</h1>", 404), errors.PageInstead),
+        (redirect(f"{SITE}/dashboard"), errors.PageInstead),
+        (Response(200), errors.PageInstead),
+        (Response(200, (), b'{"models": ['), errors.PageInstead),
+        (Response(200, (), b"\xff\xfe\xfd"), errors.PageInstead),
+        (Response(200, (), b"[" * 200_000), errors.PageInstead),
+        (Response(200, (), b"1" * 5000), errors.PageInstead),
+        (html("<h1>429</h1>", 429), errors.LimitReached),
+        (html("<h1>500</h1>", 500), errors.Unreachable),
+    ],
+)
+def test_every_answer_in_place_of_json_has_its_error(rig, answer, error):
+    # Cookies of such answers are nobody's.
+    web = signed_in(rig, "session")
+    rig.wire.instead[f"GET {LIST}"] = with_cookie(answer, ANONYMOUS)
+    with pytest.raises(error) as caught:
+        web.get_json(LIST)
+    assert type(caught.value) is error
+    assert rig.stored == []
+    assert set(asked(rig.account)) == {"web-list"}
+
+
+@pytest.mark.parametrize("value", [None, 0, [], {}, "text", {"a": [1.5, None]}])
+def test_json_of_any_form_is_handed_over(rig, value):
+    web = signed_in(rig)
+    rig.wire.instead[f"GET {LIST}"] = json_answer(value)
+    assert web.get_json(LIST) == value
+
+
+def test_a_trouble_with_the_dashboard_is_told_as_what_it_is(rig):
+    web = signed_in(rig)
+    rig.account.faults += [Fault("web-list", "401"), Fault("dashboard", "500")]
+    with pytest.raises(errors.Unreachable):
+        web.get_json(LIST)
+
+
+def test_a_jwt_renewed_for_a_script_is_stored(rig):
+    web = rig.web(jwt=rig.account.issue_jwt(expires_in=3600))
+    web.sign_in()
+    assert rig.stored == []
+    rig.account.renews_jwt_within = DAY
+    web.get_json(LIST)
+    ((name, token),) = rig.stored
+    assert name == "jwt"
+    assert parse_jwt(token).expires_at == rig.clock.now + JWT_LIFETIME
+    web.get_json(LIST)
+    assert len(rig.stored) == 1
+
+
+def test_a_session_renewed_for_a_script_is_stored(rig):
+    web = signed_in(rig, "session")
+    fresh = rig.account.issue_session()
+    rig.wire.instead[f"GET {LIST}"] = with_cookie(
+        json_answer({}), f"_strava4_session={fresh}; domain=.strava.com; path=/; secure"
+    )
+    web.get_json(LIST)
+    assert rig.stored == [("session", fresh)]

@@ -78,7 +78,8 @@ class Known(NamedTuple):
         """Whether the photo in a record of a photo list is known."""
         if not isinstance(record, dict):
             return False
-        return (record.get("activity_id"), str(record.get("unique_id")).lower()) in self.photos
+        photo_id = str(record.get("unique_id") or record.get("id")).lower()
+        return (record.get("activity_id"), photo_id) in self.photos
 
 
 class Walk(NamedTuple):

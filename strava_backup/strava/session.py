@@ -182,7 +182,7 @@ class WebSession:
             if response.status_code != 200:
                 raise ValueError
             value = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise errors.PageInstead(
                 f"www.strava.com answers {response.status_code} with a page instead of JSON"
             ) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from strava_backup.strava.records import Record
 
@@ -74,7 +74,7 @@ def photo_record(item: Any) -> Any:
     record = {
         "unique_id": item.get("photo_id"),
         "athlete_id": item.get("owner_id"),
-        "activity_id": item.get("activity_id"),
+        "activity_id": item["activity_id"] if _is_number(item.get("activity_id")) else None,
         "activity_name": _unescaped(item.get("activity_name_escaped")),
         "caption": _unescaped(item.get("caption_escaped")),
         "type": item.get("media_type"),
@@ -98,7 +98,7 @@ def gear_record(item: Any, prefix: str) -> Record | None:
     `total_distance` is a text whose unit is not sure, so it stays in the website's own record.
     """
     number = item.get("id") if isinstance(item, dict) else None
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+    if not _is_number(number):
         return None
     record = {ours: item[theirs] for ours, theirs in _GEAR_FIELDS.items() if theirs in item}
     if isinstance(item.get("active"), bool):
@@ -123,6 +123,8 @@ def _times(model: Record) -> Record:
         return {}
     times: Record = {"start_date": _iso(start)}
     try:
+        if isinstance(model["start_date_local_raw"], bool):
+            return times
         local = datetime.fromtimestamp(model["start_date_local_raw"], UTC)
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return times
@@ -133,7 +135,7 @@ def _times(model: Record) -> Record:
 def _gear_id(model: Record) -> str | None:
     """A bike's id has no prefix on the website; what is no bike is taken for `g`."""
     for field, prefix in (("bike_id", "b"), ("athlete_gear_id", "g")):
-        if isinstance(model.get(field), int):
+        if _is_number(model.get(field)):
             return f"{prefix}{model[field]}"
     return None
 
@@ -143,11 +145,19 @@ def _large_size(item: Record) -> tuple[int, int]:
     large = large.get("large") if isinstance(large, dict) else None
     large = large if isinstance(large, dict) else {}
     width, height = large.get("width"), large.get("height")
-    return (width if isinstance(width, int) else 0, height if isinstance(height, int) else 0)
+    return (width if _is_number(width) else 0, height if _is_number(height) else 0)
+
+
+def _is_number(value: Any) -> TypeGuard[int]:
+    """Whether this is a number as ids and sizes are; bool is an int in Python, and none here."""
+    return isinstance(value, int) and value > 0 and value is not True
 
 
 def _unescaped(text: Any) -> Any:
-    return html.unescape(text) if isinstance(text, str) else text
+    try:
+        return html.unescape(text) if isinstance(text, str) else text
+    except ValueError:  # a character of more digits than Python reads
+        return text
 
 
 def _iso(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from strava_backup import errors
 from strava_backup.strava import web_records
@@ -24,6 +25,8 @@ from strava_backup.strava.session import WebSession
 # So far back the list is always looked at: people edit what is new.
 _ALWAYS_SEEN = timedelta(days=30)
 _PER_PAGE = 20
+# So many pages in a row that bring nothing new mean a list that repeats itself.
+_KNOWN_PAGES = 3
 
 
 class WebSource:
@@ -46,46 +49,59 @@ class WebSource:
         leaves between the two (`surplus`, hidden or double counted ones) is told in `walk`. Raises
         SessionOver and TryLater; never ends quietly.
         """
+        self.walk = None
         seen: set[int] = set()
-        totals: set[Any] = set()
+        totals: set[int | None] = set()
         page = 1
+        known_pages = 0
         while True:
             models, total = self._fetch_page(page)
             totals.add(total)
             records = [web_records.activity_record(model) for model in models]
-            new = [record for record in records if record_id(record) not in seen]
-            seen |= {one for one in map(record_id, records) if one is not None}
-            yield from new
-            is_end = not models or len(seen) == total
-            if is_end or (models and not new):
+            before = len(seen)
+            for record in records:
+                activity_id = record_id(record)
+                if activity_id is None or activity_id not in seen:
+                    yield record
+                if activity_id is not None:
+                    seen.add(activity_id)
+            if not models or len(seen) == total:
                 break
+            known_pages = known_pages + 1 if len(seen) == before else 0
+            if known_pages == _KNOWN_PAGES:
+                raise errors.TryLater(
+                    f"the website's list of activities repeats itself at page {page}"
+                )
             if not known.wants_whole_walk and _adds_up(known, seen, total, records):
                 self.walk = Walk(is_whole=False, surplus=known.surplus)
                 return
             page += 1
-        surplus = total - len(known.activity_ids | seen) if isinstance(total, int) else None
-        # Where the total moved under the walk, a page may have slipped past: the next run looks.
-        self.walk = Walk(is_whole=is_end, surplus=surplus if len(totals) == 1 else None)
+        surplus = total - len(known.activity_ids | seen) if total is not None else None
+        # Where the total moved under the walk, one may have slipped past: the next run looks.
+        has_stood_still = len(totals) == 1
+        self.walk = Walk(has_stood_still, surplus if has_stood_still else None)
 
     def fetch_new_photos(self, known: Known) -> list[Any]:
         """Records of photos in the API's names, newest first: up to a page that holds only known
         ones, or all. Raises SessionOver, ItemError and TryLater."""
         records: list[Any] = []
         cursor = ""
+        cursors = {""}
         while True:
             path = f"/athletes/{self._athlete_id}/photos?per_page={_PER_PAGE}"
-            answer = self._web.get_json(path + (f"&cursor={cursor}" if cursor else ""))
+            answer = self._web.get_json(path + (f"&cursor={_quoted(cursor)}" if cursor else ""))
             items = answer.get("items") if isinstance(answer, dict) else None
             if not isinstance(items, list):
                 raise errors.PageChanged("the website's list of photos has another form")
             page = [web_records.photo_record(item) for item in items]
             records += page
             next_cursor = str(answer.get("next_cursor") or "")
-            if not answer.get("has_more") or next_cursor in ("", cursor):
+            if not items or not answer.get("has_more") or next_cursor in cursors:
                 return records
             if not known.wants_whole_photo_walk and all(map(known.has_photo, page)):
                 return records
             cursor = next_cursor
+            cursors.add(cursor)
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:
         """The athlete's bikes and shoes by id. Raises SessionOver, ItemError and TryLater."""
@@ -111,7 +127,7 @@ class WebSource:
         """The website lists photos of all activities together."""
         raise NotImplementedError
 
-    def _fetch_page(self, page: int) -> tuple[list[Any], Any]:
+    def _fetch_page(self, page: int) -> tuple[list[Any], int | None]:
         path = (
             "/athlete/training_activities?keywords=&new_activity_only=false"
             f"&page={page}&per_page={_PER_PAGE}"
@@ -125,12 +141,18 @@ class WebSource:
         models = answer.get("models") if isinstance(answer, dict) else None
         if not isinstance(models, list):
             raise errors.TryLater("the website's list of activities has another form")
-        return models, answer.get("total")
+        total = answer.get("total")
+        is_number = isinstance(total, int) and not isinstance(total, bool)
+        return models, total if is_number else None
 
 
-def _adds_up(known: Known, seen: set[int], total: Any, records: list[Any]) -> bool:
+def _quoted(cursor: str) -> str:
+    return quote(cursor, safe=",", errors="replace")
+
+
+def _adds_up(known: Known, seen: set[int], total: int | None, records: list[Any]) -> bool:
     """Whether nothing new can lie behind this page, and what people still edit was seen."""
-    if not isinstance(total, int) or known.surplus is None:
+    if total is None or known.surplus is None:
         return False
     if len(known.activity_ids | seen) + known.surplus != total:
         return False

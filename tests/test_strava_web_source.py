@@ -1,0 +1,528 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from strava_backup import errors
+from strava_backup.demo.account import Account
+from strava_backup.demo.adapter import DemoAdapter
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.photos import photo_of
+from strava_backup.strava import transport
+from strava_backup.strava.records import Known, Walk, record_id
+from strava_backup.strava.session import Credentials, WebSession
+from strava_backup.strava.web_source import WebSource
+from tests.strava_wire import Store, is_pause
+
+ALWAYS_SEEN = timedelta(days=30)
+DEEP = b"[" * 200_000
+
+
+class Rig:
+    """An account with an activity a day, and our source in front of it."""
+
+    def __init__(self, clock, count):
+        self.clock = clock
+        self.account = Account.of(count, clock)
+        http = transport.Session(adapter=DemoAdapter(self.account), sleep=clock.sleep)
+        web = WebSession(
+            http,
+            Credentials(jwt=self.account.issue_jwt()),
+            store=Store(),
+            clock=clock,
+            sleep=clock.sleep,
+        )
+        web.sign_in()
+        self.account.requests.clear()
+        self.source = WebSource(web, self.account.athlete_id)
+
+    @property
+    def ids(self):
+        return [one.id for one in self.account.activities]
+
+    def known(self, activity_ids=(), photos=(), surplus=0, whole=False, whole_photos=False):
+        now = datetime.fromtimestamp(self.clock.now, UTC)
+        return Known(frozenset(activity_ids), frozenset(photos), surplus, whole, whole_photos, now)
+
+    def listed(self, known=None):
+        """The ids that the source lists."""
+        return [record_id(one) for one in self.source.fetch_activities(known or self.known())]
+
+    def photo_ids(self, known=None):
+        return [one["unique_id"] for one in self.source.fetch_new_photos(known or self.known())]
+
+    def photo_keys(self):
+        return {
+            (activity.id, photo.unique_id.lower())
+            for activity in self.account.activities
+            for photo in activity.photos
+        }
+
+    def pages(self, kind="web-list"):
+        return [one.id for one in self.account.requests if one.kind == kind]
+
+    def fault(self, kind, what, item=None, **more):
+        self.account.faults.append(Fault(kind, what, id=item, **more))
+
+    def answer(self, kind, value, item=None, **more):
+        """Have these requests answered with a JSON of ours."""
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.fault(kind, "other-body", item, body=body, **more)
+
+    def models(self, page):
+        """The models that the website has on a page."""
+        records = list(self.source.fetch_activities(self.known(surplus=None)))
+        self.account.requests.clear()
+        models = [one["strava_backup"]["website"] for one in records]
+        return models[20 * (page - 1) : 20 * page]
+
+    def tell_total(self, total, pages):
+        """Have the list tell another total on these pages."""
+        models = [self.models(page) for page in range(1, pages + 1)]
+        for page, listed in enumerate(models, 1):
+            self.answer("web-list", {"models": listed, "total": total}, page)
+
+    def items(self):
+        """The photos as the website lists them."""
+        records = self.source.fetch_new_photos(self.known(whole_photos=True))
+        self.account.requests.clear()
+        return [one["strava_backup"]["website"] for one in records]
+
+
+@pytest.fixture
+def make_rig(clock):
+    return lambda count=60: Rig(clock, count)
+
+
+@pytest.fixture
+def rig(make_rig):
+    return make_rig()
+
+
+def test_the_constructor_asks_for_nothing(rig):
+    assert rig.account.requests == []
+    assert rig.source.walk is None
+
+
+# Activities
+
+
+@pytest.mark.parametrize(
+    ("count", "pages"), [(0, 1), (1, 1), (19, 1), (20, 1), (21, 2), (40, 2), (41, 3), (60, 3)]
+)
+def test_the_list_is_walked_page_by_page_up_to_the_total(make_rig, count, pages):
+    rig = make_rig(count)
+    assert rig.listed() == rig.ids
+    assert rig.pages() == list(range(1, pages + 1))
+    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+
+
+def test_the_list_is_asked_for_as_the_website_does(rig):
+    rig.listed()
+    request = rig.account.requests[0]
+    assert request.query == {
+        "keywords": "",
+        "new_activity_only": "false",
+        "page": "1",
+        "per_page": "20",
+    }
+    assert request.headers["x-requested-with"] == "XMLHttpRequest"
+
+
+@pytest.mark.parametrize("extra", [1, 5])
+def test_with_a_total_too_high_the_walk_goes_on_to_an_empty_page(rig, extra):
+    rig.account.web_total_extra = extra
+    assert rig.listed() == rig.ids
+    assert rig.pages() == [1, 2, 3, 4]
+    assert rig.source.walk == Walk(is_whole=True, surplus=extra)
+
+
+def test_hidden_ones_that_are_not_held_are_a_surplus(rig):
+    rig.account.hidden_from_web = {rig.ids[3], rig.ids[30]}
+    assert len(rig.listed()) == 58
+    assert rig.source.walk == Walk(is_whole=True, surplus=2)
+
+
+def test_held_ones_that_are_gone_are_a_negative_surplus(rig):
+    assert rig.listed(rig.known({*rig.ids, 7}, surplus=0)) == rig.ids
+    assert rig.source.walk == Walk(is_whole=True, surplus=-1)
+
+
+@pytest.mark.parametrize("surplus", [0, 2, -1])
+def test_the_walk_ends_early_where_the_counts_add_up(make_rig, surplus):
+    rig = make_rig(200)
+    known = set(rig.ids) | ({7} if surplus == -1 else set())
+    rig.account.web_total_extra = max(surplus, 0)
+    listed = rig.listed(rig.known(known, surplus=surplus))
+    assert listed == rig.ids[:40]
+    assert rig.pages() == [1, 2]
+    assert rig.source.walk == Walk(is_whole=False, surplus=surplus)
+
+
+@pytest.mark.parametrize("surplus", [None, 1, -1])
+def test_the_walk_does_not_end_early_where_the_counts_do_not_add_up(make_rig, surplus):
+    rig = make_rig(200)
+    assert rig.listed(rig.known(rig.ids, surplus=surplus)) == rig.ids
+    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+
+
+def test_the_walk_goes_as_far_as_what_is_not_known(make_rig):
+    rig = make_rig(200)
+    rig.listed(rig.known(set(rig.ids) - {rig.ids[0], rig.ids[75]}))
+    assert rig.pages() == [1, 2, 3, 4]
+    assert rig.source.walk == Walk(is_whole=False, surplus=0)
+
+
+def test_a_whole_walk_that_is_wanted_goes_to_the_end(make_rig):
+    rig = make_rig(200)
+    assert rig.listed(rig.known(rig.ids, whole=True)) == rig.ids
+    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+
+
+@pytest.mark.parametrize("days", [0, 10, 40, 80])
+def test_the_last_thirty_days_are_always_seen(make_rig, days):
+    rig = make_rig(200)
+    rig.clock.now += (days - 40) * 24 * 3600
+    listed = rig.listed(rig.known(rig.ids))
+    oldest = datetime.fromtimestamp(rig.clock.now, UTC) - ALWAYS_SEEN
+    fresh = [one.id for one in rig.account.activities if one.started > oldest.timestamp()]
+    assert listed[: len(fresh)] == fresh
+    assert len(listed) <= len(fresh) + 20
+
+
+def test_an_activity_of_thirty_days_ago_is_not_yet_older(make_rig):
+    rig = make_rig(200)
+    start = datetime.fromtimestamp(rig.account.activities[19].started, UTC)
+    rig.clock.now = (start + ALWAYS_SEEN).timestamp()
+    rig.listed(rig.known(rig.ids))
+    assert rig.pages() == [1, 2]
+    rig.account.requests.clear()
+    rig.clock.now += 1
+    rig.listed(rig.known(rig.ids))
+    assert rig.pages() == [1]
+
+
+@pytest.mark.parametrize("total", [None, "60", 60.0, True, [60], {"value": 60}, float("nan")])
+def test_a_total_that_is_no_number_leads_to_the_end_of_the_list(rig, total):
+    rig.tell_total(total, pages=4)
+    assert rig.listed(rig.known(rig.ids)) == rig.ids
+    assert rig.pages() == [1, 2, 3, 4]
+    assert rig.source.walk == Walk(is_whole=True, surplus=None)
+
+
+def test_a_list_without_total_is_walked_to_its_end(make_rig):
+    rig = make_rig(20)
+    rig.answer("web-list", {"models": rig.models(1)}, 1)
+    rig.answer("web-list", {"models": []}, 2)
+    assert rig.listed(rig.known(rig.ids)) == rig.ids
+    assert rig.pages() == [1, 2]
+    assert rig.source.walk == Walk(is_whole=True, surplus=None)
+
+
+@pytest.mark.parametrize("total", [0, 3, -1])
+def test_a_total_too_low_does_not_end_the_walk(rig, total):
+    rig.tell_total(total, pages=4)
+    assert rig.listed() == rig.ids
+    assert rig.source.walk.is_whole
+
+
+@pytest.mark.parametrize("kind", ["up", "down"])
+def test_a_walk_under_which_the_total_moved_is_not_taken_for_whole(rig, kind):
+    listing = rig.source.fetch_activities(rig.known())
+    ids = [record_id(next(listing)) for _ in range(20)]
+    if kind == "up":
+        rig.account.web_total_extra = 1
+    else:
+        rig.account.remove(rig.ids[-1])
+    ids += map(record_id, listing)
+    assert ids == rig.ids
+    assert rig.source.walk == Walk(is_whole=False, surplus=None)
+
+
+def test_no_id_comes_twice_when_the_pages_shift(rig):
+    listing = rig.source.fetch_activities(rig.known())
+    ids = [record_id(next(listing)) for _ in range(20)]
+    newest = Account.of(61).activities[0]
+    newest.detail |= {"id": 7, "start_date": "2026-11-22T09:00:00Z"}
+    rig.account.add(newest)
+    ids += map(record_id, listing)
+    assert ids == rig.ids[1:]
+    assert rig.source.walk.surplus is None
+
+
+def test_no_id_comes_twice_when_one_page_has_it_twice(make_rig):
+    rig = make_rig(10)
+    models = rig.models(1)
+    rig.answer("web-list", {"models": [*models, *models], "total": 10}, 1)
+    assert rig.listed() == rig.ids
+
+
+def test_while_it_is_under_way_there_is_no_walk(rig):
+    for _ in range(2):
+        listing = rig.source.fetch_activities(rig.known())
+        next(listing)
+        assert rig.source.walk is None
+        list(listing)
+        assert rig.source.walk is not None
+
+
+@pytest.mark.parametrize("strange", [None, 5, "x", [], {}, {"id": "7"}, {"id": None}, [[]]])
+def test_strange_models_are_passed_on_and_do_not_end_the_walk(make_rig, strange):
+    rig = make_rig(25)
+    rig.answer("web-list", {"models": [strange, *rig.models(1)], "total": 26}, 1)
+    rig.account.web_total_extra = 1
+    listed = rig.listed()
+    assert listed == [None, *rig.ids]
+    assert rig.source.walk == Walk(is_whole=True, surplus=1)
+
+
+@pytest.mark.parametrize("with_strange", [False, True])
+def test_a_list_that_gives_the_same_page_for_ever_is_told(rig, with_strange):
+    models = [*rig.models(1), *([{"name": "no id"}] if with_strange else [])]
+    rig.answer("web-list", {"models": models, "total": 60})
+    with pytest.raises(errors.TryLater, match="repeats itself at page 4"):
+        rig.listed()
+    assert rig.source.walk is None
+
+
+TROUBLE = [
+    ("401", errors.SessionOver),
+    ("redirect-login", errors.SessionOver),
+    ("403", errors.TryLater),
+    ("404", errors.TryLater),
+    ("429", errors.LimitReached),
+    ("500", errors.TryLater),
+    ("503", errors.TryLater),
+    ("html", errors.TryLater),
+    ("empty", errors.TryLater),
+    ("truncated", errors.TryLater),
+    ("truncated-unframed", errors.TryLater),
+    ("dropped", errors.TryLater),
+    ("silent", errors.TryLater),
+    ("redirect-dashboard", errors.TryLater),
+]
+
+
+@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize(("what", "error"), TROUBLE)
+def test_trouble_with_a_page_never_ends_the_list_quietly(rig, what, error, page):
+    rig.fault("web-list", what, page)
+    ids = []
+    with pytest.raises(error) as caught:
+        ids.extend(map(record_id, rig.source.fetch_activities(rig.known())))
+    assert type(caught.value) is error
+    assert ids == rig.ids[: 20 * (page - 1)]
+    assert rig.source.walk is None
+
+
+@pytest.mark.parametrize(
+    ("what", "tries"), [("500", 3), ("dropped", 3), ("429", 1), ("403", 1), ("html", 1), ("401", 2)]
+)
+def test_only_what_may_pass_is_tried_again(rig, what, tries):
+    rig.fault("web-list", what, 1)
+    with pytest.raises(errors.Error):
+        rig.listed()
+    assert rig.pages() == [1] * tries
+    assert is_pause(rig.clock.slept) == (tries == 3)
+
+
+def test_trouble_that_passes_leaves_the_list_whole(rig):
+    rig.fault("web-list", "500", 2, times=2)
+    rig.fault("web-list", "401", 3, times=1)
+    assert rig.listed() == rig.ids
+    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+
+
+def test_a_page_that_broke_off_is_named(rig):
+    rig.fault("web-list", "500", 2)
+    with pytest.raises(errors.TryLater, match="at page 2"):
+        rig.listed()
+
+
+OTHER_SHAPES = [
+    None, [], {}, 5, "x", True, b"NaN", {"total": 60}, {"models": None}, {"models": {}},
+    {"models": "x"}, b"{", b"\xff\xfe", DEEP,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize("shape", OTHER_SHAPES, ids=lambda one: repr(one)[:20])
+def test_a_list_of_another_form_never_ends_quietly(rig, shape, page):
+    rig.answer("web-list", shape, page)
+    with pytest.raises(errors.TryLater):
+        rig.listed()
+    assert rig.source.walk is None
+
+
+def test_an_error_unsets_the_walk_of_before(rig):
+    rig.listed()
+    rig.fault("web-list", "html", 2)
+    with pytest.raises(errors.TryLater):
+        rig.listed()
+    assert rig.source.walk is None
+
+
+# Photos
+
+
+def test_all_photos_are_listed_newest_first(make_rig):
+    rig = make_rig(200)
+    photos = rig.source.fetch_new_photos(rig.known())
+    assert {(one["activity_id"], one["unique_id"].lower()) for one in photos} == rig.photo_keys()
+    assert len(photos) == 60
+    assert len(rig.pages("web-photos")) == 3
+    dates = [one["strava_backup"]["website"]["activity"]["start_date"] for one in photos]
+    assert dates == sorted(dates, reverse=True)
+    assert rig.account.requests[0].headers["x-requested-with"] == "XMLHttpRequest"
+
+
+def test_the_cursor_is_sent_as_the_website_gave_it(make_rig):
+    rig = make_rig(200)
+    rig.answer(
+        "web-photos", {"items": rig.items()[:20], "next_cursor": "+5,+5", "has_more": True}, ""
+    )
+    rig.answer("web-photos", {"items": [], "has_more": False}, "+5,+5")
+    assert len(rig.photo_ids()) == 20
+    assert rig.pages("web-photos") == ["", "+5,+5"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_page_of_known_ones_only_ends_the_list_unless_all_is_wanted(make_rig, whole):
+    rig = make_rig(200)
+    photos = rig.photo_ids(rig.known(photos=rig.photo_keys(), whole_photos=whole))
+    assert len(photos) == (60 if whole else 20)
+
+
+def test_a_page_with_a_new_one_does_not_end_the_list(make_rig):
+    rig = make_rig(200)
+    activity = rig.account.activities[0]
+    keys = rig.photo_keys()
+    activity.photos.append(photo_of(activity.detail, 9, "png"))
+    assert len(rig.photo_ids(rig.known(photos=keys))) == 40
+
+
+def test_an_account_without_photos_has_none(make_rig):
+    assert make_rig(0).photo_ids() == []
+
+
+@pytest.mark.parametrize("cursor", [None, "", 0])
+def test_more_without_a_cursor_ends_the_list(make_rig, cursor):
+    rig = make_rig(200)
+    items = rig.items()[:20]
+    rig.answer("web-photos", {"items": items, "next_cursor": cursor, "has_more": True})
+    assert len(rig.photo_ids(rig.known(whole_photos=True))) == 20
+
+
+def test_an_empty_page_ends_the_list_although_there_is_said_to_be_more(rig):
+    rig.answer("web-photos", {"items": [], "next_cursor": "5,5", "has_more": True})
+    assert rig.photo_ids(rig.known(whole_photos=True)) == []
+    assert rig.pages("web-photos") == [""]
+
+
+def test_no_more_ends_the_list_although_there_is_a_cursor(make_rig):
+    rig = make_rig(200)
+    rig.answer("web-photos", {"items": rig.items()[:5], "next_cursor": "5,5", "has_more": False})
+    assert len(rig.photo_ids()) == 5
+
+
+def test_cursors_that_come_again_do_not_keep_us_for_ever(make_rig):
+    rig = make_rig(200)
+    items = rig.items()[:20]
+    for cursor, after in [("", "1,1"), ("1,1", "2,2"), ("2,2", "1,1")]:
+        rig.answer("web-photos", {"items": items, "next_cursor": after, "has_more": True}, cursor)
+    rig.photo_ids(rig.known(whole_photos=True))
+    assert rig.pages("web-photos") == ["", "1,1", "2,2"]
+
+
+def test_the_same_cursor_for_ever_does_not_keep_us_for_ever(make_rig):
+    rig = make_rig(200)
+    rig.answer("web-photos", {"items": rig.items()[:20], "next_cursor": "1,1", "has_more": True})
+    assert len(rig.photo_ids(rig.known(whole_photos=True))) == 40
+
+
+@pytest.mark.parametrize("strange", [None, 5, "x", [], {}, {"activity_id": []}, {"photo_id": []}])
+def test_strange_items_are_passed_on_and_known_to_nobody(make_rig, strange):
+    rig = make_rig(200)
+    items = [strange, *rig.items()[:19]]
+    rig.answer("web-photos", {"items": items, "next_cursor": "0,0", "has_more": True}, "")
+    photos = rig.source.fetch_new_photos(rig.known(photos=rig.photo_keys()))
+    assert len(photos) == 20
+    assert rig.pages("web-photos") == ["", "0,0"]
+
+
+PHOTO_TROUBLE = [
+    ("401", errors.SessionOver),
+    ("redirect-login", errors.SessionOver),
+    ("403", errors.Blocked),
+    ("429", errors.LimitReached),
+    ("500", errors.Unreachable),
+    ("dropped", errors.Unreachable),
+    ("html", errors.PageInstead),
+    ("empty", errors.PageInstead),
+    ("404", errors.PageInstead),
+]
+
+
+@pytest.mark.parametrize("page", [0, 1])
+@pytest.mark.parametrize(("what", "error"), PHOTO_TROUBLE)
+def test_trouble_with_the_photos_never_ends_their_list_quietly(make_rig, what, error, page):
+    rig = make_rig(200)
+    rig.photo_ids()
+    rig.fault("web-photos", what, rig.pages("web-photos")[page])
+    with pytest.raises(error) as caught:
+        rig.photo_ids()
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("shape", [None, [], {}, 5, {"items": None}, {"items": {}}])
+def test_photos_of_another_form_are_a_changed_page(rig, shape):
+    rig.answer("web-photos", shape)
+    with pytest.raises(errors.PageChanged, match="photos"):
+        rig.photo_ids()
+
+
+# Gear
+
+
+def test_bikes_and_shoes_are_listed_with_their_prefix_and_kept(rig):
+    summaries = rig.source.fetch_gear_summaries()
+    assert summaries.keys() == rig.account.gear.keys()
+    assert rig.pages("web-gear") == ["bikes", "shoes"]
+    for gear_id, summary in summaries.items():
+        record = rig.source.fetch_gear(gear_id)
+        assert record["id"] == gear_id
+        assert record["strava_backup"]["website"] == summary
+        assert record["retired"] is not summary["active"]
+    assert len(rig.account.requests) == 2
+
+
+def test_a_ride_changes_the_summary_of_that_bike_only(rig):
+    before = rig.source.fetch_gear_summaries()
+    rig.account.ride("b9000001", 5_000.0)
+    after = rig.source.fetch_gear_summaries()
+    assert [one for one in before if before[one] != after[one]] == ["b9000001"]
+
+
+def test_gear_without_a_sound_id_is_left_out(rig):
+    rig.answer("web-gear", [None, 5, [], {}, {"id": True}, {"id": "7"}, {"id": 7}], "bikes")
+    rig.answer("web-gear", [], "shoes")
+    assert rig.source.fetch_gear_summaries() == {"b7": {"id": 7}}
+
+
+@pytest.mark.parametrize("kind", ["bikes", "shoes"])
+@pytest.mark.parametrize(("what", "error"), PHOTO_TROUBLE)
+def test_trouble_with_the_gear_is_told(rig, what, error, kind):
+    rig.fault("web-gear", what, kind)
+    with pytest.raises(error) as caught:
+        rig.source.fetch_gear_summaries()
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("kind", ["bikes", "shoes"])
+@pytest.mark.parametrize("shape", [None, {}, 5, {"bikes": []}])
+def test_gear_of_another_form_is_a_changed_page(rig, shape, kind):
+    rig.answer("web-gear", shape, kind)
+    with pytest.raises(errors.PageChanged, match=kind):
+        rig.source.fetch_gear_summaries()
