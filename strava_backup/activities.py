@@ -78,6 +78,8 @@ class Activities:
         suffixes = held.suffixes if held else ()
         today = self._keeper.now().date()
         missing = decide.missing_items(activity, state, suffixes, ours, self._wanted, today)
+        if self._photos.wants_list(activity.id) and self._source.has_details:
+            missing = tuple(dict.fromkeys([*missing, decide.PHOTO_LIST]))
         pictures = () if decide.PHOTO_LIST in missing else self._photos.missing(activity.id)
         return Work(activity, stem, metadata, record, missing, pictures)
 
@@ -136,8 +138,6 @@ class Activities:
         download = partial(self._originals.download_original, work.activity.id)
         try:
             saved = self._keeper.save_file(task, work.stem, download)
-        except errors.Blocked:
-            raise
         except errors.Refused as refused:
             return self._without_original(work, refused)
         self._note(
@@ -151,8 +151,8 @@ class Activities:
         """Take a redirect for "there is none", where nothing could tell beforehand."""
         now, why = self._keeper.now(), str(refused.why)
         record = self._keeper.archive.read_record(work.metadata) or {}
-        is_redirect = why.startswith("redirect")
-        if not is_redirect or not decide.tells_of_no_original(record, work.activity.start, now):
+        is_told = decide.tells_of_no_original(record, work.activity.start, now)
+        if not (decide.is_redirect(why) and is_told):
             raise refused
         self._note(work, lambda ours: decide.without_original(ours, why, now))
         return Done("no original")
@@ -162,20 +162,23 @@ class Activities:
         download = partial(self._originals.download_gpx, work.activity.id)
         try:
             saved = self._keeper.save_file(task, work.stem, download, only=".gpx")
-        except errors.Blocked:
-            raise
         except errors.Refused as refused:
-            # Strava makes none where there is no track.
+            # Strava makes none where there is no track, and redirects.
             why = str(refused.why)
+            if not decide.is_redirect(why):
+                raise
             self._note(work, lambda ours: decide.without_gpx(ours, why))
             return Done()
         self._note(work, lambda ours: decide.without_refusal(ours, task.item))
         return Done(str(saved))
 
     def _fetch_photo_list(self, task: Task, work: Work) -> Done:
-        tasks, is_whole = self._photos.fetch_list(work.activity, work.title)
-        if is_whole:
-            count = work.activity.record.get("total_photo_count")
+        tasks, lack = self._photos.fetch_list(work.activity, work.title)
+        is_given_up = bool(lack) and self._keeper.refuse(
+            task, errors.Refused(f"Strava's list is not whole: {lack}", lack)
+        )
+        if not lack or is_given_up:
+            count = work.activity.record.get("total_photo_count") or 0
             self._note(work, lambda ours: decide.with_photo_list(ours, count))
         return Done("", tuple(tasks))
 

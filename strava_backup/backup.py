@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from strava_backup import errors
 from strava_backup.activities import Activities, Originals, Work
@@ -18,7 +18,7 @@ from strava_backup.archive.directory import Archive
 from strava_backup.decide import PHOTO, Wanted, activity_essence
 from strava_backup.gear import BikePages, Gear
 from strava_backup.keeper import Keeper
-from strava_backup.lanes import Lanes, Task
+from strava_backup.lanes import Lanes
 from strava_backup.photos import Photos, Pictures
 from strava_backup.report import Report, count_of
 from strava_backup.strava.records import Activity, Known, Source, is_gear_id, parse_activity
@@ -68,13 +68,18 @@ class Backup:
         self._gear = Gear(ways.source, ways.website, *rest, inventory.gear)
         self._used_gear: set[str] = set()
         self._has_walked_photos = False
+        self._has_reached_limit = False
 
     def run(self, limit: int | None = None) -> None:
         """Save what the listing brings, then fetch what is missing. Raises DiskError."""
-        is_taken_over = self._archive.marker.athlete_id is None
         listing = self._own_listing()
-        self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
-        self._check_held(is_taken_over)
+        if listing is None:
+            return
+        damaged = self._find_damaged()
+        # Both at once: an archive that is taken over is checked as a whole, and only then.
+        self._archive.save_marker(
+            replace(self._archive.marker, athlete_id=self._athlete_id, damaged=damaged)
+        )
         queue = []
         for work in self._plan(listing, limit):
             if work.record is not None:
@@ -86,19 +91,24 @@ class Backup:
         for work in queue:
             texts = self._keeper.work_off(self._activities.tasks(work))
             self._say(f"{work.activity.start.date()} {work.title}", texts)
-        for activity_id, tasks in self._listed_photos(limit).items():
+        for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
             self._say(f"activity {activity_id}", self._keeper.work_off(tasks))
         for gear in self._gear.plan(self._used_gear):
             self._say(gear.title, self._keeper.work_off(self._gear.tasks(gear)))
-        self._finish(limit, {work.activity.id for work in queue})
+        self._keeper.settle()
+        self._finish({work.activity.id for work in queue})
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
         """Tell what `run` would fetch, a line an activity or gear."""
-        for work in self._plan(self._own_listing(), limit):
+        for work in self._plan(self._own_listing() or (), limit):
             items = [*work.missing, *("photo" for _ in work.pictures)]
             if items:
                 out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
             self._report.saved.update(items)
+        new_photos = self._photos.count_new(self._listed_photos())
+        if new_photos:
+            out(f"photos: {new_photos} that are not held")
+            self._report.saved[PHOTO] += new_photos
         for gear in self._gear.plan(self._used_gear):
             out(f"{gear.title}: {', '.join(gear.missing)}")
             self._report.saved.update(gear.missing)
@@ -111,6 +121,7 @@ class Backup:
             self._used_gear |= {gear_id} if is_gear_id(gear_id) else set()
             if work.missing or work.pictures:
                 if left == 0:
+                    self._has_reached_limit = True
                     return
                 left -= 1
             yield work
@@ -130,21 +141,21 @@ class Backup:
                 if work is not None:
                     yield work
 
-    def _listed_photos(self, limit: int | None) -> dict[int, list[Task]]:
-        """Tasks for the photos that the source lists by themselves."""
+    def _listed_photos(self) -> list[Any]:
+        """The photos that the source lists by themselves."""
         lane = self._lanes.source
-        if lane.is_over or limit is not None or not self._wanted.photos:
-            return {}
+        if lane.is_over or self._has_reached_limit or not self._wanted.photos:
+            return []
         try:
             records = self._source.fetch_new_photos(self._known())
         except errors.ItemError as error:
             self._keeper.fail("list of photos", error)
-            return {}
+            return []
         except (errors.HumanNeeded, errors.TryLater) as error:
             lane.end(error)
-            return {}
+            return []
         self._has_walked_photos = self._known().wants_whole_photo_walk
-        return self._photos.take_listed(records)
+        return records
 
     def _known(self) -> Known:
         marker, now = self._archive.marker, self._keeper.now()
@@ -180,11 +191,11 @@ class Backup:
         yield from old
         yield from failed
 
-    def _check_held(self, is_taken_over: bool) -> None:
+    def _find_damaged(self) -> tuple[str, ...]:
         """Name the damaged files of an archive that is taken over, and in later runs those that
         still are: they are neither called a backup nor touched."""
         suspects = list(self._archive.marker.damaged)
-        if is_taken_over:
+        if self._archive.marker.athlete_id is None:
             rooms = (self._inventory.activities, self._inventory.photos)
             suspects = [
                 str(file) for room in rooms for held in room.values() for file in held.files
@@ -198,17 +209,21 @@ class Backup:
                 damaged.append(path)
                 message = f"damaged ({damage}): move it away, and the next run fetches it again"
                 self._keeper.fail(path, errors.ItemError(message))
-        marker = replace(self._archive.marker, damaged=tuple(damaged))
-        self._archive.save_marker(marker)
+        return tuple(damaged)
 
-    def _own_listing(self) -> Iterable[Activity]:
-        """The listing; for an archive without a marker only if it knows something of it."""
+    def _own_listing(self) -> Iterable[Activity] | None:
+        """The listing; for an archive without a marker only if it knows something of it.
+
+        None where it broke off before that could be seen.
+        """
         listing = self._listing()
         held = self._inventory.activities
         if self._archive.marker.athlete_id is not None or not held:
             return listing
         activities = list(listing)
         if not any(activity.id in held for activity in activities):
+            if self._source.walk is None:
+                return None
             raise errors.AccountMismatch(
                 f"{self._archive.root} holds activities, but none that Strava lists for this "
                 "account: another athlete's archive? Choose another output_dir"
@@ -233,20 +248,20 @@ class Backup:
             came = [*rest, *([count_of(photos, PHOTO)] if photos else [])]
             _log.info("%s: %s", title, ", ".join(came))
 
-    def _finish(self, limit: int | None, tried: set[int]) -> None:
+    def _finish(self, tried: set[int]) -> None:
         """Note what failed, and what a later run may rely on; written last."""
         failed = (set(self._archive.marker.failed) - tried) | self._keeper.failed_ids
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
         now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         walk = self._source.walk
-        if walk is not None and limit is None:
+        if walk is not None:
             if self._source.name == "website":
                 marker = replace(marker, surplus=walk.surplus)
             if walk.is_whole:
                 marker = replace(marker, last_walk=now)
         if self._has_walked_photos:
             marker = replace(marker, last_photo_walk=now)
-        if limit is None and self._report.exit_code == errors.OK:
+        if not self._has_reached_limit and self._report.exit_code == errors.OK:
             marker = replace(marker, last_complete_run=now)
         self._archive.save_marker(marker)
 

@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="ask for all metadata again, and for what was not to be had; never for files held",
     )
-    add("--no-meta", action="store_true", help="make no requests for metadata's sake")
+    add(
+        "--no-meta", action="store_true", help="make no requests for metadata's sake, gear included"
+    )
     add("--no-gear", action="store_true", help="leave out bikes and shoes")
     add("--no-photos", action="store_true", help="leave out photos")
     add("--dry-run", action="store_true", help="only list what would be fetched")

@@ -164,7 +164,14 @@ def may_have_original(record: Record, ours: Record, wanted: Wanted, today: date)
     original = ours.get("original", {})
     if "absent" not in original or wanted.full:
         return True
+    if record.get("upload_id") is not None and is_redirect(original["absent"]):
+        return True  # learnt from the website, while the API knows of an upload
     return "to_confirm" in original and today.isoformat() > original["to_confirm"]
+
+
+def is_redirect(why: str) -> bool:
+    """Whether a reason is a redirect of the website's, its way to say that there is no file."""
+    return why.startswith("redirect")
 
 
 def tells_of_no_original(record: Record, start: datetime, now: datetime) -> bool:

@@ -58,6 +58,7 @@ class Keeper:
         self.archive = archive
         self.report = report
         self.failed_ids: set[int] = set()
+        self._doubtful: list[tuple[Task, errors.ItemError]] = []
         self._clock = clock
 
     def now(self) -> datetime:
@@ -86,7 +87,9 @@ class Keeper:
         old = self.archive.read_record(path)
         if decide.is_same(old, record):
             return False
-        history = self.now() if decide.needs_history(old, record, essence) else None
+        # What cannot be read is kept as well: somebody may still make something of it.
+        is_kept = old is None or decide.needs_history(old, record, essence)
+        history = self.now() if is_kept else None
         self.archive.save_record(path, record, history=history)
         return True
 
@@ -128,8 +131,11 @@ class Keeper:
         try:
             done = task.fetch()
         except errors.ItemError as error:
-            self._failed(task, error)
             task.lane.failed(error)
+            if error.ends_lane_when_repeated:
+                self._doubtful.append((task, error))
+            else:
+                self.refuse(task, error)
         except (errors.HumanNeeded, errors.TryLater) as error:
             self.report.left[task.item] += 1
             task.lane.end(error)
@@ -138,9 +144,11 @@ class Keeper:
             return done
         return Done()
 
-    def _failed(self, task: Task, error: errors.ItemError) -> None:
-        """Note a refusal; an item that is not to be had is no failure any more."""
-        what = f"{task.what}, {task.item}"
+    def refuse(self, task: Task, error: errors.ItemError) -> bool:
+        """Note that Strava refuses an item, and count it.
+
+        True if it is given up: an item that is not to be had is no failure any more.
+        """
         why = decide.lasting_reason(task.item, error)
         if why is not None:
             today = self.now().date()
@@ -148,9 +156,20 @@ class Keeper:
                 task.metadata, lambda ours: decide.with_refusal(ours, task.item, why, today)
             )
             if decide.is_given_up(ours, task.item):
-                self.report.given_up.append(_failure(what, error))
-                return
-        self.fail(what, error, task.activity_id)
+                self.report.given_up.append(_failure(f"{task.what}, {task.item}", error))
+                return True
+        self.fail(f"{task.what}, {task.item}", error, task.activity_id)
+        return False
+
+    def settle(self) -> None:
+        """Note what was left in doubt: failures that a lane's end has shown to be the way's fault
+        are none of the items'."""
+        doubtful, self._doubtful = self._doubtful, []
+        for task, error in doubtful:
+            if task.lane.is_over:
+                self.fail(f"{task.what}, {task.item}", error, task.activity_id)
+            else:
+                self.refuse(task, error)
 
     def _save_patiently(self, stem: PurePosixPath, download: Download, only: str) -> Saved:
         for _ in range(_TRIES_OF_A_BODY - 1):

@@ -14,7 +14,14 @@ from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Held
 from strava_backup.keeper import Answer, Keeper
 from strava_backup.lanes import Done, Lanes, Task
-from strava_backup.strava.records import Activity, Photo, Source, parse_photo
+from strava_backup.strava.records import (
+    NO_PICTURE,
+    Activity,
+    Photo,
+    Source,
+    has_photo_id,
+    parse_photo,
+)
 
 
 class Pictures(Protocol):
@@ -45,21 +52,43 @@ class Photos:
         self._tasked: set[PurePosixPath] = set()
         self._taken: set[tuple[int, str]] = set()
         self._missing: dict[int, list[PurePosixPath]] = defaultdict(list)
+        self._without_address: set[int] = set()
         for (activity_id, _), photo in held.items() if wanted.photos else ():
             if photo.metadata and decide.lacks_picture(photo, wanted):
                 self._missing[activity_id].append(photo.metadata)
+                if photo.ours.get("refused", {}).get(decide.PHOTO, {}).get("why") in NO_PICTURE:
+                    self._without_address.add(activity_id)
 
     def missing(self, activity_id: int) -> tuple[PurePosixPath, ...]:
         """The metadata of the listed photos of an activity whose pictures are not held."""
         return tuple(self._missing.get(activity_id, ()))
 
-    def fetch_list(self, activity: Activity, title: str) -> tuple[list[Task], bool]:
+    def count_new(self, records: Iterable[Any]) -> int:
+        """How many of the listed photos are not held."""
+        keys = {
+            layout.photo_key(record["activity_id"], str(record.get("unique_id")))
+            for record in records
+            if isinstance(record, dict) and isinstance(record.get("activity_id"), int)
+        }
+        return len(keys - self._held.keys())
+
+    def wants_list(self, activity_id: int) -> bool:
+        """Whether a listed photo came without an address, which only the list can bring."""
+        return activity_id in self._without_address
+
+    def fetch_list(self, activity: Activity, title: str) -> tuple[list[Task], str]:
         """Save the metadata of an activity's photos.
 
-        Returns tasks for the pictures not held, and whether every entry could be read. Raises
-        what the source raises.
+        Returns tasks for the pictures not held, and what the list lacks, if anything. Raises what
+        the source raises.
         """
-        return self._take(activity.id, title, self._source.fetch_photos(activity))
+        entries = self._source.fetch_photos(activity)
+        photos = [entry for entry in entries if has_photo_id(entry)]
+        tasks = self._take(activity.id, title, photos)
+        listed = activity.record.get("total_photo_count") or 0
+        if len(photos) < len(entries):
+            return tasks, f"{len(entries) - len(photos)} of its entries have no photo id"
+        return tasks, f"{len(photos)} of {listed} photos" if len(photos) < listed else ""
 
     def take_listed(self, records: Iterable[Any]) -> dict[int, list[Task]]:
         """Save the metadata of photos that were listed newest first, whatever their activities.
@@ -72,8 +101,11 @@ class Photos:
             activity_id = record.get("activity_id") if isinstance(record, dict) else None
             if not isinstance(activity_id, int):
                 continue  # a photo of a post
-            new, _ = self._take(activity_id, str(activity_id), [record])
-            tasks[activity_id] += new
+            if has_photo_id(record):
+                tasks[activity_id] += self._take(activity_id, str(activity_id), [record])
+            else:
+                error = errors.ItemError("an entry has no photo id and was left out")
+                self._keeper.fail(f"activity {activity_id}, list of photos", error)
         return tasks
 
     def task(self, title: str, metadata: PurePosixPath) -> Task:
@@ -91,17 +123,10 @@ class Photos:
         )
         return task._replace(fetch=partial(self._fetch_picture, task))
 
-    def _take(
-        self, activity_id: int, title: str, records: Iterable[Any]
-    ) -> tuple[list[Task], bool]:
-        tasks, is_whole = [], True
+    def _take(self, activity_id: int, title: str, records: Iterable[Any]) -> list[Task]:
+        tasks = []
         for record in records:
-            try:
-                photo = parse_photo(activity_id, record)
-            except errors.ItemError as error:
-                self._keeper.fail(f"activity {title}, photo list", error, activity_id)
-                is_whole = False
-                continue
+            photo = parse_photo(activity_id, record)
             key = layout.photo_key(activity_id, photo.id)
             if key in self._taken:
                 continue  # named twice
@@ -111,7 +136,7 @@ class Photos:
             lacks = held is None or decide.lacks_picture(held, self._wanted)
             if lacks and metadata not in self._tasked:
                 tasks.append(self.task(title, metadata))
-        return tasks, is_whole
+        return tasks
 
     def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
         stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)

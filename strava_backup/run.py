@@ -21,7 +21,7 @@ from strava_backup.report import Report
 from strava_backup.strava import api, transport
 from strava_backup.strava.photo_hosts import PhotoHosts
 from strava_backup.strava.records import Source
-from strava_backup.strava.session import Credentials, WebSession
+from strava_backup.strava.session import RENEWAL, Credentials, WebSession
 from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
 
@@ -73,7 +73,7 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
             originals=config.user is not None,
             details=options.details,
             photos=options.photos,
-            gear=options.gear,
+            gear=options.gear and options.details,
             full=options.full,
         )
         backup = Backup(ways, archive, athlete_id, wanted, report, clock=edges.clock)
@@ -148,7 +148,9 @@ class _SignIn:
         web = _web_session(self._config, self._config.user, self._options, self._edges)
         try:
             with _fatal_when_unreachable():
-                return web, web.sign_in(self._archive.marker.login_refused_at)
+                athlete_id = web.sign_in(self._archive.marker.login_refused_at)
+            self._warn_of_end(web)
+            return web, athlete_id
         except errors.AccountMismatch:
             raise
         except (errors.HumanNeeded, errors.TryLater) as error:
@@ -158,6 +160,12 @@ class _SignIn:
             if not (self._options.dry_run and isinstance(error, errors.LoginPaused)):
                 self._report.fatal.append(error)
             return None, None
+
+    def _warn_of_end(self, web: WebSession) -> None:
+        """Say in time that the session will end: then only a human can go on."""
+        days = web.days_left
+        if days is not None and days < self._config.warn_days:
+            _log.warning("the web session ends in %d days. To renew it, %s", days, RENEWAL)
 
     def _note_refused_login(self, error: errors.Error) -> None:
         """Repeated tries lock accounts, so the archive remembers that one was refused."""
@@ -199,10 +207,18 @@ def _web_session(config: Config, user: User, options: Options, edges: Edges) -> 
     return WebSession(
         transport.Session(adapter=edges.adapter, pace=pace, sleep=edges.sleep),
         _credentials(user, may_log_in=not options.dry_run),
-        store=lambda name, value: config.store("user", name, value),
+        store=lambda name, value: _store_cookie(config, name, value),
         clock=edges.clock,
         sleep=edges.sleep,
     )
+
+
+def _store_cookie(config: Config, name: str, value: str) -> None:
+    """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
+    try:
+        config.store("user", name, value)
+    except errors.ConfigError as error:
+        _log.warning("%s", error)
 
 
 def _credentials(user: User, *, may_log_in: bool) -> Credentials:

@@ -221,3 +221,21 @@ def test_history_of_gear_stays_apart_from_that_of_activities():
     assert layout.history_path(PurePosixPath("gear/b1.meta.json"), moment) == PurePosixPath(
         "history/gear/b1.meta.json.2026-11-22T10-00-00Z.json"
     )
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        ".meta.sync-conflict-20261122-101112-ABCDEFG.json",
+        ".meta (conflicted copy).json",
+        ".meta.json~",
+        ".meta.json.bak",
+        ".fit.part",
+        ".fit.tmp",
+        ".fit.crdownload",
+        ".fit~",
+    ],
+)
+def test_what_other_programs_leave_is_no_original(suffix):
+    assert layout.parse_activity_name(f"2026-05-06T07-08-09Z_16600000000{suffix}") is None
+    assert layout.parse_photo_name(f"16600000000_6D1E-DE55{suffix}") is None

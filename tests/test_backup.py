@@ -495,3 +495,47 @@ def test_hostile_names_reach_no_path_and_no_terminal(
     for path in rig.files():
         assert re.fullmatch(r"[\w./-]+", path, re.ASCII), path
     assert "\x1b" not in caplog.text
+
+
+def test_an_adoption_that_is_interrupted_while_checking_checks_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.run()
+    (rig.root / ".strava-backup.json").unlink()
+    broken = rig.root / f"{truth.stem(first_with_original(rig.account))}.fit"
+    broken.write_bytes(broken.read_bytes()[:-50])
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("strava_backup.archive.checks.damage", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            rig.run()
+    report = rig.run()
+    assert report.exit_code == 3
+    assert str(broken.relative_to(rig.root)) in report.failures[0].what
+
+
+def test_a_list_that_breaks_off_is_not_taken_for_another_athletes(rig: Rig) -> None:
+    rig.run()
+    (rig.root / ".strava-backup.json").unlink()
+    before = rig.files()
+    rig.account.faults.append(Fault("list", "other-body", id=1, body=b"[5]"))
+    rig.account.faults.append(Fault("list", "429", id=2))
+    assert rig.run().exit_code == 5
+    assert rig.files() == before
+
+
+def test_unreadable_metadata_is_kept_in_history(rig: Rig) -> None:
+    rig.run()
+    path = f"{truth.stem(first_with_original(rig.account))}.meta.json"
+    (rig.root / path).write_text("{half")
+    rig.run()
+    kept = [data for name, data in rig.files().items() if name.startswith(f"history/{path}")]
+    assert kept == [b"{half"]
+
+
+def test_no_meta_asks_for_no_gear(rig: Rig) -> None:
+    rig.run(details=False)
+    assert not {"detail", "gear", "bike"} & set(rig.asked)

@@ -228,7 +228,7 @@ REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026
             id="no GPX, asked again with full",
         ),
         pytest.param(
-            3, (), {"original": {"absent": "redirect"}}, ALL, (), id="no original on the website"
+            3, (), {"original": {"absent": "not told"}}, ALL, (), id="no original on the website"
         ),
         pytest.param(
             3,

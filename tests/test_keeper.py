@@ -129,6 +129,7 @@ def test_a_fatal_error_ends_its_lane_and_what_is_left_of_it_is_counted(rig, erro
 def test_three_items_in_a_row_that_cannot_be_reached_end_the_lane(rig):
     tasks = [rig.failing(errors.Unreachable("no answer")) for _ in range(5)]
     rig.keeper.work_off(tasks)
+    rig.keeper.settle()
     assert len(rig.report.failures) == 3
     assert rig.report.left == {"original": 2}
     assert rig.report.exit_code == 5
@@ -137,6 +138,7 @@ def test_three_items_in_a_row_that_cannot_be_reached_end_the_lane(rig):
 def test_an_item_that_comes_in_between_keeps_the_lane_open(rig):
     bad = rig.failing(errors.Unreachable("no answer"))
     rig.keeper.work_off([bad, bad, rig.task(), bad, bad])
+    rig.keeper.settle()
     assert rig.report.exit_code == 3
 
 
@@ -144,6 +146,14 @@ def test_an_item_that_comes_in_between_keeps_the_lane_open(rig):
 def test_an_error_that_is_no_items_own_stops_everything(rig, error):
     with pytest.raises(type(error)):
         rig.keeper.work_off([rig.failing(error), rig.task()])
+
+
+def test_what_the_end_of_a_lane_shows_to_be_the_ways_fault_is_none_of_the_items(rig):
+    error = errors.CutShort("cut", why="cut short")
+    rig.keeper.work_off([rig.failing(error, item="photo") for _ in range(3)])
+    rig.keeper.settle()
+    assert len(rig.report.failures) == 3
+    assert rig.files() == {}
 
 
 # Refusals
@@ -155,6 +165,7 @@ def refuse(rig, error=REFUSED, item="original"):
     rig.report.given_up.clear()
     rig.keeper.failed_ids.clear()
     rig.keeper.work_off([rig.failing(error, item=item)])
+    rig.keeper.settle()
     return len(rig.report.failures), len(rig.report.given_up)
 
 

@@ -105,3 +105,23 @@ def test_the_pace_of_the_config_is_kept_between_website_requests(rig: Rig) -> No
     rig.run(limit=5)
     assert rig.clock.slept
     assert all(pause <= 3.0 for pause in rig.clock.slept)
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(9, False), (7.5, False), (6.5, True), (0.5, True)])
+def test_the_end_of_the_web_session_is_told_in_time(
+    rig: Rig, days: float, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    jwt = Secret(rig.account.issue_jwt(expires_in=days * DAY), read_only=True)
+    rig.config = replace(rig.config, user=User(jwt=jwt))
+    assert rig.run(limit=1).exit_code == 0
+    assert (f"ends in {int(days)} days" in caplog.text) is is_told
+
+
+def test_a_renewed_cookie_that_cannot_be_written_ends_nothing(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.account.renews_jwt_within = 40 * DAY
+    rig.config = replace(rig.config, user=User(jwt=Secret(rig.account.issue_jwt())))
+    rig.clock.now += 5
+    assert rig.run(limit=1).exit_code == 0
+    assert "cannot write the renewed jwt" in caplog.text

@@ -430,3 +430,55 @@ def serve_then(rig: Rig, kind: str, item: object, change: Callable[[], None]) ->
                 change()
 
     rig.account.requests = Watching(requests)
+
+
+def test_an_empty_page_in_the_middle_is_never_taken_for_the_end(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = by_website(make_rig(100))
+    page = json.dumps({"models": [], "page": 3, "perPage": 20, "total": 100}).encode()
+    rig.account.faults.append(Fault("web-list", "other-body", id=3, body=page, times=1))
+    rig.run(photos=False)
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+    rig = by_website(make_rig(100, "for long"))
+    rig.account.faults.append(Fault("web-list", "other-body", id=3, body=page, times=2))
+    rig.run(photos=False)
+    assert "tells of 100 activities, but lists 40" in caplog.text
+    assert json.loads(rig.files()[".strava-backup.json"])["surplus"] is None
+    rig.run(photos=False)
+    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+
+
+def test_limited_runs_come_to_the_photos_in_the_end(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(25))
+    for _ in range(4):
+        assert rig.run(limit=10).exit_code == 0
+    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+
+
+def test_a_dry_run_names_the_photos_that_the_website_lists(make_rig: MakeRig) -> None:
+    rig = by_website(make_rig(25))
+    rig.run(dry_run=True)
+    photos = sum(len(one.photos) for one in rig.account.activities)
+    assert f"photos: {photos} that are not held" in rig.printed
+    rig.run()
+    rig.run(dry_run=True)
+    assert rig.printed == []
+
+
+def test_no_original_by_redirect_is_asked_again_where_the_api_knows_of_an_upload(
+    make_rig: MakeRig,
+) -> None:
+    rig = make_rig(10)
+    rig.config = replace(rig.config, source="website")
+    rig.clock.now += 8 * DAY
+    victim = next(one for one in rig.account.activities if one.original)
+    rig.account.faults.append(Fault("original", "redirect-dashboard", id=victim.id))
+    rig.run()
+    rig.clock.now += DAY
+    rig.run()
+    rig.account.faults.clear()
+    rig.config = replace(rig.config, source="api")
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())

@@ -246,7 +246,8 @@ class Archive:
     def _files(self, room: PurePosixPath) -> Iterator[PurePosixPath]:
         # Years may have moved to another disk and be links.
         top = self.root / room
-        for folder, _, names in os.walk(top, onerror=_raise_unless_missing, followlinks=True):
+        for folder, folders, names in os.walk(top, onerror=_raise_unless_missing, followlinks=True):
+            folders.sort()
             relative = PurePosixPath(Path(folder).relative_to(self.root).as_posix())
             for name in sorted(names):
                 yield relative / name
@@ -257,7 +258,7 @@ class Archive:
         record = _read_record(self.root / path)
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
-            return held._replace(metadata=path)
+            return held if held.metadata else held._replace(metadata=path)
         return held._replace(
             metadata=path,
             resource_state=record.get("resource_state"),

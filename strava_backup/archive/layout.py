@@ -16,16 +16,14 @@ LOCK = ".lock"
 META_SUFFIX = ".meta.json"
 
 # Wide enough for every archive of earlier versions: their names had odd dates and odd suffixes.
-# A copy of metadata that an editor left, such as `.meta.json~`, is no original for all that.
-_ACTIVITY_NAME = re.compile(
-    r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]+))(?P<suffix>(?!\.meta\.json.)\..+)", re.DOTALL
-)
+_ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]+))(?P<suffix>\..+)", re.DOTALL)
 _PHOTO_NAME = re.compile(
-    r"(?P<stem>(?P<id>[0-9]+)_(?P<photo>[\w-]+))(?P<suffix>(?!\.meta\.json.)\..+)",
+    r"(?P<stem>(?P<id>[0-9]+)_(?P<photo>[\w-]+))(?P<suffix>\..+)",
     re.ASCII | re.DOTALL,
 )
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
+_UNFINISHED = (".part", ".tmp", ".crdownload", "~")
 
 # An activity's id, a gear's id, or the pair of activity id and photo id.
 Key = int | str | tuple[int, str]
@@ -42,16 +40,19 @@ class FileName(NamedTuple):
 def parse_activity_name(name: str) -> FileName | None:
     """The parts of a file name such as `2026-05-06T07-08-09Z_16600000000.fit`, or None.
 
-    Hidden names do not count: they are the temporary files of a run.
+    Hidden names do not count: they are the temporary files of a run. Nor do what editors and
+    syncing programs leave beside metadata, or halves of downloads.
     """
     match = _ACTIVITY_NAME.fullmatch(name)
-    return match and FileName(int(match["id"]), match["stem"], match["suffix"])
+    if match is None or _is_foreign(match["suffix"]):
+        return None
+    return FileName(int(match["id"]), match["stem"], match["suffix"])
 
 
 def parse_photo_name(name: str) -> FileName | None:
     """The parts of a file name such as `16600000000_6D1E-DE55.jpg`, or None."""
     match = _PHOTO_NAME.fullmatch(name)
-    if match is None:
+    if match is None or _is_foreign(match["suffix"]):
         return None
     return FileName(photo_key(int(match["id"]), match["photo"]), match["stem"], match["suffix"])
 
@@ -60,6 +61,12 @@ def parse_gear_name(name: str) -> FileName | None:
     """The parts of a file name such as `b123.meta.json`, or None."""
     match = _GEAR_NAME.fullmatch(name)
     return match and FileName(match["stem"], match["stem"], match["suffix"])
+
+
+def _is_foreign(suffix: str) -> bool:
+    if suffix.startswith(".meta"):
+        return suffix != META_SUFFIX
+    return suffix.endswith(_UNFINISHED)
 
 
 def photo_key(activity_id: int, photo_id: str) -> tuple[int, str]:
@@ -100,7 +107,8 @@ def sent_suffix(name: str) -> str:
     """
     _, dot, last = name.rpartition(".")
     last = last.lower()
-    return f".{last}" if dot and _SUFFIX.fullmatch(last) else ""
+    suffix = f".{last}"
+    return suffix if dot and _SUFFIX.fullmatch(last) and not _is_foreign(suffix) else ""
 
 
 def history_path(path: PurePosixPath, moment: datetime) -> PurePosixPath:

@@ -33,6 +33,8 @@ _COMPARED = (
 
 _PHOTO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _GEAR_ID = re.compile(r"[a-z]{1,2}[0-9]{1,20}")
+# Why an entry of a photo list has no picture.
+NO_PICTURE = ("no address", "placeholder")
 # What Strava shows in place of a picture that it does not have in the size asked for
 # (https://github.com/dblock/strava-ruby-client/issues/76).
 _PLACEHOLDER = re.compile(r"//d3nn82uaxijpm6\.cloudfront\.net/|placeholder-photo")
@@ -167,6 +169,11 @@ def reason_for_no_original(record: Record) -> str | None:
     return None
 
 
+def has_photo_id(record: Any) -> bool:
+    """Whether an entry of a photo list has an id to keep it by."""
+    return isinstance(record, dict) and _PHOTO_ID.fullmatch(_photo_id(record)) is not None
+
+
 def parse_photo(activity_id: int, record: Any) -> Photo:
     """The photo in an entry of a photo list. Raises ItemError if it lacks a sound id.
 
@@ -174,16 +181,20 @@ def parse_photo(activity_id: int, record: Any) -> Photo:
     (https://github.com/strava/go.strava). A video has its poster as picture.
     """
     record = record if isinstance(record, dict) else {}
-    candidates = (record.get("unique_id"), record.get("id"), record.get("uid"))
-    photo_id = next((str(value) for value in candidates if value), "")
+    photo_id = _photo_id(record)
     if not _PHOTO_ID.fullmatch(photo_id):
         raise errors.ItemError("an entry has no photo id and was left out")
     url = _largest(record.get("urls"))
     if url is None:
-        return Photo(activity_id, photo_id, None, "no address", record)
+        return Photo(activity_id, photo_id, None, NO_PICTURE[0], record)
     if _PLACEHOLDER.search(url):
-        return Photo(activity_id, photo_id, None, "placeholder", record)
+        return Photo(activity_id, photo_id, None, NO_PICTURE[1], record)
     return Photo(activity_id, photo_id, url, "", record)
+
+
+def _photo_id(record: Record) -> str:
+    candidates = (record.get("unique_id"), record.get("id"), record.get("uid"))
+    return next((str(value) for value in candidates if value), "")
 
 
 def gear_of_athlete(athlete: Record) -> dict[str, Record] | None:

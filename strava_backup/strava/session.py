@@ -121,6 +121,12 @@ class WebSession:
         self.keep_renewed()
         return athlete_id
 
+    @property
+    def days_left(self) -> int | None:
+        """Whole days until the JWT in use ends; None where none is."""
+        token = self._kept.get("jwt")
+        return int((parse_jwt(token).expires_at - self._clock()) // 86400) if token else None
+
     def fetch_athlete_id(self) -> int | None:
         """Whom the website takes us for, by `/me`; None if it wants a log-in.
 

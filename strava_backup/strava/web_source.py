@@ -6,6 +6,7 @@ is left out.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,8 @@ from strava_backup.strava.records import (
     record_id,
 )
 from strava_backup.strava.session import WebSession
+
+_log = logging.getLogger(__name__)
 
 # So far back the list is always looked at: people edit what is new.
 _ALWAYS_SEEN = timedelta(days=30)
@@ -56,6 +59,8 @@ class WebSource:
         known_pages = 0
         while True:
             models, total = self._fetch_page(page)
+            if not models and _is_far_off(seen, total):
+                models, total = self._fetch_page(page)
             totals.add(total)
             records = [web_records.activity_record(model) for model in models]
             before = len(seen)
@@ -77,9 +82,15 @@ class WebSource:
                 return
             page += 1
         surplus = total - len(known.activity_ids | seen) if total is not None else None
-        # Where the total moved under the walk, one may have slipped past: the next run looks.
-        has_stood_still = len(totals) == 1
-        self.walk = Walk(has_stood_still, surplus if has_stood_still else None)
+        # Where the total moved under the walk, or says that pages are missing, the next run looks.
+        is_sure = len(totals) == 1 and not _is_far_off(seen, total)
+        self.walk = Walk(is_sure, surplus if is_sure else None)
+        if _is_far_off(seen, total):
+            _log.warning(
+                "the website tells of %s activities, but lists %d: the next run asks again",
+                total,
+                len(seen),
+            )
 
     def fetch_new_photos(self, known: Known) -> list[Any]:
         """Records of photos in the API's names, newest first: up to a page that holds only known
@@ -148,6 +159,11 @@ class WebSource:
 
 def _quoted(cursor: str) -> str:
     return quote(cursor, safe=",", errors="replace")
+
+
+def _is_far_off(seen: set[int], total: int | None) -> bool:
+    """Whether the end comes pages before the total: hidden ones are fewer."""
+    return total is not None and total - len(seen) > _PER_PAGE
 
 
 def _adds_up(known: Known, seen: set[int], total: int | None, records: list[Any]) -> bool:
