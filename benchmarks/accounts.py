@@ -1,0 +1,147 @@
+"""The made-up accounts that the benchmarks back up. Knows nothing of how that is measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from strava_backup.demo import files, samples
+from strava_backup.demo.account import Account
+from strava_backup.demo.activity import Activity, recorded
+from strava_backup.demo.limits import RateLimits
+from strava_backup.demo.photos import Photo, photo_of
+from strava_backup.demo.pictures import picture
+
+# No limit is reached: several first backups within a quarter of an hour are what is wanted here.
+_LIMIT = 10**9
+
+
+class QuickAccount(Account):
+    """Answers as any account, but without looking through all its activities for each request.
+
+    With 10,000 of them that would take longer than what is measured. Nothing is ever changed.
+    """
+
+    def __init__(self, activities: Iterable[Activity], gear: bool = True) -> None:
+        super().__init__(
+            activities=activities,
+            limits=RateLimits(_LIMIT, _LIMIT),
+            gear=samples.sample_gear() if gear else (),
+        )
+        self._newest_first = super().activities
+        # Pictures are made when first asked for; here that is before the first run.
+        self._pictures = {
+            photo.address(): (photo, photo.content)
+            for activity in self._newest_first
+            for photo in activity.photos
+        }
+
+    @property
+    def activities(self) -> list[Activity]:
+        """All activities, newest first."""
+        return self._newest_first
+
+    def picture_at(self, address: str) -> tuple[Photo, bytes] | None:
+        """The picture at an address, and the photo that it shows."""
+        return self._pictures.get(address)
+
+
+def ordinary(count: int) -> Account:
+    """Mostly FIT, one in ten manual, one in five with photos, and gear."""
+    activities = samples.numbered(count)
+    samples.add_numbered_photos(activities)
+    samples.use_numbered_gear(activities)
+    return QuickAccount(activities)
+
+
+def rich(count: int, metadata_size: int) -> Account:
+    """For each activity metadata that takes about `metadata_size` bytes on disk, most of it in
+    what only the detail tells; one in five has photos. All share one small original.
+    """
+    efforts = _efforts(metadata_size)
+    activities = [_rich_activity(index, efforts) for index in range(count)]
+    for activity in activities[::5]:
+        activity.photos.append(photo_of(activity.detail, bytes_wanted=1000))
+    return QuickAccount(activities, gear=False)
+
+
+def bulky(count: int, size: int) -> Account:
+    """Ordinary activities, the newest with a photo and an original of `size` bytes; 0: without."""
+    activities = samples.numbered(count)
+    if size:
+        activity = activities[0]
+        activity.original, activity.original_suffix = _long_gpx(size), ".gpx"
+        photo = photo_of(activity.detail)
+        activity.photos.append(photo)
+        # In place of what it would make from `bytes_wanted`, which would fill the memory.
+        photo.__dict__["content"] = _long_jpeg(size)
+    return QuickAccount(activities, gear=False)
+
+
+def _rich_activity(index: int, efforts: list[dict[str, Any]]) -> Activity:
+    start = samples.NEWEST - index * timedelta(hours=11, minutes=1)
+    activity_id, name = 16_600_000_000 - index * 1_234_567, f"Activity {index}"
+    detail = recorded(activity_id, start, name, segment_efforts=efforts)
+    return Activity(detail, original=files.fit(samples.NEWEST, 100))
+
+
+def _efforts(size: int) -> list[dict[str, Any]]:
+    effort = {
+        "id": 3_000_000_000_000_000_000,
+        "resource_state": 2,
+        "name": "Up to the Kybfelsen, the long way round",
+        "elapsed_time": 612,
+        "moving_time": 601,
+        "start_date": "2026-11-14T07:20:09Z",
+        "start_date_local": "2026-11-14T08:20:09Z",
+        "distance": 3021.4,
+        "start_index": 720,
+        "end_index": 1332,
+        "device_watts": False,
+        "average_heartrate": 161.2,
+        "max_heartrate": 174.0,
+        "segment": {
+            "id": 7_654_321,
+            "resource_state": 2,
+            "name": "Up to the Kybfelsen, the long way round",
+            "activity_type": "Ride",
+            "distance": 3019.7,
+            "average_grade": 7.4,
+            "maximum_grade": 14.9,
+            "elevation_high": 821.0,
+            "elevation_low": 598.2,
+            "start_latlng": [47.961, 7.873],
+            "end_latlng": [47.947, 7.869],
+            "climb_category": 3,
+            "city": "Freiburg",
+            "country": "Germany",
+            "private": False,
+            "starred": False,
+        },
+        "pr_rank": None,
+        "achievements": [],
+        "hidden": False,
+    }
+    bare = _size_on_disk(recorded(1, samples.NEWEST))
+    each = _size_on_disk({"segment_efforts": [effort]})
+    return [{**effort, "start_index": number} for number in range((size - bare) // each)]
+
+
+def _size_on_disk(record: dict[str, Any]) -> int:
+    return len(json.dumps(record, indent=2))
+
+
+def _long_gpx(size: int) -> bytes:
+    whole = files.gpx(samples.NEWEST, 60)
+    start, end = whole.index(b"  <trkpt"), whole.index(b" </trkseg>")
+    points = whole[start:end]
+    return whole[:start] + points * max(1, size // len(points)) + whole[end:]
+
+
+def _long_jpeg(size: int) -> bytes:
+    """A whole JPEG with that many bytes of comments, each as long as they can be."""
+    start_of_image, rest = (whole := picture("jpg", "bulky", 1536, 2048))[:2], whole[2:]
+    comment = b"\xff\xfe\xff\xff" + b" " * 65533
+    return start_of_image + comment * max(1, size // len(comment)) + rest

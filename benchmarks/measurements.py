@@ -1,0 +1,229 @@
+"""What is measured: each function runs its programs round after round, and gives rows."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.programs import Backup, Old, Ours, back_up, replay, start
+from benchmarks.strava import Broken, Strava
+from benchmarks.table import Row, ratio
+
+MEGA = 1_000_000
+
+
+class Sizes(NamedTuple):
+    """How much is measured, and how often."""
+
+    activities: int = 300
+    latency: float = 0.05
+    rounds: int = 3
+    starts: int = 15
+    held: tuple[int, int] = (1_000, 10_000)
+    metadata: int = 20_000
+    bulk: int = 200 * MEGA
+    fsync_delay: float = 0.02
+
+
+def first_backup(sizes: Sizes) -> list[Row]:
+    """The first backup, against version 0.4.0 and against the least that the website takes."""
+    ours, old, floor = [], [], []
+    old_program = Old()
+    with Strava("ordinary", sizes.activities) as strava:
+        for number in _rounds("first backup", sizes.rounds):
+            ours.append(_first(f"{number}: ours", Ours(), strava, sizes.latency))
+            floor.append(_replay(number, strava, sizes.latency))
+            old.append(_first(f"{number}: 0.4.0", old_program, strava, sizes.latency))
+            _check_same_work(ours[-1], old[-1])
+    return [
+        Row(f"First backup of {sizes.activities} activities, {_latency(sizes)}"),
+        Row("ours", "s", _seconds(ours)),
+        Row("0.4.0, without gear", "s", _seconds(old)),
+        Row("the floor: curl, website requests only", "s", _seconds(floor)),
+        Row("website requests", "", [one.asked.website_requests for one in ours]),
+        ratio("ours / floor", _seconds(ours), _seconds(floor), "<= 1.10"),
+        ratio("0.4.0 / ours", _seconds(old), _seconds(ours), ">= 2.3"),
+    ]
+
+
+def slow_disk(sizes: Sizes) -> list[Row]:
+    """The same, with a slow disk: how long it takes from the first website request to the last."""
+    ours, floor = [], []
+    program = Ours(sizes.fsync_delay)
+    with Strava("ordinary", sizes.activities) as strava:
+        for number in _rounds("slow disk", sizes.rounds):
+            ours.append(_first(f"{number}: ours", program, strava, sizes.latency))
+            floor.append(_replay(number, strava, sizes.latency))
+    lane = [one.asked.website_seconds for one in ours]
+    shortest = [one.asked.website_seconds for one in floor]
+    return [
+        Row(
+            f"First backup of {sizes.activities} activities, {_latency(sizes)}, "
+            f"{sizes.fsync_delay * 1000:g} ms more for every fsync"
+        ),
+        Row("ours, the whole run", "s", _seconds(ours)),
+        Row("ours, first to last website request", "s", lane),
+        Row("the floor, first to last website request", "s", shortest),
+        ratio("ours / floor", lane, shortest, "<= 1.12"),
+    ]
+
+
+def nothing_new(sizes: Sizes) -> list[Row]:
+    """A run that finds nothing new, in a small archive and a large one."""
+    rows = [Row(f"Nothing new, metadata of {sizes.metadata / 1000:g} kB each, {_latency(sizes)}")]
+    per_activity = []
+    for held in sizes.held:
+        ours, old = _nothing_new(held, sizes)
+        per_activity.append([one / held * 1000 for one in _seconds(ours)])
+        is_last = held == sizes.held[-1]
+        rows += [
+            Row(f"ours at {held}", "s", _seconds(ours)),
+            Row(f"0.4.0 at {held}", "s", _seconds(old)),
+            ratio(
+                f"ours / 0.4.0 at {held}",
+                _seconds(ours),
+                _seconds(old),
+                "<= 0.5" if is_last else "",
+            ),
+            Row(f"ours at {held}, an activity", "ms", per_activity[-1]),
+            _api_requests(f"ours at {held}, API requests", ours, "<= 52" if is_last else ""),
+            _api_requests(f"0.4.0 at {held}, API requests", old),
+            Row(f"ours at {held}, peak memory", "MB", _peaks(ours), "< 100" if is_last else ""),
+            Row(f"0.4.0 at {held}, peak memory", "MB", _peaks(old)),
+        ]
+    small, large = sizes.held
+    title = f"ours, time an activity at {large} / at {small}"
+    return [*rows, ratio(title, per_activity[1], per_activity[0], "<= 1")]
+
+
+def start_up(sizes: Sizes) -> list[Row]:
+    """How long the program takes to say something by itself."""
+    ours, old = Ours(), Old()
+    for program, argument in ((ours, "--version"), (old, "--help")):
+        start(program, argument)  # not counted: compiles what was never run before
+    news, olds = [], []
+    for _ in _rounds("start-up", sizes.starts):
+        news.append(start(ours, "--version").seconds)
+        olds.append(start(old, "--help").seconds)
+    return [
+        Row(f"Start-up, {sizes.starts} times"),
+        Row("ours, --version", "s", news),
+        Row("0.4.0, --help", "s", olds),
+        ratio("ours / 0.4.0", news, olds, "<= 0.25"),
+    ]
+
+
+def peak_memory(sizes: Sizes) -> list[Row]:
+    """The memory that a first backup takes, with and without something large."""
+    with_bulk, without = [], []
+    count = min(sizes.activities, 20)
+    with Strava("bulky", count, sizes.bulk) as large, Strava("bulky", count, 0) as small:
+        for number in _rounds("peak memory", sizes.rounds):
+            with_bulk.append(_first(f"{number}: large", Ours(), large, 0))
+            without.append(_first(f"{number}: small", Ours(), small, 0))
+    size = f"{sizes.bulk / MEGA:g} MB"
+    return [
+        Row(f"Peak memory of a first backup of {count} activities"),
+        Row(f"with a photo of {size} and an original of {size}", "MB", _peaks(with_bulk)),
+        Row("without", "MB", _peaks(without)),
+        ratio("with / without", _peaks(with_bulk), _peaks(without), "<= 1"),
+    ]
+
+
+MEASUREMENTS: dict[str, Callable[[Sizes], list[Row]]] = {
+    "first": first_backup,
+    "disk": slow_disk,
+    "noop": nothing_new,
+    "start": start_up,
+    "memory": peak_memory,
+}
+
+
+def _nothing_new(held: int, sizes: Sizes) -> tuple[list[Backup], list[Backup]]:
+    """Ours and version 0.4.0 on one archive: it finds all it looks for in ours, too."""
+    ours, old = [], []
+    old_program = Old()
+    with Strava("rich", held, sizes.metadata) as strava, _folder() as folder:
+        archive = _empty(folder)
+        _say(f"nothing new: making an archive of {held}")
+        back_up(Ours(), strava, archive, 0)
+        for number in _rounds(f"nothing new at {held}", sizes.rounds):
+            _say(f"{number}: ours")
+            ours.append(_without_downloads(back_up(Ours(), strava, archive, sizes.latency)))
+            _say(f"{number}: 0.4.0")
+            old.append(_without_downloads(back_up(old_program, strava, archive, sizes.latency)))
+    return ours, old
+
+
+def _check_same_work(ours: Backup, old: Backup) -> None:
+    """Raises Broken unless both fetched the same number of originals, details and photos."""
+    for kind in ("original", "detail", "photo"):
+        counts = [backup.asked.kinds.get(kind, 0) for backup in (ours, old)]
+        if counts[0] != counts[1]:
+            raise Broken(f"not the same work: {counts[0]} and {counts[1]} requests of {kind}")
+
+
+def _without_downloads(backup: Backup) -> Backup:
+    """The same. Raises Broken where something was new after all."""
+    if downloads := backup.asked.kinds.keys() & {"detail", "photos", "original", "gpx", "photo"}:
+        raise Broken(f"nothing was to be new, but these were asked for: {', '.join(downloads)}")
+    return backup
+
+
+def _first(label: str, program: Ours | Old, strava: Strava, latency: float) -> Backup:
+    """A first backup, into a folder that is gone afterwards."""
+    _say(label)
+    with _folder() as folder:
+        return back_up(program, strava, _empty(folder), latency)
+
+
+def _replay(label: str, strava: Strava, latency: float) -> Backup:
+    """The floor for the run that has just ended."""
+    _say(f"{label}: floor")
+    return replay(strava.website(), strava, latency)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="strava-backup-benchmark-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _empty(folder: Path) -> Path:
+    archive = folder / "archive"
+    archive.mkdir()
+    return archive
+
+
+def _seconds(backups: Iterable[Backup]) -> list[float]:
+    return [backup.seconds for backup in backups]
+
+
+def _peaks(backups: Iterable[Backup]) -> list[float]:
+    return [backup.peak_bytes / MEGA for backup in backups]
+
+
+def _api_requests(title: str, backups: Iterable[Backup], aim: str = "") -> Row:
+    return Row(title, "", [backup.asked.api_requests for backup in backups], aim)
+
+
+def _latency(sizes: Sizes) -> str:
+    return f"latency {sizes.latency * 1000:g} ms"
+
+
+def _rounds(title: str, count: int) -> Iterator[str]:
+    for number in range(1, count + 1):
+        yield f"{title}, round {number} of {count}"
+
+
+def _say(text: str) -> None:
+    """Where it stands; standard output has the table only."""
+    sys.stderr.write(f"{text}\n")
