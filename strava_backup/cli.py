@@ -179,7 +179,7 @@ def _load_config(options: argparse.Namespace) -> Config:
             return config.load(place, os.environ)
     raise errors.ConfigError(
         f"there is no config at {places[0]}. To make one:",
-        f"  install -D -m 600 {config.sample_path()} {places[0]}",
+        f"  mkdir -p {places[0].parent} && install -m 600 {config.sample_path()} {places[0]}",
         "  and fill in what stands in <...> there, as README says. To look around: --demo",
     )
 
