@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
-from strava_backup import decide, errors
+from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Held, Inventory
 from strava_backup.keeper import Answer, Keeper
@@ -73,7 +73,7 @@ class Activities:
         state, ours = (held.resource_state, held.ours) if held else (None, {})
         if decide.is_changed(activity, held, self._source.name):
             kept = self._keeper.archive.read_record(metadata) if held and held.metadata else None
-            record = decide.listed_record(activity, kept, self._source.name, self._keeper.now())
+            record = merge.listed_record(activity, kept, self._source.name, self._keeper.now())
             state, ours = record.get("resource_state"), record[OURS]
         suffixes = held.suffixes if held else ()
         today = self._keeper.now().date()
@@ -126,8 +126,8 @@ class Activities:
     def _fetch_detail(self, task: Task, work: Work) -> Done:
         detail = self._source.fetch_activity(work.activity.id)
         old = self._keeper.archive.read_record(work.metadata)
-        ours = decide.without_refusal((old or {}).get(OURS, {}), task.item)
-        new = decide.fetched_record(detail, ours, self._source.name, self._keeper.now())
+        ours = merge.without_refusal((old or {}).get(OURS, {}), task.item)
+        new = merge.fetched_record(detail, ours, self._source.name, self._keeper.now())
         if not self._keeper.save_record(work.metadata, new):
             return Done()
         self._keeper.report.saved[task.item] += 1
@@ -142,7 +142,7 @@ class Activities:
             return self._without_original(work, refused)
         self._note(
             work,
-            lambda ours: decide.with_original(ours, saved.sent_name, saved.odd, self._keeper.now()),
+            lambda ours: merge.with_original(ours, saved.sent_name, saved.odd, self._keeper.now()),
         )
         lacks_gpx = decide.lacks_gpx((saved.suffix,), {}, self._wanted)
         return Done(str(saved), (self._task(work, decide.GPX),) if lacks_gpx else ())
@@ -154,7 +154,7 @@ class Activities:
         is_told = decide.tells_of_no_original(record, work.activity.start, now)
         if not (decide.is_redirect(why) and is_told):
             raise refused
-        self._note(work, lambda ours: decide.without_original(ours, why, now))
+        self._note(work, lambda ours: merge.without_original(ours, why, now))
         return Done("no original")
 
     def _fetch_gpx(self, task: Task, work: Work) -> Done:
@@ -167,9 +167,9 @@ class Activities:
             why = str(refused.why)
             if not decide.is_redirect(why):
                 raise
-            self._note(work, lambda ours: decide.without_gpx(ours, why))
+            self._note(work, lambda ours: merge.without_gpx(ours, why))
             return Done()
-        self._note(work, lambda ours: decide.without_refusal(ours, task.item))
+        self._note(work, lambda ours: merge.without_refusal(ours, task.item))
         return Done(str(saved))
 
     def _fetch_photo_list(self, task: Task, work: Work) -> Done:
@@ -179,7 +179,7 @@ class Activities:
         )
         if not lack or is_given_up:
             count = work.activity.record.get("total_photo_count") or 0
-            self._note(work, lambda ours: decide.with_photo_list(ours, count))
+            self._note(work, lambda ours: merge.with_photo_list(ours, count))
         return Done("", tuple(tasks))
 
     def _note(self, work: Work, change: Callable[[Record], Record]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from strava_backup import errors
 from strava_backup.activities import Activities, Originals, Work
 from strava_backup.archive.directory import Archive
-from strava_backup.decide import PHOTO, Wanted, activity_essence
+from strava_backup.decide import PHOTO, Wanted
 from strava_backup.gear import BikePages, Gear
 from strava_backup.keeper import Keeper
 from strava_backup.lanes import Lanes
@@ -83,7 +83,7 @@ class Backup:
         queue = []
         for work in self._plan(listing, limit):
             if work.record is not None:
-                self._keeper.save_record(work.metadata, work.record, activity_essence)
+                self._keeper.save_record(work.metadata, work.record)
             if work.missing or work.pictures:
                 queue.append(work)
         if len(queue) > 1:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
-from strava_backup import decide, errors
+from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Held
 from strava_backup.keeper import Keeper
@@ -125,18 +125,18 @@ class Gear:
         gear = self._source.fetch_gear(work.gear_id)
         old = self._keeper.archive.read_record(work.metadata) or {}
         ours = {**old.get(OURS, {}), **gear.get(OURS, {})}
-        ours = decide.without_refusal(ours, task.item)
-        ours = decide.with_gear_summary(ours, work.summary, self._source.name)
+        ours = merge.without_refusal(ours, task.item)
+        ours = merge.with_gear_summary(ours, work.summary, self._source.name)
         frame_type = gear.get("frame_type")
         if isinstance(frame_type, int) and frame_type in _FRAME_TYPES:
             ours["frame_type"] = _FRAME_TYPES[frame_type]
-        record = decide.gear_record(gear, old, self._source.name)
+        record = merge.gear_record(gear, old, self._source.name)
         if "components" in old and old.get("resource_state") is not None:
             # Until the bike's page has told what they are now.
             record["components"] = old["components"]
-        source = decide.better_source(old, self._source.name)
-        record = decide.fetched_record(record, ours, source, self._keeper.now())
-        self._keeper.save_record(work.metadata, record, decide.gear_essence)
+        source = merge.better_source(old, self._source.name)
+        record = merge.fetched_record(record, ours, source, self._keeper.now())
+        self._keeper.save_record(work.metadata, record, merge.gear_essence)
         self._keeper.report.saved[task.item] += 1
         due = decide.lacks_components(work.gear_id, ours, self._wanted)
         return Done("metadata", (self._task(work, decide.COMPONENTS),) if due else ())
@@ -145,10 +145,10 @@ class Gear:
         assert self._pages is not None
         components = self._pages.fetch_components(work.gear_id)
         old = self._keeper.archive.read_record(work.metadata) or {}
-        ours = decide.without_refusal(old.get(OURS, {}), task.item)
-        ours = decide.with_components(ours, self._keeper.now())
+        ours = merge.without_refusal(old.get(OURS, {}), task.item)
+        ours = merge.with_components(ours, self._keeper.now())
         record = {**old, "components": components, OURS: ours}
-        essence = decide.gear_essence if "components" in old else decide.nothing
+        essence = merge.gear_essence if "components" in old else merge.nothing
         self._keeper.save_record(work.metadata, record, essence)
         self._keeper.report.saved[task.item] += 1
         return Done(count_of(len(components), "component"))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
-from strava_backup import decide, errors
+from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Archive
 from strava_backup.lanes import Done, Task
@@ -78,17 +78,17 @@ class Keeper:
         self,
         path: PurePosixPath,
         record: Record,
-        essence: Callable[[Record], Any] = decide.activity_essence,
+        essence: Callable[[Record], Any] = merge.activity_essence,
     ) -> bool:
         """Save metadata; False where it says nothing new. Raises DiskError.
 
         What was there goes to `history/` if its essence differs.
         """
         old = self.archive.read_record(path)
-        if decide.is_same(old, record):
+        if merge.is_same(old, record):
             return False
         # What cannot be read is kept as well: somebody may still make something of it.
-        is_kept = old is None or decide.needs_history(old, record, essence)
+        is_kept = old is None or merge.needs_history(old, record, essence)
         history = self.now() if is_kept else None
         self.archive.save_record(path, record, history=history)
         return True
@@ -153,7 +153,7 @@ class Keeper:
         if why is not None:
             today = self.now().date()
             ours = self.note(
-                task.metadata, lambda ours: decide.with_refusal(ours, task.item, why, today)
+                task.metadata, lambda ours: merge.with_refusal(ours, task.item, why, today)
             )
             if decide.is_given_up(ours, task.item):
                 self.report.given_up.append(_failure(f"{task.what}, {task.item}", error))

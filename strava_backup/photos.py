@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
-from strava_backup import decide, errors
+from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Held
 from strava_backup.keeper import Answer, Keeper
@@ -145,7 +145,7 @@ class Photos:
         ours = (old or {}).get(OURS, {})
         if self._source.name == "website" and ours.get("source") == "api":
             return path  # the API's record is the richer one
-        new = decide.fetched_record(photo.record, ours, self._source.name, self._keeper.now())
+        new = merge.fetched_record(photo.record, ours, self._source.name, self._keeper.now())
         self._keeper.save_record(path, new)
         return path
 
@@ -157,6 +157,6 @@ class Photos:
         saved = self._keeper.save_file(task, stem, partial(self._pictures.download, photo.url))
         self._keeper.note(
             task.metadata,
-            lambda ours: decide.with_picture(ours, saved.odd, self._keeper.now()),
+            lambda ours: merge.with_picture(ours, saved.odd, self._keeper.now()),
         )
         return Done(task.item)

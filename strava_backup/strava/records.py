@@ -11,6 +11,12 @@ from strava_backup import errors
 
 Record = dict[str, Any]
 
+# The key that is ours in every record we keep.
+OURS = "strava_backup"
+# Strava's own words for how much a record tells, `resource_state`.
+SUMMARY_STATE = 2
+DETAIL_STATE = 3
+
 # The fields in which a difference between two listings counts as a change. Kudos, ranks and other
 # counters change every day and are none.
 _COMPARED = (

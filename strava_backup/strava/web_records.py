@@ -11,10 +11,7 @@ import html
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-from strava_backup.strava.records import Record
-
-OURS = "strava_backup"
-SUMMARY_STATE = 2
+from strava_backup.strava.records import OURS, SUMMARY_STATE, Record
 
 # API name: name in the website's list of activities.
 _ACTIVITY_FIELDS = {

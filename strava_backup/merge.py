@@ -1,0 +1,242 @@
+"""Pure: what a kept record becomes by what a source tells. Does no I/O.
+
+A kept record is Strava's own object plus one key of ours, `strava_backup`; docs/format.md lists
+what stands in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from typing import Any
+
+from strava_backup.archive.directory import OURS
+from strava_backup.decide import ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.strava import records
+from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
+
+# Kudos, ranks and the like, which change without anybody editing the activity.
+_COUNTERS = {
+    "achievement_count",
+    "athlete_count",
+    "best_efforts",
+    "comment_count",
+    "gear",
+    "has_kudoed",
+    "kudos_count",
+    "pr_count",
+    "segment_efforts",
+    "similar_activities",
+}
+# What people write, in activities and photos.
+_WORDS = {"name", "description", "sport_type", "visibility", "commute", "trainer", "caption"}
+# Of the website's record the first change the API's, the others fill gaps in it.
+_WEB_WINS = ("name", "description", "sport_type", "visibility", "commute", "trainer")
+_WEB_FILLS = (
+    "gear_id",
+    "start_date",
+    "start_date_local",
+    "utc_offset",
+    "distance",
+    "moving_time",
+    "elapsed_time",
+    "total_elevation_gain",
+)
+
+
+def activity_essence(record: Record) -> Record:
+    """What of an activity or photo is worth a history: not what others keep changing."""
+    return {name: value for name, value in strava_part(record).items() if name not in _COUNTERS}
+
+
+def listed_record(activity: Activity, kept: Record | None, source: str, now: datetime) -> Record:
+    """What the kept record becomes by a listing that tells something new.
+
+    Nothing that is kept gets lost by it: a summary marks a detail as a summary again, so that a
+    new detail is fetched, and brings only what changed in the list; the poorer record of the
+    website never replaces the API's. Metadata without `resource_state` is not built upon.
+    """
+    incoming = strava_part(activity.record)
+    base = kept if kept and kept.get("resource_state") is not None else {}
+    ours = dict((kept or {}).get(OURS) or {})
+    before = ours.get("listed", {}).get(source)
+    listed = {**ours.get("listed", {}), source: records.compared_fields(incoming)}
+    ours |= {**activity.record.get(OURS, {}), "listed": listed}
+    why = records.reason_for_no_original(incoming)
+    if why is not None and not ours.get("original"):
+        ours["original"] = {"absent": why, "since": _stamp(now)}
+    if base and better_source(base, source) != source:
+        return {**base, **_web_changes(base, incoming, before), OURS: ours}
+    ours |= {"source": source, "fetched_at": _stamp(now)}
+    if base.get("resource_state") == DETAIL_STATE and before is not None:
+        incoming = {
+            name: value
+            for name, value in incoming.items()
+            if before.get(name) != value and name in listed[source]
+        }
+        return {**base, **incoming, "resource_state": SUMMARY_STATE, OURS: ours}
+    return {**base, "resource_state": SUMMARY_STATE, **incoming, OURS: ours}
+
+
+def better_source(kept: Record, source: str) -> str:
+    """The source that a record is said to be from after `source` gave it too."""
+    is_api = source == "website" and kept.get(OURS, {}).get("source") == "api"
+    return "api" if is_api else source
+
+
+def gear_record(gear: Record, kept: Record, source: str) -> Record:
+    """Strava's part of gear that was fetched; the website only fills gaps in the API's record."""
+    if better_source(kept, source) == source:
+        return strava_part(gear)
+    return {**strava_part(kept), **_gaps(kept, strava_part(gear), gear)}
+
+
+def without_original(ours: Record, why: str, now: datetime) -> Record:
+    """Our key after a redirect told that there is no original, for the first or the second time."""
+    original = ours.get("original", {})
+    if "to_confirm" in original:
+        original = {name: value for name, value in original.items() if name != "to_confirm"}
+    else:
+        original = {"absent": why, "since": _stamp(now), "to_confirm": now.date().isoformat()}
+    return without_refusal({**ours, "original": original}, ORIGINAL)
+
+
+def fetched_record(record: Record, ours: Record, source: str, now: datetime) -> Record:
+    """What is kept of a record that was fetched for its own sake; it replaces what was kept."""
+    sent = record.get(OURS, {})
+    return {**record, OURS: {**ours, **sent, "source": source, "fetched_at": _stamp(now)}}
+
+
+def strava_part(record: Record) -> Record:
+    """A record without our key."""
+    return {name: value for name, value in record.items() if name != OURS}
+
+
+def gear_essence(record: Record) -> Record:
+    """What of gear is worth a history: not the distances, which grow with every ride."""
+    distances = ("distance", "converted_distance", "distance_m")
+    essence = {name: value for name, value in strava_part(record).items() if name not in distances}
+    essence["components"] = [
+        {name: value for name, value in component.items() if name not in distances}
+        for component in essence.get("components") or []
+        if isinstance(component, dict)
+    ]
+    return essence
+
+
+def nothing(record: Record) -> None:
+    """The essence of a record that is only being completed."""
+
+
+def needs_history(
+    old: Record | None, new: Record, essence: Callable[[Record], Any] = strava_part
+) -> bool:
+    """Whether metadata that is about to be replaced has to be kept beside.
+
+    So it has where a value of its essence is lost, not where something is added, nor where a
+    detail replaces its own summary. Between the sources only the words count: their numbers are
+    rounded differently. Metadata of version 0.4 is always kept.
+    """
+    if old is None:
+        return False
+    old_state, new_state = old.get("resource_state"), new.get("resource_state")
+    if old_state is None:
+        return bool(strava_part(old)) and strava_part(old) != strava_part(new)
+    if old_state == SUMMARY_STATE and new_state == DETAIL_STATE:
+        return False
+    before, after = essence(old), essence(new)
+    names = set(before or ()) - {"resource_state"}
+    if old.get(OURS, {}).get("source") != new.get(OURS, {}).get("source"):
+        names &= _WORDS
+    return any(before[name] not in (None, after.get(name)) for name in names)
+
+
+def is_same(old: Record | None, new: Record) -> bool:
+    """Whether nothing differs but the moment of fetching, so that nothing need be written."""
+    return old is not None and _without_moment(old) == _without_moment(new)
+
+
+def with_original(ours: Record, sent_name: str, odd: str | None, now: datetime) -> Record:
+    """Our key after an original was saved."""
+    original = {"name": sent_name, "saved_at": _stamp(now)}
+    if odd:
+        original["odd"] = odd
+    return without_refusal({**ours, "original": original}, ORIGINAL)
+
+
+def without_gpx(ours: Record, why: str) -> Record:
+    """Our key after Strava made no GPX of a JSON original."""
+    return {**ours, "original": {**ours.get("original", {}), "no_gpx": why}}
+
+
+def with_photo_list(ours: Record, count: Any) -> Record:
+    """Our key after the photo list came that belongs to a photo count."""
+    return without_refusal({**ours, "photos": {"count": count}}, PHOTO_LIST)
+
+
+def with_picture(ours: Record, odd: str | None, now: datetime) -> Record:
+    """Our key after a picture was saved."""
+    picture = {"saved_at": _stamp(now), **({"odd": odd} if odd else {})}
+    return without_refusal({**ours, "picture": picture}, PHOTO)
+
+
+def with_gear_summary(ours: Record, summary: Record | None, source: str) -> Record:
+    """Our key after gear was fetched that the athlete lists so; its components are due now."""
+    listed = {name: value for name, value in ours.get("listed", {}).items() if name != source}
+    if summary is not None:
+        listed[source] = summary
+    rest = {name: value for name, value in ours.items() if name != "components_at"}
+    return {**rest, "listed": listed}
+
+
+def with_components(ours: Record, now: datetime) -> Record:
+    """Our key after a bike's components came."""
+    return {**ours, "components_at": _stamp(now)}
+
+
+def with_refusal(ours: Record, item: str, why: str, today: date) -> Record:
+    """Our key after Strava refused an item: the days on which it gave the same answer."""
+    refused = dict(ours.get("refused", {}))
+    before = refused.get(item, {})
+    days = before.get("on", []) if before.get("why") == why else []
+    refused[item] = {"why": why, "on": sorted({*days, today.isoformat()})}
+    return {**ours, "refused": refused}
+
+
+def without_refusal(ours: Record, item: str) -> Record:
+    """Our key after an item came that had been refused before."""
+    refused = {name: value for name, value in ours.get("refused", {}).items() if name != item}
+    rest = {name: value for name, value in ours.items() if name != "refused"}
+    return {**rest, "refused": refused} if refused else rest
+
+
+def _web_changes(base: Record, incoming: Record, before: Record | None) -> Record:
+    """What the website's record changes in the API's: words that were edited, and gaps.
+
+    Compared with the website's own last listing where there is one: it may word things otherwise.
+    """
+    reference = base if before is None else before
+    edited = {
+        name: incoming[name]
+        for name in _WEB_WINS
+        # No description is null in one place and empty in another.
+        if name in incoming and (reference.get(name) or None) != (incoming[name] or None)
+    }
+    return {**edited, **_gaps(base, incoming, _WEB_FILLS)}
+
+
+def _gaps(base: Record, incoming: Record, names: Iterable[str]) -> Record:
+    return {
+        name: incoming[name]
+        for name in names
+        if base.get(name) is None and incoming.get(name) is not None
+    }
+
+
+def _without_moment(record: Record) -> tuple[Record, Record]:
+    ours = {name: value for name, value in record.get(OURS, {}).items() if name != "fetched_at"}
+    return strava_part(record), ours
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
