@@ -201,3 +201,16 @@ def test_a_held_picture_is_checked_by_its_content(tmp_path, content, found):
     path = tmp_path / "7_A-B.jpg"
     path.write_bytes(content)
     assert checks.damage(path) == found
+
+
+@pytest.mark.parametrize("shift", range(-3, 4))
+def test_an_end_mark_across_the_border_of_two_reads_is_seen(tmp_path, shift):
+    head = b"\xff\xd8\xff\xe0\x00\x04AB\xff\xda\x00\x02"
+    content = head + b"\x11" * ((1 << 16) - 2 + shift - len(head)) + b"\xff\xd9"
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(content)
+    with open(path, "rb") as file:
+        assert pictures.find_damage(file, ".jpg") is None
+    path.write_bytes(content[:-1])
+    with open(path, "rb") as file:
+        assert pictures.find_damage(file, ".jpg") is not None

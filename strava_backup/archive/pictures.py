@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import struct
@@ -11,6 +10,7 @@ from typing import BinaryIO
 
 SUFFIXES = (".jpg", ".png", ".gif", ".webp", ".heic")
 
+_CHUNK = 1 << 16
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
 # A segment or the end; the others stand alone, within the data of a scan (ITU-T T.81, B.1.1).
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
@@ -40,42 +40,71 @@ def find_damage(file: BinaryIO, suffix: str) -> str | None:
     size = os.fstat(file.fileno()).st_size
     if kind_of(file.read(16)) != suffix:
         return f"no {suffix} picture"
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return None if _ENDS[suffix](content, size) else f"the {suffix} picture has no end"
+    return None if _ENDS[suffix](_Content(file), size) else f"the {suffix} picture has no end"
 
 
-def _has_jpeg_end(content: mmap.mmap, size: int) -> bool:
+class _Content:
+    """A file whose bytes are read where they are looked at, whatever its size.
+
+    Not a memory map: its pages would count as memory of ours, all of a large picture.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, start: int, length: int) -> bytes:
+        """Up to so many bytes from there."""
+        self._file.seek(start)
+        return self._file.read(length)
+
+    def byte(self, at: int) -> int:
+        """One byte, as a number; 0 behind the end."""
+        return int.from_bytes(self.read(at, 1), "big")
+
+    def find_marker(self, at: int) -> tuple[bytes, int] | None:
+        """The next JPEG marker, and where it ends."""
+        while chunk := self.read(at, _CHUNK):
+            marker = _JPEG_MARKER.search(chunk)
+            if marker:
+                return marker[1], at + marker.end()
+            # Markers have two bytes: the first may be the chunk's last.
+            at += max(1, len(chunk) - 1)
+        return None
+
+
+def _has_jpeg_end(content: _Content, size: int) -> bool:
     """Whether an end comes behind the segments; what is inside them (a thumbnail) has ends, too."""
     at = 2
-    while marker := _JPEG_MARKER.search(content, at):
-        if marker[1] == b"\xd9":
+    while marker := content.find_marker(at):
+        kind, end = marker
+        if kind == b"\xd9":
             return True
-        at = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+        at = end + int.from_bytes(content.read(end, 2), "big")
     return False
 
 
-def _has_png_end(content: mmap.mmap, size: int) -> bool:
+def _has_png_end(content: _Content, size: int) -> bool:
     at = 8
     while at + 12 <= size:
-        length, kind = struct.unpack(">I4s", content[at : at + 8])
+        length, kind = struct.unpack(">I4s", content.read(at, 8))
         at += length + 12
         if kind == b"IEND":
             return bool(at <= size)
     return False
 
 
-def _has_gif_end(content: mmap.mmap, size: int) -> bool:
+def _has_gif_end(content: _Content, size: int) -> bool:
     """Whether the trailer comes behind the blocks (https://www.w3.org/Graphics/GIF/spec-gif89a.txt)."""
-    at = 13 + _gif_table_size(content[10:11])
-    while at < size and content[at] != 0x3B:
-        if content[at] == 0x21:
+    at = 13 + _gif_table_size(content.read(10, 1))
+    while at < size and content.byte(at) != 0x3B:
+        if content.byte(at) == 0x21:
             at += 2
-        elif content[at] == 0x2C:
-            at += 11 + _gif_table_size(content[at + 9 : at + 10])
+        elif content.byte(at) == 0x2C:
+            at += 11 + _gif_table_size(content.read(at + 9, 1))
         else:
             return False
-        while at < size and content[at]:
-            at += 1 + content[at]
+        while at < size and content.byte(at):
+            at += 1 + content.byte(at)
         at += 1
     return at < size
 
@@ -85,18 +114,18 @@ def _gif_table_size(flags: bytes) -> int:
     return 6 << (flags[0] & 7) if flags and flags[0] & 0x80 else 0
 
 
-def _has_webp_end(content: mmap.mmap, size: int) -> bool:
-    return bool(struct.unpack_from("<I", content, 4)[0] + 8 <= size)
+def _has_webp_end(content: _Content, size: int) -> bool:
+    return bool(int.from_bytes(content.read(4, 4), "little") + 8 <= size)
 
 
-def _has_heic_end(content: mmap.mmap, size: int) -> bool:
+def _has_heic_end(content: _Content, size: int) -> bool:
     """Whether the boxes of ISO/IEC 14496-12, data included, fit into the file one by one."""
     at, has_data = 0, False
     while at + 8 <= size:
-        length, kind = struct.unpack(">I4s", content[at : at + 8])
+        length, kind = struct.unpack(">I4s", content.read(at, 8))
         has_data = has_data or kind == b"mdat"
         if length == 1 and at + 16 <= size:
-            (length,) = struct.unpack(">Q", content[at + 8 : at + 16])
+            (length,) = struct.unpack(">Q", content.read(at + 8, 8))
         if length == 0:
             return has_data
         if length < 8 or at + length > size:
@@ -105,7 +134,7 @@ def _has_heic_end(content: mmap.mmap, size: int) -> bool:
     return has_data and at == size
 
 
-_ENDS: dict[str, Callable[[mmap.mmap, int], bool]] = {
+_ENDS: dict[str, Callable[[_Content, int], bool]] = {
     ".jpg": _has_jpeg_end,
     ".png": _has_png_end,
     ".gif": _has_gif_end,
