@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from strava_backup import run
@@ -24,6 +25,15 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.report import Report
 from tests.strava_proxy import StravaProxy
+
+# A busy machine is no failure; and where a run decides something, it is the same run each time.
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("tests")
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DAY = 24 * 60 * 60.0
