@@ -66,7 +66,9 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
     archive = Archive(config.output_dir)
     if not options.dry_run:
         archive.prepare(with_parents=config.makes_parents)
-    with nullcontext() if options.dry_run else archive.locked():
+    # A dry run makes no lock file, but minds one: it too may be given a new refresh token, and that
+    # of a run at work would be dead.
+    with archive.locked() if archive.has_lock() or not options.dry_run else nullcontext():
         archive.read_marker()
         ways, athlete_id = _SignIn(config, archive, options, report, edges).ways()
         wanted = Wanted(

@@ -461,11 +461,11 @@ def test_of_two_runs_at_once_one_works_and_the_other_exits_5_at_once(command: Co
     assert hold.reached.wait(60)
     command.proxy.hold = None
 
-    second = command.run()
-
-    assert second.returncode == 5
-    assert "another run is at work" in second.stderr
-    assert command.asked == []
+    for arguments in ([], ["--dry-run"]):
+        second = command.run(*arguments)
+        assert second.returncode == 5
+        assert "another run is at work" in second.stderr
+        assert command.asked == []
     hold.release.set()
     process.communicate(timeout=60)
     assert process.returncode == 0

@@ -99,6 +99,10 @@ class Archive:
         with _disk_errors(f"cannot make the output folder {self.root}"):
             self.root.mkdir(parents=with_parents, exist_ok=True)
 
+    def has_lock(self) -> bool:
+        """Whether there is a file to lock, so that locking writes nothing."""
+        return (self.root / layout.LOCK).exists()
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs out. Raises AnotherRun at once if one is at work, and DiskError.
