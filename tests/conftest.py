@@ -20,7 +20,8 @@ import hypothesis
 import pytest
 
 from strava_backup import run
-from strava_backup.config import Api, Config, Secret, User
+from strava_backup.config import Secret
+from strava_backup.demo import setting
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.report import Report
@@ -86,17 +87,8 @@ class Rig:
         self.clock = clock
         self.root = folder / "archive"
         self.printed: list[str] = []
-        self.config = Config(
-            path=folder / "strava-backup.conf",
-            output_dir=self.root,
-            makes_parents=False,
-            delay=0.0,
-            api=Api(
-                account.client_id,
-                Secret(account.client_secret, read_only=True),
-                Secret(account.refresh_token, read_only=True),
-            ),
-            user=User(jwt=Secret(account.issue_jwt(), read_only=True)),
+        self.config = replace(
+            setting.config(account, self.root), path=folder / "strava-backup.conf"
         )
 
     def run(self, **options: Any) -> Report:

@@ -2,89 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_backup import decide, errors, merge
+from strava_backup import decide, errors
 from strava_backup.archive.directory import Held
 from strava_backup.decide import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST, Wanted
-from strava_backup.strava.records import parse_activity
-
-NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-
-
-STAMP = "2026-11-22T10:00:00Z"
-
-
-TODAY = NOW.date()
-
-
-SUMMARY = {
-    "id": 5,
-    "resource_state": 2,
-    "name": "Morning Run",
-    "start_date": "2026-05-06T07:08:09Z",
-    "distance": 5000.4,
-    "upload_id": 7,
-    "manual": False,
-    "kudos_count": 3,
-}
-
-
-ALL = Wanted()
-
-
-def activity(**changes):
-    return parse_activity({**SUMMARY, **changes})
-
-
-def held(record):
-    return Held(
-        PurePosixPath("activities/2026/2026-05-06T07-08-09Z_5"),
-        resource_state=record.get("resource_state"),
-        ours=record.get("strava_backup", {}),
-    )
-
+from tests.made_up_records import (
+    ALL,
+    AT,
+    BIKE,
+    PICTURE_REFUSED,
+    REFUSED_TWICE,
+    SHOE,
+    TODAY,
+    activity,
+    held_gear,
+    listed,
+    refused,
+)
 
 GIVEN_UP = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02", "2026-11-05"]}}}
 
 
-REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02"]}}}
-
-
-def refused(*answers):
-    """Our key after these answers, each a day of November 2026 and a reason."""
-    ours = {"source": "api"}
-    for day, why in answers:
-        ours = merge.with_refusal(ours, ORIGINAL, why, date(2026, 11, day))
-    return ours
-
-
 PICTURE_GIVEN_UP = {"refused": {PHOTO: {"why": "404", "on": ["1", "2", "3"]}}}
-
-
-PICTURE_REFUSED = {"refused": {PHOTO: {"why": "404", "on": ["1", "2"]}}}
-
-
-BIKE = {"id": "b1", "resource_state": 2, "name": "Rosinante", "distance": 5000}
-
-
-SHOE = {"id": "g1", "resource_state": 2, "name": "Ghost", "distance": 5000}
-
-
-AT = {"components_at": STAMP}
-
-
-def held_gear(ours, state=3):
-    return Held(PurePosixPath("gear/x"), (), PurePosixPath("gear/x.meta.json"), state, ours)
-
-
-def listed(summary, **more):
-    return {"listed": {"api": summary} if summary else {}, **more}
 
 
 def test_an_activity_that_is_not_held_is_new():

@@ -3,85 +3,33 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
-from pathlib import PurePosixPath
+from datetime import timedelta
 
 import pytest
 
 from strava_backup import decide, merge
-from strava_backup.archive.directory import Held
-from strava_backup.decide import COMPONENTS, DETAIL, ORIGINAL, PHOTO, PHOTO_LIST, Wanted
+from strava_backup.decide import COMPONENTS, DETAIL, ORIGINAL, PHOTO_LIST, Wanted
 from strava_backup.strava.records import parse_activity
-
-NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-
-
-STAMP = "2026-11-22T10:00:00Z"
-
-
-TODAY = NOW.date()
-
-
-SUMMARY = {
-    "id": 5,
-    "resource_state": 2,
-    "name": "Morning Run",
-    "start_date": "2026-05-06T07:08:09Z",
-    "distance": 5000.4,
-    "upload_id": 7,
-    "manual": False,
-    "kudos_count": 3,
-}
-
-
-ALL = Wanted()
-
-
-def activity(**changes):
-    return parse_activity({**SUMMARY, **changes})
+from tests.made_up_records import (
+    ALL,
+    AT,
+    BIKE,
+    NOW,
+    PICTURE_REFUSED,
+    REFUSED_TWICE,
+    SHOE,
+    STAMP,
+    SUMMARY,
+    TODAY,
+    activity,
+    held,
+    held_gear,
+    refused,
+)
 
 
 def kept_after_listing(record=None, kept=None, source="api", now=NOW):
     return merge.listed_record(parse_activity(record or SUMMARY), kept, source, now)
-
-
-def held(record):
-    return Held(
-        PurePosixPath("activities/2026/2026-05-06T07-08-09Z_5"),
-        resource_state=record.get("resource_state"),
-        ours=record.get("strava_backup", {}),
-    )
-
-
-REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02"]}}}
-
-
-def refused(*answers):
-    """Our key after these answers, each a day of November 2026 and a reason."""
-    ours = {"source": "api"}
-    for day, why in answers:
-        ours = merge.with_refusal(ours, ORIGINAL, why, date(2026, 11, day))
-    return ours
-
-
-PICTURE_REFUSED = {"refused": {PHOTO: {"why": "404", "on": ["1", "2"]}}}
-
-
-BIKE = {"id": "b1", "resource_state": 2, "name": "Rosinante", "distance": 5000}
-
-
-SHOE = {"id": "g1", "resource_state": 2, "name": "Ghost", "distance": 5000}
-
-
-AT = {"components_at": STAMP}
-
-
-def held_gear(ours, state=3):
-    return Held(PurePosixPath("gear/x"), (), PurePosixPath("gear/x.meta.json"), state, ours)
-
-
-def listed(summary, **more):
-    return {"listed": {"api": summary} if summary else {}, **more}
 
 
 CHAIN = {"type": "Chain", "added": "May 3, 2025", "distance": "1.0 km", "distance_m": 1000.0}

@@ -19,6 +19,7 @@ from strava_backup.strava.records import (
     Activity,
     Known,
     Record,
+    Unseen,
     Walk,
     gear_of_athlete,
     record_id,
@@ -35,8 +36,6 @@ _PER_PAGE = 200
 _SHORTEST_FULL_PAGE = 10
 _MOST_PHOTO_PAGES = 100
 _LARGEST_PICTURE = 5000
-# Pages in a row without anything new at which the list is taken to go round in circles.
-_KNOWN_PAGES = 2
 # Seconds before its end at which an access token (good for 6 hours) is renewed.
 _TOKEN_MARGIN = 300.0
 
@@ -103,22 +102,10 @@ class ApiSource:
         (https://developers.strava.com/docs/#Pagination), and page numbers drift when an activity
         is uploaded meanwhile. Raises ScopeMissing, TryLater and the like; never ends quietly.
         """
-        seen: set[int] = set()
+        unseen = Unseen("the list of activities")
         page = 1
-        known_pages = 0
         while records := self._fetch_page(page):
-            before = len(seen)
-            for record in records:
-                activity_id = record_id(record)
-                if activity_id is None or activity_id not in seen:
-                    yield record
-                if activity_id is not None:
-                    seen.add(activity_id)
-            # Uploads shift known records onto one page more, while a server that gives the same
-            # page for ever must not keep us for ever.
-            known_pages = known_pages + 1 if len(seen) == before else 0
-            if known_pages == _KNOWN_PAGES:
-                raise errors.TryLater(f"the list of activities repeats itself at page {page}")
+            yield from unseen.of(records, page)
             page += 1
         self.walk = Walk(is_whole=True, surplus=None)
 

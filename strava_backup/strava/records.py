@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
@@ -39,6 +39,8 @@ _COMPARED = (
 
 _PHOTO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _GEAR_ID = re.compile(r"[a-z]{1,2}[0-9]{1,20}")
+# Pages in a row without anything new at which a list is taken to go round in circles.
+_KNOWN_PAGES = 3
 # Why an entry of a photo list has no picture.
 NO_PICTURE = ("no address", "placeholder")
 # What Strava shows in place of a picture that it does not have in the size asked for
@@ -95,6 +97,34 @@ class Walk(NamedTuple):
 
     is_whole: bool
     surplus: int | None
+
+
+class Unseen:
+    """Keeps ids from coming twice out of a list whose pages shift, and pages from coming for ever.
+
+    Uploads shift known records onto one page more; a server that gives the same pages again and
+    again gives nothing but known ones.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.ids: set[int] = set()
+        self._what = what
+        self._known_pages = 0
+
+    def of(self, records: Iterable[Any], page: int) -> list[Any]:
+        """The records whose ids are new, and those without one. Raises TryLater, as said."""
+        before = len(self.ids)
+        new = []
+        for record in records:
+            activity_id = record_id(record)
+            if activity_id is None or activity_id not in self.ids:
+                new.append(record)
+            if activity_id is not None:
+                self.ids.add(activity_id)
+        self._known_pages = self._known_pages + 1 if len(self.ids) == before else 0
+        if self._known_pages == _KNOWN_PAGES:
+            raise errors.TryLater(f"{self._what} repeats itself at page {page}")
+        return new
 
 
 class Source(Protocol):

@@ -19,8 +19,8 @@ from strava_backup.strava.records import (
     Activity,
     Known,
     Record,
+    Unseen,
     Walk,
-    record_id,
 )
 from strava_backup.strava.session import WebSession
 
@@ -29,8 +29,6 @@ _log = logging.getLogger(__name__)
 # So far back the list is always looked at: people edit what is new.
 _ALWAYS_SEEN = timedelta(days=30)
 _PER_PAGE = 20
-# So many pages in a row that bring nothing new mean a list that repeats itself.
-_KNOWN_PAGES = 3
 
 
 class WebSource:
@@ -54,30 +52,21 @@ class WebSource:
         SessionOver and TryLater; never ends quietly.
         """
         self.walk = None
-        seen: set[int] = set()
+        unseen = Unseen("the website's list of activities")
+        seen = unseen.ids
         totals: set[int | None] = set()
         page = 1
-        known_pages = 0
         while True:
             models, total = self._fetch_page(page)
             if not models and _is_far_off(seen, total):
                 models, total = self._fetch_page(page)
             totals.add(total)
             records = [web_records.activity_record(model) for model in models]
-            before = len(seen)
-            for record in records:
-                activity_id = record_id(record)
-                if activity_id is None or activity_id not in seen:
-                    yield record
-                if activity_id is not None:
-                    seen.add(activity_id)
-            if not models or len(seen) == total:
+            if not records:
                 break
-            known_pages = known_pages + 1 if len(seen) == before else 0
-            if known_pages == _KNOWN_PAGES:
-                raise errors.TryLater(
-                    f"the website's list of activities repeats itself at page {page}"
-                )
+            yield from unseen.of(records, page)
+            if len(seen) == total:
+                break
             if not known.wants_whole_walk and _adds_up(known, seen, total, records):
                 self.walk = Walk(is_whole=False, surplus=known.surplus)
                 return
