@@ -3,12 +3,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import resource
 import signal
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ import pytest
 import strava_backup
 from strava_backup.archive import atomic
 from strava_backup.archive.atomic import Draft, save_bytes
+from tests.hardship import files_limited_to
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 
@@ -43,17 +42,6 @@ def chunks_that_end_with(error):
     yield b"first"
     yield b"second"
     raise error
-
-
-@contextmanager
-def files_limited_to(size):
-    """A full disk, as far as one file can tell; root feels it as well."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def run_python(code, *arguments):

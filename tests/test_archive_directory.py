@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import stat
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +20,7 @@ import strava_backup
 from strava_backup import errors
 from strava_backup.archive.directory import Archive, DiskError, Held, Marker, to_json
 from strava_backup.demo import files
+from tests.hardship import files_limited_to, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -30,7 +29,6 @@ MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 YEAR = PurePosixPath("activities/2026")
 STEM = YEAR / "2026-05-06T07-08-09Z_5"
 META = YEAR / f"{STEM.name}.meta.json"
-NOBODY = 65534
 
 # A record as it comes out of a JSON parser; half an emoji is possible there, half of two is not.
 JSON_VALUES = st.recursive(
@@ -69,19 +67,6 @@ def content_of(archive):
     }
 
 
-@contextmanager
-def without_root():
-    """Run as somebody whom permissions mean something to."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 @pytest.fixture
 def public_archive():
     """An archive that other users can reach, unlike those below `tmp_path`."""
@@ -90,17 +75,6 @@ def public_archive():
     yield Archive(root)
     root.chmod(0o755)
     shutil.rmtree(root)
-
-
-@contextmanager
-def files_limited_to(size):
-    """A full disk, as far as one file can tell; root feels it as well."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 # The folder

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,11 @@ from hypothesis import strategies as st
 import strava_backup
 from strava_backup import config, errors
 from strava_backup.config import BASE_URL, Api, Secret, User
+from tests.hardship import NOBODY, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 SECRET = "s3cret-Value"
 API = "[api]\nclient_id = 123\nclient_secret = abc\nrefresh_token = def\n"
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -62,19 +61,6 @@ def problems(load, path):
         return [problem.removeprefix(str(path)).lstrip(":, ") for problem in caught.value.problems]
 
     return problems
-
-
-@contextmanager
-def without_root():
-    """Run as somebody whom permissions mean something to."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture

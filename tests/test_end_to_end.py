@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import signal
 import subprocess
@@ -19,15 +18,10 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from tests import truth
 from tests.conftest import Command, read_files
+from tests.hardship import obey_permissions
 from tests.strava_proxy import Hold
 
 MakeCommand = Callable[..., Command]
-
-
-def obey_permissions() -> None:
-    """Make the permissions of files bind this process, also where it is root's."""
-    pr_capbset_drop, cap_dac_override = 24, 1
-    ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override)
 
 
 def only_line(text: str) -> str:
