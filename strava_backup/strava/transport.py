@@ -8,7 +8,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import requests
 from requests.adapters import BaseAdapter
@@ -19,6 +21,8 @@ USER_AGENT = f"strava-backup/{__version__}"
 
 # Seconds to connect, and seconds of silence while waiting for the next bytes.
 TIMEOUT = (10.0, 60.0)
+# Pauses between requests are up to half as much again as the delay, at random.
+MEAN_PAUSE = 1.25
 _RETRY_PAUSES = (1.0, 3.0)
 _CHUNK = 1 << 16
 _LARGEST_BODY = 2 << 30
@@ -29,6 +33,8 @@ _PASSING_FAULTS = (
 )
 
 Sleep = Callable[[float], None]
+
+_broken_off: WeakSet[requests.Response] = WeakSet()
 
 
 class Session(requests.Session):
@@ -49,8 +55,10 @@ class Session(requests.Session):
         self.headers["User-Agent"] = USER_AGENT
         # ~/.netrc is another program's; HTTPS_PROXY and REQUESTS_CA_BUNDLE still count.
         self.auth = _no_auth
+        self.sleep = sleep
         self._pace = pace
-        self._sleep = sleep
+        self._is_broken_off = False
+        self._streamed: WeakSet[requests.Response] = WeakSet()
         if adapter is not None:
             self.mount("https://", adapter)
 
@@ -70,17 +78,33 @@ class Session(requests.Session):
                 if response.status_code < 500:
                     return response
                 response.close()
-            self._sleep(pause + random.uniform(0, pause / 2))
+            self.sleep(pause + random.uniform(0, pause / 2))
         return self._request_once(method, url, *args, **kwargs)
+
+    def break_off(self) -> None:
+        """End the bodies that other threads are reading, and send no request any more."""
+        self._is_broken_off = True
+        for response in list(self._streamed):
+            _broken_off.add(response)
+            # urllib3 1.26 has no shutdown; and there may be nothing to shut down any more.
+            with suppress(AttributeError, ValueError, RuntimeError, OSError):
+                response.raw.shutdown()
 
     def _request_once(self, *args: Any, **kwargs: Any) -> requests.Response:
         if self._pace is not None:
             self._pace.wait()
-        return super().request(*args, **kwargs)
+        if self._is_broken_off:
+            raise requests.RequestException("interrupted")
+        response = super().request(*args, **kwargs)
+        if kwargs.get("stream"):
+            self._streamed.add(response)
+            if self._is_broken_off:
+                _broken_off.add(response)
+        return response
 
 
 class Pace:
-    """Keeps the starts of requests a while apart. Not for several threads."""
+    """Keeps the starts of requests a while apart."""
 
     def __init__(
         self,
@@ -129,6 +153,9 @@ def read_chunks(response: requests.Response) -> Iterator[bytes]:
             yield chunk
     except (requests.RequestException, OSError) as error:
         raise errors.CutShort("the connection broke in the middle", why="cut short") from error
+    if response in _broken_off:
+        # Without an announced length that looks like the end of the body.
+        raise errors.CutShort("interrupted in the middle", why="cut short")
     # What came over the wire, before any decoding of it.
     seen = response.raw.tell()
     if announced is not None and seen != announced:
