@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -647,14 +648,54 @@ def test_a_fault_that_passes_is_not_noticed(rig):
     assert rig.source.fetch_activity(RIDE)["id"] == RIDE
 
 
-def test_a_limit_is_not_run_against_and_not_slept_on(rig):
+def test_a_limit_for_15_minutes_is_waited_out_and_never_run_against(rig):
     rig.account.limits = RateLimits(short=3, daily=1000)
+    for _ in range(7):
+        rig.source.fetch_activity(RIDE)
+    assert rig.clock.slept == [905.0, 900.0]
+    assert {request.status for request in rig.account.requests} == {200}
+
+
+def test_a_limit_for_the_day_ends_it_and_is_never_run_against(rig):
+    rig.account.limits = RateLimits(short=100, daily=3)
     for _ in range(3):
         rig.source.fetch_activity(RIDE)
+    with pytest.raises(errors.LimitReached, match="midnight UTC"):
+        rig.source.fetch_activity(RIDE)
+    assert rig.clock.slept == []
+    assert asked(rig.account) == ["token"] + ["detail"] * 3
+
+
+def test_a_refusal_that_nobody_could_know_of_is_waited_out_once(rig):
+    rig.source.sign_in()
+    rig.account.faults.append(Fault("detail", "429", times=1))
+    assert rig.source.fetch_activity(RIDE)["id"] == RIDE
+    assert len(rig.clock.slept) == 1
+    rig.account.faults.append(Fault("detail", "429"))
     with pytest.raises(errors.LimitReached):
         rig.source.fetch_activity(RIDE)
-    assert asked(rig.account) == ["token"] + ["detail"] * 4
+    assert len(rig.clock.slept) == 2
+
+
+def test_a_refusal_at_sign_in_is_not_waited_out(rig):
+    rig.account.faults.append(Fault("athlete", "429"))
+    with pytest.raises(errors.LimitReached):
+        rig.source.sign_in()
     assert rig.clock.slept == []
+
+
+@pytest.mark.parametrize("told_by", ["the clock", "the API"])
+def test_of_four_threads_that_find_the_token_ended_one_renews_it(rig, told_by):
+    rig.source.sign_in()
+    rig.account.requests.clear()
+    if told_by == "the clock":
+        rig.clock.now += 7 * HOUR
+    else:
+        rig.account._access_tokens.clear()
+    with ThreadPoolExecutor(4) as pool:
+        records = list(pool.map(rig.source.fetch_activity, [RIDE] * 8))
+    assert {record["id"] for record in records} == {RIDE}
+    assert asked(rig.account).count("token") == 1
 
 
 BODIES = st.recursive(

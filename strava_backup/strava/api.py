@@ -6,6 +6,7 @@ its transport, token handling and errors are used.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import requests
 
 from strava_backup import errors
 from strava_backup.strava import transport
+from strava_backup.strava.budget import Budget
 from strava_backup.strava.records import (
     Activity,
     Known,
@@ -55,6 +57,8 @@ class App(NamedTuple):
 class ApiSource:
     """Lists activities and gives their details. The constructor asks for nothing.
 
+    Details, photo lists and gear may be asked for from many threads.
+
     `store(name, value)` is called with a new refresh token before any other request: the old one
     is dead by then.
     """
@@ -75,7 +79,11 @@ class ApiSource:
         self._refresh_token = app.refresh_token
         self._store = store
         self._clock = clock
+        self._budget = Budget(clock, http.sleep)
+        self._has_signed_in = False
+        self._renewing = threading.Lock()
         self._client: Client | None = None
+        self._renewals = 0
         self._expires_at = 0.0
         self._athlete: Record = {}
         self._first_page: list[Any] | None = None
@@ -93,6 +101,7 @@ class ApiSource:
         self._athlete = athlete
         # A permission without activities shows nowhere earlier; the page is used by the listing.
         self._first_page = self._fetch_page(1)
+        self._has_signed_in = True
         return athlete_id
 
     def fetch_activities(self, known: Known) -> Iterator[Any]:
@@ -173,29 +182,48 @@ class ApiSource:
 
     def _get(self, path: str, **query: Any) -> Any:
         """One GET; an access token that the API does not take is renewed once."""
+        client, renewals = self._signed_in_client()
         try:
-            return self._get_once(path, query)
+            return self._get_patiently(client, path, query)
         except errors.AccessTokenRefused:
-            self._expires_at = 0.0
-            return self._get_once(path, query)
+            client, _ = self._signed_in_client(refused=renewals)
+            return self._get_patiently(client, path, query)
 
-    def _get_once(self, path: str, query: dict[str, Any]) -> Any:
-        client = self._signed_in_client()
-        with _our_errors():
+    def _get_patiently(self, client: Client, path: str, query: dict[str, Any]) -> Any:
+        """One GET, again in the next quarter of the hour after a limit that nobody knew of."""
+        try:
+            return self._get_once(client, path, query)
+        except errors.LimitReached:
+            self._budget.refused()
+            # A run that has only begun is rather repeated.
+            if not self._has_signed_in:
+                raise
+        return self._get_once(client, path, query)
+
+    def _get_once(self, client: Client, path: str, query: dict[str, Any]) -> Any:
+        with self._budget.request(), _our_errors():
             # An absolute address, since stravalib's own base serves the token endpoint too, which
             # stays where it is when the API moves (https://github.com/stravalib/stravalib/issues/737).
             return client.protocol.get(self._app.base_url + path, **query)
 
-    def _signed_in_client(self) -> Client:
-        client = self._client = self._client or self._make_client()
-        if self._expires_at - self._clock() < _TOKEN_MARGIN:
-            self._renew_access_token(client)
-        return client
+    def _signed_in_client(self, refused: int = 0) -> tuple[Client, int]:
+        """The client with an access token that still lasts, and how many there were so far.
+
+        `refused` is the number of one that the API did not take. Of many threads that find it
+        ended one renews it, and the others wait for that.
+        """
+        with self._renewing:
+            client = self._client = self._client or self._make_client()
+            lasts = self._expires_at - self._clock() >= _TOKEN_MARGIN
+            if not lasts or self._renewals == refused:
+                self._renew_access_token(client)
+            return client, self._renewals
 
     def _make_client(self) -> Client:
         from stravalib import Client
 
         client = Client(requests_session=self._http, rate_limit_requests=False)
+        client.protocol.rate_limiter = lambda headers, _: self._budget.answered(headers)
         # Left to itself, stravalib renews tokens without telling, and the new one would be lost.
         client.protocol.client_id = None
         return client
@@ -214,6 +242,7 @@ class ApiSource:
         if refresh_token != self._refresh_token:
             self._refresh_token = refresh_token
             self._store("refresh_token", refresh_token)
+        self._renewals += 1
         self._expires_at = float(expires_at)
 
 

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from strava_backup import errors
+from strava_backup.strava.budget import DAY, MARGIN, QUARTER, Budget, Use, parse_use
+from tests.conftest import Clock
+
+# 10:00:00 UTC, the beginning of a quarter
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC).timestamp()
+
+
+def headers(read=None, overall=None, limits=(100, 1000)):
+    """Headers that tell so much use, (15 minutes, day), of these limits and of their doubles."""
+    told = {}
+    if overall:
+        told |= {"X-Ratelimit-Limit": f"{2 * limits[0]},{2 * limits[1]}"}
+        told |= {"X-Ratelimit-Usage": f"{overall[0]},{overall[1]}"}
+    if read:
+        told |= {"X-Readratelimit-Limit": f"{limits[0]},{limits[1]}"}
+        told |= {"X-Readratelimit-Usage": f"{read[0]},{read[1]}"}
+    return told
+
+
+@pytest.mark.parametrize(
+    ("told", "use"),
+    [
+        ({}, []),
+        (headers(read=(1, 231)), [(QUARTER, Use(1, 100)), (DAY, Use(231, 1000))]),
+        (headers(overall=(1, 231)), [(QUARTER, Use(1, 200)), (DAY, Use(231, 2000))]),
+        (
+            headers(read=(1, 2), overall=(3, 4)),
+            [
+                *[(QUARTER, Use(1, 100)), (DAY, Use(2, 1000))],
+                *[(QUARTER, Use(3, 200)), (DAY, Use(4, 2000))],
+            ],
+        ),
+        (
+            {"X-RATELIMIT-LIMIT": " 200, 2000", "x-ratelimit-usage": "7 ,8"},
+            [(QUARTER, Use(7, 200)), (DAY, Use(8, 2000))],
+        ),
+        ({"X-RateLimit-Limit": "200,2000"}, []),
+        ({"X-RateLimit-Limit": "200,2000", "X-RateLimit-Usage": "many"}, []),
+        ({"X-RateLimit-Limit": "200", "X-RateLimit-Usage": "1"}, []),
+        ({"X-RateLimit-Limit": "200,-1", "X-RateLimit-Usage": "1,²"}, []),
+    ],
+)  # fmt: skip
+def test_limits_are_read_from_headers_of_any_case_and_nonsense_is_none(told, use):
+    assert parse_use(told) == use
+
+
+@pytest.mark.parametrize(
+    ("at", "told", "waits"),
+    [
+        (0, {}, None),
+        (0, headers(read=(99, 99)), None),
+        (0, headers(read=(100, 100)), 900),
+        (1, headers(read=(100, 100)), 899),
+        (899, headers(read=(100, 100)), 1),
+        (60, headers(read=(101, 101)), 840),
+        (0, headers(overall=(199, 199)), None),
+        (0, headers(overall=(200, 200)), 900),
+        # each of two limits counts
+        (0, headers(read=(10, 10), overall=(200, 200)), 900),
+        (0, headers(read=(100, 100), overall=(110, 110)), 900),
+    ],
+)
+def test_a_spent_quarter_is_waited_out_and_a_little_more(at, told, waits):
+    clock = Clock(now=START + at)
+    budget = Budget(clock, clock.sleep)
+    with budget.request():
+        budget.answered(told)
+    with budget.request():
+        pass
+    assert clock.slept == ([] if waits is None else [waits + MARGIN])
+
+
+def test_it_says_until_when_it_waits(caplog):
+    caplog.set_level("INFO", logger="strava_backup")
+    clock = Clock(now=START + 60)
+    budget = Budget(clock, clock.sleep)
+    with budget.request():
+        budget.answered(headers(read=(100, 100)))
+    with budget.request():
+        pass
+    (message,) = caplog.messages
+    assert message.endswith("it goes on at 10:15:05 UTC")
+
+
+@pytest.mark.parametrize("told", [headers(read=(5, 1000)), headers(overall=(5, 2000))])
+def test_a_spent_day_ends_the_run_and_the_next_day_is_a_new_one(told):
+    clock = Clock(now=START)
+    budget = Budget(clock, clock.sleep)
+    with budget.request():
+        budget.answered(told)
+    with (
+        pytest.raises(errors.LimitReached, match=r"000 requests a day .* midnight UTC"),
+        budget.request(),
+    ):
+        raise AssertionError("asked")
+    assert clock.slept == []
+    clock.now += DAY
+    with budget.request():
+        pass
+
+
+def test_requests_in_flight_count():
+    clock = Clock(now=START)
+    budget = Budget(clock, clock.sleep)
+    with budget.request():
+        budget.answered(headers(read=(97, 97)))
+    with budget.request(), budget.request(), budget.request():
+        assert clock.slept == []
+        with budget.request():
+            assert clock.slept == [QUARTER + MARGIN]
+
+
+def test_a_request_without_an_answer_counts():
+    clock = Clock(now=START)
+    budget = Budget(clock, clock.sleep)
+    with budget.request():
+        budget.answered(headers(read=(98, 98)))
+    for _ in range(2):
+        with pytest.raises(OSError, match="broken"), budget.request():
+            raise OSError("broken")
+    with budget.request():
+        assert clock.slept == [QUARTER + MARGIN]
+
+
+def test_an_answer_from_the_quarter_before_says_nothing_of_this_one():
+    clock = Clock(now=START)
+    budget = Budget(clock, clock.sleep)
+    with budget.request():
+        budget.answered(headers(read=(50, 50)))
+    with budget.request():
+        clock.now += QUARTER
+        budget.answered(headers(read=(100, 100)))
+    with budget.request():
+        assert clock.slept == []
+
+
+def test_after_a_refusal_nothing_is_left_of_the_quarter_whatever_the_headers_say():
+    clock = Clock(now=START)
+    budget = Budget(clock, clock.sleep)
+    with budget.request():
+        budget.answered(headers(read=(5, 5)))
+    budget.refused()
+    with budget.request():
+        assert clock.slept == [QUARTER + MARGIN]
+
+
+def test_many_threads_wait_once_and_together_never_exceed_the_limit():
+    clock = Clock(now=START)
+    budget = Budget(clock, clock.sleep)
+    used: dict[int, int] = {}
+    lock = threading.Lock()
+
+    def ask():
+        with budget.request():
+            with lock:
+                quarter = int(clock.now // QUARTER)
+                used[quarter] = used.get(quarter, 0) + 1
+                told = headers(read=(used[quarter], 1), limits=(10, 1000))
+            time.sleep(0.001)
+            budget.answered(told)
+
+    ask()
+    threads = [threading.Thread(target=lambda: [ask() for _ in range(10)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sum(used.values()) == 41
+    assert max(used.values()) <= 10
+    assert len(clock.slept) == 4
