@@ -125,12 +125,13 @@ class Activities:
 
     def _fetch_detail(self, task: Task, work: Work) -> Done:
         detail = self._source.fetch_activity(work.activity.id)
-        old = self._keeper.archive.read_record(work.metadata)
-        ours = merge.without_refusal((old or {}).get(OURS, {}), task.item)
-        new = merge.fetched_record(detail, ours, self._source.name, self._keeper.now())
-        if not self._keeper.save_record(work.metadata, new):
-            return Done()
-        self._keeper.report.saved[task.item] += 1
+        with self._keeper.editing(work.metadata):
+            old = self._keeper.archive.read_record(work.metadata)
+            ours = merge.without_refusal((old or {}).get(OURS, {}), task.item)
+            new = merge.fetched_record(detail, ours, self._source.name, self._keeper.now())
+            if not self._keeper.save_record(work.metadata, new):
+                return Done()
+        self._keeper.count(task.item)
         return Done("metadata")
 
     def _fetch_original(self, task: Task, work: Work) -> Done:

@@ -6,6 +6,7 @@ It is given its source, website and archive, and imports neither requests nor st
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,17 +16,18 @@ from typing import Any, NamedTuple, Protocol
 from strava_backup import errors
 from strava_backup.activities import Activities, Originals, Work
 from strava_backup.archive.directory import Archive
-from strava_backup.decide import PHOTO, Wanted
+from strava_backup.decide import ORIGINAL, PHOTO, Wanted
 from strava_backup.gear import BikePages, Gear
 from strava_backup.keeper import Keeper
-from strava_backup.lanes import Lanes
+from strava_backup.lanes import Crew, Job, Lanes
 from strava_backup.photos import Photos, Pictures
-from strava_backup.report import Report, count_of
+from strava_backup.report import Report, count_of, format_duration
 from strava_backup.strava.records import Activity, Known, Source, is_gear_id, parse_activity
 
 _log = logging.getLogger(__name__)
 
 _WHOLE_WALK_EVERY = timedelta(days=30)
+_MANY_ORIGINALS = 500
 
 
 class Website(Originals, BikePages, Protocol):
@@ -33,11 +35,16 @@ class Website(Originals, BikePages, Protocol):
 
 
 class Ways(NamedTuple):
-    """Where things come from; `website` is None where it cannot be asked."""
+    """Where things come from; `website` is None where it cannot be asked.
+
+    `pause` is the seconds between requests of the website; `break_off` ends what is on its way.
+    """
 
     source: Source
     website: Website | None
     pictures: Pictures
+    pause: float
+    break_off: Callable[[], None]
 
 
 class Backup:
@@ -53,6 +60,7 @@ class Backup:
         *,
         clock: Callable[[], float],
     ) -> None:
+        self._ways = ways
         self._source = ways.source
         self._archive = archive
         self._athlete_id = athlete_id
@@ -71,7 +79,7 @@ class Backup:
         self._has_reached_limit = False
 
     def run(self, limit: int | None = None) -> None:
-        """Save what the listing brings, then fetch what is missing. Raises DiskError."""
+        """Save what the listing brings, and fetch what is missing. Raises DiskError."""
         listing = self._own_listing()
         if listing is None:
             return
@@ -80,23 +88,47 @@ class Backup:
         self._archive.save_marker(
             replace(self._archive.marker, athlete_id=self._athlete_id, damaged=damaged)
         )
-        queue = []
+        with Crew(self._keeper.attempt, self._say, self._ways.break_off) as crew:
+            tried = self._hand_in(crew, listing, limit)
+            crew.wait()
+        self._keeper.settle()
+        self._finish(tried)
+
+    def _hand_in(self, crew: Crew, listing: Iterable[Activity], limit: int | None) -> set[int]:
+        """Give the crew everything there is to do; returns the ids of the activities.
+
+        Originals are fetched while the list is still read, but what goes the list's own way waits:
+        the list is worth more than anything else, and page numbers must not drift.
+        """
+        self._lanes.source.hold()
+        missing: Counter[str] = Counter()
+        tried = set()
         for work in self._plan(listing, limit):
             if work.record is not None:
                 self._keeper.save_record(work.metadata, work.record)
             if work.missing or work.pictures:
-                queue.append(work)
-        if len(queue) > 1:
-            _log.info("%d activities miss something", len(queue))
-        for work in queue:
-            texts = self._keeper.work_off(self._activities.tasks(work))
-            self._say(f"{work.activity.start.date()} {work.title}", texts)
+                tried.add(work.activity.id)
+                missing.update(work.missing)
+                title = f"{work.activity.start.date()} {work.title}"
+                crew.add(title, self._activities.tasks(work))
+        self._announce(len(tried), missing[ORIGINAL])
         for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
-            self._say(f"activity {activity_id}", self._keeper.work_off(tasks))
+            crew.add(f"activity {activity_id}", tasks)
         for gear in self._gear.plan(self._used_gear):
-            self._say(gear.title, self._keeper.work_off(self._gear.tasks(gear)))
-        self._keeper.settle()
-        self._finish({work.activity.id for work in queue})
+            crew.add(gear.title, self._gear.tasks(gear))
+        self._lanes.source.release()
+        return tried
+
+    def _announce(self, activities: int, originals: int) -> None:
+        if activities > 1:
+            _log.info("%d activities miss something", activities)
+        if originals > _MANY_ORIGINALS and not self._lanes.website.is_over:
+            _log.info(
+                "%d originals at a pace that Strava bears take %s or more; its bulk export "
+                "(https://www.strava.com/athlete/download_my_account) has them all in one file",
+                originals,
+                format_duration(originals * self._ways.pause),
+            )
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
         """Tell what `run` would fetch, a line an activity or gear."""
@@ -241,12 +273,12 @@ class Backup:
         except (errors.HumanNeeded, errors.TryLater) as error:
             self._lanes.source.end(error)
 
-    def _say(self, title: str, texts: list[str]) -> None:
-        photos = texts.count(PHOTO)
-        rest = [text for text in texts if text != PHOTO]
-        if texts:
+    def _say(self, job: Job) -> None:
+        photos = job.came.count(PHOTO)
+        rest = [text for text in job.came if text != PHOTO]
+        if job.came:
             came = [*rest, *([count_of(photos, PHOTO)] if photos else [])]
-            _log.info("%s: %s", title, ", ".join(came))
+            _log.info("%s: %s", job.title, ", ".join(came))
 
     def _finish(self, tried: set[int]) -> None:
         """Note what failed, and what a later run may rely on; written last."""

@@ -123,32 +123,39 @@ class Gear:
 
     def _fetch_gear(self, task: Task, work: GearWork) -> Done:
         gear = self._source.fetch_gear(work.gear_id)
-        old = self._keeper.archive.read_record(work.metadata) or {}
+        with self._keeper.editing(work.metadata):
+            old = self._keeper.archive.read_record(work.metadata) or {}
+            ours = self._ours(task, work, gear, old)
+            record = merge.gear_record(gear, old, self._source.name)
+            if "components" in old and old.get("resource_state") is not None:
+                # Until the bike's page has told what they are now.
+                record["components"] = old["components"]
+            source = merge.better_source(old, self._source.name)
+            record = merge.fetched_record(record, ours, source, self._keeper.now())
+            self._keeper.save_record(work.metadata, record, merge.gear_essence)
+        self._keeper.count(task.item)
+        due = decide.lacks_components(work.gear_id, ours, self._wanted)
+        return Done("metadata", (self._task(work, decide.COMPONENTS),) if due else ())
+
+    def _ours(self, task: Task, work: GearWork, gear: Record, old: Record) -> Record:
+        """Our key after gear was fetched."""
         ours = {**old.get(OURS, {}), **gear.get(OURS, {})}
         ours = merge.without_refusal(ours, task.item)
         ours = merge.with_gear_summary(ours, work.summary, self._source.name)
         frame_type = gear.get("frame_type")
         if isinstance(frame_type, int) and frame_type in _FRAME_TYPES:
             ours["frame_type"] = _FRAME_TYPES[frame_type]
-        record = merge.gear_record(gear, old, self._source.name)
-        if "components" in old and old.get("resource_state") is not None:
-            # Until the bike's page has told what they are now.
-            record["components"] = old["components"]
-        source = merge.better_source(old, self._source.name)
-        record = merge.fetched_record(record, ours, source, self._keeper.now())
-        self._keeper.save_record(work.metadata, record, merge.gear_essence)
-        self._keeper.report.saved[task.item] += 1
-        due = decide.lacks_components(work.gear_id, ours, self._wanted)
-        return Done("metadata", (self._task(work, decide.COMPONENTS),) if due else ())
+        return ours
 
     def _fetch_components(self, task: Task, work: GearWork) -> Done:
         assert self._pages is not None
         components = self._pages.fetch_components(work.gear_id)
-        old = self._keeper.archive.read_record(work.metadata) or {}
-        ours = merge.without_refusal(old.get(OURS, {}), task.item)
-        ours = merge.with_components(ours, self._keeper.now())
-        record = {**old, "components": components, OURS: ours}
-        essence = merge.gear_essence if "components" in old else merge.nothing
-        self._keeper.save_record(work.metadata, record, essence)
-        self._keeper.report.saved[task.item] += 1
+        with self._keeper.editing(work.metadata):
+            old = self._keeper.archive.read_record(work.metadata) or {}
+            ours = merge.without_refusal(old.get(OURS, {}), task.item)
+            ours = merge.with_components(ours, self._keeper.now())
+            record = {**old, "components": components, OURS: ours}
+            essence = merge.gear_essence if "components" in old else merge.nothing
+            self._keeper.save_record(work.metadata, record, essence)
+        self._keeper.count(task.item)
         return Done(count_of(len(components), "component"))

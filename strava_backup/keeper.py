@@ -1,4 +1,4 @@
-"""Works off tasks: saves what comes, notes what is refused, counts both.
+"""Attempts tasks: saves what comes, notes what is refused, counts both. For many threads at once.
 
 Knows no kind of item; what an item is and how it is asked for is for the tasks to know.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Archive
-from strava_backup.lanes import Done, Task
+from strava_backup.lanes import Done, Lane, Task, another_turn, step_aside
 from strava_backup.report import Failure, Report, format_size, printable
 from strava_backup.strava.records import Record
 
@@ -60,19 +60,53 @@ class Keeper:
         self.failed_ids: set[int] = set()
         self._doubtful: list[tuple[Task, errors.ItemError]] = []
         self._clock = clock
+        self._counting = threading.Lock()
+        self._editing: dict[PurePosixPath, threading.RLock] = {}
 
     def now(self) -> datetime:
         """The moment, in UTC."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    def work_off(self, tasks: Iterable[Task]) -> list[str]:
-        """Fetch one after the other, and what they lead to; returns what came in words."""
-        pending, texts = deque(tasks), []
-        while pending:
-            done = self._attempt(pending.popleft())
-            texts += [done.text] if done.text else []
-            pending.extendleft(reversed(done.leads_to))
-        return texts
+    def attempt(self, task: Task) -> Done:
+        """Fetch one item; its error is counted, a fatal one ends its lane and nothing else.
+
+        Raises DiskError.
+        """
+        lane = task.lane
+        if lane.is_over:
+            self._count_left(task)
+            return Done()
+        try:
+            done = task.fetch()
+        except errors.ItemError as error:
+            if not lane.is_abandoned:
+                # Before anything is saved: the next request must know of it.
+                lane.failed(error)
+                if error.ends_lane_when_repeated:
+                    self._doubtful.append((task, error))
+                else:
+                    self.refuse(task, error)
+        except (errors.HumanNeeded, errors.TryLater) as error:
+            lane.end(error)
+            self._count_left(task)
+        else:
+            lane.succeeded()
+            return done
+        return Done()
+
+    def editing(self, path: PurePosixPath) -> AbstractContextManager[object]:
+        """Keep other threads from the metadata at `path` between reading and saving it.
+
+        Lets the thread's lane go on meanwhile.
+        """
+        step_aside()
+        return self._editing.setdefault(path, threading.RLock())
+
+    def count(self, item: str, size: int = 0) -> None:
+        """Count an item that was saved."""
+        with self._counting:
+            self.report.saved[item] += 1
+            self.report.saved_bytes += size
 
     def save_record(
         self,
@@ -84,21 +118,23 @@ class Keeper:
 
         What was there goes to `history/` if its essence differs.
         """
-        old = self.archive.read_record(path)
-        if merge.is_same(old, record):
-            return False
-        # What cannot be read is kept as well: somebody may still make something of it.
-        is_kept = old is None or merge.needs_history(old, record, essence)
-        history = self.now() if is_kept else None
-        self.archive.save_record(path, record, history=history)
-        return True
+        with self.editing(path):
+            old = self.archive.read_record(path)
+            if merge.is_same(old, record):
+                return False
+            # What cannot be read is kept as well: somebody may still make something of it.
+            is_kept = old is None or merge.needs_history(old, record, essence)
+            history = self.now() if is_kept else None
+            self.archive.save_record(path, record, history=history)
+            return True
 
     def note(self, path: PurePosixPath, change: Callable[[Record], Record]) -> Record:
         """Change our key in the metadata at `path`, and return its new value."""
-        record = self.archive.read_record(path) or {}
-        ours = change(record.get(OURS, {}))
-        self.save_record(path, {**record, OURS: ours})
-        return ours
+        with self.editing(path):
+            record = self.archive.read_record(path) or {}
+            ours = change(record.get(OURS, {}))
+            self.save_record(path, {**record, OURS: ours})
+            return ours
 
     def save_file(
         self, task: Task, stem: PurePosixPath, download: Download, only: str = ""
@@ -108,9 +144,8 @@ class Keeper:
         With `only`, a suffix, a file of another kind is not taken. Raises DiskError, ItemError, and
         what the download raises.
         """
-        saved = self._save_patiently(stem, download, only)
-        self.report.saved[task.item] += 1
-        self.report.saved_bytes += saved.size
+        saved = self._save_patiently(task.lane, stem, download, only)
+        self.count(task.item, saved.size)
         if saved.odd:
             _log.warning("%s: the %s is odd: %s", task.what, task.item, saved.odd)
         return saved
@@ -123,26 +158,9 @@ class Keeper:
             self.failed_ids.add(activity_id)
         _log.warning("%s: %s", failure.what, failure.why)
 
-    def _attempt(self, task: Task) -> Done:
-        """Fetch one item; its error is counted, a fatal one ends its lane and nothing else."""
-        if task.lane.is_over:
+    def _count_left(self, task: Task) -> None:
+        with self._counting:
             self.report.left[task.item] += 1
-            return Done()
-        try:
-            done = task.fetch()
-        except errors.ItemError as error:
-            task.lane.failed(error)
-            if error.ends_lane_when_repeated:
-                self._doubtful.append((task, error))
-            else:
-                self.refuse(task, error)
-        except (errors.HumanNeeded, errors.TryLater) as error:
-            self.report.left[task.item] += 1
-            task.lane.end(error)
-        else:
-            task.lane.succeeded()
-            return done
-        return Done()
 
     def refuse(self, task: Task, error: errors.ItemError) -> bool:
         """Note that Strava refuses an item, and count it.
@@ -171,19 +189,28 @@ class Keeper:
             else:
                 self.refuse(task, error)
 
-    def _save_patiently(self, stem: PurePosixPath, download: Download, only: str) -> Saved:
+    def _save_patiently(
+        self, lane: Lane, stem: PurePosixPath, download: Download, only: str
+    ) -> Saved:
         for _ in range(_TRIES_OF_A_BODY - 1):
             with suppress(errors.CutShort):
-                return self._save_once(stem, download, only)
-        return self._save_once(stem, download, only)
+                return self._save_once(lane, stem, download, only)
+        return self._save_once(lane, stem, download, only)
 
-    def _save_once(self, stem: PurePosixPath, download: Download, only: str) -> Saved:
-        with download() as answer, self.archive.draft(stem) as draft:
-            draft.write(answer.chunks)
+    def _save_once(self, lane: Lane, stem: PurePosixPath, download: Download, only: str) -> Saved:
+        with ExitStack() as drafts:
+            with another_turn(lane), download() as answer:
+                draft = drafts.enter_context(self.archive.draft(stem))
+                draft.write(answer.chunks)
+                self.archive.refuse_page(draft)
+            # Checks and fsync take their time, in which the next request may be on its way, and
+            # even fail.
+            lane.succeeded()
+            step_aside()
             sent = layout.sent_suffix(answer.sent_name)
             odd = self.archive.oddity(draft, sent)
             if odd is not None:
-                _compare(download, draft.sha256)
+                _compare(lane, download, draft.sha256)
             path = self.archive.save_file(draft, stem, sent, only)
             suffix = path.name.removeprefix(stem.name)
             return Saved(suffix, draft.size, answer.sent_name, odd)
@@ -193,10 +220,10 @@ def _failure(what: str, error: errors.ItemError) -> Failure:
     return Failure(what, printable(str(error), limit=300))
 
 
-def _compare(download: Download, sha256: str) -> None:
+def _compare(lane: Lane, download: Download, sha256: str) -> None:
     """Fetch an odd file a second time: if it comes the same, that is what Strava holds."""
     again = hashlib.sha256()
-    with download() as answer:
+    with another_turn(lane), download() as answer:
         for chunk in answer.chunks:
             again.update(chunk)
     if again.hexdigest() != sha256:

@@ -1,9 +1,19 @@
-"""Tasks, and the ways to Strava they go. Knows neither Strava's forms nor the archive's."""
+"""The ways to Strava, which work side by side. Knows neither Strava's forms nor the archive's.
+
+A task belongs to one lane, whose threads fetch it as soon as it has its turn; tasks that belong
+together form a job, of which one line tells when all of it is done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from types import TracebackType
 from typing import NamedTuple
 
 from strava_backup import errors
@@ -11,39 +21,13 @@ from strava_backup.report import Report
 
 # A fault of the items themselves seldom hits three in a row; a fault of the way there does.
 _FAILURES_THAT_END_A_LANE = 3
+_IN_FLIGHT = 4
+# On the website, where one request is in flight, so many may meanwhile save what came before.
+_SAVERS = 2
+# Seconds that an interrupted run gives its threads to clean up.
+_PATIENCE = 1.5
 
-
-class Lane:
-    """One way to Strava. A fatal error, or three items in a row that cannot be reached, end it."""
-
-    def __init__(self, name: str, report: Report) -> None:
-        self.name = name
-        self.is_over = False
-        self._report = report
-        self._failures_in_a_row = 0
-
-    def succeeded(self) -> None:
-        """An item came."""
-        self._failures_in_a_row = 0
-
-    def failed(self, error: errors.ItemError) -> None:
-        """An item did not come."""
-        if not error.ends_lane_when_repeated:
-            self._failures_in_a_row = 0
-            return
-        self._failures_in_a_row += 1
-        if self._failures_in_a_row == _FAILURES_THAT_END_A_LANE:
-            self.end(
-                errors.TryLater(
-                    f"{self._failures_in_a_row} requests in a row to the {self.name} failed, "
-                    "so no more are made: try again later"
-                )
-            )
-
-    def end(self, error: errors.Error) -> None:
-        """Send nothing more this way; the run ends with the error's exit code."""
-        self.is_over = True
-        self._report.fatal.append(error)
+_here = threading.local()
 
 
 class Done(NamedTuple):
@@ -64,10 +48,263 @@ class Task(NamedTuple):
     activity_id: int | None = None
 
 
+@dataclass
+class Job:
+    """What has to be fetched of one activity or gear, and what came of it."""
+
+    title: str
+    left: int = 0
+    texts: dict[tuple[int, ...], str] = field(default_factory=dict)
+
+    @property
+    def came(self) -> list[str]:
+        """What came, in the order of the tasks, each followed by what it led to."""
+        return [text for _, text in sorted(self.texts.items())]
+
+
+class Step(NamedTuple):
+    """A task of a job, and its place there."""
+
+    task: Task
+    job: Job
+    place: tuple[int, ...]
+
+
+class Lane:
+    """One way to Strava. A fatal error, or three items in a row that cannot be reached, end it.
+
+    `width` is how many tasks may have their turn, that is a request in flight, at once. Safe to
+    use from many threads.
+    """
+
+    def __init__(self, name: str, report: Report, width: int = 1, savers: int = 0) -> None:
+        self.name = name
+        self.width = width
+        self.savers = savers
+        self.is_over = False
+        self.is_abandoned = False
+        self._report = report
+        self._failures_in_a_row = 0
+        self._changed = threading.Condition()
+        self._steps: deque[Step] = deque()
+        self._is_held = False
+        self._is_closed = False
+        self._in_flight = 0
+
+    def succeeded(self) -> None:
+        """An item came."""
+        with self._changed:
+            self._failures_in_a_row = 0
+
+    def failed(self, error: errors.ItemError) -> None:
+        """An item did not come."""
+        with self._changed:
+            if not error.ends_lane_when_repeated:
+                self._failures_in_a_row = 0
+                return
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row == _FAILURES_THAT_END_A_LANE:
+                self._end(
+                    errors.TryLater(
+                        f"{self._failures_in_a_row} requests in a row to the {self.name} failed, "
+                        "so no more are made: try again later"
+                    )
+                )
+
+    def end(self, error: errors.Error) -> None:
+        """Send nothing more this way; the run ends with the error's exit code."""
+        with self._changed:
+            self._end(error)
+
+    def hold(self) -> None:
+        """Begin no task until `release`."""
+        with self._changed:
+            self._is_held = True
+
+    def release(self) -> None:
+        """Begin with the tasks."""
+        with self._changed:
+            self._is_held = False
+            self._changed.notify_all()
+
+    def add(self, steps: Iterable[Step], *, first: bool = False) -> None:
+        """Queue steps, behind the others or before them."""
+        with self._changed:
+            if first:
+                self._steps.extendleft(reversed(list(steps)))
+            else:
+                self._steps.extend(steps)
+            self._changed.notify_all()
+
+    def close(self, *, abandon: bool = False) -> None:
+        """Let the threads end; with `abandon` also those that are at a task."""
+        with self._changed:
+            self._is_closed = True
+            self.is_abandoned = abandon
+            self._changed.notify_all()
+
+    def wait_for_step(self) -> Step | None:
+        """The next step, when it has its turn; None where none will come."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_closed or (self._steps and not self._is_held and self._has_room())
+            )
+            if self._is_closed:
+                return None
+            self._in_flight += 1
+            return self._steps.popleft()
+
+    def wait_for_turn(self) -> None:
+        """Wait until one more request may be in flight. Raises TryLater where none may any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or self.is_over or self._has_room())
+            if self._is_closed or self.is_over:
+                raise errors.TryLater(f"no more requests are made to the {self.name}")
+            self._in_flight += 1
+
+    def end_turn(self) -> None:
+        """The request is over."""
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return self._in_flight < self.width
+
+    def _end(self, error: errors.Error) -> None:
+        # What was in flight beside tells the same once more.
+        if not self.is_over:
+            self.is_over = True
+            self._report.fatal.append(error)
+
+
+def step_aside() -> None:
+    """Give this thread's turn away: what is left to do of its task needs no request."""
+    lane: Lane | None = getattr(_here, "lane", None)
+    if lane is not None:
+        _here.lane = None
+        lane.end_turn()
+
+
+@contextmanager
+def another_turn(lane: Lane) -> Iterator[None]:
+    """Make one more request after `step_aside`. Raises TryLater if the lane has ended."""
+    if getattr(_here, "lane", None) is lane:
+        yield
+        return
+    lane.wait_for_turn()
+    try:
+        yield
+    finally:
+        lane.end_turn()
+
+
 class Lanes:
     """The ways of one run; `source` is that of lists and metadata, and may be the website."""
 
     def __init__(self, report: Report, source_name: str) -> None:
-        self.website = Lane("website", report)
-        self.photo_hosts = Lane("photo hosts", report)
-        self.source = self.website if source_name == "website" else Lane("API", report)
+        self.website = Lane("website", report, savers=_SAVERS)
+        self.photo_hosts = Lane("photo hosts", report, _IN_FLIGHT)
+        is_website = source_name == "website"
+        self.source = self.website if is_website else Lane("API", report, _IN_FLIGHT)
+
+
+class Crew:
+    """The threads that work off jobs, each lane at its own speed. Leaving it ends them.
+
+    `attempt` fetches a task, in the thread; `tell` is called with a job when it is done, one at a
+    time. When an exception leaves the `with`, running requests are broken off by `break_off`.
+    """
+
+    def __init__(
+        self,
+        attempt: Callable[[Task], Done],
+        tell: Callable[[Job], None],
+        break_off: Callable[[], None],
+    ) -> None:
+        self._attempt = attempt
+        self._tell = tell
+        self._break_off = break_off
+        self._changed = threading.Condition()
+        self._jobs_left = 0
+        self._error: BaseException | None = None
+        self._threads: dict[Lane, list[threading.Thread]] = {}
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for lane in self._threads:
+            lane.close(abandon=kind is not None)
+        if kind is not None:
+            self._break_off()
+        # Who waits for an answer, or for a limit, is left behind: the run is over without him.
+        end = time.monotonic() + _PATIENCE
+        for thread in [one for threads in self._threads.values() for one in threads]:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def add(self, title: str, tasks: Iterable[Task]) -> None:
+        """Hand in a job. Raises what went wrong beyond one item meanwhile."""
+        job = Job(title)
+        steps = [Step(task, job, (place,)) for place, task in enumerate(tasks)]
+        if not steps:
+            return
+        with self._changed:
+            self._raise_error()
+            job.left = len(steps)
+            self._jobs_left += 1
+            self._queue(steps, first=False)
+
+    def wait(self) -> None:
+        """Return when all jobs are done. Raises what went wrong beyond one item."""
+        with self._changed:
+            while self._jobs_left and self._error is None:
+                # Without an end to the waiting, Windows would not let ^C through.
+                self._changed.wait(1.0)
+            self._raise_error()
+
+    def _queue(self, steps: list[Step], *, first: bool) -> None:
+        for lane in dict.fromkeys(step.task.lane for step in steps):
+            if lane not in self._threads:
+                self._threads[lane] = [self._start(lane) for _ in range(lane.width + lane.savers)]
+            lane.add([step for step in steps if step.task.lane is lane], first=first)
+
+    def _start(self, lane: Lane) -> threading.Thread:
+        thread = threading.Thread(target=self._work, args=(lane,), name=lane.name, daemon=True)
+        thread.start()
+        return thread
+
+    def _work(self, lane: Lane) -> None:
+        while (step := lane.wait_for_step()) is not None:
+            _here.lane = lane
+            try:
+                self._finish(step, self._attempt(step.task))
+            except BaseException as error:
+                with self._changed:
+                    self._error = self._error or error
+                    self._changed.notify_all()
+            finally:
+                step_aside()
+
+    def _finish(self, step: Step, done: Done) -> None:
+        led_to = [
+            Step(task, step.job, (*step.place, place)) for place, task in enumerate(done.leads_to)
+        ]
+        with self._changed:
+            step.job.left += len(led_to) - 1
+            if done.text:
+                step.job.texts[step.place] = done.text
+            self._queue(led_to, first=True)
+            if step.job.left == 0:
+                self._jobs_left -= 1
+                self._tell(step.job)
+                self._changed.notify_all()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error

@@ -141,13 +141,14 @@ class Photos:
     def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
         stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)
         path = layout.metadata_path(stem)
-        old = self._keeper.archive.read_record(path)
-        ours = (old or {}).get(OURS, {})
-        if self._source.name == "website" and ours.get("source") == "api":
-            return path  # the API's record is the richer one
-        new = merge.fetched_record(photo.record, ours, self._source.name, self._keeper.now())
-        self._keeper.save_record(path, new)
-        return path
+        with self._keeper.editing(path):
+            old = self._keeper.archive.read_record(path)
+            ours = (old or {}).get(OURS, {})
+            if self._source.name == "website" and ours.get("source") == "api":
+                return path  # the API's record is the richer one
+            new = merge.fetched_record(photo.record, ours, self._source.name, self._keeper.now())
+            self._keeper.save_record(path, new)
+            return path
 
     def _fetch_picture(self, task: Task) -> Done:
         photo = parse_photo(task.activity_id or 0, self._keeper.archive.read_record(task.metadata))

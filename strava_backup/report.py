@@ -97,6 +97,12 @@ def format_size(size: int) -> str:
     return f"{value:.1f} GB"
 
 
+def format_duration(seconds: float) -> str:
+    """A span of time for people: 5 min, 2 h 10 min."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def _listed(failures: list[Failure]) -> list[str]:
     lines = [f"  {failure.what}: {failure.why}" for failure in failures[:_MOST_LINES]]
     if len(failures) > _MOST_LINES:

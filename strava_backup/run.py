@@ -104,28 +104,40 @@ class _SignIn:
         self._options = options
         self._report = report
         self._edges = edges
+        self._sessions: list[transport.Session] = []
 
     def ways(self) -> tuple[Ways, int]:
         """The ways that are open, and the athlete's id. Raises the errors of signing in."""
         source, api_athlete = self._api()
         web, web_athlete = self._website(is_needed=source is None)
         self._check_athletes(api_athlete, web_athlete)
-        pictures = PhotoHosts(
-            transport.Session(adapter=self._edges.adapter, sleep=self._edges.sleep)
-        )
+        pictures = PhotoHosts(self._session())
         website = Website(web) if web is not None else None
-        if source is not None and api_athlete is not None:
-            return Ways(source, website, pictures), api_athlete
-        assert web is not None
-        assert web_athlete is not None
-        return Ways(WebSource(web, web_athlete), website, pictures), web_athlete
+        if source is None:
+            assert web is not None
+            assert web_athlete is not None
+            source = WebSource(web, web_athlete)
+        athlete_id = api_athlete or web_athlete
+        assert athlete_id is not None
+        pause = self._config.delay * transport.MEAN_PAUSE
+        return Ways(source, website, pictures, pause, self._break_off), athlete_id
+
+    def _session(self, pace: transport.Pace | None = None) -> transport.Session:
+        edges = self._edges
+        session = transport.Session(adapter=edges.adapter, pace=pace, sleep=edges.sleep)
+        self._sessions.append(session)
+        return session
+
+    def _break_off(self) -> None:
+        for session in self._sessions:
+            session.break_off()
 
     def _api(self) -> tuple[Source | None, int | None]:
         """The API, if it is to be the source; it is not where the website is to take its place."""
         if self._config.api is None or self._config.source == "website":
             return None, None
         self._config.check_storable("api", "refresh_token")
-        source = _api_source(self._config, self._config.api, self._edges)
+        source = self._api_source(self._config.api)
         try:
             with _fatal_when_unreachable():
                 return source, source.sign_in()
@@ -147,7 +159,7 @@ class _SignIn:
                 self._config.path,
             )
             return None, None
-        web = _web_session(self._config, self._config.user, self._options, self._edges)
+        web = self._web_session(self._config.user)
         try:
             with _fatal_when_unreachable():
                 athlete_id = web.sign_in(self._archive.marker.login_refused_at)
@@ -189,30 +201,27 @@ class _SignIn:
                 f"to athlete {athlete}: choose another output_dir for that one"
             )
 
+    def _api_source(self, settings: Api) -> api.ApiSource:
+        return api.ApiSource(
+            self._session(),
+            api.App(
+                settings.client_id,
+                settings.client_secret.value,
+                settings.refresh_token.value,
+                settings.base_url,
+            ),
+            store=lambda name, value: self._config.store("api", name, value),
+            clock=self._edges.clock,
+        )
 
-def _api_source(config: Config, settings: Api, edges: Edges) -> api.ApiSource:
-    return api.ApiSource(
-        transport.Session(adapter=edges.adapter, sleep=edges.sleep),
-        api.App(
-            settings.client_id,
-            settings.client_secret.value,
-            settings.refresh_token.value,
-            settings.base_url,
-        ),
-        store=lambda name, value: config.store("api", name, value),
-        clock=edges.clock,
-    )
-
-
-def _web_session(config: Config, user: User, options: Options, edges: Edges) -> WebSession:
-    pace = transport.Pace(config.delay, sleep=edges.sleep)
-    return WebSession(
-        transport.Session(adapter=edges.adapter, pace=pace, sleep=edges.sleep),
-        _credentials(user, may_log_in=not options.dry_run),
-        store=lambda name, value: _store_cookie(config, name, value),
-        clock=edges.clock,
-        sleep=edges.sleep,
-    )
+    def _web_session(self, user: User) -> WebSession:
+        return WebSession(
+            self._session(transport.Pace(self._config.delay, sleep=self._edges.sleep)),
+            _credentials(user, may_log_in=not self._options.dry_run),
+            store=lambda name, value: _store_cookie(self._config, name, value),
+            clock=self._edges.clock,
+            sleep=self._edges.sleep,
+        )
 
 
 def _store_cookie(config: Config, name: str, value: str) -> None:

@@ -450,7 +450,7 @@ def test_an_interrupted_run_ends_with_130_and_leaves_only_whole_files(
 
 
 def test_of_two_runs_at_once_one_works_and_the_other_exits_5_at_once(command: Command) -> None:
-    hold = command.proxy.hold = Hold("original", None, after_bytes=10)
+    hold = command.proxy.hold = Hold("list", None, after_bytes=10)
     process = command.start()
     assert hold.reached.wait(60)
     command.proxy.hold = None

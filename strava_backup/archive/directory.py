@@ -210,13 +210,17 @@ class Archive:
     def oddity(self, draft: Draft, sent: str) -> str | None:
         """What is odd about a complete draft whose name had the suffix `sent`, or None.
 
-        Raises ItemError for what is never an original: nothing at all, and web pages.
+        Raises as `refuse_page`.
         """
+        self.refuse_page(draft)
+        return checks.oddity(draft.path, sent)
+
+    def refuse_page(self, draft: Draft) -> None:
+        """Raises ItemError for what is never an original: nothing at all, and web pages."""
         if draft.size == 0:
             raise errors.ItemError("Strava sent an empty file", why="empty")
         if checks.looks_like_html(checks.read_head(draft.path)):
             raise errors.PageInstead("Strava sent a web page instead of the file", why="a web page")
-        return checks.oddity(draft.path, sent)
 
     def save_file(
         self, draft: Draft, stem: PurePosixPath, sent: str, only: str = ""
@@ -275,7 +279,7 @@ class Archive:
             # The root is not made here: where it vanished in the middle of a run, a disk did.
             for part in [*reversed(folder.parents), folder][1:]:
                 if not (self.root / part).is_dir():
-                    (self.root / part).mkdir()
+                    (self.root / part).mkdir(exist_ok=True)  # another thread may be first
                     sync_folder((self.root / part).parent)
 
     def _free_history_path(self, path: PurePosixPath, moment: datetime) -> PurePosixPath:
