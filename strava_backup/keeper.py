@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
 from strava_backup.archive.directory import OURS, Archive
-from strava_backup.lanes import Done, Lane, Task, another_turn, step_aside
+from strava_backup.lanes import Done, Lane, Task, another_turn, place, standing, step_aside
 from strava_backup.report import Failure, Report, format_size, printable
 from strava_backup.strava.records import Record
 
@@ -58,9 +59,10 @@ class Keeper:
         self.archive = archive
         self.report = report
         self.failed_ids: set[int] = set()
-        self._doubtful: list[tuple[Task, errors.ItemError]] = []
+        self._doubtful: list[tuple[tuple[int, ...], Task, errors.ItemError]] = []
         self._clock = clock
         self._counting = threading.Lock()
+        self._places: dict[int, list[tuple[int, ...]]] = {}
         self._editing: dict[PurePosixPath, threading.RLock] = {}
 
     def now(self) -> datetime:
@@ -81,9 +83,10 @@ class Keeper:
         except errors.ItemError as error:
             if not lane.is_abandoned:
                 # Before anything is saved: the next request must know of it.
-                lane.failed(error)
-                if error.ends_lane_when_repeated:
-                    self._doubtful.append((task, error))
+                if not lane.failed(error):
+                    self._count_left(task)
+                elif error.ends_lane_when_repeated:
+                    self._doubtful.append((place(), task, error))
                 else:
                     self.refuse(task, error)
         except (errors.HumanNeeded, errors.TryLater) as error:
@@ -153,10 +156,18 @@ class Keeper:
     def fail(self, what: str, error: errors.ItemError, activity_id: int | None = None) -> None:
         """Count an item's error, and say it."""
         failure = _failure(what, error)
-        self.report.failures.append(failure)
+        self._insert(self.report.failures, failure)
         if activity_id is not None:
             self.failed_ids.add(activity_id)
         _log.warning("%s: %s", failure.what, failure.why)
+
+    def _insert(self, failures: list[Failure], failure: Failure) -> None:
+        """In the order of the tasks, whichever thread is first."""
+        with self._counting:
+            places = self._places.setdefault(id(failures), [])
+            at = bisect(places, place())
+            places.insert(at, place())
+            failures.insert(at, failure)
 
     def _count_left(self, task: Task) -> None:
         with self._counting:
@@ -174,7 +185,8 @@ class Keeper:
                 task.metadata, lambda ours: merge.with_refusal(ours, task.item, why, today)
             )
             if decide.is_given_up(ours, task.item):
-                self.report.given_up.append(_failure(f"{task.what}, {task.item}", error))
+                failure = _failure(f"{task.what}, {task.item}", error)
+                self._insert(self.report.given_up, failure)
                 return True
         self.fail(f"{task.what}, {task.item}", error, task.activity_id)
         return False
@@ -183,11 +195,12 @@ class Keeper:
         """Note what was left in doubt: failures that a lane's end has shown to be the way's fault
         are none of the items'."""
         doubtful, self._doubtful = self._doubtful, []
-        for task, error in doubtful:
-            if task.lane.is_over:
-                self.fail(f"{task.what}, {task.item}", error, task.activity_id)
-            else:
-                self.refuse(task, error)
+        for there, task, error in doubtful:
+            with standing(there):
+                if task.lane.is_over:
+                    self.fail(f"{task.what}, {task.item}", error, task.activity_id)
+                else:
+                    self.refuse(task, error)
 
     def _save_patiently(
         self, lane: Lane, stem: PurePosixPath, download: Download, only: str

@@ -53,6 +53,7 @@ class Job:
     """What has to be fetched of one activity or gear, and what came of it."""
 
     title: str
+    number: int
     left: int = 0
     texts: dict[tuple[int, ...], str] = field(default_factory=dict)
 
@@ -96,12 +97,14 @@ class Lane:
         with self._changed:
             self._failures_in_a_row = 0
 
-    def failed(self, error: errors.ItemError) -> None:
-        """An item did not come."""
+    def failed(self, error: errors.ItemError) -> bool:
+        """An item did not come; False where that is no news, since the lane has ended meanwhile."""
         with self._changed:
             if not error.ends_lane_when_repeated:
                 self._failures_in_a_row = 0
-                return
+                return True
+            if self.is_over:
+                return False
             self._failures_in_a_row += 1
             if self._failures_in_a_row == _FAILURES_THAT_END_A_LANE:
                 self._end(
@@ -110,6 +113,7 @@ class Lane:
                         "so no more are made: try again later"
                     )
                 )
+            return True
 
     def end(self, error: errors.Error) -> None:
         """Send nothing more this way; the run ends with the error's exit code."""
@@ -186,6 +190,22 @@ def step_aside() -> None:
         lane.end_turn()
 
 
+def place() -> tuple[int, ...]:
+    """Where the task of this thread stands among all tasks; before them, if there is none."""
+    found: tuple[int, ...] = getattr(_here, "place", ())
+    return found
+
+
+@contextmanager
+def standing(there: tuple[int, ...]) -> Iterator[None]:
+    """Do something in the place of a task that is over."""
+    before, _here.place = place(), there
+    try:
+        yield
+    finally:
+        _here.place = before
+
+
 @contextmanager
 def another_turn(lane: Lane) -> Iterator[None]:
     """Make one more request after `step_aside`. Raises TryLater if the lane has ended."""
@@ -226,6 +246,7 @@ class Crew:
         self._tell = tell
         self._break_off = break_off
         self._changed = threading.Condition()
+        self._jobs = 0
         self._jobs_left = 0
         self._error: BaseException | None = None
         self._threads: dict[Lane, list[threading.Thread]] = {}
@@ -250,7 +271,8 @@ class Crew:
 
     def add(self, title: str, tasks: Iterable[Task]) -> None:
         """Hand in a job. Raises what went wrong beyond one item meanwhile."""
-        job = Job(title)
+        self._jobs += 1
+        job = Job(title, self._jobs)
         steps = [Step(task, job, (place,)) for place, task in enumerate(tasks)]
         if not steps:
             return
@@ -282,6 +304,7 @@ class Crew:
     def _work(self, lane: Lane) -> None:
         while (step := lane.wait_for_step()) is not None:
             _here.lane = lane
+            _here.place = (step.job.number, *step.place)
             try:
                 self._finish(step, self._attempt(step.task))
             except BaseException as error:
