@@ -6,6 +6,7 @@ Knows neither the API nor the website, and sends nobody's credentials by itself.
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -58,6 +59,7 @@ class Session(requests.Session):
         self.sleep = sleep
         self._pace = pace
         self._is_broken_off = False
+        self._streaming = threading.Lock()
         self._streamed: WeakSet[requests.Response] = WeakSet()
         if adapter is not None:
             self.mount("https://", adapter)
@@ -83,8 +85,10 @@ class Session(requests.Session):
 
     def break_off(self) -> None:
         """End the bodies that other threads are reading, and send no request any more."""
-        self._is_broken_off = True
-        for response in list(self._streamed):
+        with self._streaming:
+            self._is_broken_off = True
+            streamed = list(self._streamed)
+        for response in streamed:
             _broken_off.add(response)
             # urllib3 1.26 has no shutdown; and there may be nothing to shut down any more.
             with suppress(AttributeError, ValueError, RuntimeError, OSError):
@@ -96,11 +100,12 @@ class Session(requests.Session):
         if self._is_broken_off:
             raise requests.RequestException("interrupted")
         response = super().request(*args, **kwargs)
-        if kwargs.get("stream"):
-            self._streamed.add(response)
-            if self._is_broken_off:
-                _broken_off.add(response)
-        return response
+        with self._streaming:
+            if not self._is_broken_off:
+                self._streamed.add(response)
+                return response
+        response.close()
+        raise requests.RequestException("interrupted")
 
 
 class Pace:
