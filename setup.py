@@ -26,6 +26,7 @@ setup(
         "filelock>=4",
         "requests>=2.31",
         "stravalib>=2.6",
+        "tqdm>=4.65",
     ],
     extras_require={
         "test": [

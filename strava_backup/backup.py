@@ -21,6 +21,7 @@ from strava_backup.gear import BikePages, Gear
 from strava_backup.keeper import Keeper
 from strava_backup.lanes import Crew, Job, Lanes
 from strava_backup.photos import Photos, Pictures
+from strava_backup.progress import Progress
 from strava_backup.report import Report, count_of, format_duration
 from strava_backup.strava.records import Activity, Known, Source, is_gear_id, parse_activity
 
@@ -59,12 +60,14 @@ class Backup:
         report: Report,
         *,
         clock: Callable[[], float],
+        progress: Progress,
     ) -> None:
         self._ways = ways
         self._source = ways.source
         self._archive = archive
         self._athlete_id = athlete_id
         self._report = report
+        self._progress = progress
         self._wanted = wanted._replace(details=wanted.details and ways.source.has_details)
         self._lanes = Lanes(report, ways.source.name)
         self._lanes.website.is_over = ways.website is None
@@ -111,11 +114,13 @@ class Backup:
                 missing.update(work.missing)
                 title = f"{work.activity.start.date()} {work.title}"
                 crew.add(title, self._activities.tasks(work))
+                self._progress.expect(crew.jobs)
         self._announce(len(tried), missing[ORIGINAL])
         for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
             crew.add(f"activity {activity_id}", tasks)
         for gear in self._gear.plan(self._used_gear):
             crew.add(gear.title, self._gear.tasks(gear))
+        self._progress.expect(crew.jobs)
         self._lanes.source.release()
         return tried
 
@@ -274,6 +279,7 @@ class Backup:
             self._lanes.source.end(error)
 
     def _say(self, job: Job) -> None:
+        self._progress.done()
         photos = job.came.count(PHOTO)
         rest = [text for text in job.came if text != PHOTO]
         if job.came:

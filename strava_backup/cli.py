@@ -133,6 +133,7 @@ def _run(options: argparse.Namespace, report: Report) -> int:
 
 def _back_up(options: argparse.Namespace, report: Report) -> None:
     from strava_backup import run
+    from strava_backup.progress import Bar
 
     if options.demo:
         from strava_backup.demo import account, setting
@@ -142,19 +143,20 @@ def _back_up(options: argparse.Namespace, report: Report) -> None:
         edges = setting.edges(made_up, _out)
     else:
         config, edges = _load_config(options), run.Edges(_out)
-    run.back_up(
-        _with_overrides(config, options),
-        run.Options(
-            options.limit,
-            options.full,
-            details=not options.no_meta,
-            photos=not options.no_photos,
-            gear=not options.no_gear,
-            dry_run=options.dry_run,
-        ),
-        report,
-        edges,
+    config = _with_overrides(config, options)
+    wishes = run.Options(
+        options.limit,
+        options.full,
+        details=not options.no_meta,
+        photos=not options.no_photos,
+        gear=not options.no_gear,
+        dry_run=options.dry_run,
     )
+    if options.quiet or options.debug or options.dry_run or not sys.stderr.isatty():
+        run.back_up(config, wishes, report, edges)
+        return
+    with Bar() as bar:
+        run.back_up(config, wishes, report, edges._replace(progress=bar))
 
 
 def _with_overrides(config: Config, options: argparse.Namespace) -> Config:

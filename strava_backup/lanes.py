@@ -246,7 +246,7 @@ class Crew:
         self._tell = tell
         self._break_off = break_off
         self._changed = threading.Condition()
-        self._jobs = 0
+        self.jobs = 0
         self._jobs_left = 0
         self._error: BaseException | None = None
         self._threads: dict[Lane, list[threading.Thread]] = {}
@@ -271,8 +271,8 @@ class Crew:
 
     def add(self, title: str, tasks: Iterable[Task]) -> None:
         """Hand in a job. Raises what went wrong beyond one item meanwhile."""
-        self._jobs += 1
-        job = Job(title, self._jobs)
+        self.jobs += 1
+        job = Job(title, self.jobs)
         steps = [Step(task, job, (place,)) for place, task in enumerate(tasks)]
         if not steps:
             return

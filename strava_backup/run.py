@@ -17,6 +17,7 @@ from strava_backup.archive.directory import Archive
 from strava_backup.backup import Backup, Ways
 from strava_backup.config import Api, Config, User
 from strava_backup.decide import Wanted
+from strava_backup.progress import Progress
 from strava_backup.report import Report
 from strava_backup.strava import api, transport
 from strava_backup.strava.photo_hosts import PhotoHosts
@@ -49,6 +50,7 @@ class Edges(NamedTuple):
     adapter: BaseAdapter | None = None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    progress: Progress = Progress()
 
 
 def back_up(config: Config, options: Options, report: Report, edges: Edges) -> None:
@@ -78,7 +80,11 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
             gear=options.gear and options.details,
             full=options.full,
         )
-        backup = Backup(ways, archive, athlete_id, wanted, report, clock=edges.clock)
+        backup = Backup(
+            *(ways, archive, athlete_id, wanted, report),
+            clock=edges.clock,
+            progress=edges.progress,
+        )
         if options.dry_run:
             backup.dry_run(edges.out, options.limit)
         else:
@@ -212,6 +218,7 @@ class _SignIn:
             ),
             store=lambda name, value: self._config.store("api", name, value),
             clock=self._edges.clock,
+            waits=self._edges.progress.waits,
         )
 
     def _web_session(self, user: User) -> WebSession:

@@ -16,8 +16,8 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 ALLOWED = {
     "__init__.py": set(),
     "__main__.py": {"cli"},
-    "cli.py": {"config", "demo", "errors", "report", "run"},
-    "run.py": {"archive", "backup", "config", "decide", "errors", "report", "strava"},
+    "cli.py": {"config", "demo", "errors", "progress", "report", "run"},
+    "run.py": {"archive", "backup", "config", "decide", "errors", "progress", "report", "strava"},
     "backup.py": {
         "activities",
         "archive",
@@ -27,6 +27,7 @@ ALLOWED = {
         "keeper",
         "lanes",
         "photos",
+        "progress",
         "report",
         "strava",
     },
@@ -48,6 +49,7 @@ ALLOWED = {
     "decide.py": {"archive", "errors", "strava"},
     "merge.py": {"archive", "decide", "strava"},
     "report.py": {"errors"},
+    "progress.py": set(),
     "config.py": {"config_file", "config_values", "errors"},
     "config_file.py": {"archive"},
     "config_values.py": set(),
@@ -64,6 +66,7 @@ KEEPERS = {
     "configupdater": {"config_file.py"},
     "filelock": {"archive/directory.py"},
     "appdirs": {"config.py"},
+    "tqdm": {"progress.py"},
 }
 
 

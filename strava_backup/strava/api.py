@@ -73,13 +73,14 @@ class ApiSource:
         *,
         store: Callable[[str, str], None],
         clock: Callable[[], float] = time.time,
+        waits: Callable[[str], None] = lambda what: None,
     ) -> None:
         self._http = http
         self._app = app
         self._refresh_token = app.refresh_token
         self._store = store
         self._clock = clock
-        self._budget = Budget(clock, http.sleep)
+        self._budget = Budget(clock, http.sleep, waits)
         self._has_signed_in = False
         self._renewing = threading.Lock()
         self._client: Client | None = None

@@ -53,9 +53,15 @@ def _pair(value: str | None) -> tuple[int, int] | None:
 class Budget:
     """What is left of the limits, requests in flight counted. Safe to use from many threads."""
 
-    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        waits: Callable[[str], None] = lambda what: None,
+    ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._waits = waits
         self._waiting = threading.Lock()
         self._lock = threading.Lock()
         self._in_flight = 0
@@ -72,12 +78,11 @@ class Budget:
         """
         with self._waiting:
             while (pause := self._begin()) is not None:
-                until = datetime.fromtimestamp(self._clock() + pause, UTC)
-                _log.info(
-                    "the API's limit for 15 minutes is reached: it goes on at %s UTC",
-                    until.strftime("%H:%M:%S"),
-                )
+                until = datetime.fromtimestamp(self._clock() + pause, UTC).strftime("%H:%M:%S")
+                _log.info("the API's limit for 15 minutes is reached: it goes on at %s UTC", until)
+                self._waits(f"API waits until {until} UTC")
                 self._sleep(pause)
+                self._waits("")
         self._here.quarter = _window(QUARTER, self._clock())
         try:
             yield

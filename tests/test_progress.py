@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from strava_backup.progress import Bar, Progress
+
+
+@pytest.fixture
+def handler(monkeypatch):
+    handler = logging.StreamHandler(sys.stderr)
+    monkeypatch.setattr(logging.root, "handlers", [handler])
+    return handler
+
+
+def test_nothing_is_shown_unless_it_is_a_bar(capfd):
+    progress = Progress()
+    progress.expect(3)
+    progress.done()
+    progress.waits("API until 10:15 UTC")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_tells_how_many_are_done_and_what_waits_until_when(capfd, monkeypatch, handler):
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    with Bar() as bar:
+        bar._bar.delay = 0
+        bar.expect(3)
+        bar.done()
+        bar.waits("API waits until 10:15:05 UTC")
+    error = capfd.readouterr().err
+    assert "1/3" in error
+    assert "API waits until 10:15:05 UTC" in error
+
+
+def test_a_log_line_does_not_tear_the_bar(capfd, handler):
+    with Bar() as bar:
+        bar._bar.delay = 0
+        bar.expect(3)
+        logging.root.error("a line")
+    assert handler in logging.root.handlers
+    assert "a line\n" in capfd.readouterr().err.replace("\r", "\n")
+
+
+def test_tqdm_is_not_imported_where_no_bar_is_shown():
+    code = "import sys, strava_backup.run; sys.exit('tqdm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
