@@ -102,9 +102,16 @@ class Activities:
         return Work(activity, held.stem, held.metadata, None, missing, pictures)
 
     def tasks(self, work: Work) -> list[Task]:
-        """The tasks that bring what is missing."""
+        """The task that saves what was listed, if it is new, and leads to what is missing.
+
+        Where it is not new the others wait in line all the same, so that activities keep their
+        order.
+        """
         tasks = [self._task(work, item) for item in work.missing]
-        return [*tasks, *(self._photos.task(work.title, path) for path in work.pictures)]
+        tasks += [self._photos.task(work.title, path) for path in work.pictures]
+        save = partial(self._save_listed, work, tuple(tasks))
+        lane = self._lanes.disk
+        return [Task("listing", f"activity {work.title}", lane, work.metadata, save)]
 
     def _may_lack_files(self, held: Held) -> bool:
         today = self._keeper.now().date()
@@ -122,6 +129,11 @@ class Activities:
         }[item]
         task = Task(item, f"activity {work.title}", lane, work.metadata, Done, work.activity.id)
         return task._replace(fetch=partial(fetch, task, work))
+
+    def _save_listed(self, work: Work, leads_to: tuple[Task, ...]) -> Done:
+        if work.record is not None:
+            self._keeper.save_record(work.metadata, work.record)
+        return Done("", leads_to)
 
     def _fetch_detail(self, task: Task, work: Work) -> Done:
         detail = self._source.fetch_activity(work.activity.id)

@@ -107,14 +107,13 @@ class Backup:
         missing: Counter[str] = Counter()
         tried = set()
         for work in self._plan(listing, limit):
-            if work.record is not None:
-                self._keeper.save_record(work.metadata, work.record)
+            if work.record is None and not (work.missing or work.pictures):
+                continue
+            crew.add(f"{work.activity.start.date()} {work.title}", self._activities.tasks(work))
+            self._progress.expect(crew.jobs)
             if work.missing or work.pictures:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
-                title = f"{work.activity.start.date()} {work.title}"
-                crew.add(title, self._activities.tasks(work))
-                self._progress.expect(crew.jobs)
         self._announce(len(tried), missing[ORIGINAL])
         for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
             crew.add(f"activity {activity_id}", tasks)

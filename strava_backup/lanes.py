@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from strava_backup.report import Report
 _FAILURES_THAT_END_A_LANE = 3
 _IN_FLIGHT = 4
 # On the website, where one request is in flight, so many may meanwhile save what came before.
-_SAVERS = 2
+_SAVERS = 3
 # Seconds that an interrupted run gives its threads to clean up.
 _PATIENCE = 1.5
 
@@ -64,11 +64,11 @@ class Job:
 
 
 class Step(NamedTuple):
-    """A task of a job, and its place there."""
+    """A task of a job, and its place among all: what it leads to stands right behind it."""
 
+    place: tuple[int, ...]
     task: Task
     job: Job
-    place: tuple[int, ...]
 
 
 class Lane:
@@ -87,7 +87,7 @@ class Lane:
         self._report = report
         self._failures_in_a_row = 0
         self._changed = threading.Condition()
-        self._steps: deque[Step] = deque()
+        self._steps: list[Step] = []
         self._is_held = False
         self._is_closed = False
         self._in_flight = 0
@@ -131,13 +131,10 @@ class Lane:
             self._is_held = False
             self._changed.notify_all()
 
-    def add(self, steps: Iterable[Step], *, first: bool = False) -> None:
-        """Queue steps, behind the others or before them."""
+    def add(self, step: Step) -> None:
+        """Queue a step at its place."""
         with self._changed:
-            if first:
-                self._steps.extendleft(reversed(list(steps)))
-            else:
-                self._steps.extend(steps)
+            heappush(self._steps, step)
             self._changed.notify_all()
 
     def close(self, *, abandon: bool = False) -> None:
@@ -156,7 +153,7 @@ class Lane:
             if self._is_closed:
                 return None
             self._in_flight += 1
-            return self._steps.popleft()
+            return heappop(self._steps)
 
     def wait_for_turn(self) -> None:
         """Wait until one more request may be in flight. Raises TryLater where none may any more."""
@@ -220,9 +217,13 @@ def another_turn(lane: Lane) -> Iterator[None]:
 
 
 class Lanes:
-    """The ways of one run; `source` is that of lists and metadata, and may be the website."""
+    """The ways of one run; `source` is that of lists and metadata, and may be the website.
+
+    `disk` leads nowhere: what was listed is saved there, so that the list need not wait for it.
+    """
 
     def __init__(self, report: Report, source_name: str) -> None:
+        self.disk = Lane("disk", report, _IN_FLIGHT)
         self.website = Lane("website", report, savers=_SAVERS)
         self.photo_hosts = Lane("photo hosts", report, _IN_FLIGHT)
         is_website = source_name == "website"
@@ -273,14 +274,14 @@ class Crew:
         """Hand in a job. Raises what went wrong beyond one item meanwhile."""
         self.jobs += 1
         job = Job(title, self.jobs)
-        steps = [Step(task, job, (place,)) for place, task in enumerate(tasks)]
+        steps = [Step((job.number, place), task, job) for place, task in enumerate(tasks)]
         if not steps:
             return
         with self._changed:
             self._raise_error()
             job.left = len(steps)
             self._jobs_left += 1
-            self._queue(steps, first=False)
+            self._queue(steps)
 
     def wait(self) -> None:
         """Return when all jobs are done. Raises what went wrong beyond one item."""
@@ -290,11 +291,12 @@ class Crew:
                 self._changed.wait(1.0)
             self._raise_error()
 
-    def _queue(self, steps: list[Step], *, first: bool) -> None:
-        for lane in dict.fromkeys(step.task.lane for step in steps):
+    def _queue(self, steps: list[Step]) -> None:
+        for step in steps:
+            lane = step.task.lane
             if lane not in self._threads:
                 self._threads[lane] = [self._start(lane) for _ in range(lane.width + lane.savers)]
-            lane.add([step for step in steps if step.task.lane is lane], first=first)
+            lane.add(step)
 
     def _start(self, lane: Lane) -> threading.Thread:
         thread = threading.Thread(target=self._work, args=(lane,), name=lane.name, daemon=True)
@@ -304,7 +306,7 @@ class Crew:
     def _work(self, lane: Lane) -> None:
         while (step := lane.wait_for_step()) is not None:
             _here.lane = lane
-            _here.place = (step.job.number, *step.place)
+            _here.place = step.place
             try:
                 self._finish(step, self._attempt(step.task))
             except BaseException as error:
@@ -316,13 +318,13 @@ class Crew:
 
     def _finish(self, step: Step, done: Done) -> None:
         led_to = [
-            Step(task, step.job, (*step.place, place)) for place, task in enumerate(done.leads_to)
+            Step((*step.place, place), task, step.job) for place, task in enumerate(done.leads_to)
         ]
         with self._changed:
             step.job.left += len(led_to) - 1
             if done.text:
                 step.job.texts[step.place] = done.text
-            self._queue(led_to, first=True)
+            self._queue(led_to)
             if step.job.left == 0:
                 self._jobs_left -= 1
                 self._tell(step.job)

@@ -303,8 +303,10 @@ def test_what_failed_last_time_comes_last(rig: Rig) -> None:
     asked = {request.id for request in rig.account.requests if request.kind == "original"}
     assert newest.id not in asked
     rig.run()
-    last = [request.id for request in rig.account.requests if request.kind == "original"][-1]
-    assert last == newest.id
+    asked_last = [request.id for request in rig.account.requests if request.kind == "original"]
+    # four are under way at once
+    assert newest.id in asked_last[-4:]
+    assert len(asked_last) > 8
 
 
 def test_a_json_original_whose_gpx_fails_gets_it_from_the_next_run(rig: Rig) -> None:
