@@ -9,6 +9,7 @@ import configparser
 import logging
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,9 @@ _PLAIN_KEYS = {
 }
 
 _log = logging.getLogger(__name__)
+
+# The API and the website may both have something to write into one file.
+_writing = threading.Lock()
 
 T = TypeVar("T")
 
@@ -90,10 +94,11 @@ class Config:
             return
         path = secret.file if secret is not None and secret.file else self.path
         try:
-            if path != self.path:
-                config_file.replace(path, value.encode() + b"\n")
-            else:
-                config_file.replace(path, config_file.with_value(path, section, name, value))
+            with _writing:
+                if path != self.path:
+                    config_file.replace(path, value.encode() + b"\n")
+                else:
+                    config_file.replace(path, config_file.with_value(path, section, name, value))
         except OSError as error:
             raise errors.ConfigError(
                 f"cannot write the renewed {name} into {path}: {error.strerror or error}"
@@ -111,7 +116,8 @@ class Config:
             return
         path = secret.file or self.path
         try:
-            config_file.check_replaceable(path)
+            with _writing:
+                config_file.check_replaceable(path)
         except OSError as error:
             raise errors.ConfigError(
                 f"{path} and its folder must be writable, since Strava may replace [{section}] "

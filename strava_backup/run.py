@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,7 @@ from strava_backup.archive.directory import Archive
 from strava_backup.backup import Backup, Ways
 from strava_backup.config import Api, Config, User
 from strava_backup.decide import Wanted
+from strava_backup.lanes import beside, outcome
 from strava_backup.progress import Progress
 from strava_backup.report import Report
 from strava_backup.strava import api, transport
@@ -99,6 +101,9 @@ def _check_sections(config: Config) -> None:
         raise errors.ConfigError(f"{config.path}: the source website needs the section [user]")
 
 
+_WebSignIn = Future[tuple[WebSession, int]]
+
+
 class _SignIn:
     """Finds out which ways to Strava are open, and that they all lead to one athlete."""
 
@@ -114,8 +119,16 @@ class _SignIn:
 
     def ways(self) -> tuple[Ways, int]:
         """The ways that are open, and the athlete's id. Raises the errors of signing in."""
-        source, api_athlete = self._api()
-        web, web_athlete = self._website(is_needed=source is None)
+        if self._wants_api:
+            self._config.check_storable("api", "refresh_token")
+        # Beside: stravalib is loaded while the website is on its way to answer.
+        web_sign_in = self._begin_web_sign_in()
+        try:
+            source, api_athlete = self._api()
+        except errors.Error:
+            self._note_refused_login(web_sign_in)
+            raise
+        web, web_athlete = self._website(web_sign_in, is_needed=source is None)
         self._check_athletes(api_athlete, web_athlete)
         pictures = PhotoHosts(self._session())
         website = Website(web) if web is not None else None
@@ -138,11 +151,14 @@ class _SignIn:
         for session in self._sessions:
             session.break_off()
 
+    @property
+    def _wants_api(self) -> bool:
+        return self._config.api is not None and self._config.source != "website"
+
     def _api(self) -> tuple[Source | None, int | None]:
         """The API, if it is to be the source; it is not where the website is to take its place."""
-        if self._config.api is None or self._config.source == "website":
+        if self._config.api is None or not self._wants_api:
             return None, None
-        self._config.check_storable("api", "refresh_token")
         source = self._api_source(self._config.api)
         try:
             with _fatal_when_unreachable():
@@ -157,24 +173,35 @@ class _SignIn:
             )
             return None, None
 
-    def _website(self, *, is_needed: bool) -> tuple[WebSession | None, int | None]:
-        """The signed-in website; its trouble does not keep back what the API brings."""
+    def _begin_web_sign_in(self) -> _WebSignIn | None:
         if self._config.user is None:
             _log.info(
                 "originals and bike components are not asked for: there is no [user] in %s",
                 self._config.path,
             )
-            return None, None
+            return None
         web = self._web_session(self._config.user)
-        try:
+
+        def sign_in() -> tuple[WebSession, int]:
             with _fatal_when_unreachable():
-                athlete_id = web.sign_in(self._archive.marker.login_refused_at)
+                return web, web.sign_in(self._archive.marker.login_refused_at)
+
+        return beside(sign_in)
+
+    def _website(
+        self, sign_in: _WebSignIn | None, *, is_needed: bool
+    ) -> tuple[WebSession | None, int | None]:
+        """The signed-in website; its trouble does not keep back what the API brings."""
+        if sign_in is None:
+            return None, None
+        try:
+            web, athlete_id = outcome(sign_in)
             self._warn_of_end(web)
             return web, athlete_id
         except errors.AccountMismatch:
             raise
         except (errors.HumanNeeded, errors.TryLater) as error:
-            self._note_refused_login(error)
+            self._note_refused_login(sign_in)
             if is_needed:
                 raise
             if not (self._options.dry_run and isinstance(error, errors.LoginPaused)):
@@ -187,11 +214,18 @@ class _SignIn:
         if days is not None and days < self._config.warn_days:
             _log.warning("the web session ends in %d days. To renew it, %s", days, RENEWAL)
 
-    def _note_refused_login(self, error: errors.Error) -> None:
+    def _note_refused_login(self, sign_in: _WebSignIn | None) -> None:
         """Repeated tries lock accounts, so the archive remembers that one was refused."""
-        if isinstance(error, errors.LoginRefused) and not isinstance(error, errors.LoginPaused):
+        try:
+            if sign_in is not None:
+                outcome(sign_in)
+        except errors.LoginPaused:
+            pass
+        except errors.LoginRefused:
             refused_at = self._edges.clock()
             self._archive.save_marker(replace(self._archive.marker, login_refused_at=refused_at))
+        except errors.Error:
+            pass
 
     def _check_athletes(self, api_athlete: int | None, web_athlete: int | None) -> None:
         """Raises AccountMismatch unless API, website and archive belong to one athlete."""

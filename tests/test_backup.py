@@ -42,7 +42,7 @@ def test_a_first_run_brings_everything_and_a_second_one_asks_for_nothing_more(ri
 
     assert report.exit_code == 0
     assert not report.saved
-    assert [kind for kind in rig.asked if kind != "token"] == QUIET_DAY[1:]
+    assert sorted(kind for kind in rig.asked if kind != "token") == sorted(QUIET_DAY[1:])
     after = rig.files()
     marker = ".strava-backup.json"
     assert {**before, marker: b""} == {**after, marker: b""}

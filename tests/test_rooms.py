@@ -17,7 +17,17 @@ ALLOWED = {
     "__init__.py": set(),
     "__main__.py": {"cli"},
     "cli.py": {"config", "demo", "errors", "progress", "report", "run"},
-    "run.py": {"archive", "backup", "config", "decide", "errors", "progress", "report", "strava"},
+    "run.py": {
+        "archive",
+        "backup",
+        "config",
+        "decide",
+        "errors",
+        "lanes",
+        "progress",
+        "report",
+        "strava",
+    },
     "backup.py": {
         "activities",
         "archive",
