@@ -9,15 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from pathlib import PurePosixPath
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from strava_backup import errors
+from strava_backup.beside import LET_INTERRUPTS_THROUGH
 from strava_backup.report import Report
 
 # A fault of the items themselves seldom hits three in a row; a fault of the way there does.
@@ -27,12 +27,8 @@ _IN_FLIGHT = 4
 _SAVERS = 3
 # Seconds that an interrupted run gives its threads to clean up.
 _PATIENCE = 1.5
-# Seconds: without an end to the waiting, Windows would not let ^C through.
-_LET_INTERRUPTS_THROUGH = 1.0
 
 _here = threading.local()
-
-T = TypeVar("T")
 
 
 class Done(NamedTuple):
@@ -235,27 +231,6 @@ class Lanes:
         self.source = self.website if is_website else Lane("API", report, _IN_FLIGHT)
 
 
-def beside(call: Callable[[], T]) -> Future[T]:
-    """Call it in a thread of its own, which an interrupted run leaves behind."""
-    future: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return future
-
-
-def outcome(future: Future[T]) -> T:
-    """Wait for what was called `beside`; returns what it returns, and raises what it raises."""
-    while not future.done():
-        wait([future], _LET_INTERRUPTS_THROUGH)
-    return future.result()
-
-
 class Crew:
     """The threads that work off jobs, each lane at its own speed. Leaving it ends them.
 
@@ -313,7 +288,7 @@ class Crew:
         """Return when all jobs are done. Raises what went wrong beyond one item."""
         with self._changed:
             while self._jobs_left and self._error is None:
-                self._changed.wait(_LET_INTERRUPTS_THROUGH)
+                self._changed.wait(LET_INTERRUPTS_THROUGH)
             self._raise_error()
 
     def _queue(self, steps: list[Step]) -> None:

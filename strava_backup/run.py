@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
 from strava_backup.backup import Backup, Ways
+from strava_backup.beside import beside, outcome
 from strava_backup.config import Api, Config, User
 from strava_backup.decide import Wanted
-from strava_backup.lanes import beside, outcome
 from strava_backup.progress import Progress
 from strava_backup.report import Report
 from strava_backup.strava import api, transport

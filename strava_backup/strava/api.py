@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
 from strava_backup import errors
+from strava_backup.beside import beside, outcome
 from strava_backup.strava import transport
 from strava_backup.strava.budget import Budget
 from strava_backup.strava.records import (
@@ -113,10 +117,9 @@ class ApiSource:
         is uploaded meanwhile. Raises ScopeMissing, TryLater and the like; never ends quietly.
         """
         unseen = Unseen("the list of activities")
-        page = 1
-        while records := self._fetch_page(page):
+        needed = -(-len(known.activity_ids) // _PER_PAGE)
+        for page, records in enumerate(self._fetch_pages(needed), 1):
             yield from unseen.of(records, page)
-            page += 1
         self.walk = Walk(is_whole=True, surplus=None)
 
     def fetch_new_photos(self, known: Known) -> list[Any]:
@@ -166,6 +169,23 @@ class ApiSource:
         if not isinstance(record, dict) or record.get("id") != gear_id:
             raise errors.ItemError("the API answers with something that is not this gear")
         return record
+
+    def _fetch_pages(self, needed: int) -> Iterator[list[Any]]:
+        """The pages before the first empty one; while one is looked at, the next one is under way,
+        and one more as long as both are `needed` for what is known."""
+        coming: deque[Future[list[Any]]] = deque()
+        came = asked = 0
+        records: list[Any] = []
+        while True:
+            while len(coming) < (2 if came + 2 <= needed else 1):
+                asked += 1
+                coming.append(beside(partial(self._fetch_page, asked)))
+            if came:
+                yield records
+            records = outcome(coming.popleft())
+            came += 1
+            if not records:
+                return
 
     def _fetch_page(self, page: int) -> list[Any]:
         if page == 1 and self._first_page is not None:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from strava_backup.beside import beside, outcome
+
+
+def test_what_is_called_beside_does_not_wait_for_us_nor_we_for_it():
+    ours, its = threading.Event(), threading.Event()
+
+    def call():
+        its.set()
+        assert ours.wait(10)
+        return "done"
+
+    future = beside(call)
+    assert its.wait(10)
+    assert not future.done()
+    ours.set()
+    assert outcome(future) == "done"
+    assert outcome(future) == "done"
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), TimeoutError("its own"), SystemExit(2)])
+def test_what_it_raises_is_raised_where_the_outcome_is_wanted(error):
+    def call():
+        raise error
+
+    future = beside(call)
+    with pytest.raises(type(error)) as raised:
+        outcome(future)
+    assert raised.value is error
+
+
+def test_a_program_that_ends_does_not_wait_for_it():
+    code = "from strava_backup.beside import beside; import time; beside(lambda: time.sleep(60))"
+    started = time.monotonic()
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert time.monotonic() - started < 30
