@@ -332,7 +332,7 @@ def test_pages_that_must_be_there_are_asked_for_two_at_a_time(make_rig, held, co
         if "athlete/activities" in request.url:
             in_flight.append(request)
             most.append(len(in_flight))
-        time.sleep(0.01)
+        time.sleep(0.05)
         try:
             return send(request, **kwargs)
         finally:

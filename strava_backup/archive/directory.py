@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -53,14 +54,15 @@ class Marker:
 class Held(NamedTuple):
     """What the archive has of one activity, photo or gear; paths are relative to the archive.
 
-    `files` are the originals, or the picture.
+    `files` are the originals, or the picture. `ours` is the value of our key, but for the raw
+    record of the website, which only who reads the metadata needs.
     """
 
     stem: PurePosixPath
     files: tuple[PurePosixPath, ...] = ()
     metadata: PurePosixPath | None = None
     resource_state: int | None = None
-    ours: Record = {}  # noqa: RUF012  # the value of our key; never changed in place
+    ours: Record = {}  # noqa: RUF012  # never changed in place
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -267,10 +269,11 @@ class Archive:
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return held if held.metadata else held._replace(metadata=path)
+        ours = record.get(OURS, {})
         return held._replace(
             metadata=path,
             resource_state=record.get("resource_state"),
-            ours=record.get(OURS, {}),
+            ours=_slim({name: value for name, value in ours.items() if name != "website"}),
         )
 
     def _make_folder(self, folder: PurePosixPath) -> None:
@@ -331,6 +334,13 @@ def _read_json(path: Path) -> Record | None:
     except (FileNotFoundError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _slim(value: Any) -> Any:
+    """The same with each key kept in memory once, whatever many records have it."""
+    if not isinstance(value, dict):
+        return value
+    return {sys.intern(name): _slim(part) for name, part in value.items()}
 
 
 def _raise_unless_missing(error: OSError) -> None:
