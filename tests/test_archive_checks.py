@@ -334,3 +334,30 @@ def test_a_large_file_is_checked_to_its_end(write):
 
 def test_json_of_another_shape_is_no_damage(write):
     checks.check_file(write(json.dumps([1, None]).encode()), ".json")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("5.fit", FIT, None),
+        ("5.FIT", FIT, None),
+        ("5.fit.gz", files.gzipped(FIT), None),
+        # version 0.4 took the last suffix for the whole of it
+        ("5.gz", files.gzipped(FIT), None),
+        ("5.fit", files.gzipped(FIT), None),
+        ("5.sml", b"who knows", None),
+        ("5.dat", GPX, None),
+        ("5.fit", b'{"message": "error"}', "named .fit, but the content is .json"),
+        ("5.fit.gz", files.gzipped(GPX), "named .fit, but the content is .gpx"),
+        ("5.gpx", TCX, "named .gpx, but the content is .tcx"),
+        ("5.fit", b"\xff\xd8\xff", "named .fit, but the content is .jpg"),
+        ("5.jpg", b"[]", "named .jpg, but the content is .json"),
+        ("5.dat", b"<html></html>", "a web page"),
+        ("5.gpx", b"<!DOCTYPE html><html></html>", "a web page"),
+        ("5.fit", b"", "an empty file"),
+    ],
+)
+def test_a_held_file_has_to_be_what_its_name_says(tmp_path, name, content, found):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert checks.damage(path) == found

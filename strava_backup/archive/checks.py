@@ -99,14 +99,28 @@ def oddity(path: Path, sent: str) -> str | None:
 def damage(path: Path, suffix: str | None = None) -> str | None:
     """How a file breaks the rules of its kind, None if it does not.
 
-    The kind is `suffix`, or what the content says it is, or else the name: every picture that
-    version 0.4 saved is called `.jpg`. Raises OSError. The whole file is read.
+    The kind is `suffix`, or what the content says it is, or else the name. Raises OSError. The
+    whole file is read.
     """
     try:
-        check_file(path, proper_suffix(path, path.suffix.lower()) if suffix is None else suffix)
+        check_file(path, _suffix_of_held(path) if suffix is None else suffix)
     except Damaged as error:
         return str(error)
     return None
+
+
+def _suffix_of_held(path: Path) -> str:
+    """The suffix for a held file. Raises Damaged where name and content tell of different kinds.
+
+    All pictures count as one kind: every one that version 0.4 saved is called `.jpg`.
+    """
+    suffix = proper_suffix(path, path.suffix.lower())
+    name = path.name.lower().removesuffix(".gz")
+    named, found = Path(name).suffix, suffix.removesuffix(".gz")
+    are_pictures = named in pictures.SUFFIXES and found in pictures.SUFFIXES
+    if named in _CHECKS and found in _CHECKS and named != found and not are_pictures:
+        raise Damaged(f"named {named}, but the content is {found}")
+    return suffix
 
 
 def check_file(path: Path, suffix: str) -> None:
@@ -114,8 +128,11 @@ def check_file(path: Path, suffix: str) -> None:
 
     Kinds without rules here (`.dat` and whatever else Strava may send) pass unless they are empty.
     """
-    if not read_head(path):
+    head = read_head(path)
+    if not head:
         raise Damaged("an empty file")
+    if looks_like_html(head):
+        raise Damaged("a web page")
     packed = suffix.endswith(".gz")
     check = _CHECKS.get(suffix.removesuffix(".gz"), _read_through)
     try:
