@@ -8,9 +8,12 @@ from __future__ import annotations
 import configparser
 import logging
 import os
+import shlex
+import stat
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -143,6 +146,24 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
     The environment (`XDG_DATA_HOME`) tells where the archive is by default.
     """
+    parser = _parse(path)
+    config = _Reader(path, parser, environ).config()
+    _warn_of_doubled_percents(path, parser)
+    _warn_of_open_files(config)
+    return config
+
+
+def output_dir(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """Where the archive is by the config at `path`, or without one; reads no other value.
+
+    Raises ConfigError where the config cannot be read.
+    """
+    if path is None:
+        return default_output_dir(environ)
+    return _Reader(path, _parse(path), environ).output_dir()
+
+
+def _parse(path: Path) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(default_section="")
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
@@ -152,9 +173,20 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise errors.ConfigError(f"{path} is not UTF-8") from error
     except configparser.Error as error:
         raise errors.ConfigError(_syntax_problem(path, error)) from None
-    config = _Reader(path, parser, environ).config()
-    _warn_of_doubled_percents(path, parser)
-    return config
+    return parser
+
+
+def _warn_of_open_files(config: Config) -> None:
+    """Secrets are for their owner's eyes. Where files have no such permissions, nothing is said."""
+    if os.name != "posix":
+        return
+    values = [value for part in (config.api, config.user) if part for value in vars(part).values()]
+    secrets = [one for one in values if isinstance(one, Secret) and not one.read_only]
+    for path in sorted({secret.file or config.path for secret in secrets}):
+        with suppress(OSError):
+            if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+                message = "%s holds secrets, and others can read it: chmod 600 %s"
+                _log.warning(message, path, shlex.quote(str(path)))
 
 
 def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) -> None:
@@ -192,13 +224,10 @@ class _Reader:
 
     def config(self) -> Config:
         self._refuse_unknown()
-        output_dir = self._text("global", "output_dir")
         config = Config(
             path=self._path,
-            output_dir=self._file_path(output_dir)
-            if output_dir
-            else default_output_dir(self._environ),
-            makes_parents=output_dir is None,
+            output_dir=self.output_dir(),
+            makes_parents=self._text("global", "output_dir") is None,
             source=self._value("global", "source", config_values.source, "auto"),
             delay=self._value("global", "delay", config_values.seconds, 2.0),
             warn_days=self._value("global", "warn_days", config_values.days, 7),
@@ -212,6 +241,10 @@ class _Reader:
         if self._problems:
             raise errors.ConfigError(*(f"{self._path}: {problem}" for problem in self._problems))
         return config
+
+    def output_dir(self) -> Path:
+        text = self._text("global", "output_dir")
+        return self._file_path(text) if text else default_output_dir(self._environ)
 
     def _refuse_unknown(self) -> None:
         for section in self._parser.sections():

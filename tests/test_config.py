@@ -595,3 +595,68 @@ def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, h
     )
     assert path.read_text() == API.replace("def", "new") + "# mine\n"
     assert list(home.iterdir()) == [path]
+
+
+# Who else can read it
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+@pytest.mark.parametrize(
+    ("mode", "is_told"),
+    [(0o600, False), (0o400, False), (0o620, False), (0o640, True), (0o604, True), (0o644, True)],
+)
+def test_a_config_with_secrets_that_others_can_read_is_warned_of(path, mode, is_told, caplog):
+    path.write_text(API)
+    path.chmod(mode)
+    config.load(path, os.environ)
+    told = [f"{path} holds secrets, and others can read it: chmod 600 {path}"]
+    assert caplog.messages == (told if is_told else [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+def test_a_file_with_a_secret_that_others_can_read_is_warned_of_and_an_open_config_is_not(
+    load, home, path, caplog
+):
+    for name in ("my token", "secret"):
+        (home / name).write_text(SECRET)
+        (home / name).chmod(0o644)
+    (home / "jwt").write_text(SECRET)
+    (home / "jwt").chmod(0o600)
+    load(
+        "[api]\nclient_id = 1\nclient_secret_file = secret\nrefresh_token_file = my token\n"
+        "[user]\njwt_file = jwt\nsession_command = echo x\n"
+    )
+    path.chmod(0o644)
+    config.load(path, os.environ)
+    assert caplog.messages[2:] == [
+        f"{home}/my token holds secrets, and others can read it: chmod 600 '{home}/my token'",
+        f"{home}/secret holds secrets, and others can read it: chmod 600 {home}/secret",
+    ]
+    assert SECRET not in caplog.text
+
+
+# Where the archive is, without the rest
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "[api]\nclient_id = x\n", "[user]\njwt_command = touch ran\n", "[usr]\na = 1\n"]
+)
+def test_the_output_dir_is_known_whatever_the_rest_of_a_config_says(path, home, rest):
+    path.write_text(f"[global]\noutput_dir = there\n{rest}")
+    assert config.output_dir(path, {}) == home / "there"
+    assert not list(home.rglob("ran"))
+
+
+def test_without_a_config_the_output_dir_is_the_default_one(path, home):
+    environ = {"XDG_DATA_HOME": str(home)}
+    assert config.output_dir(None, environ) == home / "strava-backup"
+    path.write_text("")
+    assert config.output_dir(path, environ) == home / "strava-backup"
+
+
+def test_a_config_that_cannot_be_read_tells_of_no_output_dir(path):
+    with pytest.raises(errors.ConfigError, match="cannot read"):
+        config.output_dir(path, {})
+    path.write_text("output_dir = there")
+    with pytest.raises(errors.ConfigError, match=r"a \[section\] has to come first"):
+        config.output_dir(path, {})
