@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
 from strava_backup import errors
@@ -86,11 +85,10 @@ class Backup:
         listing = self._own_listing()
         if listing is None:
             return
-        damaged = self._find_damaged()
-        # Both at once: an archive that is taken over is checked as a whole, and only then.
-        self._archive.save_marker(
-            replace(self._archive.marker, athlete_id=self._athlete_id, damaged=damaged)
-        )
+        self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
+        for path, damage in self._archive.add_checksums(self._inventory):
+            message = f"damaged ({damage}): --verify --repair sets it aside to be fetched again"
+            self._keeper.fail(str(path), errors.ItemError(message))
         with Crew(self._keeper.attempt, self._say, self._ways.break_off) as crew:
             tried = self._hand_in(crew, listing, limit)
             crew.wait()
@@ -226,26 +224,6 @@ class Backup:
                 yield work
         yield from old
         yield from failed
-
-    def _find_damaged(self) -> tuple[str, ...]:
-        """Name the damaged files of an archive that is taken over, and in later runs those that
-        still are: they are neither called a backup nor touched."""
-        suspects = list(self._archive.marker.damaged)
-        if self._archive.marker.athlete_id is None:
-            rooms = (self._inventory.activities, self._inventory.photos)
-            suspects = [
-                str(file) for room in rooms for held in room.values() for file in held.files
-            ]
-        if len(suspects) > 1:
-            _log.info("checking the %d files that are held", len(suspects))
-        damaged = []
-        for path in suspects:
-            damage = self._archive.damage(PurePosixPath(path))
-            if damage is not None:
-                damaged.append(path)
-                message = f"damaged ({damage}): move it away, and the next run fetches it again"
-                self._keeper.fail(path, errors.ItemError(message))
-        return tuple(damaged)
 
     def _own_listing(self) -> Iterable[Activity] | None:
         """The listing; for an archive without a marker only if it knows something of it.

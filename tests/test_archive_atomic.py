@@ -254,6 +254,16 @@ def test_the_content_is_on_disk_before_the_name_and_the_name_before_we_go_on(fol
     assert order == ["fsync 5 bytes", "rename", "fsync folder"]
 
 
+def test_the_folder_may_be_left_to_be_fsynced_for_many_files_at_once(folder, monkeypatch):
+    synced = []
+    monkeypatch.setattr(atomic, "sync_folder", synced.append)
+    with Draft(folder, "original") as draft:
+        draft.write([b"new"])
+        draft.save_as(folder / "original.fit", syncs_folder=False)
+    assert synced == []
+    assert content_of(folder) == {"original.fit": b"new"}
+
+
 def test_a_file_whose_content_cannot_be_put_on_disk_gets_no_name(folder, target, monkeypatch):
     def failing_fsync(descriptor):
         raise OSError(errno.EIO, "Input/output error")

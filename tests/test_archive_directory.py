@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,7 +9,10 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +24,7 @@ import strava_backup
 from strava_backup import errors
 from strava_backup.archive.directory import Archive, DiskError, Held, Marker, to_json
 from strava_backup.demo import files
+from strava_backup.demo.pictures import picture
 from tests.hardship import files_limited_to, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
@@ -521,7 +526,8 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
         draft.write([content[:3], content[3:]])
         path = archive.save_file(draft, STEM, sent)
     assert path == PurePosixPath(f"{STEM}{suffix}")
-    assert content_of(archive) == {str(path): content}
+    line = f"{hashlib.sha256(content).hexdigest()}  {path}\n".encode()
+    assert content_of(archive) == {str(path): content, "SHA256SUMS": line}
     assert archive.scan().activities[5].suffixes == (suffix,)
 
 
@@ -595,3 +601,193 @@ def test_what_is_never_an_original_is_refused(archive, content, kind):
 )
 def test_a_draft_tells_what_is_odd_about_it(archive, content, odd):
     assert oddity_of_draft(archive, content) == odd
+
+
+# Checksums
+
+
+def lines_of(archive):
+    path = archive.root / "SHA256SUMS"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def save_photo(archive, number):
+    stem = PurePosixPath(f"photos/5_{number}")
+    with archive.draft(stem) as draft:
+        draft.write([picture("jpg", str(number), 48, 64)])
+        return archive.save_file(draft, stem, ".jpg")
+
+
+def listed_paths(archive):
+    return {line.split("  ")[1] for line in lines_of(archive)}
+
+
+@pytest.mark.parametrize(("count", "is_grouped"), [(30, False), (300, True)])
+def test_a_line_never_comes_before_its_file_is_committed(archive, monkeypatch, count, is_grouped):
+    fsync = os.fsync
+    committed = set()
+
+    def watch(descriptor):
+        folder = os.readlink(f"/proc/self/fd/{descriptor}")
+        held = {f"photos/{path.name}" for path in (archive.root / "photos").iterdir()}
+        assert listed_paths(archive) <= held
+        if folder == str(archive.root / "photos"):
+            committed.update(held)
+        assert listed_paths(archive) <= committed
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    with archive.saving_many() if is_grouped else nullcontext():
+        for number in range(count):
+            save_photo(archive, number)
+    assert len(listed_paths(archive)) == count
+
+
+def test_threads_that_save_at_once_lose_nothing(archive):
+    ready = threading.Barrier(4)
+
+    def work(worker):
+        ready.wait()
+        return [save_photo(archive, f"{worker}-{number}") for number in range(25)]
+
+    with ThreadPoolExecutor(4) as pool:
+        paths = [str(path) for some in pool.map(work, range(4)) for path in some]
+    assert len(paths) == 100
+    files = content_of(archive)
+    listed = sorted(files.pop("SHA256SUMS").decode().splitlines())
+    assert set(files) == set(paths)
+    assert listed == sorted(f"{hashlib.sha256(d).hexdigest()}  {p}" for p, d in files.items())
+
+
+SAVE = """
+import sys
+from pathlib import Path, PurePosixPath
+from strava_backup.archive.directory import Archive
+
+archive = Archive(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(100_000):
+    stem = PurePosixPath(f"photos/5_{number}")
+    with archive.draft(stem) as draft:
+        draft.write([b"x%d" % number])
+        archive.save_file(draft, stem, ".jpg")
+"""
+
+
+def test_a_run_killed_hard_leaves_no_line_without_its_file(archive):
+    with subprocess.Popen(
+        [sys.executable, "-c", SAVE, archive.root], cwd=REPOSITORY, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        while len(lines_of(archive)) < 20:
+            assert process.poll() is None
+        process.kill()
+    archive.checksums.mend()
+    files = content_of(archive)
+    for line in lines_of(archive):
+        digest, path = line.split("  ")
+        assert hashlib.sha256(files[path]).hexdigest() == digest
+    assert len(lines_of(archive)) >= 20
+
+
+def test_a_picture_that_comes_again_in_another_format_takes_the_old_line_along(archive):
+    stem = PurePosixPath("photos/5_a")
+    for suffix in (".png", ".webp"):
+        put(archive, f"{stem}{suffix}", b"held")
+    zeros = [f"{'0' * 64}  {stem}{suffix}" for suffix in (".jpg", ".png", ".webp", ".gif")]
+    put(archive, "SHA256SUMS", "".join(f"{line}\n" for line in zeros).encode())
+    content = picture("heic", "a", 48, 64)
+    with archive.draft(stem) as draft:
+        draft.write([content])
+        archive.save_file(draft, stem, ".jpg")
+    # those that are held keep theirs
+    new = f"{hashlib.sha256(content).hexdigest()}  {stem}.heic"
+    assert lines_of(archive) == [zeros[1], zeros[2], new]
+
+
+def test_held_files_are_listed_if_they_are_whole(archive):
+    fit = files.fit(START, 5)
+    put(archive, f"{STEM}.fit", fit)
+    put(archive, "photos/5_a.jpg", b"x")
+    put(archive, META, b"{}")
+    put(archive, "activities/notes.txt")
+    damaged = archive.add_checksums(archive.scan())
+    assert damaged == [(PurePosixPath("photos/5_a.jpg"), "no .jpg picture")]
+    assert lines_of(archive) == [f"{hashlib.sha256(fit).hexdigest()}  {STEM}.fit"]
+
+
+def test_what_is_listed_is_not_read_again(archive):
+    put(archive, "photos/5_a.jpg", b"x")
+    put(archive, "SHA256SUMS", b"0" * 64 + b"  photos/5_a.jpg\n")
+    assert archive.add_checksums(archive.scan()) == []
+
+
+def test_damage_that_the_metadata_knows_of_came_from_strava(archive):
+    put(archive, f"{STEM}.fit", b"x")
+    for ours, count in [
+        ({"odd": "no FIT header"}, 0),
+        ({"odd": "an empty file"}, 1),
+        (5, 1),
+        ({}, 1),
+    ]:
+        (archive.root / "SHA256SUMS").unlink(missing_ok=True)
+        put(archive, META, to_json({"strava_backup": {"original": ours}}))
+        assert len(archive.add_checksums(archive.scan())) == count
+
+
+def test_an_empty_archive_gets_no_list(archive):
+    assert archive.add_checksums(archive.scan()) == []
+    assert content_of(archive) == {}
+
+
+def test_a_list_that_cannot_be_read_stops_a_run(archive):
+    (archive.root / "SHA256SUMS").mkdir()
+    with pytest.raises(DiskError, match="SHA256SUMS"):
+        archive.add_checksums(archive.scan())
+    with pytest.raises(DiskError, match="SHA256SUMS"):
+        archive.read_checksums()
+
+
+@pytest.mark.parametrize(
+    ("path", "is_there"),
+    [
+        (None, False),
+        (".lock", False),
+        ("notes.txt", False),
+        ("photos/holiday.jpg", False),
+        ("activities/.x_5.part", False),
+        (".strava-backup.json", True),
+        ("SHA256SUMS", True),
+        ("activities/x/2026-05-06T07-08-09Z_5.fit", True),
+        ("gear/b1.meta.json", True),
+    ],
+)
+def test_an_archive_is_known_by_what_is_in_it(archive, path, is_there):
+    if path is not None:
+        put(archive, path)
+    assert archive.exists() is is_there
+
+
+def test_a_reader_needs_no_lock_where_nothing_can_be_written(public_archive, caplog):
+    lock = put(public_archive, ".lock")
+    lock.chmod(0o444)
+    public_archive.root.chmod(0o555)
+    with without_root(), public_archive.locked(is_reader=True):
+        pass
+    assert caplog.messages == []
+
+
+def test_what_is_set_aside_keeps_its_path_and_harms_nothing_there(archive):
+    moved = []
+    for content in (b"one", b"two", b"three"):
+        put(archive, f"{STEM}.fit", content)
+        moved.append(str(archive.set_aside(PurePosixPath(f"{STEM}.fit"))))
+    where = f"damaged/{STEM}.fit"
+    assert moved == [where, f"{where}.2", f"{where}.3"]
+    assert content_of(archive) == dict(zip(moved, (b"one", b"two", b"three"), strict=True))
+    assert archive.scan().activities == {}
+
+
+def test_what_cannot_be_set_aside_is_named(archive):
+    with pytest.raises(DiskError, match=r"cannot move .*_5\.fit: No such file"):
+        archive.set_aside(PurePosixPath(f"{STEM}.fit"))

@@ -239,3 +239,37 @@ def test_history_of_gear_stays_apart_from_that_of_activities():
 def test_what_other_programs_leave_is_no_original(suffix):
     assert layout.parse_activity_name(f"2026-05-06T07-08-09Z_16600000000{suffix}") is None
     assert layout.parse_photo_name(f"16600000000_6D1E-DE55{suffix}") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("activities/2026/2026-05-06T07-08-09Z_5.fit", 5),
+        ("activities/2026-05-06T07-08-09Z_5.meta.json", 5),
+        ("photos/5_A-B.jpg", (5, "a-b")),
+        ("gear/b1.meta.json", "b1"),
+        ("gear/b1.jpg", None),
+        ("photos/b1.meta.json", None),
+        ("history/gear/b1.meta.json", None),
+        ("damaged/photos/5_A-B.jpg", None),
+        ("5_A-B.jpg", None),
+        ("photos", None),
+        (".", None),
+        ("", None),
+        ("/photos/5_A-B.jpg", None),
+        ("../photos/5_A-B.jpg", None),
+        ("photos/../../5_A-B.jpg", None),
+        ("photos/..", None),
+    ],
+)
+def test_a_path_tells_by_its_room_whose_a_file_is(path, key):
+    name = layout.parse_name(PurePosixPath(path))
+    assert (name and name.key) == key
+
+
+@pytest.mark.parametrize(
+    ("name", "is_draft"),
+    [(".5_A-B.part", True), ("..lock.part", True), ("5_A-B.jpg.part", False), (".lock", False)],
+)
+def test_a_draft_is_known_by_its_name(name, is_draft):
+    assert layout.is_draft(name) is is_draft

@@ -54,7 +54,10 @@ class Rig:
         return [text for job in jobs for text in job.came]
 
     def files(self):
-        return read_files(self.archive.root)
+        """What is in the archive, but for the checksums."""
+        files = read_files(self.archive.root)
+        files.pop("SHA256SUMS", None)
+        return files
 
     def ours(self):
         return json.loads(self.files()[str(META)])["strava_backup"]

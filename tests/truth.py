@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,6 +99,12 @@ def metadata(files: Mapping[str, bytes], room: str) -> dict[str, Any]:
     return records
 
 
+def expected_checksums(files: Mapping[str, bytes]) -> list[str]:
+    """The lines of SHA256SUMS for an archive's originals and pictures, sorted."""
+    held = {**originals(files), **pictures(files)}
+    return sorted(f"{hashlib.sha256(data).hexdigest()}  {path}" for path, data in held.items())
+
+
 def assert_complete(account: Account, files: Mapping[str, bytes]) -> None:
     """The archive is the account's truth, file for file, and nothing else."""
     assert originals(files) == expected_originals(account)
@@ -105,6 +112,7 @@ def assert_complete(account: Account, files: Mapping[str, bytes]) -> None:
     assert pictures(files) == expected_pictures(account)
     assert metadata(files, "photos") == expected_photo_metadata(account)
     assert metadata(files, "gear") == expected_gear_metadata(account)
+    assert sorted(files["SHA256SUMS"].decode().splitlines()) == expected_checksums(files)
     assert account.leaks == []
     assert not [path for path in files if Path(path).name.endswith(".part")]
 

@@ -65,14 +65,18 @@ class Draft:
             self.size += len(chunk)
         self._file.flush()
 
-    def save_as(self, path: Path) -> None:
-        """Make the draft the file `path`, replacing what is there. Raises OSError."""
+    def save_as(self, path: Path, *, syncs_folder: bool = True) -> None:
+        """Make the draft the file `path`, replacing what is there. Raises OSError.
+
+        Until the folder is fsynced, which may be left to the caller, a power cut undoes it.
+        """
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
         self._close()
         os.replace(self.path, path)
-        sync_folder(path.parent)
+        if syncs_folder:
+            sync_folder(path.parent)
 
     def _open(self, name: str, flags: int) -> int:
         return os.open(name, flags, self._mode)

@@ -5,12 +5,14 @@ Its layout is a contract, written down in docs/format.md.
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
@@ -20,12 +22,22 @@ from typing import Any, NamedTuple, TypeVar
 import filelock
 
 from strava_backup import errors
-from strava_backup.archive import checks, layout
+from strava_backup.archive import checks, layout, pictures
 from strava_backup.archive.atomic import Draft, save_bytes, sync_folder
+from strava_backup.archive.checksums import Checksums, Listing, hash_file
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_NO_FILE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+)
 
 FORMAT = 1
 OURS = "strava_backup"
@@ -43,7 +55,6 @@ class Marker:
 
     athlete_id: int | None = None
     failed: tuple[int, ...] = ()
-    damaged: tuple[str, ...] = ()
     last_walk: str | None = None
     last_photo_walk: str | None = None
     surplus: int | None = None
@@ -80,12 +91,30 @@ class Inventory(NamedTuple):
     gear: dict[str, Held]
 
 
+class Look(NamedTuple):
+    """What a look at a held file shows: its SHA-256 in hex, and how it is damaged, if it is."""
+
+    digest: str
+    damage: str | None = None
+
+
 class Archive:
     """One output folder. The constructor touches nothing."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.marker = Marker()
+        self.checksums = Checksums(root)
+
+    def exists(self) -> bool:
+        """Whether there is an archive. Raises DiskError."""
+        if any((self.root / name).exists() for name in (layout.MARKER, layout.CHECKSUMS)):
+            return True
+        return self.root.is_dir() and any(
+            layout.parse_name(path) is not None
+            for room in layout.ROOMS
+            for path in self.paths(room)
+        )
 
     def prepare(self, *, with_parents: bool) -> None:
         """Make the folder where it is missing. Raises DiskError.
@@ -106,11 +135,11 @@ class Archive:
         return (self.root / layout.LOCK).exists()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, is_reader: bool = False) -> Iterator[None]:
         """Keep other runs out. Raises AnotherRun at once if one is at work, and DiskError.
 
         The operating system frees the lock when a run dies. Where it cannot lock (some network
-        shares), the run goes on without.
+        shares), the run goes on without; so does a reader where nothing can be written.
         """
         path = self.root / layout.LOCK
         # A lock file that stays behind would need a human, so no fall-back to those.
@@ -122,9 +151,11 @@ class Archive:
                 f"another run is at work in {self.root}: let it finish"
             ) from error
         except PermissionError as error:
-            raise DiskError(f"cannot write into {self.root}: {error.strerror}") from error
+            if not is_reader:
+                raise DiskError(f"cannot write into {self.root}: {error.strerror}") from error
         except (OSError, NotImplementedError) as error:
-            _log.warning("%s cannot be locked, going on without (%s)", self.root, error)
+            if not is_reader:
+                _log.warning("%s cannot be locked, going on without (%s)", self.root, error)
         try:
             yield
         finally:
@@ -149,7 +180,6 @@ class Archive:
         known = {field.name for field in fields(Marker)}
         marker = {name: value for name, value in values.items() if name in known}
         marker["failed"] = _only(int, marker.get("failed"))
-        marker["damaged"] = _only(str, marker.get("damaged"))
         self.marker = Marker(**marker)
 
     def save_marker(self, marker: Marker) -> None:
@@ -168,21 +198,76 @@ class Archive:
         """
         with _disk_errors(f"cannot read {self.root}"):
             return Inventory(
-                self._scan_room(layout.ACTIVITIES, layout.parse_activity_name),
-                self._scan_room(layout.PHOTOS, layout.parse_photo_name),
-                self._scan_room(layout.GEAR, layout.parse_gear_name),
+                self._scan_room(layout.ACTIVITIES),
+                self._scan_room(layout.PHOTOS),
+                self._scan_room(layout.GEAR),
             )
 
-    def damage(self, path: PurePosixPath) -> str | None:
-        """How the held file breaks the rules of its kind; None if it does not, or is not there.
+    def paths(self, room: PurePosixPath) -> Iterator[PurePosixPath]:
+        """All files of a room, whatever their names. Raises DiskError."""
+        with _disk_errors(f"cannot read {self.root}"):
+            yield from self._files(room)
 
-        Raises DiskError.
+    def leftovers(self) -> Iterator[PurePosixPath]:
+        """Drafts of runs that died, one at work aside. Raises DiskError."""
+        for path in sorted(self.root.glob(".*.part")):
+            yield PurePosixPath(path.name)
+        for room in (*layout.ROOMS, layout.HISTORY, layout.DAMAGED):
+            yield from (path for path in self.paths(room) if layout.is_draft(path.name))
+
+    def is_cut_off(self, path: PurePosixPath) -> bool:
+        """Whether a folder of the path is a link that leads nowhere, as to a disk not mounted."""
+        folders = [self.root / folder for folder in path.parents]
+        return any(folder.is_symlink() and not folder.exists() for folder in folders)
+
+    def read_checksums(self) -> Listing:
+        """What SHA256SUMS says. Raises DiskError."""
+        with _disk_errors(f"cannot read {self.root / layout.CHECKSUMS}"):
+            return self.checksums.read()
+
+    def remove_checksums(self, paths: Collection[str]) -> None:
+        """Take lines out of SHA256SUMS. Raises DiskError."""
+        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
+            self.checksums.remove(paths)
+
+    def look_at(self, path: PurePosixPath, expected: Collection[str] = ()) -> Look | None:
+        """Read an original or a picture; None if there is none. Raises DiskError.
+
+        By the rules of its kind it is checked only if its digest is not among those expected.
         """
-        with _disk_errors(f"cannot read {path}"):
+        with _disk_errors(f"cannot read {self.root / path}"):
             try:
-                return checks.damage(self.root / path)
-            except FileNotFoundError:
-                return None
+                digest = hash_file(self.root / path)
+                damage = None if digest in expected else checks.damage(self.root / path)
+                return Look(digest, damage)
+            except OSError as error:
+                if error.errno in _NO_FILE:
+                    return None
+                if error.errno == errno.EIO:
+                    # A disk that is going bad: all other files are worth reading more than ever.
+                    return Look("", f"unreadable: {error.strerror}")
+                raise
+
+    def add_checksums(self, inventory: Inventory) -> list[tuple[PurePosixPath, str]]:
+        """Mend SHA256SUMS, and list the held files that have no line and are whole by their kind.
+
+        Returns the others, and how each is damaged. Raises DiskError.
+        """
+        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
+            self.checksums.mend()
+            held = (*inventory.activities.values(), *inventory.photos.values())
+            # More than one digest is somebody's edit: the file tells which of them is right.
+            doubtful = [
+                (path, one.ours)
+                for one in held
+                for path in one.files
+                if len(self.checksums.digests(path)) != 1
+            ]
+            if len(doubtful) > 1:
+                _log.info("checking the %d held files that have no checksum yet", len(doubtful))
+            with self.checksums.grouped():
+                looks = [(path, self._damage_or_listed(path, ours)) for path, ours in doubtful]
+        return [(path, damage) for path, damage in looks if damage is not None]
 
     def read_record(self, path: PurePosixPath) -> Record | None:
         """The metadata at `path`; None where there is none, or no JSON object. Raises DiskError."""
@@ -239,15 +324,59 @@ class Archive:
         target = self.root / path
         if target.exists():
             raise DiskError(f"{target} exists already and is not overwritten")
-        draft.save_as(target)
+        # A picture that is fetched again may come in another format.
+        suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
+        others = [stem.with_name(stem.name + other) for other in suffixes]
+        gone = [other for other in others if not (self.root / other).exists()]
+        self.checksums.make_room(path, draft.sha256, gone)
+        draft.save_as(target, syncs_folder=False)
+        self.checksums.add(path, draft.sha256)
         return path
 
-    def _scan_room(
-        self, room: PurePosixPath, parse: Callable[[str], layout.FileName | None]
-    ) -> dict[Any, Held]:
+    @contextmanager
+    def saving_many(self) -> Iterator[None]:
+        """Within it, saved files are committed and listed many at a time. Raises DiskError.
+
+        What a power cut undoes then has to be fetched again.
+        """
+        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"), self.checksums.grouped():
+            yield
+
+    def set_aside(self, path: PurePosixPath) -> PurePosixPath:
+        """Move a damaged file to `damaged/`, and return where it is now. Raises DiskError."""
+        with _disk_errors(f"cannot move {self.root / path}"):
+            target = self._free_path(layout.DAMAGED / path)
+            self._make_folder(target.parent)
+            try:
+                os.rename(self.root / path, self.root / target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # Years may have moved to another disk and be links.
+                self._copy(path, target)
+                os.unlink(self.root / path)
+            sync_folder((self.root / target).parent)
+            sync_folder((self.root / path).parent)
+            return target
+
+    def _damage_or_listed(self, path: PurePosixPath, ours: Record) -> str | None:
+        """The damage of a file without a sure checksum; where it has none it is listed."""
+        digests = self.checksums.digests(path)
+        look = self.look_at(path, digests)
+        if look is None:
+            return None
+        if look.digest not in digests and digests:
+            return "it differs from its checksums"
+        if look.damage is not None and not is_what_strava_holds(ours, look.damage):
+            return look.damage
+        self.checksums.make_room(path, look.digest)
+        self.checksums.add(path, look.digest)
+        return None
+
+    def _scan_room(self, room: PurePosixPath) -> dict[Any, Held]:
         found: dict[layout.Key, Held] = {}
         for path in self._files(room):
-            name = parse(path.name)
+            name = layout.parse_name(path)
             if name is not None:
                 held = found.get(name.key) or Held(path.parent / name.stem)
                 found[name.key] = self._with_file(held, path, name)
@@ -282,7 +411,8 @@ class Archive:
             # The root is not made here: where it vanished in the middle of a run, a disk did.
             for part in [*reversed(folder.parents), folder][1:]:
                 if not (self.root / part).is_dir():
-                    (self.root / part).mkdir(exist_ok=True)  # another thread may be first
+                    # Another lane may be as far.
+                    (self.root / part).mkdir(exist_ok=True)
                     sync_folder((self.root / part).parent)
 
     def _free_history_path(self, path: PurePosixPath, moment: datetime) -> PurePosixPath:
@@ -292,6 +422,13 @@ class Archive:
             moment += timedelta(seconds=1)
             target = layout.history_path(path, moment)
         return target
+
+    def _free_path(self, path: PurePosixPath) -> PurePosixPath:
+        """The path, or where it is taken the first free one of `NAME.2`, `NAME.3` and so on."""
+        names = itertools.chain([path.name], (f"{path.name}.{i}" for i in itertools.count(2)))
+        return next(
+            free for free in map(path.with_name, names) if not os.path.lexists(self.root / free)
+        )
 
     def _copy(self, source: PurePosixPath, target: PurePosixPath) -> None:
         self._make_folder(target.parent)
@@ -312,6 +449,12 @@ def to_json(record: Record) -> bytes:
     except UnicodeEncodeError:
         # A lone surrogate, half an emoji cut off by somebody's app, has no UTF-8 form.
         return json.dumps(record, sort_keys=True, indent=2).encode() + b"\n"
+
+
+def is_what_strava_holds(ours: Record, damage: str) -> bool:
+    """Whether a file's metadata knows of its damage: then it came so, twice alike."""
+    notes = (ours.get("original"), ours.get("picture"))
+    return any(isinstance(note, dict) and note.get("odd") == damage for note in notes)
 
 
 def _only(kind: type[T], values: Any) -> tuple[T, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -10,7 +11,10 @@ from typing import NamedTuple
 ACTIVITIES = PurePosixPath("activities")
 PHOTOS = PurePosixPath("photos")
 GEAR = PurePosixPath("gear")
+ROOMS = (ACTIVITIES, PHOTOS, GEAR)
 HISTORY = PurePosixPath("history")
+DAMAGED = PurePosixPath("damaged")
+CHECKSUMS = "SHA256SUMS"
 MARKER = ".strava-backup.json"
 LOCK = ".lock"
 META_SUFFIX = ".meta.json"
@@ -61,6 +65,25 @@ def parse_gear_name(name: str) -> FileName | None:
     """The parts of a file name such as `b123.meta.json`, or None."""
     match = _GEAR_NAME.fullmatch(name)
     return match and FileName(match["stem"], match["stem"], match["suffix"])
+
+
+def parse_name(path: PurePosixPath) -> FileName | None:
+    """The parts of the name of a held file at that path, or None if it is none."""
+    room, *rest = path.parts or ("",)
+    parse = _PARSERS.get(room)
+    return parse(path.name) if parse is not None and rest and ".." not in rest else None
+
+
+_PARSERS: dict[str, Callable[[str], FileName | None]] = {
+    ACTIVITIES.name: parse_activity_name,
+    PHOTOS.name: parse_photo_name,
+    GEAR.name: parse_gear_name,
+}
+
+
+def is_draft(name: str) -> bool:
+    """Whether a file of that name is, or was, being written."""
+    return name.startswith(".") and name.endswith(".part")
 
 
 def _is_foreign(suffix: str) -> bool:

@@ -1,0 +1,211 @@
+"""`SHA256SUMS`, which `sha256sum -c` reads: the checksums of originals and photos.
+
+Reads and writes that one file. Whether a file deserves a line is for its callers to know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from strava_backup.archive import layout
+from strava_backup.archive.atomic import save_bytes, sync_folder
+
+# https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html: the asterisk
+# marks binary mode, the backslash a name with escapes in it.
+_LINE = re.compile(rb"(?P<escaped>\\?)(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>[^\0]+)")
+_ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}
+_ESCAPED = re.compile(rb"\\.?", re.DOTALL)
+_TO_ESCAPE = re.compile(rb"[\\\n\r]")
+_BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r+\n")
+
+_BATCH = 256
+
+
+class Listing(NamedTuple):
+    """What a list says: the digests (lower-case hex) by path, and how many lines say nothing.
+
+    A path has several digests only where somebody edited the list.
+    """
+
+    digests: dict[str, tuple[str, ...]]
+    unknown: int = 0
+
+
+def parse(text: bytes) -> Listing:
+    """Read a list, also one that was edited by hand; a last line without its end does not count."""
+    digests: dict[str, tuple[str, ...]] = {}
+    unknown = 0
+    for line in mended(text).split(b"\n"):
+        entry = _parse_line(line)
+        if entry is not None:
+            path, digest = entry
+            known = digests.get(path, ())
+            digests[path] = known if digest in known else (*known, digest)
+        elif line.strip() and not line.startswith(b"#"):
+            unknown += 1
+    return Listing(digests, unknown)
+
+
+def format_line(path: PurePosixPath, digest: str) -> bytes:
+    """A line as `sha256sum` prints it."""
+    name = str(path).encode("utf-8", "surrogateescape")
+    escaped = _TO_ESCAPE.sub(lambda match: _ESCAPE_OF[match[0]], name)
+    return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"
+
+
+def mended(text: bytes) -> bytes:
+    """The list without its last line if that has no end: a run died over it, or the disk was full.
+
+    What editors of other systems add is taken away, since `sha256sum` stumbles over it.
+    """
+    while text.startswith(_BOM):
+        text = text.removeprefix(_BOM)
+    text = _LINE_END.sub(b"\n", text)
+    return text[: text.rfind(b"\n") + 1]
+
+
+def without(text: bytes, paths: Collection[str]) -> bytes:
+    """The list without the lines of these paths; all others stay as they are."""
+    lines = mended(text).split(b"\n")
+    return b"\n".join(line for line in lines if (_parse_line(line) or ("",))[0] not in paths)
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, in hex. Raises OSError."""
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Checksums:
+    """The list of one archive; several threads may add to it. Its methods raise OSError."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / layout.CHECKSUMS
+        self._known: dict[str, tuple[str, ...]] | None = None
+        self._new: deque[tuple[PurePosixPath, str]] = deque()
+        self._batch = 1
+        self._lock = threading.RLock()
+
+    def read(self) -> Listing:
+        """What the list says; nothing where there is none."""
+        return parse(self._text())
+
+    def mend(self) -> None:
+        """Make the list whole, should the last run have died over it, and remember what it says."""
+        with self._lock:
+            text = self._text()
+            whole = mended(text)
+            if whole != text:
+                save_bytes(self._path, whole)
+            self._known = parse(whole).digests
+
+    def digests(self, path: PurePosixPath) -> tuple[str, ...]:
+        """The digests of a path: one, or none where it has no line yet."""
+        return self._lines().get(str(path), ())
+
+    def make_room(
+        self, path: PurePosixPath, digest: str, gone: Iterable[PurePosixPath] = ()
+    ) -> None:
+        """Take out lines that a new file would not match or that it replaces: theirs is gone.
+
+        Called before the new file gets its name: should the machine die in between, a file without
+        a line is no harm, while a wrong line makes a sound file look damaged.
+        """
+        with self._lock:
+            stale = [str(one) for one in gone if self.digests(one)]
+            stale += [str(path)] if self.digests(path) not in ((), (digest,)) else []
+            if stale:
+                self.remove(stale)
+
+    def add(self, path: PurePosixPath, digest: str) -> None:
+        """List a file that has its final name by now."""
+        self._new.append((path, digest))
+        if len(self._new) >= self._batch:
+            self.flush()
+
+    @contextmanager
+    def grouped(self) -> Iterator[None]:
+        """Within it, files are committed and listed many at a time."""
+        self._batch = _BATCH
+        try:
+            yield
+        finally:
+            self._batch = 1
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit the names of the files that were added, and then append their lines."""
+        with self._lock:
+            # Whoever waited for the lock may find that its file was taken along.
+            new = [self._new.popleft() for _ in range(len(self._new))]
+            for folder in sorted({path.parent for path, _ in new}):
+                sync_folder(self._root / folder)
+            known = self._lines()
+            new = [(path, digest) for path, digest in new if known.get(str(path)) != (digest,)]
+            if new:
+                self._append(b"".join(format_line(path, digest) for path, digest in new))
+                known.update((str(path), (digest,)) for path, digest in new)
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Write the list without the lines of these paths."""
+        with self._lock:
+            known = self._lines()
+            save_bytes(self._path, without(self._text(), frozenset(paths)))
+            for path in paths:
+                known.pop(path, None)
+
+    def _lines(self) -> dict[str, tuple[str, ...]]:
+        if self._known is None:
+            self.mend()
+        assert self._known is not None
+        return self._known
+
+    def _text(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _append(self, lines: bytes) -> None:
+        is_first = not self._path.exists()
+        # Unbuffered: what is buffered would be written once more when the file is closed.
+        with open(self._path, "ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                left = memoryview(lines)
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                # Half a line would spoil the next one of this run.
+                file.truncate(end)
+                raise
+        if is_first:
+            sync_folder(self._root)
+
+
+_ESCAPE_OF = {char: escape for escape, char in _ESCAPES.items()}
+
+
+def _parse_line(line: bytes) -> tuple[str, str] | None:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return None
+    name = match["name"]
+    if match["escaped"]:
+        if any(found not in _ESCAPES for found in _ESCAPED.findall(name)):
+            return None
+        name = _ESCAPED.sub(lambda found: _ESCAPES[found[0]], name)
+    path = name.decode("utf-8", "surrogateescape")
+    # `find -exec sha256sum` puts "./" before every name.
+    return str(PurePosixPath(path)) if "./" in path else path, match["digest"].decode().lower()

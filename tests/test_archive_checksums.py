@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import strava_backup
+from strava_backup.archive import checksums
+from strava_backup.archive.checksums import Checksums, Listing, format_line, mended, parse, without
+from tests.hardship import files_limited_to
+
+REPOSITORY = Path(strava_backup.__file__).parents[1]
+A, B = PurePosixPath("activities/2026/x_1.fit"), PurePosixPath("photos/1_a.jpg")
+ONE, TWO = "1" * 64, "2" * 64
+LINE_A, LINE_B = f"{ONE}  {A}\n".encode(), f"{TWO}  {B}\n".encode()
+
+PATHS = st.lists(
+    st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1).filter(
+        lambda name: name not in (".", "..")
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda parts: PurePosixPath(*parts))
+DIGESTS = st.binary(max_size=4).map(lambda data: hashlib.sha256(data).hexdigest())
+EDITED = st.lists(
+    st.sampled_from(
+        [
+            LINE_A,
+            LINE_B,
+            LINE_A.upper(),
+            f"{TWO} *./{A}\r\n".encode(),
+            b"\\" + LINE_A,
+            b"\\" + LINE_A.replace(b"x", b"\\x"),
+            LINE_A[:-1],
+            LINE_A[:70],
+            b"# mine\n",
+            b"\n",
+            b"\0" * 9,
+            b"SHA256 (a) = 0\n",
+            f"{ONE}  ../../etc/passwd\n".encode(),
+        ]
+    )
+    | st.binary(max_size=90),
+    max_size=6,
+).map(b"".join)
+
+
+@pytest.fixture
+def root(tmp_path):
+    for path in (A, B):
+        (tmp_path / path).parent.mkdir(parents=True)
+    return tmp_path
+
+
+def text_of(root):
+    return (root / "SHA256SUMS").read_bytes()
+
+
+def check(folder, *options):
+    """`sha256sum -c` itself."""
+    return subprocess.run(
+        ["sha256sum", "-c", *options, "SHA256SUMS"], cwd=folder, capture_output=True, text=True
+    )
+
+
+# The format
+
+
+def test_a_line_is_as_sha256sum_prints_it(tmp_path):
+    for name in ("plain.fit", "two words.fit", "back\\slash", "line\nfeed", "naïve", b"\xff.fit"):
+        path = tmp_path / os.fsdecode(name)
+        path.write_bytes(b"content")
+        printed = subprocess.run(
+            ["sha256sum", path.name], cwd=tmp_path, check=True, capture_output=True
+        ).stdout
+        assert format_line(PurePosixPath(path.name), checksums.hash_file(path)) == printed
+        assert parse(printed) == Listing({path.name: (checksums.hash_file(path),)})
+
+
+@given(PATHS, DIGESTS)
+@example(PurePosixPath("a\rb"), ONE)
+@example(PurePosixPath("\\n"), ONE)
+def test_every_line_is_read_back(path, digest):
+    line = format_line(path, digest)
+    assert line.count(b"\n") == 1
+    assert parse(line) == Listing({str(path): (digest,)})
+
+
+@pytest.mark.parametrize(
+    ("text", "digests"),
+    [
+        (b"", {}),
+        (LINE_A + LINE_B, {str(A): (ONE,), str(B): (TWO,)}),
+        ((LINE_A + LINE_B).replace(b"\n", b"\r\n"), {str(A): (ONE,), str(B): (TWO,)}),
+        (b"\xef\xbb\xbf" + LINE_A, {str(A): (ONE,)}),
+        (LINE_A + LINE_A, {str(A): (ONE,)}),
+        (f"{'ab' * 32} *{A}\n".encode().upper().replace(str(A).upper().encode(), str(A).encode()),
+         {str(A): ("ab" * 32,)}),
+        (f"{ONE}  ./{A}\n{TWO}  {B}\n".encode(), {str(A): (ONE,), str(B): (TWO,)}),
+        (f"{ONE}  {A}\n{TWO}  {A}\n".encode(), {str(A): (ONE, TWO)}),
+        (b"# mine\n\n" + LINE_A, {str(A): (ONE,)}),
+        # a run died over the last line, which then names another file
+        (LINE_A + LINE_B[:-1], {str(A): (ONE,)}),
+        (LINE_A + LINE_B[:-4], {str(A): (ONE,)}),
+        (LINE_A + b"\0\0\0", {str(A): (ONE,)}),
+    ],
+)  # fmt: skip
+def test_a_list_is_read_as_people_and_runs_that_died_left_it(text, digests):
+    assert parse(text) == Listing(digests)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"SHA256 (a.fit) = " + ONE.encode(),
+        ONE[1:].encode() + b"  a.fit",
+        b"g" + ONE[1:].encode() + b"  a.fit",
+        ONE.encode() + b" a.fit",
+        ONE.encode() + b"  ",
+        ONE.encode() + b"  a\0.fit",
+        b"\\" + ONE.encode() + b"  a\\x.fit",
+        b"\0\0" + ONE.encode() + b"  a.fit",
+    ],
+)
+def test_a_line_that_is_none_is_counted_and_passed_over(line):
+    assert parse(LINE_A + line + b"\n" + LINE_B) == Listing({str(A): (ONE,), str(B): (TWO,)}, 1)
+
+
+@given(EDITED)
+def test_no_list_whatever_makes_a_crash_and_mending_it_changes_nothing_that_it_says(text):
+    listing = parse(text)
+    assert parse(mended(text)) == listing
+    assert mended(mended(text)) == mended(text)
+    assert not mended(text) or mended(text).endswith(b"\n")
+
+
+@given(EDITED)
+def test_lines_are_taken_out_and_all_others_stay(text):
+    rest = without(text, {str(A)})
+    digests = dict(parse(text).digests)
+    digests.pop(str(A), None)
+    assert parse(rest) == Listing(digests, parse(text).unknown)
+    assert without(rest, {str(A)}) == mended(rest)
+
+
+# The file
+
+
+def test_a_list_grows_by_a_line_for_each_file(root):
+    ours = Checksums(root)
+    ours.add(A, ONE)
+    assert text_of(root) == LINE_A
+    ours.add(B, TWO)
+    assert text_of(root) == LINE_A + LINE_B
+    assert Checksums(root).read().digests == {str(A): (ONE,), str(B): (TWO,)}
+
+
+def test_a_file_that_is_listed_already_gets_no_second_line(root):
+    (root / "SHA256SUMS").write_bytes(LINE_A)
+    before = (root / "SHA256SUMS").stat()
+    Checksums(root).add(A, ONE)
+    assert (root / "SHA256SUMS").stat() == before
+
+
+@pytest.mark.parametrize("torn", [LINE_B[:-1], LINE_B[:-4], LINE_B[:70], b"2", b"\0\0\0"])
+def test_a_torn_last_line_is_mended_before_the_next_one(root, torn):
+    (root / "SHA256SUMS").write_bytes(LINE_A + torn)
+    Checksums(root).add(B, TWO)
+    assert text_of(root) == LINE_A + LINE_B
+
+
+def test_a_whole_list_is_not_written_anew(root):
+    (root / "SHA256SUMS").write_bytes(b"# mine\n" + LINE_A)
+    before = (root / "SHA256SUMS").stat()
+    Checksums(root).mend()
+    assert (root / "SHA256SUMS").stat() == before
+
+
+def test_there_is_no_list_before_there_is_a_line(root):
+    ours = Checksums(root)
+    ours.mend()
+    ours.make_room(A, ONE)
+    with ours.grouped():
+        pass
+    assert not (root / "SHA256SUMS").exists()
+
+
+def test_a_line_of_another_content_goes_before_its_file_comes(root):
+    (root / "SHA256SUMS").write_bytes(LINE_B + LINE_A + b"# mine\n")
+    ours = Checksums(root)
+    ours.make_room(A, ONE)
+    assert text_of(root) == LINE_B + LINE_A + b"# mine\n"
+    ours.make_room(A, TWO)
+    assert text_of(root) == LINE_B + b"# mine\n"
+    ours.add(A, TWO)
+    assert text_of(root) == LINE_B + b"# mine\n" + f"{TWO}  {A}\n".encode()
+
+
+def test_a_disk_that_runs_full_leaves_no_half_line(root):
+    ours = Checksums(root)
+    ours.add(A, ONE)
+    with files_limited_to(len(LINE_A) + 20), pytest.raises(OSError, match="too large"):
+        ours.add(B, TWO)
+    assert text_of(root) == LINE_A
+    ours.add(B, TWO)
+    assert text_of(root) == LINE_A + LINE_B
+
+
+def test_what_is_grouped_is_listed_at_the_end_even_if_that_is_an_error(root):
+    ours = Checksums(root)
+
+    def save_and_fail():
+        with ours.grouped():
+            ours.add(A, ONE)
+            assert not (root / "SHA256SUMS").exists()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        save_and_fail()
+    assert text_of(root) == LINE_A
+
+
+def test_a_large_group_is_listed_in_parts(root):
+    ours = Checksums(root)
+    with ours.grouped():
+        for number in range(1000):
+            ours.add(A.with_name(f"x_{number}.fit"), ONE)
+        assert 700 < len(text_of(root).splitlines()) < 1000
+    assert len(parse(text_of(root)).digests) == 1000
+
+
+def test_folders_are_committed_once_a_group_and_before_their_lines(root, monkeypatch):
+    steps = []
+    monkeypatch.setattr(checksums, "sync_folder", steps.append)
+    monkeypatch.setattr(os, "fsync", lambda _: steps.append("line"))
+    ours = Checksums(root)
+    with ours.grouped():
+        for number in range(5):
+            ours.add(A.with_name(f"x_{number}.fit"), ONE)
+            ours.add(B.with_name(f"{number}_a.jpg"), ONE)
+    assert steps == [root / A.parent, root / B.parent, "line", root]
+
+
+def test_threads_that_add_at_once_lose_no_line_and_mix_none(root):
+    ours = Checksums(root)
+    ready = threading.Barrier(8)
+
+    def work(worker):
+        ready.wait()
+        for number in range(50):
+            ours.add(A.with_name(f"{worker}_{number}.fit"), ONE)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert parse(text_of(root)) == Listing(
+        {str(A.with_name(f"{w}_{n}.fit")): (ONE,) for w in range(8) for n in range(50)}
+    )
+    assert len(text_of(root).splitlines()) == 400
+
+
+KILLED = """
+import sys
+from pathlib import Path, PurePosixPath
+from strava_backup.archive.checksums import Checksums
+
+sums = Checksums(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(1_000_000):
+    sums.add(PurePosixPath(f"activities/2026/x_{number}.fit"), f"{number:064x}")
+"""
+
+
+def test_a_process_that_is_killed_leaves_a_list_that_a_line_can_be_added_to(root):
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, root], cwd=REPOSITORY, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        while not (root / "SHA256SUMS").exists() or len(text_of(root)) < 1000:
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    Checksums(root).add(A.with_name("x_-1.fit"), ONE)
+    listing = parse(text_of(root))
+    assert listing.unknown == 0
+    assert listing.digests.pop(str(A.with_name("x_-1.fit"))) == (ONE,)
+    assert listing.digests == {
+        str(A.with_name(f"x_{number}.fit")): (f"{number:064x}",)
+        for number in range(len(listing.digests))
+    }
+
+
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=5), EDITED)
+def test_whatever_people_did_to_the_list_sha256sum_finds_our_files_afterwards(contents, edited):
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / A.parent).mkdir(parents=True)
+        (root / "SHA256SUMS").write_bytes(edited)
+        ours = Checksums(root)
+        for number, content in enumerate(contents):
+            path = A.with_name(f"x_{number}.fit")
+            (root / path).write_bytes(content)
+            digest = checksums.hash_file(root / path)
+            ours.make_room(path, digest)
+            ours.add(path, digest)
+        result = check(root, "--ignore-missing")
+    for number in range(len(contents)):
+        assert f"{A.with_name(f'x_{number}.fit')}: OK" in result.stdout.splitlines()
