@@ -25,13 +25,13 @@ _log = logging.getLogger("strava_backup")
 
 _EPILOG = """\
 exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried again next time),
-4 a human must renew a log-in, 5 try again later, 130 interrupted
+4 a human must renew a log-in, 5 try again later, 6 --verify found damage, 130 interrupted
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_args(argv)
+    options = _parse(argv)
     _configure_logging(options)
     # stravalib warns at every start of variables that are not set; ours come from the config.
     os.environ.setdefault("SILENCE_TOKEN_WARNINGS", "1")
@@ -40,8 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     report = Report()
     code = errors.worst([_run(options, report), report.exit_code])
-    _tell(report, code)
+    _tell(report, code, options)
     return code
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.repair and (options.dry_run or not options.verify):
+        parser.error("--repair goes with --verify, and not with --dry-run: --verify alone looks")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-gear", action="store_true", help="leave out bikes and shoes")
     add("--no-photos", action="store_true", help="leave out photos")
     add("--dry-run", action="store_true", help="only list what would be fetched")
+    add("--verify", action="store_true", help="tell, offline, whether all that is held is whole")
+    add(
+        "--repair",
+        action="store_true",
+        help="with --verify: move what is damaged to damaged/, so that the next run fetches it",
+    )
     add("--demo", action="store_true", help="back up a made-up account, without network or config")
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="say nothing when all is well")
@@ -119,8 +133,10 @@ class _Format(logging.Formatter):
 def _run(options: argparse.Namespace, report: Report) -> int:
     """Do what was asked for; every way to end becomes an exit code here."""
     try:
+        if options.verify:
+            return _verify(options)
         _back_up(options, report)
-    except errors.ConfigError as error:
+    except errors.Error as error:
         report.fatal.append(error)
     except KeyboardInterrupt:
         _log.error("interrupted; what was saved stays, the next run goes on from here")
@@ -139,7 +155,7 @@ def _back_up(options: argparse.Namespace, report: Report) -> None:
         from strava_backup.demo import account, setting
 
         made_up = account.Account.sample()
-        config = setting.config(made_up, Path.cwd() / "strava-backup-demo")
+        config = setting.config(made_up, _demo_folder())
         edges = setting.edges(made_up, _out)
     else:
         config, edges = _load_config(options), run.Edges(_out)
@@ -159,15 +175,42 @@ def _back_up(options: argparse.Namespace, report: Report) -> None:
         run.back_up(config, wishes, report, edges._replace(progress=bar))
 
 
+def _verify(options: argparse.Namespace) -> int:
+    from strava_backup import verify
+
+    return verify.verify(
+        _archive_folder(options), _out, repairs=options.repair, quiet=options.quiet
+    )
+
+
+def _archive_folder(options: argparse.Namespace) -> Path:
+    """Where the archive is; no secret is read for that."""
+    from strava_backup import config
+
+    if options.output_dir is not None:
+        return _absolute(options.output_dir)
+    if options.demo:
+        return _demo_folder()
+    found = options.config or next(filter(Path.exists, config.places(os.environ)), None)
+    return config.output_dir(found, os.environ)
+
+
 def _with_overrides(config: Config, options: argparse.Namespace) -> Config:
     from dataclasses import replace
 
     if options.source is not None:
         config = replace(config, source=options.source)
     if options.output_dir is not None:
-        output_dir = options.output_dir.expanduser().absolute()
-        config = replace(config, output_dir=output_dir, makes_parents=False)
+        config = replace(config, output_dir=_absolute(options.output_dir), makes_parents=False)
     return config
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _demo_folder() -> Path:
+    return Path.cwd() / "strava-backup-demo"
 
 
 def _load_config(options: argparse.Namespace) -> Config:
@@ -190,9 +233,9 @@ def _out(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def _tell(report: Report, code: int) -> None:
+def _tell(report: Report, code: int, options: argparse.Namespace) -> None:
     """The summary; problems are told also with --quiet."""
-    if report.listed or code == errors.OK:
+    if (report.listed or code == errors.OK) and not options.verify:
         for line in report.lines():
             _log.info("%s", line)
     for line in report.problem_lines():

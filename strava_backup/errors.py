@@ -17,10 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 OK = 0
+DAMAGED = 6
 INTERRUPTED = 130
 
 # When several apply, the first of these is the exit code of the run.
-_WORST_FIRST = (INTERRUPTED, 1, 2, 4, 5, 3, OK)
+_WORST_FIRST = (INTERRUPTED, 1, 2, 4, 5, 3, DAMAGED, OK)
 
 
 def worst(codes: Iterable[int]) -> int:

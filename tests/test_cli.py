@@ -56,6 +56,8 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         ["--limit", "many"],
         ["--source", "both"],
         ["--quiet", "--debug"],
+        ["--repair"],
+        ["--verify", "--repair", "--dry-run"],
         ["somewhere"],
     ],
 )
@@ -90,3 +92,47 @@ def test_a_source_without_its_section_is_a_config_error(
     result = run_python(f"from strava_backup import cli; raise SystemExit(cli.main({arguments}))")
     assert result.returncode == 2
     assert f"the source {source} needs the section" in result.stderr
+
+
+def test_verify_needs_no_config_and_tells_by_its_exit_code(tmp_path: Path) -> None:
+    code = "from strava_backup import cli; raise SystemExit(cli.main({!r}))"
+    verify = ["--verify", "--output-dir", str(tmp_path)]
+    nothing = run_python(code.format(verify))
+    assert nothing.returncode == 2
+    assert nothing.stderr.startswith("strava-backup: error: there is no archive in")
+    assert nothing.stdout == ""
+
+    photo = tmp_path / "photos" / "5_a.jpg"
+    photo.parent.mkdir()
+    photo.write_bytes(b"\xff\xd8\xff\xe0\x00\x02\xff\xd9")
+    whole = run_python(code.format(verify))
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert whole.stdout.splitlines() == [
+        "notice: photos/5_a.jpg: has no metadata",
+        "checked 1 file and 0 metadata files: no damage, 1 notice; "
+        "1 without a checksum, the next run adds it",
+    ]
+    quiet = run_python(code.format([*verify, "--quiet"]))
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+    photo.write_bytes(b"x")
+    broken = run_python(code.format([*verify, "--quiet"]))
+    assert (broken.returncode, broken.stderr) == (6, "")
+    assert broken.stdout.startswith("damaged: photos/5_a.jpg: no .jpg picture")
+    repaired = run_python(code.format([*verify, "--repair"]))
+    assert repaired.returncode == 6
+    assert (tmp_path / "damaged/photos/5_a.jpg").read_bytes() == b"x"
+
+
+def test_verify_finds_the_archive_by_the_config_and_asks_for_no_secret(tmp_path: Path) -> None:
+    config = tmp_path / "strava-backup.conf"
+    config.write_text("[global]\noutput_dir = mine\n[user]\njwt_command = touch ran; false\n")
+    arguments = ["--verify", "--config", str(config)]
+    code = f"from strava_backup import cli; raise SystemExit(cli.main({arguments}))"
+    assert f"there is no archive in {tmp_path}/mine" in run_python(code).stderr
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "SHA256SUMS").write_text("")
+    result = run_python(code)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not list(tmp_path.rglob("ran"))
+    assert not (ROOT / "ran").exists()

@@ -1,0 +1,251 @@
+"""Is what is held whole? Tells it offline, and sets damaged files aside. Deletes nothing.
+
+It needs neither config nor network, so that it serves as long as the files do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from strava_backup import errors
+from strava_backup.archive import layout
+from strava_backup.archive.checksums import Listing
+from strava_backup.archive.directory import OURS, Archive, Record, is_what_strava_holds
+from strava_backup.report import count_of, printable
+
+_LONGEST_LINE = 10_000
+
+
+def verify(
+    root: Path, out: Callable[[str], None], *, repairs: bool = False, quiet: bool = False
+) -> int:
+    """Tell what is not as it should be, a line each, and a summary; returns the exit code.
+
+    Raises ConfigError where there is no archive, AnotherRun, DiskError. With `repairs`, damaged
+    files go to `damaged/`, so that the next run fetches them again.
+    """
+    archive = Archive(root)
+    if not archive.exists():
+        raise errors.ConfigError(
+            f"there is no archive in {root}: name the right folder with --output-dir"
+        )
+    # Looking writes nothing, a lock file neither; but where there is one, a run may be at work.
+    is_lockable = repairs or archive.has_lock()
+    with archive.locked(is_reader=not repairs) if is_lockable else nullcontext():
+        archive.read_marker()
+        check = _Check(archive, repairs)
+        for finding in check.findings():
+            if finding.is_damage or not quiet:
+                out(str(finding))
+        if check.damaged or not quiet:
+            out(check.summary())
+    return errors.DAMAGED if check.damaged else errors.OK
+
+
+class Finding(NamedTuple):
+    """One thing that a user should know of, damage or a mere notice."""
+
+    path: PurePosixPath
+    text: str
+    is_damage: bool
+
+    def __str__(self) -> str:
+        kind = "damaged" if self.is_damage else "notice"
+        return printable(f"{kind}: {self.path}: {self.text}", _LONGEST_LINE)
+
+
+class _Metadata(NamedTuple):
+    """What the metadata of an activity, a photo or gear says that matters here."""
+
+    path: PurePosixPath
+    is_gone: bool
+    promises_file: bool
+    # Of odd files only, of which there are few.
+    ours: Record
+
+
+class _Check:
+    """One verification. The constructor touches nothing."""
+
+    def __init__(self, archive: Archive, repairs: bool) -> None:
+        self.damaged = 0
+        self._archive = archive
+        self._repairs = repairs
+        self._listing = Listing({})
+        self._files: dict[PurePosixPath, layout.Key] = {}
+        self._metadata: dict[layout.Key, _Metadata] = {}
+        self._unreadable: dict[PurePosixPath, layout.Key] = {}
+        self._to_unlist: set[str] = set()
+        self._records = 0
+        self._notices = 0
+        self._unlisted = 0
+        self._moved = 0
+
+    def findings(self) -> Iterator[Finding]:
+        """What is found, as it is found. Raises DiskError."""
+        self._listing = self._archive.read_checksums()
+        yield from self._walk()
+        for path, key in self._unreadable.items():
+            yield self._damage(path, key, "unreadable metadata")
+        listed = {path for path in map(PurePosixPath, self._listing.digests) if _is_file(path)}
+        for path in sorted(listed | self._files.keys()):
+            yield from self._check_file(path)
+        yield from self._compare(listed)
+        if self._to_unlist:
+            self._archive.remove_checksums(self._to_unlist)
+
+    def summary(self) -> str:
+        """What was found, in one line."""
+        text = f"checked {count_of(len(self._files), 'file')}"
+        text += f" and {count_of(self._records, 'metadata file')}"
+        text += f": {self.damaged:,} damaged" if self.damaged else ": no damage"
+        text += f", {count_of(self._notices, 'notice')}" if self._notices else ""
+        if self._unlisted:
+            text += f"; {self._unlisted:,} without a checksum, the next run adds it"
+        if self._moved:
+            return f"{text}; {self._moved:,} moved to damaged/, the next run fetches them again"
+        if self.damaged and not self._repairs:
+            return f"{text}; --repair sets them aside, and the next run fetches them again"
+        return text
+
+    def _walk(self) -> Iterator[Finding]:
+        """Take down all files, and read all metadata."""
+        for path in self._archive.leftovers():
+            yield self._notice(path, "left over by a run that died, of no use")
+        for room in layout.ROOMS:
+            for path in self._archive.paths(room):
+                name = layout.parse_name(path)
+                if name is not None and name.suffix == layout.META_SUFFIX:
+                    self._read_metadata(path, name.key)
+                elif name is not None:
+                    self._files[path] = name.key
+                elif not path.name.startswith("."):
+                    yield self._notice(path, "not checked: it has no name of ours")
+        unknown = self._listing.unknown
+        if unknown:
+            text = f"{count_of(unknown, 'line')} that cannot be understood"
+            yield self._notice(PurePosixPath(layout.CHECKSUMS), text)
+
+    def _read_metadata(self, path: PurePosixPath, key: layout.Key) -> None:
+        record = self._archive.read_record(path)
+        self._records += 1
+        if record is None:
+            self._unreadable[path] = key
+            return
+        ours = record.get(OURS, {})
+        notes = [note for note in (ours.get("original"), ours.get("picture")) if note]
+        notes = [note for note in notes if isinstance(note, dict)]
+        self._metadata[key] = _Metadata(
+            path,
+            is_gone="gone_since" in ours,
+            promises_file=any("saved_at" in note for note in notes),
+            ours=ours if any("odd" in note for note in notes) else {},
+        )
+
+    def _check_file(self, path: PurePosixPath) -> Iterator[Finding]:
+        """Compare an original or a picture with its checksum, else with the rules of its kind."""
+        if str(path) in self._to_unlist:
+            return
+        digests = self._listing.digests.get(str(path), ())
+        key = self._files.get(path)
+        look = self._archive.look_at(path, digests)
+        if look is None and key is None:
+            yield self._damage(path, None, f"missing, though {layout.CHECKSUMS} lists it")
+        elif look is None:
+            yield self._damage(path, key, "a link that leads nowhere")
+        elif look.digest in digests:
+            if len(digests) > 1:
+                text = (
+                    f"{layout.CHECKSUMS} has another checksum of it, too: the next run mends that"
+                )
+                yield self._notice(path, text)
+        elif digests:
+            why = look.damage or "what it is now is whole by the rules of its kind"
+            yield self._damage(path, key, f"differs from its checksum ({why})")
+        elif look.damage is not None and not self._is_odd_at_strava(key, look.damage):
+            yield self._damage(path, key, f"{look.damage} (it has no checksum yet)")
+        else:
+            self._unlisted += 1
+
+    def _is_odd_at_strava(self, key: layout.Key | None, damage: str) -> bool:
+        metadata = self._metadata.get(key) if key is not None else None
+        return metadata is not None and is_what_strava_holds(metadata.ours, damage)
+
+    def _compare(self, listed: set[PurePosixPath]) -> Iterator[Finding]:
+        """Files without metadata, and metadata whose file is neither there nor named as missing."""
+        with_metadata = self._metadata.keys() | self._unreadable.values()
+        for path, key in self._files.items():
+            if key not in with_metadata:
+                yield self._notice(path, "has no metadata")
+        names = map(layout.parse_name, listed | self._files.keys())
+        keys = {name.key for name in names if name is not None}
+        for key, metadata in self._metadata.items():
+            if metadata.promises_file and key not in keys:
+                yield self._notice(metadata.path, "tells of a saved file that is not there")
+
+    def _notice(self, path: PurePosixPath, text: str) -> Finding:
+        self._notices += 1
+        return Finding(path, text, is_damage=False)
+
+    def _damage(self, path: PurePosixPath, key: layout.Key | None, text: str) -> Finding:
+        """Damage, and what is done about it; `key` is None if the file is missing."""
+        self.damaged += 1
+        if self._repairs:
+            text = f"{text}; {self._repair(path, key)}"
+        return Finding(path, text, is_damage=True)
+
+    def _repair(self, path: PurePosixPath, key: layout.Key | None) -> str:
+        """Set a damaged file aside; returns what was done. Raises DiskError."""
+        if key is None and self._archive.is_cut_off(path):
+            return "left in the list, since its folder is a link that leads nowhere"
+        if key is not None and self._is_gone(key):
+            return "left where it is, since Strava no longer has the activity"
+        if path in self._unreadable and isinstance(key, tuple):
+            self._forget_photo_list(key[0])
+        # A GPX would count as the original of its JSON, which then never came again.
+        done = [f"{self._set_aside(gpx)} as well" for gpx in self._gpx_beside(path)]
+        # The list comes last: without its line a damaged file may pass for a whole one.
+        self._to_unlist.add(str(path))
+        return "; ".join(["taken out of the list" if key is None else self._set_aside(path), *done])
+
+    def _set_aside(self, path: PurePosixPath) -> str:
+        moved = self._archive.set_aside(path)
+        self._to_unlist.add(str(path))
+        self._moved += 1
+        return f"moved to {moved}"
+
+    def _gpx_beside(self, path: PurePosixPath) -> list[PurePosixPath]:
+        """The conversions of a JSON original that are held."""
+        name = layout.parse_name(path)
+        if name is None or name.suffix.removesuffix(".gz") != ".json":
+            return []
+        held = (one for one, key in self._files.items() if key == name.key)
+        return [
+            one
+            for one in held
+            if one.name.removesuffix(".gz").endswith(".gpx") and str(one) not in self._to_unlist
+        ]
+
+    def _is_gone(self, key: layout.Key) -> bool:
+        keys = (key, key[0]) if isinstance(key, tuple) else (key,)
+        return any(one in self._metadata and self._metadata[one].is_gone for one in keys)
+
+    def _forget_photo_list(self, activity_id: int) -> None:
+        """Have the next run ask for an activity's photos, which it does not know to be lacking."""
+        self._archive.save_marker(replace(self._archive.marker, last_photo_walk=None))
+        metadata = self._metadata.get(activity_id)
+        record = metadata and self._archive.read_record(metadata.path)
+        if metadata is not None and record:
+            ours = {name: value for name, value in record.get(OURS, {}).items() if name != "photos"}
+            self._archive.save_record(metadata.path, {**record, OURS: ours}, history=None)
+
+
+def _is_file(path: PurePosixPath) -> bool:
+    """Whether a listed path is that of an original or a picture; people may list what they like."""
+    # A backslash would lead elsewhere on Windows.
+    name = layout.parse_name(path) if "\\" not in str(path) else None
+    return name is not None and name.suffix != layout.META_SUFFIX
