@@ -158,7 +158,9 @@ def test_old_metadata_is_replaced_after_everything_that_is_new(adopted: Command)
     adopted.account.add(newcomer)
     assert adopted.run().returncode == 0
     details = [request.id for request in adopted.account.requests if request.kind == "detail"]
-    assert details[0] == 5
+    # four are under way at once
+    assert 5 in details[:4]
+    assert len(details) > 8
 
 
 def test_a_gzipped_original_without_another_suffix_counts_as_held(adopted: Command) -> None:

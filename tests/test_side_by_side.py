@@ -35,7 +35,8 @@ def gauge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     def measured(self: DemoAdapter, request: requests.PreparedRequest, **options: Any) -> Any:
         url = str(request.url)
-        place = "API" if "/api/" in url else "website" if "www.strava.com" in url else "photos"
+        is_api = "/api/" in url or "/oauth/" in url
+        place = "API" if is_api else "website" if "www.strava.com" in url else "photos"
         with lock:
             now[place] += 1
             most[place] = max(most[place], now[place])

@@ -25,6 +25,7 @@ from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
 from strava_backup.archive.atomic import Draft, save_bytes, sync_folder
 from strava_backup.archive.checksums import Checksums, Listing, hash_file
+from strava_backup.archive.excerpt import excerpt
 
 _log = logging.getLogger(__name__)
 
@@ -194,7 +195,8 @@ class Archive:
     def scan(self) -> Inventory:
         """What is held. Raises DiskError.
 
-        Only names and metadata are read; hidden names do not count.
+        Of metadata only the few values that are needed are read, unless its form is another than
+        ours; whether all of it is sound is for `--verify` to tell. Hidden names do not count.
         """
         with _disk_errors(f"cannot read {self.root}"):
             return Inventory(
@@ -394,7 +396,7 @@ class Archive:
     def _with_file(self, held: Held, path: PurePosixPath, name: layout.FileName) -> Held:
         if name.suffix != layout.META_SUFFIX:
             return held._replace(files=(*held.files, path))
-        record = _read_record(self.root / path)
+        record = _read_for_scan(self.root / path)
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return held if held.metadata else held._replace(metadata=path)
@@ -463,9 +465,22 @@ def _only(kind: type[T], values: Any) -> tuple[T, ...]:
     return tuple(value for value in values if isinstance(value, kind))
 
 
+def _read_for_scan(path: Path) -> Record | None:
+    """What a scan needs of metadata, at least; None where it cannot be read."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    record = excerpt(content, ("resource_state", OURS))
+    return _without_foreign_key(_parse_json(content) if record is None else record)
+
+
 def _read_record(path: Path) -> Record | None:
     """Metadata; a value of our key that cannot be ours is left out."""
-    record = _read_json(path)
+    return _without_foreign_key(_read_json(path))
+
+
+def _without_foreign_key(record: Record | None) -> Record | None:
     if record is not None and not isinstance(record.get(OURS, {}), dict):
         del record[OURS]
     return record
@@ -473,8 +488,15 @@ def _read_record(path: Path) -> Record | None:
 
 def _read_json(path: Path) -> Record | None:
     try:
-        value = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError, RecursionError):
+        return _parse_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _parse_json(content: bytes) -> Record | None:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

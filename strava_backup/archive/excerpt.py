@@ -1,0 +1,43 @@
+"""Single values out of metadata, without parsing all of it. Pure: bytes in, values out.
+
+A scan needs two values of each of ten thousand records, most of which is segment efforts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+_START, _END = b'{\n  "', b"\n}\n"
+
+
+def excerpt(content: bytes, names: Iterable[str]) -> dict[str, Any] | None:
+    """These keys of a JSON object as `to_json` writes it; None where it has another form.
+
+    Line ends stand between values only, since JSON escapes them in strings, and two spaces before
+    a key tell that it is one of the outermost object. What stands between is not looked at.
+    """
+    if not (content.startswith(_START) and content.endswith(_END)):
+        return None
+    found = {}
+    for name in names:
+        key = b"\n  " + json.dumps(name).encode() + b": "
+        at = content.find(key)
+        if at < 0:
+            continue
+        value = _value(content, at + len(key))
+        try:
+            found[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return found
+
+
+def _value(content: bytes, start: int) -> bytes:
+    """The value that starts there: to the end of its line, or to the line that closes it."""
+    end = content.index(b"\n", start)
+    opened = content[start:end]
+    if opened in (b"{", b"["):
+        end = content.find(b"\n  }" if opened == b"{" else b"\n  ]", start) + 4
+    return content[start:end].removesuffix(b",")

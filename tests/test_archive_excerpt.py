@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strava_backup.archive.directory import to_json
+from strava_backup.archive.excerpt import excerpt
+
+NAMES = ("resource_state", "strava_backup")
+
+keys = st.sampled_from([*NAMES, "name", 'a "b": {', "\n  ", "\u2028"]) | st.text(max_size=3)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=9)
+    | st.sampled_from(["\n  }", "]"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+)
+
+
+@given(st.dictionaries(keys, values, min_size=1, max_size=6))
+def test_an_excerpt_is_what_the_whole_record_says(record):
+    expected = {name: record[name] for name in NAMES if name in record}
+    assert excerpt(to_json(record), NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}\n",
+        b"[]\n",
+        b"<html>",
+        # as version 0.4 wrote it, and as editors do
+        json.dumps({"resource_state": 3}).encode(),
+        json.dumps({"resource_state": 3}, indent=4).encode(),
+        json.dumps({"a": {"resource_state": 3}}, indent=1).encode() + b"\n",
+        json.dumps({"resource_state": 3}, indent=2).replace("\n", "\r\n").encode(),
+        to_json({"name": "Ride", "resource_state": 3})[:-3],
+        to_json({"name": "Ride", "resource_state": 3})[9:],
+    ],
+)
+def test_of_what_has_another_form_there_is_none(content):
+    assert excerpt(content, NAMES) is None
+
+
+@given(st.binary(max_size=40))
+def test_no_garbage_is_taken_for_a_value(middle):
+    found = excerpt(b'{\n  "resource_state": ' + middle + b"\n}\n", NAMES)
+    assert found is None or json.dumps(found)
