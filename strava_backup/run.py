@@ -24,7 +24,13 @@ from strava_backup.report import Report
 from strava_backup.strava import api, transport
 from strava_backup.strava.photo_hosts import PhotoHosts
 from strava_backup.strava.records import Source
-from strava_backup.strava.session import RENEWAL, Credentials, WebSession
+from strava_backup.strava.session import (
+    Credentials,
+    Jwt,
+    WebSession,
+    parse_jwt,
+    warning_of_end,
+)
 from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
 
@@ -127,6 +133,8 @@ class _SignIn:
             source, api_athlete = self._api()
         except errors.Error:
             self._note_refused_login(web_sign_in)
+            # Every run says it, also one that ends here.
+            self._warn_of_end(_configured_jwt(self._config))
             raise
         web, web_athlete = self._website(web_sign_in, is_needed=source is None)
         self._check_athletes(api_athlete, web_athlete)
@@ -196,23 +204,25 @@ class _SignIn:
             return None, None
         try:
             web, athlete_id = outcome(sign_in)
-            self._warn_of_end(web)
+            self._warn_of_end(web.jwt)
             return web, athlete_id
         except errors.AccountMismatch:
             raise
         except (errors.HumanNeeded, errors.TryLater) as error:
             self._note_refused_login(sign_in)
+            if isinstance(error, errors.TryLater):
+                self._warn_of_end(_configured_jwt(self._config))
             if is_needed:
                 raise
             if not (self._options.dry_run and isinstance(error, errors.LoginPaused)):
                 self._report.fatal.append(error)
             return None, None
 
-    def _warn_of_end(self, web: WebSession) -> None:
+    def _warn_of_end(self, jwt: Jwt | None) -> None:
         """Say in time that the session will end: then only a human can go on."""
-        days = web.days_left
-        if days is not None and days < self._config.warn_days:
-            _log.warning("the web session ends in %d days. To renew it, %s", days, RENEWAL)
+        warning = jwt and warning_of_end(jwt, self._edges.clock(), self._config.warn_days)
+        if warning:
+            _log.warning("%s", warning)
 
     def _note_refused_login(self, sign_in: _WebSignIn | None) -> None:
         """Repeated tries lock accounts, so the archive remembers that one was refused."""
@@ -263,6 +273,14 @@ class _SignIn:
             clock=self._edges.clock,
             sleep=self._edges.sleep,
         )
+
+
+def _configured_jwt(config: Config) -> Jwt | None:
+    """The JWT of the config; None where there is none that can be read."""
+    try:
+        return parse_jwt(config.user.jwt.value) if config.user and config.user.jwt else None
+    except errors.GarbledJwt:
+        return None
 
 
 def _store_cookie(config: Config, name: str, value: str) -> None:

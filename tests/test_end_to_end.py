@@ -16,8 +16,9 @@ import pytest
 
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
+from strava_backup.strava.session import RENEWAL
 from tests import truth
-from tests.conftest import Command, read_files
+from tests.conftest import DAY, Command, read_files
 from tests.hardship import obey_permissions
 from tests.strava_proxy import Hold
 
@@ -129,6 +130,32 @@ def test_a_renewed_jwt_is_written_back(command: Command) -> None:
 def test_quiet_says_nothing_when_all_is_well(command: Command) -> None:
     result = command.run("--quiet")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("loudness", [[], ["--quiet"]])
+@pytest.mark.parametrize(
+    ("seconds", "code", "words"),
+    [
+        (8 * DAY, 0, ""),
+        (7 * DAY, 0, f"warning: the web session ends in 6 days. To renew it, {RENEWAL}"),
+        (1 * DAY + 60, 0, f"warning: the web session ends in 1 day. To renew it, {RENEWAL}"),
+        (0, 4, f"error: [user] jwt has expired: {RENEWAL}"),
+    ],
+    ids=["8 days", "7 days", "1 day", "0 days"],
+)
+def test_the_end_of_the_web_session_is_told_in_time(
+    command: Command, seconds: float, code: int, words: str, loudness: list[str]
+) -> None:
+    command.write_config(user=f"jwt = {command.account.issue_jwt(expires_in=seconds)}\n")
+
+    result = command.run("--limit", "1", *loudness)
+
+    told = [line for line in result.stderr.splitlines() if line.startswith("strava-backup: ")]
+    assert result.returncode == code
+    assert told[:1] == ([f"strava-backup: {words}"] if words else [])
+    assert len(told) == (0 if not words else 1 if code == 0 else 2)  # an error counts what it cost
+    assert loudness == [] or told == result.stderr.splitlines()
+    assert any(path.startswith("activities") for path in command.files())
 
 
 def test_a_session_cookie_alone_is_enough_for_the_website(command: Command) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from strava_backup.config import Secret, User
 from strava_backup.demo.faults import Fault
+from strava_backup.strava.session import RENEWAL
 from tests import truth
 from tests.conftest import DAY, Rig
 
@@ -107,14 +108,73 @@ def test_the_pace_of_the_config_is_kept_between_website_requests(rig: Rig) -> No
     assert all(pause <= 3.0 for pause in rig.clock.slept)
 
 
-@pytest.mark.parametrize(("days", "is_told"), [(9, False), (7.5, False), (6.5, True), (0.5, True)])
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (9, None),
+        (7.01, None),
+        (7, "ends in 7 days"),
+        (6.99, "ends in 6 days"),
+        (1, "ends in 1 day."),
+        (0.5, "ends in less than a day."),
+    ],
+)
 def test_the_end_of_the_web_session_is_told_in_time(
-    rig: Rig, days: float, is_told: bool, caplog: pytest.LogCaptureFixture
+    rig: Rig, days: float, words: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
+    jwt_left(rig, days)
+    assert rig.run(limit=1).exit_code == 0
+    told = [record.getMessage() for record in caplog.records if RENEWAL in record.getMessage()]
+    assert len(told) == (words is not None)
+    assert (words or "") in "".join(told)
+
+
+def test_the_days_of_the_warning_are_those_of_the_config(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.config = replace(rig.config, warn_days=2)
+    jwt_left(rig, 2.5)
+    rig.run(limit=1)
+    assert RENEWAL not in caplog.text
+    rig.clock.now += DAY
+    rig.run(limit=1)
+    assert "ends in 1 day." in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["token", "me"])
+def test_the_end_of_the_web_session_is_told_also_when_nobody_answers(
+    rig: Rig, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.account.faults.append(Fault(kind, "500"))
+    jwt_left(rig, 3)
+    assert rig.run().exit_code == 5
+    assert "ends in 3 days" in caplog.text
+
+
+def test_a_session_that_strava_has_renewed_does_not_end_soon(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.account.renews_jwt_within = 8 * DAY
+    jwt_left(rig, 3)
+    rig.run(limit=1)
+    assert RENEWAL not in caplog.text
+
+
+def test_an_expired_session_leaves_the_api_its_part_and_says_how_to_renew_it(rig: Rig) -> None:
+    jwt_left(rig, 0)
+    report = rig.run()
+    assert report.exit_code == 4
+    assert [str(error) for error in report.fatal] == [f"[user] jwt has expired: {RENEWAL}"]
+    assert not {"me", "login", "login-page", "about"} & set(rig.asked)
+    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
+        rig.account
+    )
+
+
+def jwt_left(rig: Rig, days: float) -> None:
+    """Give the config a session that lasts so many days."""
     jwt = Secret(rig.account.issue_jwt(expires_in=days * DAY), read_only=True)
     rig.config = replace(rig.config, user=User(jwt=jwt))
-    assert rig.run(limit=1).exit_code == 0
-    assert (f"ends in {int(days)} days" in caplog.text) is is_told
 
 
 def test_a_renewed_cookie_that_cannot_be_written_ends_nothing(

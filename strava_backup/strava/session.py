@@ -21,13 +21,14 @@ from strava_backup.strava import pages, transport
 SITE = "https://www.strava.com"
 RENEWAL = (
     "sign in to www.strava.com in a private browser window, copy the value of the cookie "
-    'strava_remember_token (developer tools, "Storage" or "Application") into [user] jwt, and '
-    "close the window without logging out"
+    'strava_remember_token (developer tools, "Storage" or "Application"), give it to '
+    "strava-backup --login, and close the window without logging out"
 )
 
 _XHR = {"X-Requested-With": "XMLHttpRequest", "Accept": "application/json"}
 _LONGEST_WAIT = 15 * 60.0
-_LOGIN_PAUSE = 24 * 60 * 60.0
+_DAY = 24 * 60 * 60.0
+_LOGIN_PAUSE = _DAY
 _JWT = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]*=*", re.ASCII)
 
 
@@ -52,6 +53,20 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         return "Credentials(...)"
+
+
+def time_left(seconds: float) -> str:
+    """How long a session still lasts, in words: whole days, or less than one."""
+    days = int(seconds // _DAY)
+    return f"{days} day{'s' if days > 1 else ''}" if days > 0 else "less than a day"
+
+
+def warning_of_end(jwt: Jwt, now: float, warn_days: int) -> str | None:
+    """What to say of a session that ends within so many days; None where it lasts longer."""
+    left = jwt.expires_at - now
+    if not 0 < left <= warn_days * _DAY:
+        return None
+    return f"the web session ends in {time_left(left)}. To renew it, {RENEWAL}"
 
 
 def parse_jwt(token: str) -> Jwt:
@@ -122,10 +137,10 @@ class WebSession:
         return athlete_id
 
     @property
-    def days_left(self) -> int | None:
-        """Whole days until the JWT in use ends; None where none is."""
+    def jwt(self) -> Jwt | None:
+        """The JWT in use, as Strava renewed it last; None where none is."""
         token = self._kept.get("jwt")
-        return int((parse_jwt(token).expires_at - self._clock()) // 86400) if token else None
+        return parse_jwt(token) if token else None
 
     def fetch_athlete_id(self) -> int | None:
         """Whom the website takes us for, by `/me`; None if it wants a log-in.
