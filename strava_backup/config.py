@@ -12,8 +12,8 @@ import shlex
 import stat
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -92,32 +92,22 @@ class Config:
 
         A read-only one is left to its owner.
         """
-        secret = getattr(getattr(self, section), name)
+        secret = self._secret(section, name)
         if secret is not None and secret.read_only:
             return
         path = secret.file if secret is not None and secret.file else self.path
-        try:
-            with _writing:
-                if path != self.path:
-                    config_file.replace(path, value.encode() + b"\n")
-                else:
-                    config_file.replace(path, config_file.with_value(path, section, name, value))
-        except OSError as error:
-            raise errors.ConfigError(
-                f"cannot write the renewed {name} into {path}: {error.strerror or error}"
-            ) from error
-        except (ValueError, configparser.Error):
-            # Somebody spoilt it during the run. From None: the cause quotes lines of it.
-            raise errors.ConfigError(
-                f"cannot write the renewed {name} into {path}: it is no config any more"
-            ) from None
+        with _write_errors(f"the renewed {name}", path):
+            if path != self.path:
+                config_file.replace(path, value.encode() + b"\n")
+            else:
+                config_file.replace(path, config_file.with_values(path, section, {name: value}))
 
     def check_storable(self, section: str, name: str) -> None:
         """Make sure that `store` will work, before a token is spent on it. Raises ConfigError."""
-        secret = getattr(getattr(self, section), name)
-        if secret.read_only:
+        secret = self._secret(section, name)
+        if secret is not None and secret.read_only:
             return
-        path = secret.file or self.path
+        path = secret.file if secret is not None and secret.file else self.path
         try:
             with _writing:
                 config_file.check_replaceable(path)
@@ -126,6 +116,61 @@ class Config:
                 f"{path} and its folder must be writable, since Strava may replace [{section}] "
                 f"{name} at any time: {error.strerror or error}"
             ) from error
+
+    def check_writable(self, section: str, name: str) -> None:
+        """Make sure that `write` can store a new secret of that name. Raises ConfigError."""
+        secret = self._secret(section, name)
+        if secret is not None and secret.read_only:
+            raise errors.ConfigError(
+                f"{self.path}: [{section}] {name}_command is there, and nothing can be stored in a "
+                "command: put the new one where that looks, or take the line out"
+            )
+        path = secret.file if secret is not None and secret.file else self.path
+        try:
+            config_file.check_savable(path)
+        except OSError as error:
+            raise errors.ConfigError(
+                f"{path} and its folder must be writable: {error.strerror or error}"
+            ) from error
+
+    def write(self, section: str, values: Mapping[str, str]) -> None:
+        """Write new values, a secret to where it has its place; an empty one is cleared.
+
+        Where there is no config yet, one is made from the sample. Raises ConfigError; the config
+        is then as it was.
+        """
+        own = {}
+        for name, value in values.items():
+            secret = self._secret(section, name)
+            if secret is not None and secret.file and value:
+                with _write_errors(f"the new {name}", secret.file):
+                    config_file.save(secret.file, value.encode() + b"\n")
+            elif secret is not None or value:
+                own[_form(name, secret)] = value
+        if own:
+            with _write_errors(f"the new {' and '.join(own)}", self.path):
+                source = self.path if self.path.exists() else sample_path()
+                config_file.save(self.path, config_file.with_values(source, section, own))
+
+    def _secret(self, section: str, name: str) -> Secret | None:
+        value = getattr(getattr(self, section), name, None)
+        return value if isinstance(value, Secret) else None
+
+
+@contextmanager
+def _write_errors(what: str, path: Path) -> Iterator[None]:
+    try:
+        with _writing:
+            yield
+    except OSError as error:
+        raise errors.ConfigError(
+            f"cannot write {what} into {path}: {error.strerror or error}"
+        ) from error
+    except (ValueError, configparser.Error):
+        # Somebody spoilt it meanwhile. From None: the cause quotes lines of it.
+        raise errors.ConfigError(
+            f"cannot write {what} into {path}: it is no config any more"
+        ) from None
 
 
 def places(environ: Mapping[str, str]) -> list[Path]:
@@ -161,6 +206,16 @@ def output_dir(path: Path | None, environ: Mapping[str, str]) -> Path:
     if path is None:
         return default_output_dir(environ)
     return _Reader(path, _parse(path), environ).output_dir()
+
+
+def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[str]) -> Config:
+    """Read a config that still lacks values, or that is not there yet. Raises ConfigError.
+
+    Missing values of [api] are empty. So are the secrets named in `unread`: no command is run for
+    them, and only their place counts.
+    """
+    parser = _parse(path if path.exists() else sample_path())
+    return _Reader(path, parser, environ, unread).config()
 
 
 def _parse(path: Path) -> configparser.RawConfigParser:
@@ -215,11 +270,17 @@ class _Reader:
     """Reads sections into values and gathers the problems on the way."""
 
     def __init__(
-        self, path: Path, parser: configparser.RawConfigParser, environ: Mapping[str, str]
+        self,
+        path: Path,
+        parser: configparser.RawConfigParser,
+        environ: Mapping[str, str],
+        unread: Collection[str] | None = None,
     ) -> None:
         self._path = path
         self._parser = parser
         self._environ = environ
+        self._is_finished = unread is None
+        self._unread = unread or ()
         self._problems: list[str] = []
 
     def config(self) -> Config:
@@ -234,7 +295,8 @@ class _Reader:
             api=self._api(),
             user=self._user(),
         )
-        if not self._problems and config.api is None and config.user is None:
+        is_empty = config.api is None and config.user is None
+        if self._is_finished and is_empty and not self._problems:
             self._problems.append(
                 "neither [api] nor [user] is filled in, so there is nothing to do: see README"
             )
@@ -266,6 +328,11 @@ class _Reader:
             "client_secret": client_secret,
             "refresh_token": refresh_token,
         }
+        if not self._is_finished:
+            missing = Secret("")
+            return Api(
+                client_id or "", client_secret or missing, refresh_token or missing, base_url
+            )
         if not any(values.values()):
             return None
         for name, value in values.items():
@@ -279,7 +346,7 @@ class _Reader:
         email = self._text("user", "email")
         password = self._secret("user", "password")
         for name, value, other in (("password", password, email), ("email", email, password)):
-            if other and not value and not self._has_problem("user", name):
+            if self._is_finished and other and not value and not self._has_problem("user", name):
                 self._problems.append(f"[user] {name}: missing")
         user = User(self._secret("user", "jwt"), self._secret("user", "session"), email, password)
         return None if user == User() else user
@@ -309,6 +376,8 @@ class _Reader:
         if not given:
             return None
         text = self._text(section, given[0]) or ""
+        if name in self._unread:
+            return self._place(given[0].removeprefix(name), text)
         try:
             secret = self._secret_from(given[0].removeprefix(name), text)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -335,6 +404,11 @@ class _Reader:
         # A long token may have been folded over several lines.
         return Secret("".join(text.splitlines()))
 
+    def _place(self, form: str, text: str) -> Secret:
+        """A secret without its value."""
+        file = self._file_path(text) if form == "_file" else None
+        return Secret("", file, read_only=form == "_command")
+
     def _file_path(self, text: str) -> Path:
         return Path(os.path.abspath(self._path.parent / os.path.expanduser(text)))
 
@@ -346,6 +420,13 @@ def _forms(key: str) -> tuple[str, ...]:
     forms = (key, f"{key}_file", f"{key}_command")
     # A command could not be given the new token that Strava may send.
     return forms[:2] if key == "refresh_token" else forms
+
+
+def _form(name: str, secret: Secret | None) -> str:
+    """The key under which a secret stands."""
+    if secret is not None and (secret.file or secret.read_only):
+        return f"{name}_file" if secret.file else f"{name}_command"
+    return name
 
 
 def _without_output(error: Exception) -> str:

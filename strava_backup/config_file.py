@@ -1,17 +1,18 @@
-"""The config file itself: one value changed, the rest as it was, atomically. Knows no keys."""
+"""The config file itself: values changed, the rest as it was, atomically. Knows no keys."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
-from strava_backup.archive.atomic import Draft
+from strava_backup.archive.atomic import Draft, save_bytes
 
 
-def with_value(path: Path, section: str, name: str, value: str) -> bytes:
-    """The config's text with one value changed, everything else as it stands."""
+def with_values(path: Path, section: str, values: Mapping[str, str]) -> bytes:
+    """The config's text with these values of a section changed, everything else as it stands."""
     from configupdater import ConfigUpdater
 
     text = path.read_bytes().decode()
@@ -21,8 +22,42 @@ def with_value(path: Path, section: str, name: str, value: str) -> bytes:
     updater.read_string(text.removeprefix(start).replace("\r\n", "\n"))
     if not updater.has_section(section):
         updater.add_section(section)
-    updater[section][name] = value
+    for name, value in values.items():
+        options = list(updater[section].iter_options())
+        if name in updater[section] or not options:
+            updater[section][name] = value
+        else:
+            # Before the empty lines that part it from the next section.
+            options[-1].add_after.option(name, value)
     return (start + str(updater).replace("\n", line_end)).encode()
+
+
+def save(path: Path, data: bytes) -> None:
+    """Write a file that may not be there yet: it and its folder are then for its owner only.
+
+    Raises OSError.
+    """
+    if path.exists():
+        replace(path, data)
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    save_bytes(Path(os.path.realpath(path)), data, 0o600)
+
+
+def check_savable(path: Path) -> None:
+    """Make sure that `save` will work; may make the folder. Raises OSError."""
+    if path.exists():
+        check_replaceable(path)
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    real = Path(os.path.realpath(path))
+    with Draft(real.parent, real.name, 0o600):
+        pass
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether other users may read or change the file; never on Windows. Raises OSError."""
+    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
 
 
 def check_replaceable(path: Path) -> None:

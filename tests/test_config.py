@@ -660,3 +660,120 @@ def test_a_config_that_cannot_be_read_tells_of_no_output_dir(path):
     path.write_text("output_dir = there")
     with pytest.raises(errors.ConfigError, match=r"a \[section\] has to come first"):
         config.output_dir(path, {})
+
+
+# Setting up
+
+
+UNREAD = ("refresh_token", "jwt", "session", "password")
+
+
+def unfinished(path, content=None):
+    if content is not None:
+        path.write_text(content)
+    return config.load_unfinished(path, os.environ, UNREAD)
+
+
+def test_a_config_that_is_not_there_yet_is_read_as_the_sample(path):
+    loaded = unfinished(path)
+    assert loaded.api == Api("", Secret(""), Secret(""))
+    assert loaded.user is None
+    assert not path.exists()
+
+
+def test_what_an_unfinished_config_has_is_read(path):
+    loaded = unfinished(path, "[api]\nclient_id = 123\nclient_secret = abc\nrefresh_token = <x>\n")
+    assert loaded.api == Api("123", Secret("abc"), Secret(""))
+
+
+def test_secrets_that_are_about_to_be_stored_are_not_read(home, path):
+    loaded = unfinished(
+        path,
+        "[api]\nrefresh_token_file = no such file\n"
+        "[user]\njwt = <x>\nsession_command = exit 1\nemail = a\npassword_file = token\n",
+    )
+    assert loaded.api.refresh_token == Secret("", home / "no such file")
+    assert loaded.user == User(
+        session=Secret("", read_only=True), email="a", password=Secret("", home / "token")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[usr]\n", "unknown section [usr]"),
+        ("[api]\nclient_id = x\n", "[api] client_id"),
+        ("[api]\nclient_secret_file = no such file\n", "[api] client_secret_file"),
+        ("[user]\njwt = a\njwt_file = b\n", "[user] jwt: given as jwt and jwt_file"),
+        ("x", "line 1"),
+    ],
+)
+def test_other_problems_of_an_unfinished_config_are_told(path, content, problem):
+    with pytest.raises(errors.ConfigError) as caught:
+        unfinished(path, content)
+    assert problem in str(caught.value)
+
+
+def test_the_first_secret_makes_a_config_from_the_sample(home):
+    path = home / "folder" / "strava-backup.conf"
+    loaded = unfinished(path)
+    loaded.check_writable("user", "jwt")
+    loaded.write("user", {"jwt": "new"})
+    sample = config.sample_path().read_text()
+    assert path.read_text() == sample.replace("jwt = <strava_remember_token>", "jwt = new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert config.load(path, os.environ).user == User(jwt=Secret("new"))
+
+
+def test_new_values_are_written_at_once_and_the_rest_stays(path):
+    content = "# a\n[api]\n; b\nclient_id = <id>\nrefresh_token=<x>\n\n# c\n[user]\njwt = old\n"
+    loaded = unfinished(path, content)
+    loaded.write("api", {"client_id": "1", "client_secret": "s", "refresh_token": "t"})
+    assert path.read_text() == (
+        "# a\n[api]\n; b\nclient_id = 1\nrefresh_token = t\nclient_secret = s\n\n"
+        "# c\n[user]\njwt = old\n"
+    )
+
+
+def test_a_new_secret_goes_into_the_file_that_the_config_names(home, path):
+    content = "[user]\njwt_file = token\n"
+    unfinished(path, content).write("user", {"jwt": "new"})
+    assert path.read_text() == content
+    assert (home / "token").read_text() == "new\n"
+    assert stat.S_IMODE((home / "token").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("form", ["jwt = old", "jwt_file = old", "jwt_command = old"])
+def test_a_cleared_secret_leaves_its_key_and_no_value(path, form):
+    loaded = unfinished(path, f"[user]\n# mine\n{form}\n")
+    loaded.write("user", {"session": "new", "jwt": ""})
+    key = form.partition(" ")[0]
+    assert path.read_text() == f"[user]\n# mine\n{key} = \nsession = new\n"
+    assert config.load(path, os.environ).user == User(session=Secret("new"))
+
+
+def test_a_secret_that_is_not_there_need_not_be_cleared(path):
+    unfinished(path, "[user]\n").write("user", {"session": "new", "jwt": ""})
+    assert path.read_text() == "[user]\nsession = new\n"
+
+
+def test_a_command_cannot_be_given_a_secret(path):
+    loaded = unfinished(path, "[user]\njwt_command = true\n")
+    with pytest.raises(errors.ConfigError, match="jwt_command is there, and nothing can be stored"):
+        loaded.check_writable("user", "jwt")
+
+
+def test_a_folder_where_no_config_can_be_made_is_found_before(public_folder):
+    public_folder.chmod(0o555)
+    loaded = unfinished(public_folder / "strava-backup.conf")
+    with without_root(), pytest.raises(errors.ConfigError, match="must be writable"):
+        loaded.check_writable("user", "jwt")
+
+
+def test_a_config_that_was_spoilt_meanwhile_is_not_written(path):
+    loaded = unfinished(path, "[user]\njwt = <x>\n")
+    path.write_text(f"{SECRET}\n")
+    with pytest.raises(errors.ConfigError, match="cannot write the new jwt") as caught:
+        loaded.write("user", {"jwt": "new"})
+    assert SECRET not in str(caught.value)
+    assert path.read_text() == f"{SECRET}\n"

@@ -14,7 +14,7 @@ TEXT = "# mine\n[global]\nx = 1\n\n[user]\n; why\njwt = old  \n# end\n"
 def test_only_the_value_changes(tmp_path: Path) -> None:
     path = tmp_path / "conf"
     path.write_text(TEXT)
-    changed = config_file.with_value(path, "user", "jwt", "new").decode()
+    changed = config_file.with_values(path, "user", {"jwt": "new"}).decode()
     assert changed == TEXT.replace("jwt = old  ", "jwt = new")
     assert path.read_text() == TEXT
 
@@ -23,7 +23,9 @@ def test_a_missing_section_is_added(tmp_path: Path) -> None:
     path = tmp_path / "conf"
     path.write_text("[global]\nx = 1\n")
     assert (
-        config_file.with_value(path, "user", "jwt", "new").decode().endswith("[user]\njwt = new\n")
+        config_file.with_values(path, "user", {"jwt": "new"})
+        .decode()
+        .endswith("[user]\njwt = new\n")
     )
 
 

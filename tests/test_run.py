@@ -146,7 +146,7 @@ def test_the_end_of_the_web_session_is_told_also_when_nobody_answers(
     rig: Rig, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.account.faults.append(Fault(kind, "500"))
-    jwt_left(rig, 3)
+    jwt_left(rig, 3.5)
     assert rig.run().exit_code == 5
     assert "ends in 3 days" in caplog.text
 
