@@ -337,3 +337,42 @@ def test_photos_are_hidden_as_their_activity_is():
     assert error(get(account, shown)[1])[2] == "activity:read_permission"
     account.scopes = {"activity:read_all"}
     assert get(account, "/activities/1/photos")[0] == 404
+
+
+def exchange(account, code, /, **changes):
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": account.client_id,
+        "client_secret": account.client_secret,
+        "code": code,
+    } | changes
+    response = serve(account, Request("POST", "www.strava.com", "/oauth/token", form=form))
+    return response.status, json.loads(response.body)
+
+
+def test_a_code_brings_tokens_and_the_athlete(account):
+    old = account.refresh_token
+    status, body = exchange(account, account.consent(["read", "activity:read_all"]))
+    assert status == 200
+    assert body["athlete"]["id"] == account.athlete_id
+    assert body["refresh_token"] == account.refresh_token != old
+    status, athlete = get(account, "/athlete", body["access_token"])
+    assert status == 200
+    assert "bikes" not in athlete
+
+
+def test_a_code_is_good_once(account):
+    code = account.consent(["read"])
+    assert exchange(account, code)[0] == 200
+    status, body = exchange(account, code)
+    assert status == 400
+    assert error(body) == ("Bad Request", "AuthorizationCode", "code", "invalid")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"), [("client_id", 400), ("client_secret", 401), ("code", 400)]
+)
+def test_a_wrong_exchange_brings_nothing_and_leaves_the_code_as_it_is(account, wrong, status):
+    code = account.consent(["read"])
+    assert exchange(account, code, **{wrong: "7"})[0] == status
+    assert exchange(account, code)[0] == 200

@@ -55,7 +55,7 @@ class Tokens(NamedTuple):
 
 
 class TokenRefused(Exception):
-    """A refresh was refused; `field` names the wrong one of its three values."""
+    """Tokens were refused; `field` names the wrong one of the values given."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -125,6 +125,8 @@ class Account:
         self._issued = 0
         self._access_tokens: dict[str, int] = {}
         self.refresh_token = self._secret("refresh")
+        # the scopes that each unused code allows
+        self._codes: dict[str, set[str]] = {}
         self._era = 0
         self._sessions: set[str] = set()
         # those of them that the pair brought, elsewhere than on /dashboard
@@ -241,6 +243,28 @@ class Account:
         if refresh_token != self.refresh_token:
             raise TokenRefused("refresh_token")
         return self._present_tokens() or self._fresh_tokens()
+
+    def consent(self, scopes: Iterable[str]) -> str:
+        """The code that allows an app these scopes; it is good for one exchange."""
+        code = self._secret("code")
+        self._codes[code] = set(scopes)
+        return code
+
+    def exchange(self, client_id: str, client_secret: str, code: str) -> Tokens:
+        """Trade a code for tokens. What the account allows from then on is what the code does.
+
+        The refresh token of an earlier consent dies here; whether Strava's does is not known.
+        """
+        if client_id != self.client_id:
+            raise TokenRefused("client_id")
+        if client_secret != self.client_secret:
+            raise TokenRefused("client_secret")
+        if code not in self._codes:
+            raise TokenRefused("code")
+        self.scopes = self._codes.pop(code)
+        self.refresh_token = self._secret("refresh")
+        access_token, expires_at = self._fresh_access_token()
+        return Tokens(access_token, self.refresh_token, expires_at, ACCESS_TOKEN_LIFETIME)
 
     def issue_access_token(self) -> str:
         """A valid access token, as if just refreshed."""

@@ -79,26 +79,49 @@ def _limited(account: Account, request: Request, found: Match) -> Response:
 
 def _token(account: Account, request: Request, _: int) -> Response:
     form = {**request.query, **request.form}
-    if form.get("grant_type") != "refresh_token":
-        return api_error(400, "Bad Request", "Application", "grant_type", "invalid")
+    app = form.get("client_id", ""), form.get("client_secret", "")
+    more: Json = {}
     try:
-        tokens = account.refresh(
-            form.get("client_id", ""), form.get("client_secret", ""), form.get("refresh_token", "")
-        )
+        if form.get("grant_type") == "authorization_code":
+            tokens = account.exchange(*app, form.get("code", ""))
+            # A summary comes along with a code's tokens, not with a refresh
+            # (https://developers.strava.com/docs/authentication).
+            more = {"athlete": _summary(account)}
+        elif form.get("grant_type") == "refresh_token":
+            tokens = account.refresh(*app, form.get("refresh_token", ""))
+        else:
+            return api_error(400, "Bad Request", "Application", "grant_type", "invalid")
     except TokenRefused as refused:
         return _TOKEN_REFUSED[refused.field]
-    return json_response({"token_type": "Bearer", **tokens._asdict()})
+    return json_response({"token_type": "Bearer", **tokens._asdict(), **more})
 
 
 _TOKEN_REFUSED = {
     "client_id": api_error(400, "Bad Request", "Application", "client_id", "invalid"),
     "client_secret": api_error(401, "Authorization Error", "Application", "", "invalid"),
     "refresh_token": api_error(400, "Bad Request", "RefreshToken", "refresh_token", "invalid"),
+    # dblock/strava-ruby-client, token_invalid_code
+    "code": api_error(400, "Bad Request", "AuthorizationCode", "code", "invalid"),
 }
 
 
 def _athlete(account: Account, request: Request, _: int) -> Response:
-    athlete = {
+    athlete = _summary(account)
+    # Without the scope these keys are absent (bikeindex/bike_index, get_athlete).
+    if account.reads_profile:
+        athlete |= {
+            "resource_state": 3,
+            "ftp": None,
+            "measurement_preference": "meters" if account.units == "km" else "feet",
+            "clubs": [],
+            "bikes": _listed_gear(account, Bike),
+            "shoes": _listed_gear(account, Shoe),
+        }
+    return json_response(athlete)
+
+
+def _summary(account: Account) -> Json:
+    return {
         "id": account.athlete_id,
         "username": "ada",
         "resource_state": 2,
@@ -120,17 +143,6 @@ def _athlete(account: Account, request: Request, _: int) -> Response:
         "friend": None,
         "follower": None,
     }
-    # Without the scope these keys are absent (bikeindex/bike_index, get_athlete).
-    if account.reads_profile:
-        athlete |= {
-            "resource_state": 3,
-            "ftp": None,
-            "measurement_preference": "meters" if account.units == "km" else "feet",
-            "clubs": [],
-            "bikes": _listed_gear(account, Bike),
-            "shoes": _listed_gear(account, Shoe),
-        }
-    return json_response(athlete)
 
 
 def _listed_gear(account: Account, kind: type[Bike | Shoe]) -> list[Json]:

@@ -59,7 +59,8 @@ def _site(request: Request) -> ModuleType | None:
         return cloudfront
     if request.host != "www.strava.com":
         return None
-    return api if request.path.startswith(("/api/v3/", "/oauth/")) else website
+    is_api = request.path.startswith("/api/v3/") or request.path == "/oauth/token"
+    return api if is_api else website
 
 
 def _answer(account: Account, request: Request, fault: Fault | None) -> Response:

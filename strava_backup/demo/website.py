@@ -11,6 +11,7 @@ from urllib.parse import quote
 from strava_backup.demo.account import JWT_LIFETIME, Account, Visit
 from strava_backup.demo.activity import transliterated
 from strava_backup.demo.bike_page import bike_body
+from strava_backup.demo.consent import ROUTES as CONSENT
 from strava_backup.demo.faults import WEBSITE, empty_json
 from strava_backup.demo.gear import Bike
 from strava_backup.demo.routes import Match, Route, find
@@ -241,5 +242,6 @@ ROUTES = (
     Route("GET", r"/activities/(\d+)/export_original", "original", _export_original),
     Route("GET", r"/activities/(\d+)/export_gpx", "gpx", _export_gpx),
     Route("GET", r"/bikes/(\d+)", "bike", _bike),
+    *CONSENT,
     *LISTS,
 )
