@@ -115,6 +115,10 @@ class RefreshTokenDead(HumanNeeded):
     """Strava does not know the refresh token (any more)."""
 
 
+class NotAuthorized(HumanNeeded):
+    """The consent in the browser did not come about, or brought too little."""
+
+
 class AppRefused(HumanNeeded):
     """Strava does not accept the client id or the client secret."""
 
