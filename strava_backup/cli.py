@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,11 @@ from strava_backup import __version__, errors
 if TYPE_CHECKING:
     from strava_backup.config import Config
     from strava_backup.report import Report
+    from strava_backup.setup.dialog import Dialog
 
 _log = logging.getLogger("strava_backup")
 
+_STAYS = "what was saved stays, the next run goes on from here"
 _EPILOG = """\
 exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried again next time),
 4 a human must renew a log-in, 5 try again later, 6 --verify found damage, 130 interrupted
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     report = Report()
     code = errors.worst([_run(options, report), report.exit_code])
-    _tell(report, code, options)
+    _tell(report, code)
     return code
 
 
@@ -90,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --verify: move what is damaged to damaged/, so that the next run fetches it",
     )
-    add("--demo", action="store_true", help="back up a made-up account, without network or config")
+    mode = parser.add_mutually_exclusive_group().add_argument
+    mode("--demo", action="store_true", help="back up a made-up account, without network or config")
+    mode("--authorize", action="store_true", help="get a refresh token for the API in the browser")
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="say nothing when all is well")
     loudness.add_argument("--debug", action="store_true", help="say more; never shows secrets")
@@ -133,13 +137,11 @@ class _Format(logging.Formatter):
 def _run(options: argparse.Namespace, report: Report) -> int:
     """Do what was asked for; every way to end becomes an exit code here."""
     try:
-        if options.verify:
-            return _verify(options)
-        _back_up(options, report)
+        return _mode(options)(options, report)
     except errors.Error as error:
         report.fatal.append(error)
     except KeyboardInterrupt:
-        _log.error("interrupted; what was saved stays, the next run goes on from here")
+        _log.error("interrupted; %s", _STAYS if report.archive else "nothing was changed")
         return errors.INTERRUPTED
     except Exception:
         _log.exception("this is a bug in strava-backup: please report it")
@@ -147,7 +149,49 @@ def _run(options: argparse.Namespace, report: Report) -> int:
     return errors.OK
 
 
-def _back_up(options: argparse.Namespace, report: Report) -> None:
+def _mode(options: argparse.Namespace) -> Callable[[argparse.Namespace, Report], int]:
+    if options.verify:
+        return _verify
+    if options.authorize:
+        return _authorize
+    return _back_up
+
+
+def _authorize(options: argparse.Namespace, report: Report) -> int:
+    from strava_backup.setup.authorize import authorize
+
+    config = _load_unfinished(options, "refresh_token", "jwt", "session", "password")
+    authorize(config, _dialog(), _page_opener())
+    return errors.OK
+
+
+def _load_unfinished(options: argparse.Namespace, *unread: str) -> Config:
+    from strava_backup import config
+
+    path = _config_path(options)
+    return _with_overrides(config.load_unfinished(path, os.environ, unread), options)
+
+
+def _dialog() -> Dialog:
+    from strava_backup.setup.dialog import Dialog
+
+    def write(text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    return Dialog(sys.stdin.fileno() if sys.stdin else None, write)
+
+
+def _page_opener() -> Callable[[str], object] | None:
+    """Shows a page where a person sits before a screen, not in the middle of a terminal."""
+    import webbrowser
+
+    on_screen = {"BROWSER", "DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    has_screen = on_screen or sys.platform in ("darwin", "win32")
+    return webbrowser.open if has_screen and sys.stdin and sys.stdin.isatty() else None
+
+
+def _back_up(options: argparse.Namespace, report: Report) -> int:
     from strava_backup import run
     from strava_backup.progress import Bar
 
@@ -170,12 +214,13 @@ def _back_up(options: argparse.Namespace, report: Report) -> None:
     )
     if options.quiet or options.debug or options.dry_run or not sys.stderr.isatty():
         run.back_up(config, wishes, report, edges)
-        return
-    with Bar() as bar:
-        run.back_up(config, wishes, report, edges._replace(progress=bar))
+    else:
+        with Bar() as bar:
+            run.back_up(config, wishes, report, edges._replace(progress=bar))
+    return errors.OK
 
 
-def _verify(options: argparse.Namespace) -> int:
+def _verify(options: argparse.Namespace, report: Report) -> int:
     from strava_backup import verify
 
     return verify.verify(
@@ -216,26 +261,31 @@ def _demo_folder() -> Path:
 def _load_config(options: argparse.Namespace) -> Config:
     from strava_backup import config
 
+    path = _config_path(options)
+    if not path.exists():
+        raise errors.ConfigError(
+            f"there is no config at {path}: strava-backup --login makes one. To look around: --demo"
+        )
+    return config.load(path, os.environ)
+
+
+def _config_path(options: argparse.Namespace) -> Path:
+    """The config that is asked for, else the first there is, else where one is made."""
+    from strava_backup import config
+
     if options.config is not None:
-        return config.load(options.config, os.environ)
+        return Path(options.config)
     places = config.places(os.environ)
-    for place in places:
-        if place.exists():
-            return config.load(place, os.environ)
-    raise errors.ConfigError(
-        f"there is no config at {places[0]}. To make one:",
-        f"  mkdir -p {places[0].parent} && install -m 600 {config.sample_path()} {places[0]}",
-        "  and fill in what stands in <...> there, as README says. To look around: --demo",
-    )
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _out(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def _tell(report: Report, code: int, options: argparse.Namespace) -> None:
+def _tell(report: Report, code: int) -> None:
     """The summary; problems are told also with --quiet."""
-    if (report.listed or code == errors.OK) and not options.verify:
+    if report.archive and (report.listed or code == errors.OK):
         for line in report.lines():
             _log.info("%s", line)
     for line in report.problem_lines():

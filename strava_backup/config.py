@@ -63,6 +63,11 @@ class Api:
     refresh_token: Secret
     base_url: str = BASE_URL
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing; only an unfinished config may lack something."""
+        return bool(self.client_id and self.client_secret.value and self.refresh_token.value)
+
 
 @dataclass(frozen=True)
 class User:
@@ -87,6 +92,24 @@ class Config:
     api: Api | None = None
     user: User | None = None
 
+    def check_source(self) -> None:
+        """Raises ConfigError where the source that is asked for is not set up."""
+        if self.source == "api" and self.api is None:
+            raise errors.ConfigError(f"{self.path}: the source api needs the section [api]")
+        if self.source == "website" and self.user is None:
+            raise errors.ConfigError(f"{self.path}: the source website needs the section [user]")
+
+    def secret_files(self) -> list[Path]:
+        """The files that secrets have of their own."""
+        sections = [section for section in (self.api, self.user) if section is not None]
+        values = [value for section in sections for value in vars(section).values()]
+        return [value.file for value in values if isinstance(value, Secret) and value.file]
+
+    def place(self, section: str, name: str) -> Path:
+        """The file that a secret is kept in: one of its own, or the config."""
+        secret = self._secret(section, name)
+        return secret.file if secret is not None and secret.file else self.path
+
     def store(self, section: str, name: str, value: str) -> None:
         """Write a renewed secret back to where it came from. Raises ConfigError.
 
@@ -95,7 +118,7 @@ class Config:
         secret = self._secret(section, name)
         if secret is not None and secret.read_only:
             return
-        path = secret.file if secret is not None and secret.file else self.path
+        path = self.place(section, name)
         with _write_errors(f"the renewed {name}", path):
             if path != self.path:
                 config_file.replace(path, value.encode() + b"\n")
@@ -107,7 +130,7 @@ class Config:
         secret = self._secret(section, name)
         if secret is not None and secret.read_only:
             return
-        path = secret.file if secret is not None and secret.file else self.path
+        path = self.place(section, name)
         try:
             with _writing:
                 config_file.check_replaceable(path)
@@ -125,7 +148,7 @@ class Config:
                 f"{self.path}: [{section}] {name}_command is there, and nothing can be stored in a "
                 "command: put the new one where that looks, or take the line out"
             )
-        path = secret.file if secret is not None and secret.file else self.path
+        path = self.place(section, name)
         try:
             config_file.check_savable(path)
         except OSError as error:
@@ -151,6 +174,9 @@ class Config:
             with _write_errors(f"the new {' and '.join(own)}", self.path):
                 source = self.path if self.path.exists() else sample_path()
                 config_file.save(self.path, config_file.with_values(source, section, own))
+        for path in {self.place(section, name) for name, value in values.items() if value}:
+            if config_file.is_open_to_others(path):
+                _log.warning("others can read %s: chmod 600 %s", path, path)
 
     def _secret(self, section: str, name: str) -> Secret | None:
         value = getattr(getattr(self, section), name, None)

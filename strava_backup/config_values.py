@@ -43,6 +43,13 @@ def number(text: str) -> str | None:
     return text
 
 
+def plain_text(text: str) -> str:
+    """A secret that can travel in a header or a form."""
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be one line of plain text")
+    return text
+
+
 def https_url(text: str) -> str:
     """An address to which paths can be added."""
     if not _HTTPS_URL.fullmatch(text):

@@ -72,7 +72,7 @@ def back_up(config: Config, options: Options, report: Report, edges: Edges) -> N
 
 
 def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> None:
-    _check_sections(config)
+    config.check_source()
     archive = Archive(config.output_dir)
     if not options.dry_run:
         archive.prepare(with_parents=config.makes_parents)
@@ -97,14 +97,6 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
             backup.dry_run(edges.out, options.limit)
         else:
             backup.run(options.limit)
-
-
-def _check_sections(config: Config) -> None:
-    """Raises ConfigError where the source that is asked for is not set up."""
-    if config.source == "api" and config.api is None:
-        raise errors.ConfigError(f"{config.path}: the source api needs the section [api]")
-    if config.source == "website" and config.user is None:
-        raise errors.ConfigError(f"{config.path}: the source website needs the section [user]")
 
 
 _WebSignIn = Future[tuple[WebSession, int]]

@@ -179,14 +179,16 @@ class Command:
     def arguments(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "strava_backup", "--config", str(self.config), *arguments]
 
-    def run(self, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, text_in: str = "", **kwargs: Any
+    ) -> subprocess.CompletedProcess[str]:
         """Run to the end; the requests of earlier runs are forgotten."""
         self.account.requests.clear()
         result = subprocess.run(
             self.arguments(*arguments),
             env=self.environment(),
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
+            input=text_in,
             capture_output=True,
             text=True,
             timeout=120,
@@ -197,12 +199,12 @@ class Command:
         assert self.account.unknown_requests == []
         return result
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.arguments(*arguments),
             env=self.environment(),
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -19,6 +19,7 @@ from strava_backup import config_values
         (config_values.number, "54321", "54321"),
         (config_values.https_url, "https://api-v3.strava.com/", "https://api-v3.strava.com"),
         (config_values.https_url, "https://a/b/c", "https://a/b/c"),
+        (config_values.plain_text, "a b~", "a b~"),
     ],
 )
 def test_a_sound_value_is_read(parse: Callable[[str], object], text: str, value: object) -> None:
@@ -40,6 +41,8 @@ def test_a_sound_value_is_read(parse: Callable[[str], object], text: str, value:
         (config_values.https_url, "https://"),
         (config_values.https_url, "https://a?b"),
         (config_values.https_url, "https://a/{id}"),
+        (config_values.plain_text, "a\nb"),
+        (config_values.plain_text, "\u00e9"),
     ],
 )
 def test_any_other_is_refused(parse: Callable[[str], object], text: str) -> None:

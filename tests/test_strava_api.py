@@ -231,7 +231,7 @@ def test_what_is_wrong_with_the_app_is_told_apart(clock, app, error):
 def test_a_revoked_app_is_told_in_the_middle(rig):
     rig.source.sign_in()
     rig.account.revoke()
-    with pytest.raises(errors.RefreshTokenDead, match="authorize the app again"):
+    with pytest.raises(errors.RefreshTokenDead, match="run strava-backup --authorize"):
         rig.source.fetch_activity(RIDE)
 
 

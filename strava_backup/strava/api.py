@@ -291,8 +291,7 @@ def _token_error(fault: Fault) -> errors.Error:
     status = _status(fault)
     if any(error.get("resource") == "RefreshToken" for error in _details(fault)):
         return errors.RefreshTokenDead(
-            "Strava does not know [api] refresh_token: authorize the app again and put the new "
-            "token into the config"
+            "Strava does not know [api] refresh_token (any more): run strava-backup --authorize"
         )
     if status in (400, 401, 403):
         return errors.AppRefused(
@@ -325,7 +324,7 @@ def _access_error(fault: Fault) -> errors.Error:
         if field.startswith("activity:"):
             return errors.ScopeMissing(
                 f"[api] refresh_token lacks the scope {field.replace('_permission', '_all')}: "
-                "authorize the app again with read,profile:read_all,activity:read_all"
+                "run strava-backup --authorize and leave everything ticked"
             )
     return errors.AccessTokenRefused("Strava's API refuses the access token that it gave out")
 

@@ -1,0 +1,94 @@
+"""The real command at a pseudo-terminal: what it shows, and what a person types."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PATIENCE = 60.0
+
+
+class Terminal:
+    """A terminal of 24 lines and 80 columns, in which one program runs as its foreground job."""
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], folder: Path) -> None:
+        self._master, slave = os.openpty()
+        termios.tcsetwinsize(self._master, (24, 80))
+        self._process = subprocess.Popen(
+            arguments,
+            env=dict(environment),
+            cwd=folder,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=_sit_down,
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def wait_for(self, text: str) -> None:
+        """Return when that is on the screen."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.shown:
+            assert self._read(deadline), f"{text!r} is not shown:\n{self.shown}"
+
+    def type(self, text: str) -> None:
+        """Type or paste; a line ends with \\r, as the key Enter has it."""
+        data = text.encode()
+        while data:
+            # A pseudo-terminal holds but 4 kB that nobody has read yet.
+            data = data[os.write(self._master, data[:1024]) :]
+
+    def wait(self) -> int:
+        """Return the exit code when the program has ended, and all that it said is in `shown`."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(deadline):
+            pass
+        return self._process.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End a program that has not ended by itself."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._master)
+
+    def _read(self, deadline: float) -> bool:
+        """Take in more of what is shown; False at its end, and when it is late."""
+        if not select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            return False
+        try:
+            data = os.read(self._master, 1 << 16)
+        except OSError as error:
+            if error.errno != errno.EIO:  # how Linux says that nobody has the terminal open
+                raise
+            return False
+        self.shown += data.decode(errors="replace").replace("\r\n", "\n")
+        return bool(data)
+
+
+def _sit_down() -> None:
+    """Take the terminal as one's own, and mind ^C also where tests run in the background."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def terminal(
+    arguments: list[str], environment: Mapping[str, str], folder: Path
+) -> Iterator[Terminal]:
+    """A terminal that is closed at the end."""
+    opened = Terminal(arguments, environment, folder)
+    try:
+        yield opened
+    finally:
+        opened.close()
