@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from strava_backup import __version__, errors
 if TYPE_CHECKING:
     from strava_backup.config import Config
     from strava_backup.report import Report
+    from strava_backup.setup.cookies import Cookies
     from strava_backup.setup.dialog import Dialog
 
 _log = logging.getLogger("strava_backup")
@@ -51,6 +53,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.repair and (options.dry_run or not options.verify):
         parser.error("--repair goes with --verify, and not with --dry-run: --verify alone looks")
+    if options.cookies_from_browser and not options.login:
+        parser.error("--cookies-from-browser goes with --login")
     return options
 
 
@@ -95,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     mode = parser.add_mutually_exclusive_group().add_argument
     mode("--demo", action="store_true", help="back up a made-up account, without network or config")
     mode("--authorize", action="store_true", help="get a refresh token for the API in the browser")
+    mode("--login", action="store_true", help="store a web session, pasted or piped in")
+    add(
+        "--cookies-from-browser",
+        metavar="BROWSER",
+        help="with --login: take the session from firefox, or firefox:PROFILE",
+    )
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="say nothing when all is well")
     loudness.add_argument("--debug", action="store_true", help="say more; never shows secrets")
@@ -154,6 +164,8 @@ def _mode(options: argparse.Namespace) -> Callable[[argparse.Namespace, Report],
         return _verify
     if options.authorize:
         return _authorize
+    if options.login:
+        return _log_in
     return _back_up
 
 
@@ -162,6 +174,21 @@ def _authorize(options: argparse.Namespace, report: Report) -> int:
 
     config = _load_unfinished(options, "refresh_token", "jwt", "session", "password")
     authorize(config, _dialog(), _page_opener())
+    return errors.OK
+
+
+def _log_in(options: argparse.Namespace, report: Report) -> int:
+    from strava_backup.setup import firefox, login
+
+    def cookies() -> Cookies:
+        if options.cookies_from_browser is None:
+            return login.ask_for_cookies(_dialog())
+        profile = firefox.wanted_profile(options.cookies_from_browser)
+        places = firefox.roots(Path.home(), os.environ, sys.platform)
+        return firefox.read_cookies(places, profile, time.time())
+
+    config = _load_unfinished(options, "jwt", "session", "password")
+    login.log_in(config, cookies)
     return errors.OK
 
 

@@ -59,7 +59,9 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         ["--repair"],
         ["--verify", "--repair", "--dry-run"],
         ["somewhere"],
+        ["--login", "--demo"],
         ["--authorize", "--demo"],
+        ["--cookies-from-browser", "firefox"],
     ],
 )
 def test_wrong_usage_exits_2_and_says_what_is_wrong(

@@ -1,0 +1,154 @@
+"""Firefox's own cookie store: where it is, and Strava's cookies out of a copy of it.
+
+Reads the files of its profiles, and changes none. Chrome's are encrypted with keys that are kept
+from other programs (https://github.com/yt-dlp/yt-dlp/issues/10927), so that they are not tried.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from strava_backup import errors
+from strava_backup.setup.cookies import TOKEN, Cookies, from_pairs
+
+_STORE = "cookies.sqlite"
+# From this many on, `expiry` counts milliseconds, as Firefox does since version 142, not seconds
+# (https://github.com/yt-dlp/yt-dlp, cookies.py): the one would be the year 5138, the other 1973.
+_MILLISECONDS = 10**11
+_CHROMES = ("chrome", "chromium", "edge", "brave", "opera", "vivaldi")
+_STRAVA = "host IN ('strava.com', '.strava.com', 'www.strava.com', '.www.strava.com')"
+
+
+class Profile(NamedTuple):
+    """A profile of Firefox's: its name, and its folder."""
+
+    name: str
+    folder: Path
+
+    def is_called(self, name: str) -> bool:
+        """Whether a user may mean it by that: its name, or its folder's with the letters or not."""
+        return name in (self.name, self.folder.name, self.folder.name.partition(".")[2])
+
+
+def wanted_profile(browser: str) -> str | None:
+    """The profile in `firefox[:PROFILE]`. Raises ConfigError for other browsers."""
+    name, _, profile = browser.partition(":")
+    if name.lower() == "firefox":
+        return profile or None
+    if name.lower() not in _CHROMES:
+        raise errors.ConfigError(
+            f"cookies can be read from firefox or firefox:PROFILE, not from {browser!r}"
+        )
+    raise errors.ConfigError(
+        f"the cookies of {name} are encrypted, with a key that it keeps from other programs.",
+        'Copy one: on www.strava.com press F12, "Application", Cookies, the value of '
+        f"{TOKEN}; then strava-backup --login and paste it",
+    )
+
+
+def roots(home: Path, environ: Mapping[str, str], platform: str) -> list[Path]:
+    """The folders in which Firefox keeps profiles on such a system (`sys.platform`).
+
+    From https://github.com/yt-dlp/yt-dlp, cookies.py; `$XDG_CONFIG_HOME` since Firefox 147.
+    """
+    if platform == "win32":
+        roaming = Path(environ.get("APPDATA") or home / "AppData/Roaming")
+        local = Path(environ.get("LOCALAPPDATA") or home / "AppData/Local")
+        from_store = "Packages/Mozilla.Firefox_n80bbvh6b1yt2/LocalCache/Roaming/Mozilla/Firefox"
+        return [roaming / "Mozilla/Firefox", local / from_store]
+    if platform == "darwin":
+        return [home / "Library/Application Support/Firefox"]
+    flatpak = home / ".var/app/org.mozilla.firefox"
+    return [
+        Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "mozilla/firefox",
+        home / ".mozilla/firefox",
+        home / "snap/firefox/common/.mozilla/firefox",
+        flatpak / "config/mozilla/firefox",
+        flatpak / ".mozilla/firefox",
+    ]
+
+
+def read_cookies(places: list[Path], wanted: str | None, now: float) -> Cookies:
+    """Strava's cookies of one profile, or of all of them; `wanted` may also be a folder.
+
+    Raises ConfigError where there is no such profile, and where a store cannot be read, and
+    SessionOver where nobody is signed in.
+    """
+    profiles = [profile for root in places for profile in find_profiles(root)]
+    if wanted is not None:
+        folder = Path(wanted).expanduser()
+        named = [profile for profile in profiles if profile.is_called(wanted)]
+        profiles = named or ([Profile(wanted, folder)] if (folder / _STORE).exists() else [])
+    if not profiles:
+        raise errors.ConfigError(_no_profile(places, wanted))
+    found = [read_store(profile.folder / _STORE, now) for profile in profiles]
+    if not any(map(any, found)):
+        names = ", ".join(profile.name for profile in profiles)
+        raise errors.SessionOver(
+            f"Firefox has no session of Strava's (profile {names}), nothing was changed: sign in "
+            "to www.strava.com there, in a window that is not private, and do not log out"
+        )
+    return Cookies(
+        tuple(token for cookies in found for token in cookies.tokens),
+        tuple(session for cookies in found for session in cookies.sessions),
+    )
+
+
+def find_profiles(root: Path) -> list[Profile]:
+    """The profiles with cookies that Firefox lists there, then others that lie there."""
+    profiles = {profile.folder: profile for profile in _listed_profiles(root)}
+    for store in sorted([*root.glob(f"*/{_STORE}"), *root.glob(f"Profiles/*/{_STORE}")]):
+        folder = store.parent
+        profiles.setdefault(folder, Profile(folder.name.partition(".")[2] or folder.name, folder))
+    return [profile for profile in profiles.values() if (profile.folder / _STORE).exists()]
+
+
+def read_store(store: Path, now: float) -> Cookies:
+    """Strava's cookies in a cookie store that have not expired by then. Raises ConfigError.
+
+    A copy is read, since Firefox locks its own; what it has not yet moved over from its log of
+    changes comes along.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="strava-backup-") as folder:
+            copy = Path(folder) / _STORE
+            for suffix in ("", "-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(f"{store}{suffix}", f"{copy}{suffix}")
+            with contextlib.closing(sqlite3.connect(copy)) as database:
+                rows = database.execute(
+                    f"SELECT name, value, expiry FROM moz_cookies WHERE {_STRAVA}"  # noqa: S608
+                ).fetchall()
+    except (OSError, sqlite3.Error) as error:
+        raise errors.ConfigError(f"cannot read the cookies in {store}: {error}") from error
+    return from_pairs([(name, value) for name, value, expiry in rows if _lasts(expiry, now)])
+
+
+def _lasts(expiry: int, now: float) -> bool:
+    return (expiry / 1000 if expiry >= _MILLISECONDS else expiry) > now
+
+
+def _listed_profiles(root: Path) -> Iterator[Profile]:
+    parser = configparser.RawConfigParser(strict=False)
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError):
+        parser.read(root / "profiles.ini", encoding="utf-8")
+    for section in parser.sections():
+        if section.startswith("Profile") and parser.has_option(section, "path"):
+            path = parser.get(section, "path")
+            # A path that is not relative replaces the root.
+            yield Profile(parser.get(section, "name", fallback=path), root / path)
+
+
+def _no_profile(places: list[Path], wanted: str | None) -> str:
+    found = [profile.name for root in places for profile in find_profiles(root)]
+    if wanted is None or not found:
+        looked_at = ", ".join(str(place) for place in places)
+        return f"there is no Firefox with cookies here; looked for in {looked_at}"
+    return f"Firefox has no profile {wanted!r}; there are: {', '.join(found)}"

@@ -1,0 +1,178 @@
+"""Stores a web session that a person took from a browser. Stores none that does not sign in."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+from strava_backup import errors
+from strava_backup.archive.directory import Archive
+from strava_backup.config import Config
+from strava_backup.setup.cookies import SESSION, TOKEN, Cookies, parse_cookies
+from strava_backup.setup.dialog import Dialog
+from strava_backup.setup.owner import api_source, archive_owner, check_owner
+from strava_backup.strava import session, transport
+from strava_backup.strava.session import Credentials, Jwt, WebSession
+
+_QUESTION = """\
+In a private browser window sign in to www.strava.com; open the developer tools (F12), "Storage"
+(Firefox) or "Application" (Chrome), Cookies, and copy the value of strava_remember_token.
+Close the window without logging out.
+
+Paste it here and press Enter (it is not shown; a Cookie header, a cookies.txt, the JSON of a cookie
+extension or "Copy as cURL" will do as well): """
+
+_WITHOUT_TOKEN = (
+    f"there is no unexpired {TOKEN} among these cookies; accounts that sign in with a code sent by "
+    f"e-mail get none. {SESSION} is taken instead: nothing tells when it ends"
+)
+
+_log = logging.getLogger(__name__)
+
+
+def ask_for_cookies(dialog: Dialog) -> Cookies:
+    """The cookies that a person pastes, or that standard input has. Raises GarbledJwt."""
+    cookies = parse_cookies(dialog.ask_for_paste(_QUESTION))
+    if not any(cookies):
+        raise errors.GarbledJwt(
+            f"there is neither {TOKEN} nor {SESSION} in what was given: nothing was changed. Copy "
+            "the value of the cookie, or the whole Cookie header, and try again"
+        )
+    return cookies
+
+
+def log_in(
+    config: Config,
+    get_cookies: Callable[[], Cookies],
+    connect: Callable[[], transport.Session] = transport.Session,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Try the session in those cookies, and store it where it signs in.
+
+    `config` may be unfinished (`config.load_unfinished`). Raises GarbledJwt, SessionOver,
+    AccountMismatch, ConfigError, TryLater; the web session in the config is then as it was.
+    """
+    config.check_writable("user", "jwt")
+    cookies = get_cookies()
+    jwt = _best_token(cookies, clock())
+    if jwt is None:
+        config.check_writable("user", "session")
+        _log.warning("%s", _WITHOUT_TOKEN)
+    credentials = Credentials(jwt and jwt.token, None if jwt else cookies.sessions[-1])
+    renewed: dict[str, str] = {}
+    web = WebSession(connect(), credentials, store=renewed.__setitem__, clock=clock)
+    athlete_id = _sign_in(web)
+    _check_athlete(config, athlete_id, connect, clock)
+    if jwt is None:
+        # A JWT that is still there would be used before it.
+        if config.user and config.user.jwt:
+            _log.info("[user] jwt is emptied, since it would come before the session")
+        values = {"session": renewed.get("session", cookies.sessions[-1]), "jwt": ""}
+    else:
+        values = {"jwt": renewed.get("jwt", jwt.token)}
+    config.write("user", values)
+    _tell(config, athlete_id, web.jwt, clock())
+
+
+def _best_token(cookies: Cookies, now: float) -> Jwt | None:
+    """The token that lasts longest; None where a session has to do.
+
+    Raises GarbledJwt and SessionOver where there is neither, AccountMismatch for two athletes.
+    """
+    jwts, problem = [], None
+    for token in cookies.tokens:
+        try:
+            jwts.append(session.parse_jwt(token))
+        except errors.GarbledJwt:
+            problem = errors.GarbledJwt(
+                f"{TOKEN} is not a JWT (three parts, eyJ... first), nothing was changed: was it "
+                "copied whole?"
+            )
+    athletes = sorted({jwt.athlete_id for jwt in jwts if jwt.expires_at > now})
+    if len(athletes) > 1:
+        raise errors.AccountMismatch(
+            f"these are sessions of several athletes ({', '.join(map(str, athletes))}), nothing "
+            "was changed: give that of one, of Firefox with firefox:PROFILE"
+        )
+    best = max(jwts, key=lambda jwt: jwt.expires_at, default=None)
+    if best is not None and best.expires_at > now:
+        return best
+    if cookies.sessions:
+        return None
+    if best is None:
+        raise problem or errors.SessionOver("there is no web session: nothing was changed")
+    ended = datetime.fromtimestamp(best.expires_at, UTC)
+    raise errors.SessionOver(
+        f"this {TOKEN} expired on {ended:%Y-%m-%d}, nothing was changed: sign in to "
+        "www.strava.com again and copy the new one"
+    )
+
+
+def _sign_in(web: WebSession) -> int:
+    try:
+        return web.sign_in()
+    except errors.SessionOver as error:
+        raise errors.SessionOver(
+            "www.strava.com does not take this session, nothing was changed: it ends when the "
+            "browser logs out. Sign in again, copy the cookie, and close the window without "
+            "logging out"
+        ) from error
+    except errors.AccountMismatch as error:
+        raise errors.AccountMismatch(f"{error}: nothing was changed") from error
+    except errors.ItemError as error:
+        raise errors.TryLater(f"{error}, so nothing was changed: try again later") from error
+
+
+def _check_athlete(
+    config: Config,
+    athlete_id: int,
+    connect: Callable[[], transport.Session],
+    clock: Callable[[], float],
+) -> None:
+    """Raises AccountMismatch where archive or API belong to somebody else.
+
+    The API is asked only where no archive tells whose the config is.
+    """
+    check_owner(config, athlete_id, "this session")
+    if archive_owner(config) is not None:
+        return
+    api_athlete = _api_athlete(config, connect, clock)
+    if api_athlete not in (None, athlete_id):
+        raise errors.AccountMismatch(
+            f"this session belongs to athlete {athlete_id}, but [api] in {config.path} to athlete "
+            f"{api_athlete}: nothing was changed. Each account needs a config and an archive of "
+            "its own (--config FILE)"
+        )
+
+
+def _api_athlete(
+    config: Config, connect: Callable[[], transport.Session], clock: Callable[[], float]
+) -> int | None:
+    """Whom [api] belongs to; None where it is not set up, or does not answer."""
+    settings = config.api
+    if settings is None or not settings.is_complete:
+        return None
+    archive = Archive(config.output_dir)
+    try:
+        # A run at work would be left with a dead refresh token.
+        with archive.locked() if archive.has_lock() else nullcontext():
+            return api_source(config, settings, connect(), clock).sign_in()
+    except errors.Error as error:
+        _log.info("whose [api] is was not found out: %s", error)
+        return None
+
+
+def _tell(config: Config, athlete_id: int, jwt: Jwt | None, now: float) -> None:
+    name = "session" if jwt is None else "jwt"
+    _log.info(
+        "signed in as athlete %d (%s/athletes/%d); the session is in %s",
+        athlete_id,
+        session.SITE,
+        athlete_id,
+        config.place("user", name),
+    )
+    if jwt is not None:
+        _log.info("it lasts %s", session.time_left(jwt.expires_at - now))
