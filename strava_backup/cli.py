@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     mode("--demo", action="store_true", help="back up a made-up account, without network or config")
     mode("--authorize", action="store_true", help="get a refresh token for the API in the browser")
     mode("--login", action="store_true", help="store a web session, pasted or piped in")
+    mode("--check", action="store_true", help="one screen: what works, and what will soon not")
     add(
         "--cookies-from-browser",
         metavar="BROWSER",
@@ -166,7 +167,7 @@ def _mode(options: argparse.Namespace) -> Callable[[argparse.Namespace, Report],
         return _authorize
     if options.login:
         return _log_in
-    return _back_up
+    return _check if options.check else _back_up
 
 
 def _authorize(options: argparse.Namespace, report: Report) -> int:
@@ -190,6 +191,21 @@ def _log_in(options: argparse.Namespace, report: Report) -> int:
     config = _load_unfinished(options, "jwt", "session", "password")
     login.log_in(config, cookies)
     return errors.OK
+
+
+def _check(options: argparse.Namespace, report: Report) -> int:
+    from strava_backup.setup.check import Level, check
+
+    def load() -> Config:
+        return _with_overrides(_load_config(options), options)
+
+    findings = check(load)
+    for finding in findings:
+        _out(str(finding))
+    failed = sum(finding.level is Level.FAIL for finding in findings)
+    if failed:
+        _log.error("%d of %d checks failed", failed, len(findings))
+    return errors.worst(finding.exit_code for finding in findings)
 
 
 def _load_unfinished(options: argparse.Namespace, *unread: str) -> Config:

@@ -125,6 +125,28 @@ def test_a_file_in_place_of_the_folder_is_an_error_and_stays(tmp_path, with_pare
     assert (tmp_path / "archive").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("root", "place"),
+    [("archive", "archive"), ("new", "."), ("disk/archive", "."), ("a/b/archive", ".")],
+)
+def test_where_the_folder_will_be_made_is_found_without_making_it(tmp_path, root, place):
+    (tmp_path / "archive").mkdir()
+    found = Archive(tmp_path / root).check_usable(with_parents=True)
+    assert found == tmp_path / place
+    assert [path.name for path in tmp_path.rglob("*") if path.name != "home"] == ["archive"]
+
+
+def test_a_folder_whose_parent_is_missing_is_not_usable(tmp_path):
+    with pytest.raises(DiskError, match="is the disk mounted"):
+        Archive(tmp_path / "disk" / "archive").check_usable(with_parents=False)
+
+
+def test_a_file_is_no_usable_folder(tmp_path):
+    (tmp_path / "archive").write_text("mine")
+    with pytest.raises(DiskError, match="Not a directory"):
+        Archive(tmp_path / "archive").check_usable(with_parents=False)
+
+
 # One run at a time
 
 HOLD = """

@@ -59,7 +59,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         ["--repair"],
         ["--verify", "--repair", "--dry-run"],
         ["somewhere"],
-        ["--login", "--demo"],
+        ["--login", "--check"],
         ["--authorize", "--demo"],
         ["--cookies-from-browser", "firefox"],
     ],

@@ -123,13 +123,30 @@ class Archive:
         A configured folder is not made with its parents: where those are missing, a disk is most
         likely not mounted, and a backup must not go onto the mount point.
         """
+        self._check_parent(with_parents)
+        with _disk_errors(f"cannot make the output folder {self.root}"):
+            self.root.mkdir(parents=with_parents, exist_ok=True)
+
+    def check_usable(self, *, with_parents: bool) -> Path:
+        """Whether `prepare` and saving will do, without writing anything. Raises DiskError.
+
+        Returns the folder, or where it is missing the one in which it is to be made.
+        """
+        self._check_parent(with_parents)
+        with _disk_errors(f"cannot look at {self.root}"):
+            place = next(one for one in (self.root, *self.root.parents) if one.exists())
+            if not place.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+                raise DiskError(f"cannot write into {place}: {os.strerror(errno.EACCES)}")
+        return place
+
+    def _check_parent(self, with_parents: bool) -> None:
         if not with_parents and not self.root.parent.is_dir():
             raise DiskError(
                 f"{self.root.parent} does not exist (is the disk mounted?): "
                 f"cannot make {self.root.name} in it"
             )
-        with _disk_errors(f"cannot make the output folder {self.root}"):
-            self.root.mkdir(parents=with_parents, exist_ok=True)
 
     def has_lock(self) -> bool:
         """Whether there is a file to lock, so that locking writes nothing."""

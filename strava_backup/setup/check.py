@@ -1,0 +1,238 @@
+"""One screen: what works, and what will soon not. Writes nothing in the archive.
+
+Looks in the order of a run, and at everything, also where a run would have ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from enum import StrEnum
+from importlib import metadata
+from typing import NamedTuple
+
+import requests
+
+from strava_backup import __version__, config_file, errors
+from strava_backup.archive.directory import Archive
+from strava_backup.config import Api, Config, User
+from strava_backup.report import count_of, format_size
+from strava_backup.setup.owner import api_source
+from strava_backup.strava import transport
+from strava_backup.strava.budget import DAY, parse_use
+from strava_backup.strava.session import Credentials, WebSession, time_left, warning_of_end
+
+# Bytes below which the archive's disk is nearly full.
+_LITTLE_SPACE = 10**9
+_LIBRARIES = ("requests", "stravalib", "beautifulsoup4")
+
+_log = logging.getLogger(__name__)
+
+
+class Level(StrEnum):
+    """How well a subject is."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+class Finding(NamedTuple):
+    """One line of the screen, and the exit code that a run would have because of it."""
+
+    subject: str
+    level: Level
+    text: str
+    exit_code: int = errors.OK
+
+    def __str__(self) -> str:
+        return f"{self.subject:<8} {self.level:<4}  {self.text}"
+
+
+def check(
+    load: Callable[[], Config],
+    connect: Callable[[], transport.Session] = transport.Session,
+    clock: Callable[[], float] = time.time,
+) -> list[Finding]:
+    """All findings; `load` raises ConfigError where the config does."""
+    try:
+        config = load()
+    except errors.ConfigError as error:
+        findings = [Finding("config", Level.FAIL, line, 2) for line in error.problems]
+    else:
+        findings = _Check(config, connect, clock).findings()
+    return [*findings, Finding("versions", Level.OK, _versions())]
+
+
+class _Check:
+    """Goes through a config that could be read."""
+
+    def __init__(
+        self,
+        config: Config,
+        connect: Callable[[], transport.Session],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._connect = connect
+        self._clock = clock
+        self._archive = Archive(config.output_dir)
+        self._api_athlete: int | None = None
+        self._web_athlete: int | None = None
+
+    def findings(self) -> list[Finding]:
+        findings = [_found("config", self._find_config)]
+        try:
+            # As a run does: to renew a token meanwhile would leave it with a dead one.
+            with self._archive.locked() if self._archive.has_lock() else nullcontext():
+                findings += [_found("API", self._find_api), _found("session", self._find_session)]
+        except errors.Error as error:
+            return [*findings, _failure("archive", error)]
+        return [*findings, _found("archive", self._find_archive)]
+
+    def _find_config(self) -> Finding:
+        config = self._config
+        config.check_source()
+        files = [config.path, *config.secret_files()]
+        opened = [str(path) for path in files if config_file.is_open_to_others(path)]
+        if opened:
+            names = " ".join(opened)
+            return Finding("config", Level.WARN, f"others can read {names}: chmod 600 {names}")
+        return Finding("config", Level.OK, str(config.path))
+
+    def _find_api(self) -> Finding:
+        config = self._config
+        if config.api is None:
+            return Finding("API", Level.OK, "not set up: the website gives the list")
+        if config.source == "website":
+            return Finding("API", Level.OK, "not asked, since the source is the website")
+        try:
+            return self._ask_api(config.api)
+        except (errors.ApiInactive, errors.ScopeMissing, errors.RefreshTokenDead) as error:
+            if config.source == "api" or config.user is None:
+                raise
+            return Finding("API", Level.WARN, f"{error}. Until then the website gives the list")
+
+    def _ask_api(self, settings: Api) -> Finding:
+        http = self._connect()
+        answers: list[requests.Response] = []
+        http.hooks["response"].append(lambda answer, **_: answers.append(answer))
+        source = api_source(self._config, settings, http, self._clock)
+        self._api_athlete = source.sign_in()
+        who = f"athlete {self._api_athlete}{_requests_left(answers)}"
+        if source.fetch_gear_summaries() is None:
+            return Finding(
+                "API",
+                Level.WARN,
+                f"{who}; the scope profile:read_all is missing, and with it the bikes and shoes "
+                "that no activity names: strava-backup --authorize, everything ticked",
+            )
+        return Finding("API", Level.OK, who)
+
+    def _find_session(self) -> Finding:
+        config = self._config
+        if config.user is None:
+            return Finding(
+                "session", Level.WARN, "not set up, so originals are missing: strava-backup --login"
+            )
+        web = self._web_session(config.user)
+        try:
+            self._web_athlete = athlete_id = web.sign_in()
+        except errors.LoginPaused:
+            return Finding(
+                "session",
+                Level.WARN,
+                "e-mail and password are not tried here, and Strava usually refuses them: "
+                "strava-backup --login",
+            )
+        if self._api_athlete not in (None, athlete_id):
+            raise errors.AccountMismatch(
+                f"athlete {athlete_id}, but [api] is athlete {self._api_athlete}'s: both must be "
+                "one and the same"
+            )
+        if web.jwt is None:
+            return Finding("session", Level.OK, f"athlete {athlete_id}; nothing tells its end")
+        now = self._clock()
+        warning = warning_of_end(web.jwt, now, config.warn_days)
+        if warning:
+            return Finding("session", Level.WARN, f"athlete {athlete_id}; {warning}")
+        left = time_left(web.jwt.expires_at - now)
+        return Finding("session", Level.OK, f"athlete {athlete_id}, lasts {left}")
+
+    def _web_session(self, user: User) -> WebSession:
+        credentials = Credentials(
+            user.jwt.value if user.jwt else None, user.session.value if user.session else None
+        )
+        return WebSession(
+            self._connect(),
+            credentials,
+            store=self._store_cookie,
+            clock=self._clock,
+        )
+
+    def _find_archive(self) -> Finding:
+        root = self._archive.root
+        place = self._archive.check_usable(with_parents=self._config.makes_parents)
+        self._archive.read_marker()
+        self._check_owner()
+        free = shutil.disk_usage(place).free
+        contents = self._contents() if place == root else f"{root} is made by the first run"
+        if free < _LITTLE_SPACE:
+            return Finding(
+                "archive", Level.WARN, f"{contents}, only {format_size(free)} free: make room"
+            )
+        return Finding("archive", Level.OK, f"{contents}, {format_size(free)} free")
+
+    def _check_owner(self) -> None:
+        owner, athlete_id = self._archive.marker.athlete_id, self._api_athlete or self._web_athlete
+        if None not in (owner, athlete_id) and owner != athlete_id:
+            raise errors.AccountMismatch(
+                f"{self._archive.root} is the archive of athlete {owner}, but the config belongs "
+                f"to athlete {athlete_id}: choose another output_dir for that one"
+            )
+
+    def _contents(self) -> str:
+        marker = self._archive.marker
+        owner = f"athlete {marker.athlete_id}" if marker.athlete_id else "nobody's yet"
+        count = count_of(len(self._archive.scan().activities), "activity", "activities")
+        last = marker.last_complete_run
+        run = f"last complete run {last}" if last else "no complete run yet"
+        return f"{self._archive.root}: {owner}, {count}, {run}"
+
+    def _store_cookie(self, name: str, value: str) -> None:
+        """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
+        try:
+            self._config.store("user", name, value)
+        except errors.ConfigError as error:
+            _log.warning("%s", error)
+
+
+def _found(subject: str, find: Callable[[], Finding]) -> Finding:
+    try:
+        return find()
+    except errors.ItemError as error:
+        # What fails one item of a run ends it where it signs in.
+        return _failure(subject, errors.TryLater(f"{error}: try again later"))
+    except errors.Error as error:
+        return _failure(subject, error)
+
+
+def _failure(subject: str, error: errors.Error) -> Finding:
+    return Finding(subject, Level.FAIL, "; ".join(str(error).splitlines()), error.exit_code)
+
+
+def _requests_left(answers: list[requests.Response]) -> str:
+    """What the API said last of the requests that it still grants today."""
+    told = [parse_use(dict(answer.headers)) for answer in answers]
+    limits = next((limits for limits in reversed(told) if limits), [])
+    left = [max(0, use.limit - use.used) for seconds, use in limits if seconds == DAY]
+    return f", {min(left):,} requests left today" if left else ""
+
+
+def _versions() -> str:
+    libraries = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+    return f"strava-backup {__version__}, Python {platform.python_version()}, {libraries}"
