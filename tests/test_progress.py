@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 
 import pytest
 
 from strava_backup.progress import Bar, Progress
+from tests.terminal import terminal
 
 
 @pytest.fixture
@@ -48,3 +50,24 @@ def test_a_log_line_does_not_tear_the_bar(capfd, handler):
 def test_tqdm_is_not_imported_where_no_bar_is_shown():
     code = "import sys, strava_backup.run; sys.exit('tqdm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_person_sees_how_far_a_run_is_and_then_what_came_of_it(command):
+    command.proxy.latency = 0.05
+    with terminal(command.arguments(), command.environment(), command.folder) as opened:
+        assert opened.wait() == 0, opened.shown
+    shown = [line.strip() for line in re.split(r"[\r\n]", opened.shown)]
+    steps = [int(step) for line in shown for step in re.findall(r"(\d+)/\d+ \[", line)]
+    assert len(steps) > 2
+    assert steps == sorted(steps)
+    # Wiped out at the end: the last lines are those that stay.
+    assert "/" not in shown[-3]
+    assert shown[-2].startswith(f"{len(command.account.activities)} activities on Strava: saved")
+
+
+def test_quiet_shows_a_person_no_bar(command):
+    command.proxy.latency = 0.05
+    arguments = command.arguments("--quiet", "--limit", "3")
+    with terminal(arguments, command.environment(), command.folder) as opened:
+        assert opened.wait() == 0
+    assert opened.shown == ""
