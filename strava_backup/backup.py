@@ -129,7 +129,7 @@ class Backup:
                 "%d originals at a pace that Strava bears take %s or more; its bulk export "
                 "(https://www.strava.com/athlete/download_my_account) has them all in one file",
                 originals,
-                format_duration(originals * self._ways.pause),
+                format_duration(max(60.0, originals * self._ways.pause)),
             )
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:

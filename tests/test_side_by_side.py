@@ -15,6 +15,8 @@ import requests
 
 from strava_backup.archive import atomic
 from strava_backup.archive.directory import DiskError
+from strava_backup.config import Secret, User
+from strava_backup.demo.account import ACCESS_TOKEN_LIFETIME
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
@@ -122,18 +124,100 @@ def test_limits_let_a_large_account_come_over_days_and_no_request_is_refused(
     truth.assert_complete(rig.account, rig.files())
 
 
-def test_photo_hosts_that_fail_for_good_hold_up_no_other_lane(
+class Ordeal:
+    """Lets something happen to the account at the n-th request whose path has a certain part."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._lock = threading.Lock()
+        self._monkeypatch = monkeypatch
+
+    def at(self, number: int, part: str, happens: Callable[[], None]) -> None:
+        send, seen = DemoAdapter.send, [0]
+
+        def sending(adapter: DemoAdapter, request: requests.PreparedRequest, **options: Any) -> Any:
+            with self._lock:
+                if part in str(request.url):
+                    seen[0] += 1
+                    if seen[0] == number:
+                        happens()
+            return send(adapter, request, **options)
+
+        self._monkeypatch.setattr(DemoAdapter, "send", sending)
+
+
+@pytest.fixture
+def ordeal(monkeypatch: pytest.MonkeyPatch) -> Ordeal:
+    return Ordeal(monkeypatch)
+
+
+DETAIL, ORIGINAL, PHOTO = "/api/v3/activities/", "/export_original", "cloudfront.net"
+
+
+@pytest.mark.parametrize(
+    ("part", "fault", "code", "others"),
+    [
+        (DETAIL, Fault("detail", "403"), 4, {"original"}),
+        (DETAIL, Fault("detail", "429"), 5, {"original"}),
+        (DETAIL, Fault("detail", "500"), 5, {"original"}),
+        (DETAIL, Fault("detail", "dropped"), 5, {"original"}),
+        (ORIGINAL, Fault("original", "redirect-login"), 4, {"detail", "photo"}),
+        (ORIGINAL, Fault("original", "429", retry_after=3600), 5, {"detail", "photo"}),
+        (ORIGINAL, Fault("original", "503"), 5, {"detail", "photo"}),
+        (ORIGINAL, Fault("original", "dropped"), 5, {"detail", "photo"}),
+        (PHOTO, Fault("photo", "500"), 5, {"detail", "original"}),
+        (PHOTO, Fault("photo", "dropped"), 5, {"detail", "original"}),
+    ],
+    ids=lambda value: f"{value.kind}-{value.what}" if isinstance(value, Fault) else None,
+)
+def test_a_lane_that_fails_for_good_in_the_middle_holds_up_no_other(
     make_rig: Callable[..., Rig],
+    ordeal: Ordeal,
+    part: str,
+    fault: Fault,
+    code: int,
+    others: set[str],
 ) -> None:
     rig = make_rig(40)
-    rig.account.faults.append(Fault("photo", "500"))
+    everything = make_rig(40, "undisturbed").run().saved
+    ordeal.at(4, part, lambda: rig.account.faults.append(fault))
     report = rig.run()
-    assert report.exit_code == 5
-    assert len(report.failures) == 3
-    assert report.saved["detail"] == 40
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert report.exit_code == code
+    assert {item: report.saved[item] for item in others} == {
+        item: everything[item] for item in others
+    }
+    assert 0 < report.saved[fault.kind] < everything[fault.kind]
+    assert report.left[fault.kind] > 0
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_web_session_that_ends_in_the_middle_leaves_the_api_its_part(
+    make_rig: Callable[..., Rig], ordeal: Ordeal
+) -> None:
+    rig = make_rig(40)
+    ordeal.at(10, ORIGINAL, rig.account.end_sessions)
+    report = rig.run()
+    assert report.exit_code == 4
+    assert report.saved["detail"] == 40
+    assert 0 < report.saved["original"] < 20
+    jwt = Secret(rig.account.issue_jwt(), read_only=True)
+    rig.config = replace(rig.config, user=User(jwt=jwt))
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_an_access_token_that_ends_in_the_middle_is_renewed_once(
+    make_rig: Callable[..., Rig], ordeal: Ordeal
+) -> None:
+    rig = make_rig(40)
+
+    def six_hours_later() -> None:
+        rig.clock.now += ACCESS_TOKEN_LIFETIME
+
+    ordeal.at(10, DETAIL, six_hours_later)
+    assert rig.run().exit_code == 0
+    assert rig.asked.count("token") == 2
     truth.assert_complete(rig.account, rig.files())
 
 
