@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from strava_backup.archive.directory import Held
+from strava_backup.archive.directory import Held, fingerprint
 from strava_backup.errors import ItemError, Refused
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
@@ -47,7 +47,7 @@ def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
     """
     if held is None or held.resource_state is None:
         return True
-    return bool(held.ours.get("listed", {}).get(source) != records.compared_fields(activity.record))
+    return held.listed.get(source) != fingerprint(records.compared_fields(activity.record))
 
 
 def missing_items(
@@ -130,7 +130,9 @@ def missing_gear_items(
     # The website's record is filled up when the API can be asked.
     known_states = (SUMMARY_STATE, DETAIL_STATE) if source == "website" else (DETAIL_STATE,)
     is_known = held is not None and held.resource_state in known_states
-    if wanted.full or not is_known or ours.get("listed", {}).get(source) != summary:
+    before = held.listed.get(source) if held else None
+    now = fingerprint(summary) if summary is not None else None
+    if wanted.full or not is_known or before != now:
         items = [GEAR]
     elif lacks_components(gear_id, ours, wanted):
         items = [COMPONENTS]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 
 from strava_backup import merge
-from strava_backup.archive.directory import Held
+from strava_backup.archive.directory import Held, fingerprint
 from strava_backup.decide import ORIGINAL, PHOTO, Wanted
 from strava_backup.strava.records import parse_activity
 
@@ -35,7 +35,12 @@ def held(record):
         PurePosixPath("activities/2026/2026-05-06T07-08-09Z_5"),
         resource_state=record.get("resource_state"),
         ours=record.get("strava_backup", {}),
+        listed=fingerprints(record.get("strava_backup", {})),
     )
+
+
+def fingerprints(ours):
+    return {source: fingerprint(fields) for source, fields in ours.get("listed", {}).items()}
 
 
 REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02"]}}}
@@ -56,7 +61,8 @@ AT = {"components_at": STAMP}
 
 
 def held_gear(ours, state=3):
-    return Held(PurePosixPath("gear/x"), (), PurePosixPath("gear/x.meta.json"), state, ours)
+    path = PurePosixPath("gear/x.meta.json")
+    return Held(PurePosixPath("gear/x"), (), path, state, ours, fingerprints(ours))
 
 
 def listed(summary, **more):
