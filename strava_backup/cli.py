@@ -246,6 +246,7 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
         edges = setting.edges(made_up, _out)
     else:
         config, edges = _load_config(options), run.Edges(_out)
+        config.warn_of_open_files()
     config = _with_overrides(config, options)
     wishes = run.Options(
         options.limit,

@@ -9,11 +9,10 @@ import configparser
 import logging
 import os
 import shlex
-import stat
 import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -99,11 +98,22 @@ class Config:
         if self.source == "website" and self.user is None:
             raise errors.ConfigError(f"{self.path}: the source website needs the section [user]")
 
-    def secret_files(self) -> list[Path]:
-        """The files that secrets have of their own."""
+    def open_files(self) -> list[Path]:
+        """The files with secrets that other users can read: the config, or those of their own.
+
+        None on Windows, which has no such permissions.
+        """
         sections = [section for section in (self.api, self.user) if section is not None]
         values = [value for section in sections for value in vars(section).values()]
-        return [value.file for value in values if isinstance(value, Secret) and value.file]
+        secrets = [one for one in values if isinstance(one, Secret) and not one.read_only]
+        files = {secret.file or self.path for secret in secrets}
+        return sorted(path for path in files if config_file.is_open_to_others(path))
+
+    def warn_of_open_files(self) -> None:
+        """Secrets are for their owner's eyes."""
+        for path in self.open_files():
+            message = "%s holds secrets, and others can read it: chmod 600 %s"
+            _log.warning(message, path, shlex.quote(str(path)))
 
     def place(self, section: str, name: str) -> Path:
         """The file that a secret is kept in: one of its own, or the config."""
@@ -220,7 +230,6 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     parser = _parse(path)
     config = _Reader(path, parser, environ).config()
     _warn_of_doubled_percents(path, parser)
-    _warn_of_open_files(config)
     return config
 
 
@@ -255,19 +264,6 @@ def _parse(path: Path) -> configparser.RawConfigParser:
     except configparser.Error as error:
         raise errors.ConfigError(_syntax_problem(path, error)) from None
     return parser
-
-
-def _warn_of_open_files(config: Config) -> None:
-    """Secrets are for their owner's eyes. Where files have no such permissions, nothing is said."""
-    if os.name != "posix":
-        return
-    values = [value for part in (config.api, config.user) if part for value in vars(part).values()]
-    secrets = [one for one in values if isinstance(one, Secret) and not one.read_only]
-    for path in sorted({secret.file or config.path for secret in secrets}):
-        with suppress(OSError):
-            if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-                message = "%s holds secrets, and others can read it: chmod 600 %s"
-                _log.warning(message, path, shlex.quote(str(path)))
 
 
 def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) -> None:

@@ -56,8 +56,12 @@ def check_savable(path: Path) -> None:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether other users may read or change the file; never on Windows. Raises OSError."""
-    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
+    """Whether other users may read the file; never on Windows."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return os.name == "posix" and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def check_replaceable(path: Path) -> None:

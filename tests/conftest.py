@@ -7,6 +7,7 @@ real command as a subprocess, with the same account behind an HTTPS proxy on loo
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +28,9 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.report import Report
 from tests.strava_proxy import StravaProxy
+
+# A suite that was started in the background ignores ^C, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure; and where a run decides something, it is the same run each time.
 hypothesis.settings.register_profile(

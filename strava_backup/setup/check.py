@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import requests
 
-from strava_backup import __version__, config_file, errors
+from strava_backup import __version__, errors
 from strava_backup.archive.directory import Archive
 from strava_backup.config import Api, Config, User
 from strava_backup.report import count_of, format_size
@@ -97,10 +98,8 @@ class _Check:
     def _find_config(self) -> Finding:
         config = self._config
         config.check_source()
-        files = [config.path, *config.secret_files()]
-        opened = [str(path) for path in files if config_file.is_open_to_others(path)]
-        if opened:
-            names = " ".join(opened)
+        names = " ".join(shlex.quote(str(path)) for path in config.open_files())
+        if names:
             return Finding("config", Level.WARN, f"others can read {names}: chmod 600 {names}")
         return Finding("config", Level.OK, str(config.path))
 
