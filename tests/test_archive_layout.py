@@ -56,14 +56,15 @@ def test_a_name_of_something_else_does_not_count(name):
 
 
 PHOTO_ID = "6D1EA8B4-1C1D-4B1E-9C1F-0123456789AB"
+PHOTO_KEY = "6d1ea8b41c1d4b1e9c1f0123456789ab"
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        (f"7_{PHOTO_ID}.jpg", ((7, PHOTO_ID.lower()), f"7_{PHOTO_ID}", ".jpg")),
-        (f"7_{PHOTO_ID}.meta.json", ((7, PHOTO_ID.lower()), f"7_{PHOTO_ID}", ".meta.json")),
-        (f"7_{PHOTO_ID.lower()}.JPG", ((7, PHOTO_ID.lower()), f"7_{PHOTO_ID.lower()}", ".JPG")),
+        (f"7_{PHOTO_ID}.jpg", ((7, PHOTO_KEY), f"7_{PHOTO_ID}", ".jpg")),
+        (f"7_{PHOTO_ID}.meta.json", ((7, PHOTO_KEY), f"7_{PHOTO_ID}", ".meta.json")),
+        (f"7_{PHOTO_ID.lower()}.JPG", ((7, PHOTO_KEY), f"7_{PHOTO_ID.lower()}", ".JPG")),
         ("7_19219017_26462176.webp", ((7, "19219017_26462176"), "7_19219017_26462176", ".webp")),
         ("7_a.b.jpg", ((7, "a"), "7_a", ".b.jpg")),
     ],
@@ -106,8 +107,9 @@ def test_every_name_we_give_a_photo_is_read_back(activity_id, photo_id, suffix):
     assert layout.parse_photo_name(stem.name + suffix) == (key, stem.name, suffix)
 
 
-def test_a_photo_is_found_whatever_the_case_of_its_id():
+def test_a_photo_is_found_whatever_case_and_hyphens_of_its_id():
     assert layout.photo_key(7, PHOTO_ID) == layout.photo_key(7, PHOTO_ID.lower())
+    assert layout.photo_key(7, PHOTO_ID) == layout.photo_key(7, PHOTO_ID.replace("-", ""))
     assert layout.photo_key(7, "a") != layout.photo_key(8, "a")
 
 

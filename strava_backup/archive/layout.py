@@ -93,8 +93,9 @@ def _is_foreign(suffix: str) -> bool:
 
 
 def photo_key(activity_id: int, photo_id: str) -> tuple[int, str]:
-    """What a photo is found by; API and website need not agree on upper and lower case."""
-    return activity_id, photo_id.lower()
+    """What a photo is found by; API, website and bulk export need not agree on upper and lower
+    case, nor on hyphens."""
+    return activity_id, photo_id.lower().replace("-", "")
 
 
 def photo_stem(activity_id: int, photo_id: str) -> PurePosixPath:

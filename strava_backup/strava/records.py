@@ -88,7 +88,7 @@ class Known(NamedTuple):
         """Whether the photo in a record of a photo list is known."""
         if not isinstance(record, dict):
             return False
-        photo_id = str(record.get("unique_id") or record.get("id")).lower()
+        photo_id = str(record.get("unique_id") or record.get("id")).lower().replace("-", "")
         return (record.get("activity_id"), photo_id) in self.photos
 
 
