@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import strava_backup
 from strava_backup import errors
+from strava_backup.archive import directory
 from strava_backup.archive.directory import Archive, DiskError, Held, Marker, fingerprint, to_json
 from strava_backup.demo import files
 from strava_backup.demo.pictures import picture
@@ -152,6 +153,7 @@ def test_a_file_is_no_usable_folder(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
+from strava_backup.archive import directory
 from strava_backup.archive.directory import Archive
 
 with Archive(Path(sys.argv[1])).locked():
@@ -830,3 +832,66 @@ def test_what_is_set_aside_keeps_its_path_and_harms_nothing_there(archive):
 def test_what_cannot_be_set_aside_is_named(archive):
     with pytest.raises(DiskError, match=r"cannot move .*_5\.fit: No such file"):
         archive.set_aside(PurePosixPath(f"{STEM}.fit"))
+
+
+def test_grouped_files_are_synced_one_by_one_and_their_folders_once(archive, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def noting_fsync(descriptor):
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    (archive.root / YEAR).mkdir(parents=True)
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    with archive.saving_many():
+        for number in range(3):
+            path = YEAR / f"2026-05-06T07-08-09Z_{number}.meta.json"
+            archive.save_record(path, {"id": number}, history=None)
+        with archive.draft(STEM) as draft:
+            draft.write([files.fit(START)])
+            archive.save_file(draft, STEM, ".fit")
+        assert synced == [False] * 4
+    # the folder of the file, the list, where that is new its folder, and the folder of metadata
+    assert synced[4:] == [True, False, True, True]
+    archive.save_record(META, {"id": 5}, history=None)
+    assert synced[8:] == [False, True]
+
+
+def test_a_group_that_breaks_off_commits_what_it_has(archive, monkeypatch):
+    synced = []
+    monkeypatch.setattr(directory, "sync_folder", synced.append)
+    (archive.root / YEAR).mkdir(parents=True)
+    with suppress(ZeroDivisionError), archive.saving_many():
+        archive.save_record(META, {"id": 5}, history=None)
+        raise ZeroDivisionError
+    assert synced == [archive.root / YEAR]
+
+
+def test_a_held_file_has_a_sum_and_a_missing_one_has_none(archive):
+    put(archive, META, b"{}")
+    assert archive.sha256(META) == hashlib.sha256(b"{}").hexdigest()
+    assert archive.sha256(STEM) is None
+
+
+def test_a_file_is_saved_under_any_name_but_never_over_another(archive):
+    path = PurePosixPath("bulk_export/2026-11-20/bikes.csv")
+    for content in (b"first", b"second"):
+        with suppress(DiskError), archive.draft(path) as draft:
+            draft.write([content])
+            archive.save_named(draft, path)
+    assert content_of(archive) == {str(path): b"first"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sent", "expected"),
+    [
+        (files.fit(START), ".fit", None),
+        (files.fit(START)[:-1], ".fit", None),  # only its first bytes are looked at
+        (files.gpx(START), ".fit", "named .fit, but the content is .gpx"),
+    ],
+)
+def test_a_misnomer_is_seen_by_the_first_bytes(archive, content, sent, expected):
+    with archive.draft(STEM) as draft:
+        draft.write([content])
+        assert archive.misnomer(draft, sent) == expected

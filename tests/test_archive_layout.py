@@ -248,7 +248,7 @@ def test_what_other_programs_leave_is_no_original(suffix):
     [
         ("activities/2026/2026-05-06T07-08-09Z_5.fit", 5),
         ("activities/2026-05-06T07-08-09Z_5.meta.json", 5),
-        ("photos/5_A-B.jpg", (5, "a-b")),
+        ("photos/5_A-B.jpg", (5, "ab")),
         ("gear/b1.meta.json", "b1"),
         ("gear/b1.jpg", None),
         ("photos/b1.meta.json", None),
@@ -275,3 +275,29 @@ def test_a_path_tells_by_its_room_whose_a_file_is(path, key):
 )
 def test_a_draft_is_known_by_its_name(name, is_draft):
     assert layout.is_draft(name) is is_draft
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("bikes.csv", "bikes.csv"),
+        ("routes/1 (2).gpx", "routes/1 (2).gpx"),
+        ("clubs/Münster.csv", "clubs/Münster.csv"),
+        ("a/.hidden", "a/_hidden"),
+        ("a:b*c?.csv", "a_b_c_.csv"),
+        ("a\\..\\b", "a_.._b"),
+        ("../../etc/passwd", "_./_./etc/passwd"),
+        ("one\ntwo\x1b.csv", "one_two_.csv"),
+        ("x" * 300 + ".csv", "x" * 196 + ".csv"),
+    ],
+)
+def test_a_file_of_an_export_keeps_its_name_as_far_as_that_is_harmless(name, path):
+    expected = PurePosixPath("bulk_export/2026-11-20") / path
+    assert layout.export_path("2026-11-20", name) == expected
+
+
+@given(st.text(max_size=20).filter(lambda name: not name.startswith("/")))
+def test_no_name_of_an_export_leads_out_of_its_folder(name):
+    path = layout.export_path("2026-11-20", name)
+    assert path.parts[:2] == ("bulk_export", "2026-11-20")
+    assert not [part for part in path.parts if part.startswith(".")]

@@ -16,6 +16,9 @@ from types import TracebackType
 from typing import BinaryIO
 
 _log = logging.getLogger(__name__)
+
+HEAD_SIZE = 1 << 10
+
 _unsyncable_devices: set[int] = set()
 
 
@@ -23,15 +26,17 @@ class Draft:
     """A file being written under the hidden name `.STEM.part`; leaving it unsaved removes it.
 
     The name is fixed, so that the next run replaces what a run that died left over, and hidden, so
-    that a scan (also that of older versions) does not take it for a held file.
-    """
+    that a scan (also that of older versions) does not take it for a held file."""
 
     def __init__(self, folder: Path, stem: str, mode: int = 0o666) -> None:
         self.path = folder / f".{stem}.part"
         self.size = 0
+        # The first bytes, which tell the kind: files are many, and opening one takes its time.
+        self.head = b""
         self._mode = mode
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
+        self._is_saved = False
 
     @property
     def sha256(self) -> str:
@@ -39,9 +44,12 @@ class Draft:
         return self._hash.hexdigest()
 
     def __enter__(self) -> Draft:
-        self.path.unlink(missing_ok=True)
         # Not mkstemp: its files are 0600 whatever the umask says.
-        self._file = open(self.path, "xb", opener=self._open)
+        try:
+            self._file = open(self.path, "xb", opener=self._open)
+        except FileExistsError:
+            self.path.unlink()
+            self._file = open(self.path, "xb", opener=self._open)
         return self
 
     def __exit__(
@@ -53,8 +61,8 @@ class Draft:
         try:
             self._close()
         finally:
-            # Renamed files are gone from here; whatever is left was not to be kept.
-            self.path.unlink(missing_ok=True)
+            if not self._is_saved:
+                self.path.unlink(missing_ok=True)
 
     def write(self, chunks: Iterable[bytes]) -> None:
         """Append the chunks. Raises OSError, and whatever the chunks themselves raise."""
@@ -62,6 +70,8 @@ class Draft:
         for chunk in chunks:
             self._file.write(chunk)
             self._hash.update(chunk)
+            if len(self.head) < HEAD_SIZE:
+                self.head += chunk[: HEAD_SIZE - len(self.head)]
             self.size += len(chunk)
         self._file.flush()
 
@@ -75,6 +85,7 @@ class Draft:
         os.fsync(self._file.fileno())
         self._close()
         os.replace(self.path, path)
+        self._is_saved = True
         if syncs_folder:
             sync_folder(path.parent)
 
@@ -87,11 +98,11 @@ class Draft:
             file.close()
 
 
-def save_bytes(path: Path, data: bytes, mode: int = 0o666) -> None:
+def save_bytes(path: Path, data: bytes, mode: int = 0o666, *, syncs_folder: bool = True) -> None:
     """Write `data` to `path`, whole or not at all. Raises OSError."""
     with Draft(path.parent, path.name, mode) as draft:
         draft.write([data])
-        draft.save_as(path)
+        draft.save_as(path, syncs_folder=syncs_folder)
 
 
 def sync_folder(folder: Path) -> None:

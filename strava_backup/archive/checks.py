@@ -14,9 +14,9 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from strava_backup.archive import pictures
+from strava_backup.archive.atomic import HEAD_SIZE
 
 _CHUNK = 1 << 16
-_HEAD = 1 << 10
 _HTML = re.compile(
     rb"(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]",
     re.IGNORECASE | re.DOTALL,
@@ -58,25 +58,26 @@ def kind_of(head: bytes) -> str:
 def read_head(path: Path) -> bytes:
     """The first bytes of a file, enough to tell its kind. Raises OSError."""
     with open(path, "rb") as file:
-        return file.read(_HEAD)
+        return file.read(HEAD_SIZE)
 
 
 def read_gzip_head(path: Path) -> bytes:
     """The first bytes inside a gzip file; empty where it cannot be unpacked. Raises OSError."""
     try:
         with gzip.open(path) as file:
-            return file.read(_HEAD)
+            return file.read(HEAD_SIZE)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""
 
 
-def proper_suffix(path: Path, sent: str) -> str:
+def proper_suffix(path: Path, sent: str, head: bytes | None = None) -> str:
     """The suffix for the file at `path`: what Strava sent, corrected by the content's magic.
 
     An unknown content keeps the suffix sent, `.dat` stands where none was. A gzip file is
-    `.fit.gz` where its inside is known, `.gz` where not.
+    `.fit.gz` where its inside is known, `.gz` where not. `head` is what `read_head` would give, if
+    that is known.
     """
-    kind = kind_of(read_head(path))
+    kind = kind_of(read_head(path) if head is None else head)
     if kind == ".gz":
         return kind_of(read_gzip_head(path)).replace(".gz", "") + ".gz"
     return kind or sent or ".dat"
@@ -87,13 +88,18 @@ def oddity(path: Path, sent: str) -> str | None:
 
     Raises OSError. The whole file is read.
     """
-    suffix = proper_suffix(path, sent)
+    return misnomer(path, sent) or damage(path, proper_suffix(path, sent))
+
+
+def misnomer(path: Path, sent: str, head: bytes | None = None) -> str | None:
+    """How a file's first bytes belie the suffix `sent` of its name; None if not. Raises OSError."""
+    suffix = proper_suffix(path, sent, head)
     kind = suffix.removesuffix(".gz") or suffix
     # Every picture's address ends in .jpg, whatever it is
     # (https://github.com/mladimatija/strava-bulk-photo-export).
     if sent not in ("", ".gz", kind) and kind not in pictures.SUFFIXES:
         return f"named {sent}, but the content is {suffix}"
-    return damage(path, suffix)
+    return None
 
 
 def damage(path: Path, suffix: str | None = None) -> str | None:

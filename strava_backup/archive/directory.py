@@ -108,6 +108,7 @@ class Archive:
         self.root = root
         self.marker = Marker()
         self.checksums = Checksums(root)
+        self._uncommitted: set[Path] | None = None
 
     def exists(self) -> bool:
         """Whether there is an archive. Raises DiskError."""
@@ -305,7 +306,8 @@ class Archive:
             self._make_folder(path.parent)
             if history is not None and target.exists():
                 self._copy(path, self._free_history_path(path, history))
-            save_bytes(target, to_json(record))
+            save_bytes(target, to_json(record), syncs_folder=False)
+            self._commit(target.parent)
 
     @contextmanager
     def draft(self, stem: PurePosixPath) -> Iterator[Draft]:
@@ -318,16 +320,21 @@ class Archive:
     def oddity(self, draft: Draft, sent: str) -> str | None:
         """What is odd about a complete draft whose name had the suffix `sent`, or None.
 
-        Raises as `refuse_page`.
+        The whole file is read. Raises as `refuse_page`.
         """
         self.refuse_page(draft)
         return checks.oddity(draft.path, sent)
+
+    def misnomer(self, draft: Draft, sent: str) -> str | None:
+        """As `oddity`, but only by the first bytes: whether the content is of another kind."""
+        self.refuse_page(draft)
+        return checks.misnomer(draft.path, sent, draft.head)
 
     def refuse_page(self, draft: Draft) -> None:
         """Raises ItemError for what is never an original: nothing at all, and web pages."""
         if draft.size == 0:
             raise errors.ItemError("Strava sent an empty file", why="empty")
-        if checks.looks_like_html(checks.read_head(draft.path)):
+        if checks.looks_like_html(draft.head):
             raise errors.PageInstead("Strava sent a web page instead of the file", why="a web page")
 
     def save_file(
@@ -338,30 +345,44 @@ class Archive:
         `sent` is the suffix of the name that Strava sent; the content's own magic corrects it.
         With `only`, nothing of another suffix is taken.
         """
-        suffix = checks.proper_suffix(draft.path, sent)
+        suffix = checks.proper_suffix(draft.path, sent, draft.head)
         if only not in ("", suffix):
             raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
         path = stem.with_name(stem.name + suffix)
-        target = self.root / path
-        if target.exists():
-            raise DiskError(f"{target} exists already and is not overwritten")
+        self._check_free(path)
         # A picture that is fetched again may come in another format.
         suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
         others = [stem.with_name(stem.name + other) for other in suffixes]
         gone = [other for other in others if not (self.root / other).exists()]
         self.checksums.make_room(path, draft.sha256, gone)
-        draft.save_as(target, syncs_folder=False)
+        draft.save_as(self.root / path, syncs_folder=False)
         self.checksums.add(path, draft.sha256)
         return path
 
+    def save_named(self, draft: Draft, path: PurePosixPath) -> None:
+        """Give a complete draft this name, whatever it holds; it gets no checksum.
+
+        Raises DiskError.
+        """
+        self._check_free(path)
+        draft.save_as(self.root / path, syncs_folder=False)
+        self._commit((self.root / path).parent)
+
     @contextmanager
     def saving_many(self) -> Iterator[None]:
-        """Within it, saved files are committed and listed many at a time. Raises DiskError.
+        """Within it, what is saved is committed and listed many at a time. Raises DiskError.
 
-        What a power cut undoes then has to be fetched again.
+        What a power cut undoes then has to be fetched again; nothing of it is half.
         """
-        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"), self.checksums.grouped():
-            yield
+        self._uncommitted = set()
+        with _disk_errors(f"cannot write into {self.root}"):
+            try:
+                with self.checksums.grouped():
+                    yield
+            finally:
+                folders, self._uncommitted = self._uncommitted, None
+                for folder in sorted(folders):
+                    sync_folder(folder)
 
     def set_aside(self, path: PurePosixPath) -> PurePosixPath:
         """Move a damaged file to `damaged/`, and return where it is now. Raises DiskError."""
@@ -393,6 +414,25 @@ class Archive:
         self.checksums.make_room(path, look.digest)
         self.checksums.add(path, look.digest)
         return None
+
+    def sha256(self, path: PurePosixPath) -> str | None:
+        """The SHA-256 of a held file, in hex; None where there is none. Raises DiskError."""
+        with _disk_errors(f"cannot read {path}"):
+            try:
+                return hash_file(self.root / path)
+            except FileNotFoundError:
+                return None
+
+    def _check_free(self, path: PurePosixPath) -> None:
+        if (self.root / path).exists():
+            raise DiskError(f"{self.root / path} exists already and is not overwritten")
+
+    def _commit(self, folder: Path) -> None:
+        """Commit the renames in a folder, now or with all others of `saving_many`."""
+        if self._uncommitted is None:
+            sync_folder(folder)
+        else:
+            self._uncommitted.add(folder)
 
     def _scan_room(self, room: PurePosixPath) -> dict[Any, Held]:
         found: dict[layout.Key, Held] = {}

@@ -15,6 +15,7 @@ ROOMS = (ACTIVITIES, PHOTOS, GEAR)
 HISTORY = PurePosixPath("history")
 DAMAGED = PurePosixPath("damaged")
 CHECKSUMS = "SHA256SUMS"
+BULK_EXPORT = PurePosixPath("bulk_export")
 MARKER = ".strava-backup.json"
 LOCK = ".lock"
 META_SUFFIX = ".meta.json"
@@ -27,6 +28,7 @@ _PHOTO_NAME = re.compile(
 )
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
+_UNSAFE = re.compile(r"[^\w .,()+@=&-]")
 _UNFINISHED = (".part", ".tmp", ".crdownload", "~")
 
 # An activity's id, a gear's id, or the pair of activity id and photo id.
@@ -139,3 +141,17 @@ def history_path(path: PurePosixPath, moment: datetime) -> PurePosixPath:
     """Where the metadata that was at `path` until `moment` is kept."""
     stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     return HISTORY / path.parent / f"{path.name}.{stamp}.json"
+
+
+def export_path(day: str, name: str) -> PurePosixPath:
+    """Where a file of a bulk export of that day is kept as it is.
+
+    The name is data from outside: what is no letter, digit or harmless sign becomes `_`, so that
+    it can neither climb nor hide.
+    """
+    parts = [_UNSAFE.sub("_", part)[-200:] for part in PurePosixPath(name).parts]
+    return BULK_EXPORT / day / PurePosixPath(*(_visible(part) for part in parts))
+
+
+def _visible(part: str) -> str:
+    return f"_{part[1:]}" if part.startswith(".") else part
