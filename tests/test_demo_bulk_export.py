@@ -1,0 +1,111 @@
+"""The made-up account's bulk export is like Strava's."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from strava_backup.demo import bulk_export
+from strava_backup.demo.account import Account
+
+ACCOUNT = Account.sample()
+
+
+def rows(text: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text.decode(), newline="")))
+
+
+@pytest.mark.parametrize("language", bulk_export.LANGUAGES)
+@pytest.mark.parametrize("columns", [87, 92, 94, 99, 101, 104])
+def test_every_row_has_all_columns(language: str, columns: int) -> None:
+    table = rows(bulk_export.table(ACCOUNT, language, columns))
+    assert len(table) == len(ACCOUNT.activities) + 1
+    assert {len(row) for row in table} == {columns}
+    assert table[0][-1] == "Media"
+
+
+def test_the_header_of_2024_is_as_it_was() -> None:
+    header = rows(bulk_export.table(ACCOUNT))[0]
+    assert len(header) == 94
+    assert header[12:18] == [
+        "Filename", "Athlete Weight", "Bike Weight", "Elapsed Time", "Moving Time", "Distance",
+    ]  # fmt: skip
+    repeated = {title for title in header if header.count(title) > 1}
+    assert repeated == {
+        "Elapsed Time", "Distance", "Max Heart Rate", "Relative Effort", "Commute",
+    }  # fmt: skip
+
+
+def test_a_row_of_2018_is_as_it_was() -> None:
+    header, row, *_ = rows(bulk_export.table(ACCOUNT, columns=bulk_export.SHORT))
+    assert ",".join(header) == (
+        "id,date,name,type,description,elapsed_time,distance,commute,gear,filename"
+    )
+    assert row[1] == "2026-11-14 07:08:09"
+    assert row[-1] == "activities/17600000000.fit.gz"
+
+
+@pytest.mark.parametrize(
+    ("language", "date", "distance"),
+    [
+        ("en", "Jul 3, 2026, 5:15:42 AM", "20.00"),
+        ("de", "03.07.2026, 05:15:42", "20,00"),
+        ("fr", "3 juil. 2026 à 05:15:42", "20,00"),
+        ("cs", "3. 7. 2026 5:15:42", "20,00"),
+    ],
+)
+def test_dates_and_numbers_are_those_of_the_language(
+    language: str, date: str, distance: str
+) -> None:
+    row = next(row for row in rows(bulk_export.table(ACCOUNT, language)) if row[0] == "15210998871")
+    assert (row[1], row[6], row[17]) == (date, distance, "20000.0")
+
+
+def test_originals_are_numbered_by_their_uploads_and_packed_but_for_gpx() -> None:
+    contents = bulk_export.export_files(ACCOUNT)
+    for activity in ACCOUNT.activities:
+        name = bulk_export.original_name(activity)
+        if activity.original is None:
+            assert name == ""
+        elif activity.original_suffix == ".gpx":
+            assert contents[name] == activity.original
+        else:
+            assert str(activity.detail["upload_id"]) in name
+            inside = activity.original
+            if activity.original_suffix.endswith(".gz"):
+                inside = gzip.decompress(inside)
+            assert gzip.decompress(contents[name]) == inside
+
+
+def test_what_is_lost_or_missing_has_no_file() -> None:
+    lost, missing = 15_000_000_001, 15_000_000_002
+    contents = bulk_export.export_files(ACCOUNT, lost=[lost], missing=[missing])
+    names = {row[0]: row[12] for row in rows(contents["activities.csv"])}
+    assert names[str(lost)] == "#error#"
+    assert names[str(missing)] not in contents
+    assert contents.keys() < bulk_export.export_files(ACCOUNT).keys()
+
+
+def test_photos_are_named_in_both_tables() -> None:
+    contents = bulk_export.export_files(ACCOUNT)
+    photos = {name for name in contents if name.startswith("media/")}
+    assert photos
+    assert {row[0] for row in rows(contents["media.csv"])[1:]} == photos
+    listed = [row[-1] for row in rows(contents["activities.csv"])[1:] if row[-1]]
+    assert set("|".join(listed).split("|")) == photos
+
+
+def test_a_zip_and_a_folder_have_the_same_files(tmp_path: Path) -> None:
+    contents = bulk_export.export_files(ACCOUNT)
+    bulk_export.write_zip(contents, tmp_path / "export.zip")
+    with zipfile.ZipFile(tmp_path / "export.zip") as packed:
+        assert {name: packed.read(name) for name in packed.namelist()} == contents
+        assert packed.testzip() is None
+    bulk_export.write_folder(contents, tmp_path / "export")
+    for name, content in contents.items():
+        assert (tmp_path / "export" / name).read_bytes() == content
