@@ -70,13 +70,13 @@ ALLOWED = {
     "setup": {
         "archive",
         "config",
-        "config_file",
         "config_values",
         "errors",
         "report",
         "strava",
     },
     "strava": {"beside", "errors"},
+    "bulk_export": {"errors", "strava"},
     "demo": {"config", "run"},
 }
 

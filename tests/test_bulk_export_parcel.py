@@ -1,0 +1,200 @@
+"""ZIPs and folders: what is read from them, and what they must not do."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from strava_backup import errors
+from strava_backup.bulk_export import parcel
+from strava_backup.demo import bulk_export
+
+TABLE = b"Activity ID\n5\n"
+FILES = {"activities.csv": TABLE, "activities/1.gpx": b"<gpx/>" * 50, "media/a.jpg": b"abc"}
+
+Write = Callable[[Mapping[str, bytes], Path], None]
+
+
+def read(export: parcel.Parcel, name: str) -> bytes:
+    return b"".join(export.read_chunks(name))
+
+
+@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("top", ["", "export_123/"])
+def test_zip_and_folder_are_read_alike(write: Write, top: str, tmp_path: Path) -> None:
+    hidden = {"__MACOSX/activities.csv": b"x", f"{top}.DS_Store": b"x"}
+    write({**{top + name: data for name, data in FILES.items()}, **hidden}, tmp_path / "export")
+    with parcel.opened(tmp_path / "export") as export:
+        assert {name: read(export, name) for name in export.parts} == FILES
+        assert {name: part.size for name, part in export.parts.items()} == {
+            name: len(data) for name, data in FILES.items()
+        }
+
+
+def test_the_day_is_that_of_the_table_whether_packed_or_not(tmp_path: Path) -> None:
+    bulk_export.write_zip(FILES, tmp_path / "export.zip")
+    with parcel.opened(tmp_path / "export.zip") as export:
+        assert parcel.exported_on(export) == "2026-11-20"
+    bulk_export.write_folder(FILES, tmp_path / "export")
+    os.utime(tmp_path / "export" / "activities.csv", (1_700_000_000, 1_700_000_000))
+    with parcel.opened(tmp_path / "export") as export:
+        assert parcel.exported_on(export) in ("2023-11-14", "2023-11-15")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "cannot read"),
+        (lambda path: path.write_bytes(b"PK, or so"), "is no ZIP"),
+        (lambda path: path.mkdir(), "holds no activities.csv"),
+        (lambda path: bulk_export.write_zip({"a": b"b"}, path), "holds no activities.csv"),
+        (
+            lambda path: bulk_export.write_zip({"a/b/activities.csv": TABLE}, path),
+            "holds no activities.csv",
+        ),
+    ],
+)
+def test_what_is_no_export_is_told_to_be_none(
+    make: Callable[[Path], None], words: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "export.zip")
+    with (
+        pytest.raises(errors.ConfigError, match=words),
+        parcel.opened(tmp_path / "export.zip"),
+    ):
+        pass
+
+
+def test_a_zip_that_came_only_in_part_is_no_zip(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    bulk_export.write_zip(FILES, path)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(errors.ConfigError, match="not all of one"), parcel.opened(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil", "activities/../../evil", "/etc/evil", "\\evil", "a\\..\\..\\evil", "C:evil"],
+)
+def test_a_zip_with_a_path_out_of_it_is_refused(name: str, tmp_path: Path) -> None:
+    bulk_export.write_zip({**FILES, name: b"x"}, tmp_path / "export.zip")
+    with (
+        pytest.raises(errors.ConfigError, match="a path out of it"),
+        parcel.opened(tmp_path / "export.zip"),
+    ):
+        pass
+
+
+def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    bulk_export.write_zip(FILES, path)
+    with zipfile.ZipFile(path, "a") as packed:
+        info = zipfile.ZipInfo("activities/2.gpx")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        packed.writestr(info, "/etc/passwd")
+    with pytest.raises(errors.ConfigError, match="a link"), parcel.opened(path):
+        pass
+
+
+def test_a_folder_with_a_link_is_refused(tmp_path: Path) -> None:
+    bulk_export.write_folder(FILES, tmp_path / "export")
+    (tmp_path / "export" / "activities" / "2.gpx").symlink_to("/etc/passwd")
+    with (
+        pytest.raises(errors.ConfigError, match="a link"),
+        parcel.opened(tmp_path / "export"),
+    ):
+        pass
+
+
+def test_a_bomb_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("activities.csv", TABLE)
+        with packed.open("bomb", "w") as file:
+            for _ in range(150):
+                file.write(bytes(1_000_000))
+    assert path.stat().st_size < 500_000
+    with (
+        pytest.raises(errors.ConfigError, match="more than 200 times its size"),
+        parcel.opened(path),
+    ):
+        pass
+
+
+def test_a_part_whose_checksum_is_wrong_fails_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    bulk_export.write_zip(FILES, path)
+    path.write_bytes(path.read_bytes().replace(b"abc", b"abd"))
+    with parcel.opened(path) as export:
+        with pytest.raises(errors.ItemError, match=r"media/a\.jpg is damaged in the export"):
+            read(export, "media/a.jpg")
+        assert read(export, "activities.csv") == TABLE
+
+
+def test_an_encrypted_part_fails(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    bulk_export.write_zip(FILES, path)
+    content = bytearray(path.read_bytes())
+    # The flag of encryption, in the local header and in the directory.
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.rindex(signature) + offset] |= 1
+    path.write_bytes(content)
+    with parcel.opened(path) as export, pytest.raises(errors.ItemError, match="encrypted"):
+        read(export, "media/a.jpg")
+
+
+def test_a_file_that_vanished_from_a_folder_fails(tmp_path: Path) -> None:
+    bulk_export.write_folder(FILES, tmp_path / "export")
+    with parcel.opened(tmp_path / "export") as export:
+        (tmp_path / "export" / "media" / "a.jpg").unlink()
+        with pytest.raises(errors.ItemError, match=r"cannot read media/a\.jpg"):
+            read(export, "media/a.jpg")
+
+
+def chopped(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content), size)]
+
+
+@pytest.mark.parametrize("size", [1, 100, 10**7])
+@pytest.mark.parametrize("padding", [b"", b"\0" * 20])
+def test_gzip_is_unpacked(size: int, padding: bytes) -> None:
+    packed = gzip.compress(b"one ") + gzip.compress(b"two") + padding
+    assert b"".join(parcel.unpacked(chopped(packed, size), "x")) == b"one two"
+
+
+@pytest.mark.parametrize(
+    "packed", [b"", gzip.compress(b"one" * 99, mtime=0)[:-9], b"\x1f\x8bnonsense" * 9]
+)
+def test_broken_gzip_fails(packed: bytes) -> None:
+    with pytest.raises(errors.ItemError, match="damaged in the export"):
+        list(parcel.unpacked([packed], "x"))
+
+
+def test_a_gzip_bomb_fails_long_before_its_end() -> None:
+    bomb = gzip.compress(bytes(200_000_000), 9)
+    sizes: list[int] = []
+    with pytest.raises(errors.ItemError, match="more than 200 times"):
+        sizes.extend(map(len, parcel.unpacked([bomb], "x")))
+    assert sum(sizes) <= 100_000_000
+    assert max(sizes) <= 1 << 20
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_lines_come_without_a_bom_and_with_their_ends(bom: bytes, tmp_path: Path) -> None:
+    text = bom + "é,1\r\nb\n\nlast".encode()
+    bulk_export.write_folder({"activities.csv": text}, tmp_path)
+    with parcel.opened(tmp_path) as export:
+        assert list(parcel.read_lines(export, "activities.csv")) == ["é,1\r\n", "b\n", "\n", "last"]
+
+
+def test_bytes_that_are_no_utf_8_cost_only_themselves(tmp_path: Path) -> None:
+    bulk_export.write_folder({"activities.csv": b"a\xffb\n"}, tmp_path)
+    with parcel.opened(tmp_path) as export:
+        assert list(parcel.read_lines(export, "activities.csv")) == ["a\ufffdb\n"]
