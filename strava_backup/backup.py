@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from strava_backup import errors
+from strava_backup import errors, merge
 from strava_backup.activities import Activities, Originals, Work
-from strava_backup.archive.directory import Archive
+from strava_backup.archive.directory import Archive, Held
 from strava_backup.decide import ORIGINAL, PHOTO, Wanted
 from strava_backup.gear import BikePages, Gear
 from strava_backup.keeper import Keeper
@@ -198,11 +198,9 @@ class Backup:
             frozenset(
                 activity_id
                 for activity_id, one in held
-                if one.resource_state is not None and "gone_since" not in one.ours
+                if _is_listed(one) and "gone_since" not in one.ours
             ),
-            frozenset(
-                key for key, one in self._inventory.photos.items() if one.resource_state is not None
-            ),
+            frozenset(key for key, one in self._inventory.photos.items() if _is_listed(one)),
             marker.surplus,
             wants_whole_walk=self._wanted.full or _is_due(marker.last_walk, now),
             wants_whole_photo_walk=self._wanted.full or _is_due(marker.last_photo_walk, now),
@@ -279,6 +277,11 @@ class Backup:
         if not self._has_reached_limit and self._report.exit_code == errors.OK:
             marker = replace(marker, last_complete_run=now)
         self._archive.save_marker(marker)
+
+
+def _is_listed(held: Held) -> bool:
+    """Whether a source has told of it; it has not of what a bulk export alone brought."""
+    return held.resource_state is not None and held.ours.get("source") != merge.EXPORT_SOURCE
 
 
 def _is_due(last: str | None, now: datetime) -> bool:

@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     mode("--authorize", action="store_true", help="get a refresh token for the API in the browser")
     mode("--login", action="store_true", help="store a web session, pasted or piped in")
     mode("--check", action="store_true", help="one screen: what works, and what will soon not")
+    mode(
+        "--import",
+        dest="export",
+        metavar="PATH",
+        type=Path,
+        help="take in Strava's bulk export, ZIP or folder, without network",
+    )
     add(
         "--cookies-from-browser",
         metavar="BROWSER",
@@ -167,6 +174,8 @@ def _mode(options: argparse.Namespace) -> Callable[[argparse.Namespace, Report],
         return _authorize
     if options.login:
         return _log_in
+    if options.export is not None:
+        return _import
     return _check if options.check else _back_up
 
 
@@ -282,6 +291,23 @@ def _archive_folder(options: argparse.Namespace) -> Path:
         return _demo_folder()
     found = options.config or next(filter(Path.exists, config.places(os.environ)), None)
     return config.output_dir(found, os.environ)
+
+
+def _import(options: argparse.Namespace, report: Report) -> int:
+    from strava_backup import config
+    from strava_backup.bulk_export import importing
+
+    folder = _archive_folder(options)
+    importing.import_export(
+        options.export.expanduser(),
+        folder,
+        importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
+        report,
+        with_parents=folder == config.default_output_dir(os.environ),
+        out=_out,
+        clock=time.time,
+    )
+    return errors.OK
 
 
 def _with_overrides(config: Config, options: argparse.Namespace) -> Config:

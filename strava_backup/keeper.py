@@ -9,10 +9,11 @@ import hashlib
 import logging
 import threading
 from bisect import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from strava_backup import decide, errors, merge
@@ -41,12 +42,13 @@ Download = Callable[[], AbstractContextManager[Answer]]
 
 
 class Saved(NamedTuple):
-    """A file that was fetched and saved."""
+    """A file that was fetched and saved; with `same`, one whose bytes are held already."""
 
     suffix: str
     size: int
     sent_name: str
     odd: str | None
+    same: str | None = None
 
     def __str__(self) -> str:
         return f"{self.suffix} {format_size(self.size)}"
@@ -140,14 +142,22 @@ class Keeper:
             return ours
 
     def save_file(
-        self, task: Task, stem: PurePosixPath, download: Download, only: str = ""
+        self,
+        task: Task,
+        stem: PurePosixPath,
+        download: Download,
+        only: str = "",
+        held: Mapping[str, str] = MappingProxyType({}),
     ) -> Saved:
         """Fetch a file and save it; one whose body breaks off is fetched again.
 
-        With `only`, a suffix, a file of another kind is not taken. Raises DiskError, ItemError, and
-        what the download raises.
+        With `only`, a suffix, a file of another kind is not taken. `held` has names of files by
+        their SHA-256 which are not saved another time. Raises DiskError, ItemError, and what the
+        download raises.
         """
-        saved = self._save_patiently(task.lane, stem, download, only)
+        saved = self._save_patiently(task.lane, stem, download, only, held)
+        if saved.same is not None:
+            return saved
         self.count(task.item, saved.size)
         if saved.odd:
             _log.warning("%s: the %s is odd: %s", task.what, task.item, saved.odd)
@@ -203,14 +213,26 @@ class Keeper:
                     self.refuse(task, error)
 
     def _save_patiently(
-        self, lane: Lane, stem: PurePosixPath, download: Download, only: str
+        self,
+        lane: Lane,
+        stem: PurePosixPath,
+        download: Download,
+        only: str,
+        held: Mapping[str, str],
     ) -> Saved:
         for _ in range(_TRIES_OF_A_BODY - 1):
             with suppress(errors.CutShort):
-                return self._save_once(lane, stem, download, only)
-        return self._save_once(lane, stem, download, only)
+                return self._save_once(lane, stem, download, only, held)
+        return self._save_once(lane, stem, download, only, held)
 
-    def _save_once(self, lane: Lane, stem: PurePosixPath, download: Download, only: str) -> Saved:
+    def _save_once(
+        self,
+        lane: Lane,
+        stem: PurePosixPath,
+        download: Download,
+        only: str,
+        held: Mapping[str, str],
+    ) -> Saved:
         with ExitStack() as drafts:
             with another_turn(lane), download() as answer:
                 draft = drafts.enter_context(self.archive.draft(stem))
@@ -220,6 +242,9 @@ class Keeper:
             # even fail.
             lane.succeeded()
             step_aside()
+            same = held.get(draft.sha256)
+            if same is not None:
+                return Saved("", draft.size, answer.sent_name, None, same)
             sent = layout.sent_suffix(answer.sent_name)
             odd = self.archive.oddity(draft, sent)
             if odd is not None:

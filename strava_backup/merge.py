@@ -15,6 +15,10 @@ from strava_backup.decide import ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
 
+# What a record is from that no source has told yet; and our key for what only the export tells.
+EXPORT_SOURCE = "bulk export"
+BULK_EXPORT = "bulk_export"
+
 # Kudos, ranks and the like, which change without anybody editing the activity.
 _COUNTERS = {
     "achievement_count",
@@ -76,6 +80,20 @@ def listed_record(activity: Activity, kept: Record | None, source: str, now: dat
         }
         return {**base, **incoming, "resource_state": SUMMARY_STATE, OURS: ours}
     return {**base, "resource_state": SUMMARY_STATE, **incoming, OURS: ours}
+
+
+def imported_record(record: Record, told: Record, kept: Record | None, now: datetime) -> Record:
+    """What is kept of a record from Strava's bulk export, and what else the export `told`.
+
+    It is older than what a source has told, and poorer: of a record that is kept it changes
+    nothing, and adds to our key what was not there. It counts as a summary, so that the sources
+    fill it up. Metadata without `resource_state` is not built upon.
+    """
+    ours = dict((kept or {}).get(OURS) or {})
+    if kept and kept.get("resource_state") is not None:
+        return {**kept, OURS: {BULK_EXPORT: told, **ours}}
+    ours |= {"source": EXPORT_SOURCE, "fetched_at": _stamp(now), BULK_EXPORT: told}
+    return {**record, "resource_state": SUMMARY_STATE, OURS: ours}
 
 
 def better_source(kept: Record, source: str) -> str:
@@ -178,6 +196,12 @@ def with_picture(ours: Record, odd: str | None, now: datetime) -> Record:
     """Our key after a picture was saved."""
     picture = {"saved_at": _stamp(now), **({"odd": odd} if odd else {})}
     return without_refusal({**ours, "picture": picture}, PHOTO)
+
+
+def with_same_picture(ours: Record, photo_id: str, now: datetime) -> Record:
+    """Our key after the picture turned out to be held already, as another photo's."""
+    ours = with_picture(ours, None, now)
+    return {**ours, "picture": {**ours["picture"], "same_as": photo_id}}
 
 
 def with_gear_summary(ours: Record, summary: Record | None, source: str) -> Record:

@@ -53,8 +53,14 @@ class Photos:
         self._taken: set[tuple[int, str]] = set()
         self._missing: dict[int, list[PurePosixPath]] = defaultdict(list)
         self._without_address: set[int] = set()
+        # By activity, the ids of pictures that a bulk export brought, by their SHA-256: whether its
+        # names for them are the ids that the sources give is not known.
+        self._of_export: dict[int, dict[str, str]] = defaultdict(dict)
+        for (activity_id, photo_id), photo in held.items():
+            if photo.files and photo.ours.get("source") == merge.EXPORT_SOURCE:
+                self._of_export[activity_id][photo.ours[merge.BULK_EXPORT]["sha256"]] = photo_id
         for (activity_id, _), photo in held.items() if wanted.photos else ():
-            if photo.metadata and decide.lacks_picture(photo, wanted):
+            if photo.metadata and self._lacks_picture(activity_id, photo):
                 self._missing[activity_id].append(photo.metadata)
                 if photo.ours.get("refused", {}).get(decide.PHOTO, {}).get("why") in NO_PICTURE:
                     self._without_address.add(activity_id)
@@ -133,10 +139,16 @@ class Photos:
             self._taken.add(key)
             held = self._held.get(key)
             metadata = self._save_metadata(photo, held)
-            lacks = held is None or decide.lacks_picture(held, self._wanted)
+            lacks = held is None or self._lacks_picture(activity_id, held)
             if lacks and metadata not in self._tasked:
                 tasks.append(self.task(title, metadata))
         return tasks
+
+    def _lacks_picture(self, activity_id: int, photo: Held) -> bool:
+        """Whether a picture has to be fetched; not where it is held as another photo's."""
+        same = photo.ours.get("picture", {}).get("same_as")
+        twin = self._held.get(layout.photo_key(activity_id, str(same)))
+        return not (twin and twin.files) and decide.lacks_picture(photo, self._wanted)
 
     def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
         stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)
@@ -155,9 +167,16 @@ class Photos:
         if photo.url is None:
             raise errors.Refused(f"Strava gives no picture ({photo.why_not})", photo.why_not)
         stem = task.metadata.with_name(task.metadata.name.removesuffix(layout.META_SUFFIX))
-        saved = self._keeper.save_file(task, stem, partial(self._pictures.download, photo.url))
+        download = partial(self._pictures.download, photo.url)
+        held = self._of_export.get(photo.activity_id, {})
+        saved = self._keeper.save_file(task, stem, download, held=held)
+        now, same = self._keeper.now(), saved.same
         self._keeper.note(
             task.metadata,
-            lambda ours: merge.with_picture(ours, saved.odd, self._keeper.now()),
+            lambda ours: (
+                merge.with_picture(ours, saved.odd, now)
+                if same is None
+                else merge.with_same_picture(ours, same, now)
+            ),
         )
         return Done(task.item)

@@ -21,6 +21,8 @@ _NOUNS = {
     "detail": ("detail", "details"),
     "gear": ("gear item", "gear items"),
     "components": ("component list", "component lists"),
+    "metadata": ("metadata record", "metadata records"),
+    "file": ("other file", "other files"),
 }
 _LONGEST_NAME = 60
 _MOST_LINES = 20
@@ -46,6 +48,7 @@ class Report:
     fatal: list[errors.Error] = field(default_factory=list)
     archive: str = ""
     dry_run: bool = False
+    is_import: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +62,8 @@ class Report:
         """What went wrong: what stopped a part of the run, then the items that failed."""
         lines = [str(error) for error in self.fatal]
         if self.failures:
-            lines.append(f"{count_of(len(self.failures), 'item')} failed, tried again next time:")
+            again = "may come another time" if self.is_import else "tried again next time"
+            lines.append(f"{count_of(len(self.failures), 'item')} failed, {again}:")
             lines += _listed(self.failures)
         if self.left:
             lines.append(f"not fetched this time: {_counts(self.left)}")
@@ -69,12 +73,14 @@ class Report:
         """What was done."""
         listed = count_of(self.listed, "activity", "activities")
         if self.dry_run:
-            done = f"would fetch {_counts(self.saved)}" if self.saved else "nothing is missing"
+            verb = "save" if self.is_import else "fetch"
+            done = f"would {verb} {_counts(self.saved)}" if self.saved else "nothing is missing"
         else:
             done = f"saved {_counts(self.saved)}" if self.saved else "nothing new"
         size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
         place = f" in {self.archive}" if self.archive and self.saved and not self.dry_run else ""
-        lines = [f"{listed} on Strava: {done}{size}{place}"]
+        where = "in the export" if self.is_import else "on Strava"
+        lines = [f"{listed} {where}: {done}{size}{place}"]
         if self.given_up:
             lines.append(f"{count_of(len(self.given_up), 'item')} not to be had from Strava:")
             lines += _listed(self.given_up)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from strava_backup.demo import bulk_export
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.strava.session import RENEWAL
@@ -556,3 +559,97 @@ def test_the_demo_needs_neither_network_nor_config_and_finds_nothing_new_the_sec
     second = demo()
     assert second.returncode == 0
     assert "nothing new" in only_line(second.stderr)
+
+
+def import_environment(folder: Path) -> dict[str, str]:
+    return {
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+    }
+
+
+def import_export(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The real command, without config and without network."""
+    return subprocess.run(
+        [sys.executable, "-m", "strava_backup", *arguments],
+        env=import_environment(folder),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_an_export_is_imported_without_config_and_a_run_fetches_only_the_rest(
+    command: Command,
+) -> None:
+    bulk_export.write_zip(bulk_export.export_files(command.account), command.folder / "e.zip")
+    place = ("--import", "e.zip", "--output-dir", str(command.root))
+
+    listed = import_export(command.folder, *place, "--dry-run")
+    assert listed.returncode == 0, listed.stderr
+    assert "2026-07-03 15210998871 Lunch Run: original, metadata, photo, photo\n" in listed.stdout
+    assert not command.root.exists()
+
+    imported = import_export(command.folder, *place)
+    assert imported.returncode == 0, imported.stderr
+    assert imported.stdout == ""
+    assert "28 activities in the export: saved 26 originals" in imported.stderr
+
+    assert command.run().returncode == 0
+    assert "original" not in command.asked
+    again = import_export(command.folder, *place, "--quiet")
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_without_an_output_folder_an_export_goes_where_a_backup_would(tmp_path: Path) -> None:
+    bulk_export.write_zip(bulk_export.export_files(Account.of(2)), tmp_path / "e.zip")
+    result = import_export(tmp_path, "--import", "e.zip")
+    assert result.returncode == 0, result.stderr
+    assert list((tmp_path / ".local" / "share" / "strava-backup" / "activities").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("nothing.zip", "cannot read"), ("nonsense.zip", "is no ZIP"), (".", "no activities.csv")],
+)
+def test_what_is_no_export_gets_a_message_and_exit_code_2(
+    name: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "nonsense.zip").write_bytes(b"nonsense")
+    result = import_export(tmp_path, "--import", name, "--output-dir", "archive")
+    assert result.returncode == 2
+    assert words in only_line(result.stderr)
+    assert not (tmp_path / "archive").exists()
+
+
+def test_an_import_that_is_killed_leaves_nothing_half_and_goes_on_later(tmp_path: Path) -> None:
+    account = Account.of(150)
+    contents = bulk_export.export_files(account)
+    bulk_export.write_zip(contents, tmp_path / "e.zip")
+    arguments = ("--import", "e.zip", "--output-dir", str(tmp_path / "archive"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "strava_backup", *arguments],
+        env=import_environment(tmp_path),
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    )
+    activities = tmp_path / "archive" / "activities"
+    while process.poll() is None and not list(activities.rglob("*Z_*")):
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    whole = set(contents.values()) | {
+        gzip.decompress(data) for name, data in contents.items() if name.endswith(".gz")
+    }
+    for path, data in truth.originals(read_files(tmp_path / "archive")).items():
+        assert Path(path).name.startswith(".") or data in whole
+    result = import_export(tmp_path, *arguments)
+    assert result.returncode == 0, result.stderr
+    held = read_files(tmp_path / "archive")
+    assert not [path for path in held if path.endswith(".part")]
+    expected = truth.expected_originals(account)
+    assert truth.originals(held).items() <= expected.items()
+    assert len(truth.originals(held)) == sum(one.original is not None for one in account.activities)

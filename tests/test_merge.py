@@ -380,3 +380,51 @@ def test_an_essence_leaves_its_record_as_it_is():
     merge.activity_essence(SUMMARY)
     merge.gear_essence(KEPT_BIKE)
     assert json.dumps([SUMMARY, KEPT_BIKE]) == before
+
+
+IMPORTED = {"id": 5, "name": "Morning Run", "start_date": "2026-05-06T07:08:09Z"}
+TOLD = {"export": "2026-11-20", "columns": {"Activity ID": "5"}}
+
+
+def test_an_imported_record_counts_as_a_summary():
+    assert merge.imported_record(IMPORTED, TOLD, None, NOW) == {
+        **IMPORTED,
+        "resource_state": 2,
+        "strava_backup": {"source": "bulk export", "fetched_at": STAMP, "bulk_export": TOLD},
+    }
+
+
+@pytest.mark.parametrize("source", ["api", "website"])
+def test_an_import_changes_nothing_that_a_source_told(source):
+    kept = kept_after_listing(source=source)
+    new = merge.imported_record({**IMPORTED, "name": "Old name"}, TOLD, kept, NOW)
+    assert new["strava_backup"].pop("bulk_export") == TOLD
+    assert new == kept
+
+
+def test_what_an_earlier_export_told_stays():
+    kept = merge.imported_record(IMPORTED, TOLD, None, NOW)
+    assert merge.imported_record(IMPORTED, {"export": "2027-01-01"}, kept, NOW) == kept
+
+
+def test_metadata_of_version_0_4_is_replaced_and_kept_in_history():
+    old = {"id": 5, "start_date": "2026-07-06T05:08:09Z"}
+    new = merge.imported_record(IMPORTED, TOLD, old, NOW)
+    assert new["start_date"] == IMPORTED["start_date"]
+    assert merge.needs_history(old, new, merge.activity_essence)
+
+
+@pytest.mark.parametrize("source", ["api", "website"])
+def test_a_source_fills_an_imported_record_up(source):
+    kept = merge.imported_record({**IMPORTED, "elev_low": 3.0}, TOLD, None, NOW)
+    assert decide.is_changed(activity(), held(kept), source)
+    new = kept_after_listing(kept=kept, source=source)
+    assert new["strava_backup"]["source"] == source
+    assert new["strava_backup"]["bulk_export"] == TOLD
+    assert (new["kudos_count"], new["elev_low"], new["resource_state"]) == (3, 3.0, 2)
+    assert not merge.needs_history(kept, new, merge.activity_essence)
+
+
+def test_a_picture_that_is_held_as_another_photos_is_noted():
+    ours = merge.with_same_picture(PICTURE_REFUSED, "6d1e", NOW)
+    assert ours == {"picture": {"saved_at": STAMP, "same_as": "6d1e"}}

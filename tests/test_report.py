@@ -163,3 +163,20 @@ def test_a_long_list_of_failures_is_cut(number, more):
 def test_an_exit_other_than_0_always_says_why(fatal, failed):
     report = Report(fatal=fatal, failures=[Failure("activity 5", "404")] * failed)
     assert bool(report.problem_lines()) == (report.exit_code != 0)
+
+
+def test_an_import_is_told_of_as_one():
+    saved = Counter({"original": 2, "metadata": 3, "file": 1})
+    report = Report(listed=3, saved=saved, archive="/backup", is_import=True)
+    assert report.lines() == [
+        "3 activities in the export: saved 2 originals, 3 metadata records, 1 other file in /backup"
+    ]
+    report.dry_run = True
+    report.failures.append(Failure("activity 5", "the export lacks it"))
+    assert report.lines() == [
+        "3 activities in the export: would save 2 originals, 3 metadata records, 1 other file"
+    ]
+    assert report.problem_lines() == [
+        "1 item failed, may come another time:",
+        "  activity 5: the export lacks it",
+    ]

@@ -16,7 +16,17 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 ALLOWED = {
     "__init__.py": set(),
     "__main__.py": {"cli"},
-    "cli.py": {"config", "demo", "errors", "progress", "report", "run", "setup", "verify"},
+    "cli.py": {
+        "bulk_export",
+        "config",
+        "demo",
+        "errors",
+        "progress",
+        "report",
+        "run",
+        "setup",
+        "verify",
+    },
     "run.py": {
         "archive",
         "backup",
@@ -36,6 +46,7 @@ ALLOWED = {
         "gear",
         "keeper",
         "lanes",
+        "merge",
         "photos",
         "progress",
         "report",
@@ -76,7 +87,7 @@ ALLOWED = {
         "strava",
     },
     "strava": {"beside", "errors"},
-    "bulk_export": {"errors", "strava"},
+    "bulk_export": {"archive", "errors", "keeper", "merge", "report", "strava"},
     "demo": {"config", "run"},
 }
 

@@ -1,0 +1,704 @@
+"""An import brings what the archive lacks, and leaves a run with Strava only what it cannot."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strava_backup.archive.directory import Archive
+from strava_backup.bulk_export import importing
+from strava_backup.demo import bulk_export, files
+from strava_backup.demo.account import Account
+from strava_backup.demo.activity import Activity
+from strava_backup.report import Report
+from tests import truth
+from tests.conftest import DAY, NOW, Rig, read_files
+
+LONG = [("en", 94), ("de", 94), ("fr", 101), ("cs", 104), ("en", 87), ("en", 10)]
+FIT = 15_210_998_871
+MANUAL = 13_000_000_001
+
+
+class Setting:
+    """An export, and an archive to import it into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "export.zip"
+        self.root = folder / "archive"
+        self.printed: list[str] = []
+
+    def write(self, contents: Mapping[str, bytes]) -> None:
+        bulk_export.write_zip(contents, self.path)
+
+    def run(self, limit: int | None = None, **options: Any) -> Report:
+        report = Report()
+        self.printed.clear()
+        importing.import_export(
+            self.path,
+            self.root,
+            importing.Options(limit, **options),
+            report,
+            with_parents=False,
+            out=self.printed.append,
+            clock=NOW.timestamp,
+        )
+        return report
+
+    def files(self) -> dict[str, bytes]:
+        return read_files(self.root)
+
+    def record(self, activity: Activity) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self.files()[f"{truth.stem(activity)}.meta.json"])
+        return record
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    return Setting(tmp_path)
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account.sample()
+
+
+def find(account: Account, activity_id: int) -> Activity:
+    activity = account.activity(activity_id)
+    assert activity is not None
+    return activity
+
+
+def exported_originals(account: Account) -> dict[str, bytes]:
+    """Every original, of those uploaded as gzip what is inside: an export packs all alike."""
+    originals = {}
+    for activity in account.activities:
+        if activity.original is not None:
+            suffix, content = activity.original_suffix, activity.original
+            if suffix.endswith(".gz"):
+                suffix, content = suffix.removesuffix(".gz"), gzip.decompress(content)
+            originals[truth.stem(activity) + suffix] = content
+    return originals
+
+
+def exported_pictures(account: Account) -> dict[str, bytes]:
+    return {
+        f"{truth.photo_stem(activity, photo)}.{photo.kind}": photo.content
+        for activity in account.activities
+        for photo in activity.photos
+        if photo.kind != "video"
+    }
+
+
+@pytest.mark.parametrize(("language", "columns"), LONG)
+def test_an_export_of_any_language_and_year_makes_the_right_archive(
+    language: str, columns: int, setting: Setting, account: Account
+) -> None:
+    setting.write(bulk_export.export_files(account, language, columns))
+    report = setting.run()
+    assert report.exit_code == 0
+    held = setting.files()
+    assert truth.originals(held) == exported_originals(account)
+    for activity in account.activities:
+        record = setting.record(activity)
+        assert record["start_date"] == activity.detail["start_date"]
+        assert record["name"] == activity.detail["name"]
+        assert len(record["strava_backup"]["bulk_export"]["columns"]) == columns
+    if columns > 10:  # the short form does not tell whose photos those are
+        assert truth.pictures(held) == exported_pictures(account)
+    assert json.loads(held[".strava-backup.json"])["athlete_id"] == account.athlete_id
+
+
+def test_metadata_has_the_names_of_the_api_and_every_column(
+    setting: Setting, account: Account
+) -> None:
+    setting.write(bulk_export.export_files(account, "de"))
+    setting.run()
+    activity = find(account, FIT)
+    record = setting.record(activity)
+    ours = record.pop("strava_backup")
+    detail = activity.detail
+    names = (
+        "id name start_date distance elapsed_time moving_time total_elevation_gain elev_low "
+        "elev_high"
+    )
+    assert record == {name: detail[name] for name in names.split()} | {"resource_state": 2}
+    columns = ours.pop("bulk_export")["columns"]
+    assert columns["Aktivitätsart"] == "Lauf"
+    assert (columns["Distanz"], columns["Distanz (2)"]) == ("20,00", "20000.0")
+    assert ours == {
+        "source": "bulk export",
+        "fetched_at": "2026-11-22T10:00:00Z",
+        "original": {
+            "name": f"activities/{detail['upload_id']}.fit.gz",
+            "saved_at": "2026-11-22T10:00:00Z",
+        },
+    }
+
+
+def test_photos_have_their_ids_and_captions(setting: Setting, account: Account) -> None:
+    setting.write(bulk_export.export_files(account))
+    setting.run()
+    activity = find(account, 16_600_000_000)
+    photo = activity.photos[0]
+    record = json.loads(setting.files()[f"{truth.photo_stem(activity, photo)}.meta.json"])
+    ours = record.pop("strava_backup")
+    assert record == {
+        "unique_id": photo.unique_id,
+        "activity_id": activity.id,
+        "caption": photo.caption,
+        "resource_state": 2,
+    }
+    assert ours["bulk_export"]["name"] == f"media/{photo.unique_id}.jpg"
+    assert ours["source"] == "bulk export"
+
+
+def test_of_two_photos_with_one_name_the_second_is_kept_with_the_rest(
+    setting: Setting, account: Account
+) -> None:
+    name = f"media/{find(account, 15_000_000_005).photos[0].unique_id}.jpg"
+    other = name.replace(".jpg", ".png")
+    contents = bulk_export.export_files(account)
+    contents[other] = contents[name]
+    setting.write(with_cells(contents, {f",{name}\n": f",{name}|{other}\n"}))
+    assert setting.run().exit_code == 0
+    assert setting.files()[f"bulk_export/2026-11-20/{other}"] == contents[name]
+    assert truth.pictures(setting.files()) == exported_pictures(account)
+
+
+def test_all_the_rest_is_kept_as_it_is(setting: Setting, account: Account) -> None:
+    contents = bulk_export.export_files(account)
+    odd = {
+        "activities/777.fit.gz": b"nobody's",
+        "media/unknown.jpg": b"nobody's",
+        "a folder/.hidden?.txt": b"",
+        "clubs/C O N.csv": "é\n".encode(),
+    }
+    setting.write({**contents, **odd})
+    setting.run()
+    rest = {
+        path.removeprefix("bulk_export/2026-11-20/"): data
+        for path, data in setting.files().items()
+        if path.startswith("bulk_export/")
+    }
+    named = {name for name in contents if name.startswith(("activities/", "media/"))}
+    expected = {name: data for name, data in contents.items() if name not in named}
+    del odd["a folder/.hidden?.txt"]  # hidden ones are what systems leave
+    assert rest == {**expected, **odd}
+
+
+@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+def test_a_second_import_changes_nothing(
+    write: Callable[[Mapping[str, bytes], Path], None], setting: Setting, account: Account
+) -> None:
+    write(bulk_export.export_files(account), setting.path)
+    setting.run()
+    before = setting.files()
+    report = setting.run()
+    assert not report.saved
+    assert report.exit_code == 0
+    assert setting.files() == before
+
+
+def test_a_newer_export_adds_what_is_new(setting: Setting, account: Account) -> None:
+    new = find(account, 16_600_000_000)
+    account.remove(new.id)
+    setting.write(bulk_export.export_files(account))
+    setting.run()
+    before = setting.files()
+    account.add(new)
+    account.edit(FIT, name="Renamed since")
+    setting.write(bulk_export.export_files(account, "fr"))
+    report = setting.run()
+    assert report.saved["original"] == 1
+    assert report.saved["photo"] == 3
+    after = setting.files()
+    assert after["SHA256SUMS"].startswith(before.pop("SHA256SUMS"))
+    assert {path: after[path] for path in before} == before
+    assert truth.originals(after) == exported_originals(account)
+    # The same day, and yet another table: both are kept.
+    assert b"Renamed since" in after["bulk_export/2026-11-20.2/activities.csv"]
+    assert "bulk_export/2026-11-20.2/bikes.csv" not in after
+
+
+def test_what_the_export_lacks_is_told_and_costs_nothing_else(
+    setting: Setting, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    lost, missing = 15_000_000_001, 15_000_000_002
+    setting.write(bulk_export.export_files(account, lost=[lost], missing=[missing]))
+    report = setting.run()
+    assert report.exit_code == 3
+    why = {int(failure.what.split()[1]): failure.why for failure in report.failures}
+    assert why.keys() == {lost, missing}
+    assert "#error#" in why[lost]
+    assert f"lacks activities/{missing + 1_000_000_000}.gpx" in why[missing]
+    assert "2 activities without a file in the export" in caplog.text
+    expected = exported_originals(account)
+    for activity_id in (lost, missing):
+        activity = find(account, activity_id)
+        assert setting.record(activity)["name"] == activity.detail["name"]
+        del expected[truth.stem(activity) + activity.original_suffix]
+    assert truth.originals(setting.files()) == expected
+
+
+def test_descriptions_with_line_breaks_and_quotes_come_as_they_are(
+    setting: Setting, account: Account
+) -> None:
+    description = 'One\n2,"two",\r\n"three"\n\n12345,\\ four'
+    account.edit(FIT, description=description)
+    setting.write(bulk_export.export_files(account))
+    assert setting.run().exit_code == 0
+    assert setting.record(find(account, FIT))["description"] == description
+
+
+def with_cells(contents: dict[str, bytes], changes: Mapping[str, str]) -> dict[str, bytes]:
+    text = contents["activities.csv"].decode()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return {**contents, "activities.csv": b"\xef\xbb\xbf" + text.encode()}
+
+
+def test_where_the_date_cannot_be_read_the_original_tells_the_start(
+    setting: Setting, account: Account
+) -> None:
+    dates = {
+        f'"{bulk_export.LANGUAGES["en"].date(bulk_export._start(activity))}"': "toissapäivänä"
+        for activity in account.activities
+    }
+    setting.write(with_cells(bulk_export.export_files(account), dates))
+    report = setting.run()
+    # What has no original, and what hardly a program reads, cannot tell.
+    untold = {one.id for one in account.activities if one.original_suffix == ".json"}
+    untold |= {one.id for one in account.activities if one.original is None}
+    assert {int(failure.what.split()[1]) for failure in report.failures} == untold
+    held = setting.files()
+    originals = exported_originals(account)
+    told = {path for path in originals if int(path.rsplit("_")[-1].split(".")[0]) not in untold}
+    assert truth.originals(held) == {path: originals[path] for path in told}
+    activity = find(account, FIT)
+    assert setting.record(activity)["start_date"] == activity.detail["start_date"]
+    # Their originals are not lost for that.
+    kept = [path for path in held if path.startswith("bulk_export/2026-11-20/activities/")]
+    assert len(kept) == 2
+
+
+def test_a_row_that_cannot_be_read_is_told_and_its_file_kept(
+    setting: Setting, account: Account
+) -> None:
+    activity = find(account, FIT)
+    contents = bulk_export.export_files(account)
+    setting.write(with_cells(contents, {f"\n{FIT},": "\nwhat,"}))
+    report = setting.run()
+    name = bulk_export.original_name(activity)
+    held = setting.files()
+    assert truth.stem(activity) + ".fit" not in held
+    assert held[f"bulk_export/2026-11-20/{name}"] == contents[name]
+    assert report.exit_code in (0, 3)
+
+
+def test_an_activity_that_stands_twice_is_taken_once(setting: Setting, account: Account) -> None:
+    contents = bulk_export.export_files(account)
+    _, _, rows = contents["activities.csv"].partition(b"\n")
+    setting.write({**contents, "activities.csv": contents["activities.csv"] + rows})
+    report = setting.run()
+    assert report.listed == len(account.activities)
+    assert report.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<!DOCTYPE html><html></html>", gzip.compress(b"", mtime=0)]
+)
+def test_what_is_no_original_is_not_taken_for_one(
+    content: bytes, setting: Setting, account: Account
+) -> None:
+    activity = find(account, FIT)
+    contents = bulk_export.export_files(account)
+    setting.write({**contents, bulk_export.original_name(activity): content})
+    assert setting.run().exit_code == 3
+    assert truth.stem(activity) + ".fit" not in setting.files()
+    assert not [path for path in setting.files() if path.endswith(".part")]
+    # It is tried again.
+    setting.write(contents)
+    assert setting.run().saved == {"original": 1}
+    assert truth.originals(setting.files()) == exported_originals(account)
+    assert "original" in setting.record(activity)["strava_backup"]
+
+
+def test_a_damaged_original_fails_alone(setting: Setting, account: Account) -> None:
+    activity = find(account, FIT)
+    name = bulk_export.original_name(activity)
+    contents = bulk_export.export_files(account)
+    setting.write(contents)
+    packed = setting.path.read_bytes()
+    assert contents[name] in packed
+    broken = contents[name][:-20] + bytes(20)
+    setting.path.write_bytes(packed.replace(contents[name], broken))
+    report = setting.run()
+    assert len(report.failures) == 1
+    assert "damaged in the export" in report.failures[0].why
+    expected = exported_originals(account)
+    del expected[f"{truth.stem(activity)}.fit"]
+    assert truth.originals(setting.files()) == expected
+
+
+def test_a_damaged_table_ends_the_import_before_it_begins(
+    setting: Setting, account: Account
+) -> None:
+    setting.write(bulk_export.export_files(account))
+    packed = bytearray(setting.path.read_bytes())
+    # Into the packed table, which is the first file.
+    packed[200:260] = bytes(60)
+    setting.path.write_bytes(packed)
+    report = setting.run()
+    assert report.exit_code == 2
+    assert "activities.csv is damaged" in str(report.fatal[0])
+    assert setting.files() == {}
+
+
+def test_names_that_belie_the_content_are_told(
+    setting: Setting, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    activity = find(account, FIT)
+    track = files.gpx(bulk_export._start(activity), 30)
+    contents = bulk_export.export_files(account)
+    setting.write({**contents, bulk_export.original_name(activity): files.gzipped(track)})
+    assert setting.run().exit_code == 0
+    assert setting.files()[f"{truth.stem(activity)}.gpx"] == track
+    odd = setting.record(activity)["strava_backup"]["original"]["odd"]
+    assert odd == "named .fit, but the content is .gpx"
+    assert odd in caplog.text
+
+
+def test_what_is_called_gzip_and_is_none_is_taken_as_it_is(
+    setting: Setting, account: Account
+) -> None:
+    activity = find(account, FIT)
+    contents = bulk_export.export_files(account)
+    setting.write({**contents, bulk_export.original_name(activity): activity.original or b""})
+    assert setting.run().exit_code == 0
+    assert truth.originals(setting.files()) == exported_originals(account)
+
+
+def test_the_limit_counts_activities_that_miss_something(
+    setting: Setting, account: Account
+) -> None:
+    setting.write(bulk_export.export_files(account))
+    setting.run(limit=3)
+    held = setting.files()
+    assert len(truth.metadata(held, "activities")) == 3
+    assert not [path for path in held if "bulk_export" in path and "/activities/" in path]
+    setting.run(limit=3)
+    assert len(truth.metadata(setting.files(), "activities")) == 6
+    setting.run()
+    assert truth.originals(setting.files()) == exported_originals(account)
+
+
+def test_photos_can_be_left_out(setting: Setting, account: Account) -> None:
+    setting.write(bulk_export.export_files(account))
+    setting.run(photos=False)
+    assert not [path for path in setting.files() if path.startswith("photos/") or "media/" in path]
+    assert setting.run().saved["photo"] == len(exported_pictures(account))
+    assert truth.pictures(setting.files()) == exported_pictures(account)
+
+
+def test_a_dry_run_lists_what_an_import_saves_and_writes_nothing(
+    setting: Setting, account: Account
+) -> None:
+    setting.write(bulk_export.export_files(account))
+    dry = setting.run(dry_run=True)
+    assert not setting.root.exists()
+    printed = setting.printed[:]
+    assert "2026-07-03 15210998871 Lunch Run: original, metadata, photo, photo" in printed
+    assert "bikes.csv" in printed
+    assert dry.saved == setting.run().saved
+    assert not setting.run(dry_run=True).saved
+    assert setting.printed == []
+
+
+def test_another_run_keeps_an_import_out(setting: Setting, account: Account) -> None:
+    setting.write(bulk_export.export_files(account))
+    setting.root.mkdir()
+    with Archive(setting.root).locked():
+        assert setting.run().exit_code == 5
+        assert setting.run(dry_run=True).exit_code == 5
+    assert setting.files() == {}
+
+
+def test_the_export_of_another_athlete_is_refused(setting: Setting, account: Account) -> None:
+    setting.write(bulk_export.export_files(account))
+    setting.run()
+    before = setting.files()
+    other = Account(athlete_id=5, activities=Account.of(3).activities)
+    setting.write(bulk_export.export_files(other))
+    report = setting.run()
+    assert report.exit_code == 4
+    assert "but the export is that of athlete 5" in str(report.fatal[0])
+    assert setting.files() == before
+
+
+@pytest.mark.parametrize("profile", [None, b"", b"Athlete ID\n", b"Athlete ID\nAda\n"])
+def test_without_a_profile_a_common_activity_has_to_tell(
+    profile: bytes | None, setting: Setting, account: Account
+) -> None:
+    def without_profile(account: Account) -> dict[str, bytes]:
+        contents = bulk_export.export_files(account)
+        del contents["profile.csv"]
+        return contents if profile is None else {**contents, "profile.csv": profile}
+
+    setting.write(without_profile(account))
+    assert setting.run().exit_code == 0
+    assert ".strava-backup.json" not in setting.files()
+    assert setting.run().exit_code == 0
+    other = Account.of(4)
+    other.remove(16_600_000_000)
+    setting.write(without_profile(other))
+    report = setting.run()
+    assert report.exit_code == 4
+    assert "no activity in common" in str(report.fatal[0])
+
+
+def test_an_archive_of_version_0_4_keeps_its_files_and_its_old_metadata(
+    setting: Setting, account: Account
+) -> None:
+    # Its names and dates had the month in place of the minute.
+    stem = f"activities/2026/2026-07-03T05-07-42Z_{FIT}"
+    (setting.root / stem).parent.mkdir(parents=True)
+    (setting.root / f"{stem}.fit").write_bytes(find(account, FIT).original or b"")
+    old = {"id": FIT, "start_date": "2026-07-03T05:07:42+00:00"}
+    (setting.root / f"{stem}.meta.json").write_text(json.dumps(old))
+    setting.write(bulk_export.export_files(account))
+    assert setting.run().exit_code == 0
+    held = setting.files()
+    assert len([path for path in held if f"_{FIT}.fit" in path]) == 1
+    record = json.loads(held[f"{stem}.meta.json"])
+    assert record["start_date"] == find(account, FIT).detail["start_date"]
+    (history,) = (path for path in held if path.startswith("history/"))
+    assert json.loads(held[history]) == old
+    # That is for the first run that asks Strava: it checks what is held.
+    assert ".strava-backup.json" not in held
+
+
+def test_a_missing_parent_is_not_made(setting: Setting, account: Account) -> None:
+    setting.write(bulk_export.export_files(account))
+    setting.root = setting.root / "unmounted" / "archive"
+    assert setting.run().exit_code == 1
+    assert not setting.root.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("../../evil", "a path out of it"), ("/tmp/evil", "a path out of it")]
+)
+def test_a_hostile_zip_makes_no_archive(
+    name: str, words: str, setting: Setting, account: Account
+) -> None:
+    setting.write({**bulk_export.export_files(account), name: b"evil"})
+    report = setting.run()
+    assert report.exit_code == 2
+    assert words in str(report.fatal[0])
+    assert sorted(
+        path.name for path in setting.path.parent.rglob("*") if "home" not in str(path)
+    ) == ["export.zip"]
+
+
+def test_a_table_that_names_files_elsewhere_reaches_none(
+    setting: Setting, account: Account
+) -> None:
+    name = bulk_export.original_name(find(account, FIT))
+    contents = bulk_export.export_files(account)
+    setting.write(with_cells(contents, {name: "activities/../../../../etc/passwd"}))
+    report = setting.run()
+    assert report.exit_code == 3
+    assert "the export lacks activities/../../../../etc/passwd" in report.failures[0].why
+    assert not [
+        path
+        for path, data in setting.files().items()
+        if b"root:" in data and not path.endswith((".json", ".csv"))
+    ]
+
+
+def test_a_bomb_in_gzip_leaves_nothing(setting: Setting, account: Account) -> None:
+    activity = find(account, FIT)
+    contents = bulk_export.export_files(account)
+    bomb = gzip.compress(bytes(120_000_000), 9)
+    setting.write({**contents, bulk_export.original_name(activity): bomb})
+    report = setting.run()
+    assert report.exit_code == 3
+    assert "200 times" in report.failures[0].why
+    assert truth.stem(activity) not in "".join(truth.originals(setting.files()))
+    assert not list(setting.root.rglob(".*.part"))
+
+
+class ThenOnline:
+    """An import, and then runs with Strava; `prepare` makes a rig use one of the sources."""
+
+    @staticmethod
+    def prepare(rig: Rig) -> Rig:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def rig(self, rig: Rig) -> Rig:
+        return self.prepare(rig)
+
+    @staticmethod
+    def take_in(rig: Rig, contents: Mapping[str, bytes]) -> Report:
+        setting = Setting(rig.root.parent)
+        setting.root = rig.root
+        setting.write(contents)
+        return setting.run()
+
+    def test_a_run_fetches_only_what_the_export_lacked(self, rig: Rig) -> None:
+        lost = 15_000_000_001
+        self.take_in(rig, bulk_export.export_files(rig.account, "cs", lost=[lost]))
+        assert rig.run().exit_code == 0
+        asked = Counter(request.kind for request in rig.account.requests)
+        asked_originals = {one.id for one in rig.account.requests if one.kind == "original"}
+        manual = {one.id for one in rig.account.activities if one.original is None}
+        # Over the website nothing tells beforehand that a manual activity has none.
+        assert lost in asked_originals
+        assert asked_originals <= {lost, *manual}
+        # The poster of a video, of which the export has nothing.
+        assert asked["photo"] == 1
+        files = rig.files()
+        expected = exported_originals(rig.account)
+        beside = {
+            path: data
+            for path, data in truth.expected_originals(rig.account).items()
+            if path.endswith(".gpx")
+        }
+        assert truth.originals(files) == {**beside, **expected}
+        assert truth.pictures(files) == truth.expected_pictures(rig.account)
+        assert not [path for path in files if path.startswith("history/")]
+
+    def test_metadata_is_filled_up_and_what_only_the_export_knew_stays(self, rig: Rig) -> None:
+        self.take_in(rig, bulk_export.export_files(rig.account))
+        columns = {
+            path: json.loads(data)["strava_backup"]["bulk_export"]
+            for path, data in rig.files().items()
+            if path.endswith(".meta.json")
+        }
+        for name in ("Edited", "Edited again"):
+            assert rig.run().exit_code == 0
+            rig.account.edit(FIT, name=name)
+            rig.clock.now += DAY
+        rig.run()
+        files = rig.files()
+        for path, told in columns.items():
+            ours = json.loads(files[path])["strava_backup"]
+            assert ours["bulk_export"] == told
+            assert ours["source"] in ("api", "website")
+        record = json.loads(files[f"{truth.stem(find(rig.account, FIT))}.meta.json"])
+        assert record["name"] == "Edited again"
+        assert record["sport_type"] == "Run"
+
+    def test_a_later_run_finds_nothing_to_do(self, rig: Rig) -> None:
+        self.take_in(rig, bulk_export.export_files(rig.account))
+        for _ in range(3):
+            rig.run()
+            rig.clock.now += DAY
+        report = rig.run()
+        assert not report.saved
+        assert not {"original", "gpx", "photo", "detail", "bike"} & set(rig.asked)
+
+    def test_an_import_after_a_run_brings_nothing_twice(self, rig: Rig) -> None:
+        rig.run()
+        before = rig.files()
+        report = self.take_in(rig, bulk_export.export_files(rig.account))
+        assert report.exit_code == 0
+        assert set(report.saved) == {"metadata", "file"}
+        after = rig.files()
+        for path, data in before.items():
+            if path.endswith(".meta.json") and path.startswith("activities/"):
+                record = json.loads(after[path])
+                assert record["strava_backup"].pop("bulk_export")["columns"]
+                assert record == json.loads(data)
+            else:
+                assert after[path] == data
+        rig.clock.now += DAY
+        assert not rig.run().saved
+
+    def test_what_an_import_brings_in_between_is_listed_by_the_next_run(self, rig: Rig) -> None:
+        oldest = rig.account.activities[-1]
+        rig.account.remove(oldest.id)
+        rig.run()
+        rig.clock.now += DAY
+        rig.account.add(oldest)
+        self.take_in(rig, bulk_export.export_files(rig.account))
+        rig.run()
+        ours = truth.ours(rig.files(), oldest)
+        assert ours["source"] in ("api", "website")
+        asked = {request.id for request in rig.account.requests if request.kind == "original"}
+        assert oldest.id not in asked
+
+    @pytest.mark.parametrize("rename", [str.lower, lambda name: name.replace("-", "").lower()])
+    def test_photos_are_known_again_by_their_ids(
+        self, rename: Callable[[str], str], rig: Rig
+    ) -> None:
+        self.take_in(rig, bulk_export.export_files(rig.account, rename_photo=rename))
+        rig.run()
+        assert Counter(rig.asked)["photo"] == 1  # the poster of a video
+        pictures = Counter(truth.pictures(rig.files()).values())
+        assert pictures == Counter(truth.expected_pictures(rig.account).values())
+
+    def test_photos_are_known_again_by_their_content(self, rig: Rig) -> None:
+        def rename(name: str) -> str:
+            return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+        self.take_in(rig, bulk_export.export_files(rig.account, rename_photo=rename))
+        before = truth.pictures(rig.files())
+        assert rig.run().exit_code == 0
+        after = truth.pictures(rig.files())
+        assert after.items() >= before.items()
+        expected = truth.expected_pictures(rig.account)
+        assert Counter(after.values()) == Counter(expected.values())
+        # The metadata that Strava gives is there, and nothing is fetched another time.
+        records = truth.metadata(rig.files(), "photos")
+        assert records.keys() >= truth.expected_photo_metadata(rig.account).keys()
+        rig.clock.now += DAY
+        rig.run()
+        assert "photo" not in rig.asked
+        # Where somebody took the file away, it is.
+        lost = next(path for path in before if path not in expected)
+        (rig.root / lost).unlink()
+        rig.run()
+        assert Counter(rig.asked)["photo"] == 1
+
+    def test_photos_that_nothing_tells_to_be_the_same_both_stay(self, rig: Rig) -> None:
+        activity = find(rig.account, 15_000_000_005)
+        photo = activity.photos[0]
+        contents = bulk_export.export_files(rig.account, rename_photo=lambda name: f"x{name}")
+        contents[f"media/x{photo.unique_id}.jpg"] = photo.content + b"smaller, or larger"
+        self.take_in(rig, contents)
+        rig.run()
+        held = {path for path in rig.files() if path.startswith(f"photos/{activity.id}_")}
+        assert held >= {
+            f"photos/{activity.id}_{photo.unique_id}.jpg",
+            f"photos/{activity.id}_x{photo.unique_id}.jpg",
+        }
+
+
+class TestTheApi(ThenOnline):
+    @staticmethod
+    def prepare(rig: Rig) -> Rig:
+        return rig
+
+    def test_every_detail_is_fetched(self, rig: Rig) -> None:
+        self.take_in(rig, bulk_export.export_files(rig.account))
+        rig.run()
+        expected = truth.expected_activity_metadata(rig.account)
+        assert truth.metadata(rig.files(), "activities") == expected
+
+
+class TestTheWebsite(ThenOnline):
+    @staticmethod
+    def prepare(rig: Rig) -> Rig:
+        rig.config = replace(rig.config, api=None, source="website")
+        return rig
