@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from strava_backup.demo import files, samples
+from strava_backup.demo import bulk_export, files, samples
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity, recorded
 from strava_backup.demo.limits import RateLimits
@@ -78,6 +81,33 @@ def bulky(count: int, size: int) -> Account:
         # In place of what it would make from `bytes_wanted`, which would fill the memory.
         photo.__dict__["content"] = _long_jpeg(size)
     return QuickAccount(activities, gear=False)
+
+
+def write_export(path: Path, count: int, size: int) -> None:
+    """Write the ZIP of a bulk export; see `export`."""
+    bulk_export.write_zip(export(count, size), path)
+
+
+def export(count: int, size: int) -> dict[str, bytes]:
+    """The files of a bulk export whose originals take about `size` bytes of its ZIP.
+
+    All FIT are one file, as they were recorded, with noise in it: it shrinks by a quarter only.
+    """
+    account = ordinary(count)
+    contents = bulk_export.export_files(account)
+    names = [name for name in contents if name.endswith(".fit.gz")]
+    packed = gzip.compress(_noisy_fit(max(1, size // max(1, len(names)) // 15)), mtime=0)
+    return {**contents, **dict.fromkeys(names, packed)}
+
+
+def _noisy_fit(seconds: int) -> bytes:
+    """A FIT with the lower bytes of its numbers at random; its checksum is wrong."""
+    content = bytearray(files.fit(samples.NEWEST, seconds))
+    noise = random.Random(1)
+    for start in range(60, len(content) - 20, 20):
+        for offset in (3, 7, 11, 12, 13):
+            content[start + offset] = noise.randrange(256)
+    return bytes(content)
 
 
 def _rich_activity(index: int, efforts: list[dict[str, Any]]) -> Activity:

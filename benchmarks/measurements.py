@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.programs import Backup, Old, Ours, back_up, replay, start
+from benchmarks import accounts
+from benchmarks.programs import Backup, Old, Ours, back_up, import_export, replay, start, unzip
 from benchmarks.strava import Broken, Strava
 from benchmarks.table import Row, ratio
 
@@ -28,6 +31,7 @@ class Sizes(NamedTuple):
     metadata: int = 20_000
     bulk: int = 200 * MEGA
     fsync_delay: float = 0.02
+    exported: tuple[int, int] = (3_000, 300 * MEGA)
 
 
 def first_backup(sizes: Sizes) -> list[Row]:
@@ -135,12 +139,39 @@ def peak_memory(sizes: Sizes) -> list[Row]:
     ]
 
 
+def imports(sizes: Sizes) -> list[Row]:
+    """The import of a bulk export, against what it takes just to unpack it."""
+    ours, floor = [], []
+    count, size = sizes.exported
+    with _folder() as folder:
+        export = folder / "export.zip"
+        _say(f"import: making an export of {count}")
+        # In a process of its own: what ours has in memory counts for the programs that it starts.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            pool.submit(accounts.write_export, export, count, size).result()
+        # All stay until the end: file systems are slow for a while where much was deleted.
+        for number, label in enumerate(_rounds("import", sizes.rounds)):
+            _say(label)
+            floor.append(unzip(export, folder / f"unzipped{number}"))
+            ours.append(import_export(export, folder / f"archive{number}"))
+        megabytes = export.stat().st_size / MEGA
+    seconds, shortest = [one.seconds for one in ours], [one.seconds for one in floor]
+    return [
+        Row(f"Import of {count} activities, {megabytes:.0f} MB"),
+        Row("ours", "s", seconds),
+        Row("the floor: unzip", "s", shortest),
+        ratio("ours / floor", seconds, shortest, "<= 1.5"),
+        Row("ours, peak memory", "MB", [one.peak_bytes / MEGA for one in ours], "< 200"),
+    ]
+
+
 MEASUREMENTS: dict[str, Callable[[Sizes], list[Row]]] = {
     "first": first_backup,
     "disk": slow_disk,
     "noop": nothing_new,
     "start": start_up,
     "memory": peak_memory,
+    "import": imports,
 }
 
 

@@ -124,6 +124,18 @@ def start(program: Program, argument: str) -> Finished:
     return run([*program.command(), argument], program.environment())
 
 
+def import_export(export: Path, folder: Path) -> Finished:
+    """Import a bulk export into the archive at `folder`. Raises Broken if it fails."""
+    ours = Ours()
+    arguments = ["--import", str(export), "--output-dir", str(folder)]
+    return run([*ours.command(), *arguments], ours.environment())
+
+
+def unzip(export: Path, folder: Path) -> Finished:
+    """Unpack a bulk export, and nothing more. Raises Broken if it fails."""
+    return run(["unzip", "-q", str(export), "-d", str(folder)], {})
+
+
 def replay(requests: Replay, strava: Strava, latency: float) -> Backup:
     """Have curl make these requests one after another over one connection; nothing is kept.
 

@@ -54,6 +54,11 @@ ROWS = (
     "  with a photo of 2 MB and an original of 2 MB  ",
     "  without  ",
     "  with / without  ",
+    "Import of 20 activities, ",
+    "  ours  ",
+    "  the floor: unzip  ",
+    "  ours / floor  ",
+    "  ours, peak memory  ",
 )
 
 
@@ -75,7 +80,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is what it compares with")
+@pytest.mark.skipif(
+    None in (shutil.which("curl"), shutil.which("unzip")), reason="they are what it compares with"
+)
 @pytest.mark.usefixtures("old_version_installed")
 def test_a_quick_run_prints_every_row() -> None:
     result = run("--quick")
@@ -110,6 +117,10 @@ def test_a_row_tells_the_median_and_ratios_are_those_of_each_round() -> None:
 def test_metadata_is_as_large_as_it_is_said_to_be() -> None:
     for activity in accounts.rich(10, 20_000).activities:
         assert 18_000 < len(to_json(activity.detail)) < 21_000
+
+
+def test_an_export_is_as_large_as_it_is_said_to_be() -> None:
+    assert 2.5e6 < sum(map(len, accounts.export(100, 3_000_000).values())) < 5e6
 
 
 def test_what_is_large_is_whole(tmp_path: Path) -> None:
