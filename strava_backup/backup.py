@@ -127,7 +127,8 @@ class Backup:
         if originals > _MANY_ORIGINALS and not self._lanes.website.is_over:
             _log.info(
                 "%d originals at a pace that Strava bears take %s or more; its bulk export "
-                "(https://www.strava.com/athlete/download_my_account) has them all in one file",
+                "(Request Your Archive at https://www.strava.com/athlete/delete_your_account) has "
+                "them all in one file, which strava-backup --import takes in",
                 originals,
                 format_duration(max(60.0, originals * self._ways.pause)),
             )
