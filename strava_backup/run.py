@@ -96,6 +96,7 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
         if options.dry_run:
             backup.dry_run(edges.out, options.limit)
         else:
+            archive.remove_leftovers()
             backup.run(options.limit)
 
 

@@ -115,7 +115,7 @@ class _Check:
     def _walk(self) -> Iterator[Finding]:
         """Take down all files, and read all metadata."""
         for path in self._archive.leftovers():
-            yield self._notice(path, "left over by a run that died, of no use")
+            yield self._notice(path, "left over by a run that died, the next one removes it")
         for room in layout.ROOMS:
             for path in self._archive.paths(room):
                 name = layout.parse_name(path)

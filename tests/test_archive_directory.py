@@ -223,6 +223,56 @@ def test_a_folder_that_may_not_be_written_is_an_error(public_archive):
         pytest.fail("it went on")
 
 
+# What dead runs left
+
+LEFT = (
+    ".SHA256SUMS.part",
+    "activities/2026/.2026-05-06T07-08-09Z_5.part",
+    "gear/.b1.meta.json.part",
+    "history/gear/.b1.meta.json.2026-11-22T10-00-00Z.json.part",
+)
+
+
+def test_drafts_of_dead_runs_are_removed_and_nothing_else(archive):
+    archive.save_marker(Marker(7))
+    kept = ("photos/.mine.part", ".mine.part", "activities/2026/.5.tmp", "photos/5_a.jpg.part")
+    for path in (*LEFT, *kept):
+        put(archive, path)
+    (archive.root / "photos" / ".5_a.part").symlink_to(archive.root / "photos" / "5_a.jpg.part")
+    with archive.locked():
+        archive.remove_leftovers()
+    assert content_of(archive).keys() == {*kept, ".lock", ".strava-backup.json"}
+
+
+def test_drafts_that_may_be_those_of_a_run_at_work_stay(archive):
+    archive.save_marker(Marker(7))
+    (archive.root / ".lock").mkdir()
+    for path in LEFT:
+        put(archive, path)
+    with archive.locked():
+        archive.remove_leftovers()
+    assert set(LEFT) < content_of(archive).keys()
+
+
+def test_drafts_in_a_folder_that_is_not_taken_over_yet_stay(archive):
+    for path in LEFT:
+        put(archive, path)
+    with archive.locked():
+        archive.remove_leftovers()
+    assert set(LEFT) < content_of(archive).keys()
+
+
+def test_a_draft_that_cannot_be_removed_is_named(public_archive):
+    public_archive.save_marker(Marker(7))
+    put(public_archive, LEFT[-1])
+    folder = (public_archive.root / LEFT[-1]).parent
+    folder.chmod(0o555)
+    refused = pytest.raises(DiskError, match=r"cannot remove .*: Permission denied")
+    with public_archive.locked(), without_root(), refused:
+        public_archive.remove_leftovers()
+    folder.chmod(0o755)
+
+
 # The marker
 
 

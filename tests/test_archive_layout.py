@@ -270,11 +270,57 @@ def test_a_path_tells_by_its_room_whose_a_file_is(path, key):
 
 
 @pytest.mark.parametrize(
-    ("name", "is_draft"),
-    [(".5_A-B.part", True), ("..lock.part", True), ("5_A-B.jpg.part", False), (".lock", False)],
+    "path",
+    [
+        f"activities/2026/.{STEM}.part",
+        f"activities/2026/.{STEM}.meta.json.part",
+        "photos/.5_A-B.part",
+        "photos/.5_A-B.meta.json.part",
+        "gear/.b1.meta.json.part",
+        f"history/activities/2026/.{STEM}.meta.json.2026-11-22T10-00-00Z.json.part",
+        "history/gear/.b1.meta.json.2026-11-22T10-00-00Z.json.part",
+        f"damaged/activities/2026/.{STEM}.fit.part",
+        "damaged/photos/.5_A-B.jpg.2.part",
+        "damaged/gear/.b1.meta.json.part",
+        ".SHA256SUMS.part",
+        "..strava-backup.json.part",
+    ],
 )
-def test_a_draft_is_known_by_its_name(name, is_draft):
-    assert layout.is_draft(name) is is_draft
+def test_a_draft_is_known_by_its_path(path):
+    assert layout.is_draft(PurePosixPath(path))
+    assert not layout.is_draft(PurePosixPath(path).with_suffix(""))
+    assert not layout.is_draft(PurePosixPath(path).with_suffix(".tmp"))
+    assert not layout.is_draft(PurePosixPath("elsewhere") / path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"activities/2026/{STEM}.part",
+        f"activities/2026/.{STEM}.fit.part",
+        "activities/2026/.notes.part",
+        "activities/2026/.notes_5.txt.part",
+        "photos/.my pictures.part",
+        "photos/.5_A-B.jpg.part",
+        "photos/5_A-B.jpg.part",
+        "gear/.b1.part",
+        "gear/.b1.pdf.part",
+        "history/gear/.b1.meta.json.part",
+        "history/gear/.b1.meta.json.old.json.part",
+        "history/.b1.meta.json.2026-11-22T10-00-00Z.json.part",
+        "damaged/.x.part",
+        ".my-own.part",
+        "..lock.part",
+        ".part",
+        "..part",
+        "photos/...part",
+        "photos/....part",
+        ".",
+        "",
+    ],
+)
+def test_what_only_looks_like_a_draft_is_somebodys_own(path):
+    assert not layout.is_draft(PurePosixPath(path))
 
 
 @pytest.mark.parametrize(

@@ -489,6 +489,20 @@ def test_unreadable_metadata_is_fetched_again(rig: Rig) -> None:
     assert json.loads(path.read_bytes())["description"] == activity.detail["description"]
 
 
+def test_what_a_run_that_died_left_over_is_removed_by_the_next_but_not_by_a_dry_one(
+    rig: Rig,
+) -> None:
+    assert rig.run().exit_code == 0
+    whole = rig.files()
+    left = rig.root / "activities" / "2020" / ".2020-01-01T00-00-00Z_5.part"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    rig.run(dry_run=True)
+    assert left.exists()
+    assert rig.run().exit_code == 0
+    assert rig.files().keys() == whole.keys()
+
+
 def test_hostile_names_reach_no_path_and_no_terminal(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:

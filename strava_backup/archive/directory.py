@@ -1,4 +1,5 @@
-"""The archive on disk: lock, marker, scan, save. Never deletes, never overwrites an original.
+"""The archive on disk: lock, marker, scan, save. Never overwrites an original, and deletes nothing
+but its own drafts.
 
 Its layout is a contract, written down in docs/format.md.
 """
@@ -109,6 +110,7 @@ class Archive:
         self.marker = Marker()
         self.checksums = Checksums(root)
         self._uncommitted: set[Path] | None = None
+        self._is_locked = False
 
     def exists(self) -> bool:
         """Whether there is an archive. Raises DiskError."""
@@ -177,9 +179,11 @@ class Archive:
         except (OSError, NotImplementedError) as error:
             if not is_reader:
                 _log.warning("%s cannot be locked, going on without (%s)", self.root, error)
+        self._is_locked = lock.is_locked
         try:
             yield
         finally:
+            self._is_locked = False
             lock.release()
 
     def read_marker(self) -> None:
@@ -232,10 +236,24 @@ class Archive:
 
     def leftovers(self) -> Iterator[PurePosixPath]:
         """Drafts of runs that died, one at work aside. Raises DiskError."""
-        for path in sorted(self.root.glob(".*.part")):
-            yield PurePosixPath(path.name)
-        for room in (*layout.ROOMS, layout.HISTORY, layout.DAMAGED):
-            yield from (path for path in self.paths(room) if layout.is_draft(path.name))
+        with _disk_errors(f"cannot read {self.root}"):
+            top = [PurePosixPath(path.name) for path in sorted(self.root.glob(".*.part"))]
+        rooms = (*layout.ROOMS, layout.HISTORY, layout.DAMAGED)
+        found = itertools.chain(top, *map(self.paths, rooms))
+        yield from filter(layout.is_draft, found)
+
+    def remove_leftovers(self) -> None:
+        """Remove the drafts of runs that died. Raises DiskError.
+
+        Where nothing could be locked they may be those of a run at work; and those in a folder
+        without an owner may be no runs' of this program.
+        """
+        if not self._is_locked or self.marker.athlete_id is None:
+            return
+        for path in list(self.leftovers()):
+            _log.debug("removing %s, left over by a run that died", path)
+            with _disk_errors(f"cannot remove {self.root / path}"):
+                (self.root / path).unlink(missing_ok=True)
 
     def is_cut_off(self, path: PurePosixPath) -> bool:
         """Whether a folder of the path is a link that leads nowhere, as to a disk not mounted."""

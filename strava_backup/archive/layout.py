@@ -29,6 +29,10 @@ _PHOTO_NAME = re.compile(
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
 _UNSAFE = re.compile(r"[^\w .,()+@=&-]")
+_DRAFT_NAME = re.compile(r"\.(?P<target>\.?[^.].*)\.part", re.DOTALL)
+_HISTORY_NAME = re.compile(
+    r"(?P<metadata>.+\.meta\.json)\.[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z\.json"
+)
 _UNFINISHED = (".part", ".tmp", ".crdownload", "~")
 
 # An activity's id, a gear's id, or the pair of activity id and photo id.
@@ -83,9 +87,35 @@ _PARSERS: dict[str, Callable[[str], FileName | None]] = {
 }
 
 
-def is_draft(name: str) -> bool:
-    """Whether a file of that name is, or was, being written."""
-    return name.startswith(".") and name.endswith(".part")
+def is_draft(path: PurePosixPath) -> bool:
+    """Whether a file at that path is, or was, being written by this program.
+
+    A draft bears the stem of an original or a picture, or the whole name of any other file;
+    whatever else looks like one is somebody's own.
+    """
+    match = _DRAFT_NAME.fullmatch(path.name)
+    if match is None:
+        return False
+    room, *folders = path.parts[:-1] or ("",)
+    target = match["target"]
+    if room == "":
+        return target in (CHECKSUMS, MARKER)
+    if room == HISTORY.name:
+        kept = _HISTORY_NAME.fullmatch(target)
+        return kept is not None and _is_metadata(PurePosixPath(*folders, kept["metadata"]))
+    if room == DAMAGED.name:
+        return parse_name(PurePosixPath(*folders, target)) is not None
+    return _is_metadata(path.with_name(target)) or _is_stem(path.with_name(target))
+
+
+def _is_metadata(path: PurePosixPath) -> bool:
+    name = parse_name(path)
+    return name is not None and name.suffix == META_SUFFIX
+
+
+def _is_stem(path: PurePosixPath) -> bool:
+    name = parse_name(path.with_name(path.name + ".x"))
+    return name is not None and name.stem == path.name
 
 
 def _is_foreign(suffix: str) -> bool:
