@@ -150,15 +150,14 @@ class Activities:
         assert self._originals is not None
         download = partial(self._originals.download_original, work.activity.id)
         try:
-            saved = self._keeper.save_file(task, work.stem, download)
+            saved = self._keeper.save_file(task, work.stem, download, self._with_original)
         except errors.Refused as refused:
             return self._without_original(work, refused)
-        self._note(
-            work,
-            lambda ours: merge.with_original(ours, saved.sent_name, saved.odd, self._keeper.now()),
-        )
         lacks_gpx = decide.lacks_gpx((saved.suffix,), {}, self._wanted)
         return Done(str(saved), (self._task(work, decide.GPX),) if lacks_gpx else ())
+
+    def _with_original(self, ours: Record, sent_name: str, odd: str | None) -> Record:
+        return merge.with_original(ours, sent_name, odd, self._keeper.now())
 
     def _without_original(self, work: Work, refused: errors.Refused) -> Done:
         """Take a redirect for "there is none", where nothing could tell beforehand."""
@@ -174,7 +173,7 @@ class Activities:
         assert self._originals is not None
         download = partial(self._originals.download_gpx, work.activity.id)
         try:
-            saved = self._keeper.save_file(task, work.stem, download, only=".gpx")
+            saved = self._keeper.save_file(task, work.stem, download, _with_gpx, only=".gpx")
         except errors.Refused as refused:
             # Strava makes none where there is no track, and redirects.
             why = str(refused.why)
@@ -182,7 +181,6 @@ class Activities:
                 raise
             self._note(work, lambda ours: merge.without_gpx(ours, why))
             return Done()
-        self._note(work, lambda ours: merge.without_refusal(ours, task.item))
         return Done(str(saved))
 
     def _fetch_photo_list(self, task: Task, work: Work) -> Done:
@@ -197,3 +195,7 @@ class Activities:
 
     def _note(self, work: Work, change: Callable[[Record], Record]) -> None:
         self._keeper.note(work.metadata, change)
+
+
+def _with_gpx(ours: Record, sent_name: str, odd: str | None) -> Record:
+    return merge.without_refusal(ours, decide.GPX)

@@ -10,15 +10,16 @@ import logging
 import threading
 from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
-from strava_backup.archive.directory import OURS, Archive
+from strava_backup.archive.directory import OURS, Archive, DiskError
 from strava_backup.lanes import Done, Lane, Task, another_turn, place, standing, step_aside
 from strava_backup.report import Failure, Report, format_size, printable
 from strava_backup.strava.records import Record
@@ -41,12 +42,17 @@ class Answer(Protocol):
 Download = Callable[[], AbstractContextManager[Answer]]
 
 
+class Note(Protocol):
+    """What our key becomes by a saved file: by the name that Strava sent, and what is odd."""
+
+    def __call__(self, ours: Record, sent_name: str, odd: str | None) -> Record: ...
+
+
 class Saved(NamedTuple):
     """A file that was fetched and saved; with `same`, one whose bytes are held already."""
 
     suffix: str
     size: int
-    sent_name: str
     odd: str | None
     same: str | None = None
 
@@ -146,16 +152,18 @@ class Keeper:
         task: Task,
         stem: PurePosixPath,
         download: Download,
+        note: Note,
         only: str = "",
         held: Mapping[str, str] = MappingProxyType({}),
     ) -> Saved:
-        """Fetch a file and save it; one whose body breaks off is fetched again.
+        """Fetch a file, note it in the task's metadata and save it; one whose body breaks off is
+        fetched again.
 
         With `only`, a suffix, a file of another kind is not taken. `held` has names of files by
         their SHA-256 which are not saved another time. Raises DiskError, ItemError, and what the
         download raises.
         """
-        saved = self._save_patiently(task.lane, stem, download, only, held)
+        saved = self._save_patiently(task, stem, download, note, only, held)
         if saved.same is not None:
             return saved
         self.count(task.item, saved.size)
@@ -214,25 +222,28 @@ class Keeper:
 
     def _save_patiently(
         self,
-        lane: Lane,
+        task: Task,
         stem: PurePosixPath,
         download: Download,
+        note: Note,
         only: str,
         held: Mapping[str, str],
     ) -> Saved:
         for _ in range(_TRIES_OF_A_BODY - 1):
             with suppress(errors.CutShort):
-                return self._save_once(lane, stem, download, only, held)
-        return self._save_once(lane, stem, download, only, held)
+                return self._save_once(task, stem, download, note, only, held)
+        return self._save_once(task, stem, download, note, only, held)
 
     def _save_once(
         self,
-        lane: Lane,
+        task: Task,
         stem: PurePosixPath,
         download: Download,
+        note: Note,
         only: str,
         held: Mapping[str, str],
     ) -> Saved:
+        lane = task.lane
         with ExitStack() as drafts:
             with another_turn(lane), download() as answer:
                 draft = drafts.enter_context(self.archive.draft(stem))
@@ -244,14 +255,32 @@ class Keeper:
             step_aside()
             same = held.get(draft.sha256)
             if same is not None:
-                return Saved("", draft.size, answer.sent_name, None, same)
+                return Saved("", draft.size, None, same)
             sent = layout.sent_suffix(answer.sent_name)
             odd = self.archive.oddity(draft, sent)
             if odd is not None:
                 _compare(lane, download, draft.sha256)
-            path = self.archive.save_file(draft, stem, sent, only)
-            suffix = path.name.removeprefix(stem.name)
-            return Saved(suffix, draft.size, answer.sent_name, odd)
+            noted = self._noted(task.metadata, partial(note, sent_name=answer.sent_name, odd=odd))
+            path = self.archive.save_file(draft, stem, sent, noted, only)
+            return Saved(path.name.removeprefix(stem.name), draft.size, odd)
+
+    @contextmanager
+    def _noted(self, path: PurePosixPath, change: Callable[[Record], Record]) -> Iterator[None]:
+        """Note a file that gets its name in here; the note is taken back if it does not.
+
+        Not the other way round: a run that dies in between would leave a file of which nobody knows
+        that Strava holds it so odd. A note of a file that is not there has it fetched.
+        """
+        with self.editing(path):
+            record = self.archive.read_record(path)
+            self.note(path, change)
+            try:
+                yield
+            except BaseException:
+                # On a disk that is full or gone that may fail, too.
+                with suppress(DiskError):
+                    self.note(path, lambda _: (record or {}).get(OURS, {}))
+                raise
 
 
 def _failure(what: str, error: errors.ItemError) -> Failure:

@@ -18,6 +18,7 @@ from strava_backup.strava.records import (
     NO_PICTURE,
     Activity,
     Photo,
+    Record,
     Source,
     has_photo_id,
     parse_photo,
@@ -169,14 +170,11 @@ class Photos:
         stem = task.metadata.with_name(task.metadata.name.removesuffix(layout.META_SUFFIX))
         download = partial(self._pictures.download, photo.url)
         held = self._of_export.get(photo.activity_id, {})
-        saved = self._keeper.save_file(task, stem, download, held=held)
-        now, same = self._keeper.now(), saved.same
-        self._keeper.note(
-            task.metadata,
-            lambda ours: (
-                merge.with_picture(ours, saved.odd, now)
-                if same is None
-                else merge.with_same_picture(ours, same, now)
-            ),
-        )
+        saved = self._keeper.save_file(task, stem, download, self._with_picture, held=held)
+        same, now = saved.same, self._keeper.now()
+        if same is not None:
+            self._keeper.note(task.metadata, lambda ours: merge.with_same_picture(ours, same, now))
         return Done(task.item)
+
+    def _with_picture(self, ours: Record, sent_name: str, odd: str | None) -> Record:
+        return merge.with_picture(ours, odd, self._keeper.now())

@@ -615,7 +615,7 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
 ):
     with archive.draft(STEM) as draft:
         draft.write([content[:3], content[3:]])
-        path = archive.save_file(draft, STEM, sent)
+        path = archive.save_file(draft, STEM, sent, nullcontext())
     assert path == PurePosixPath(f"{STEM}{suffix}")
     line = f"{hashlib.sha256(content).hexdigest()}  {path}\n".encode()
     assert content_of(archive) == {str(path): content, "SHA256SUMS": line}
@@ -625,7 +625,7 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
 def save_original(archive, content, sent):
     with archive.draft(STEM) as draft:
         draft.write([content])
-        return archive.save_file(draft, STEM, sent)
+        return archive.save_file(draft, STEM, sent, nullcontext())
 
 
 def test_an_original_is_never_overwritten(archive):
@@ -706,7 +706,7 @@ def save_photo(archive, number):
     stem = PurePosixPath(f"photos/5_{number}")
     with archive.draft(stem) as draft:
         draft.write([picture("jpg", str(number), 48, 64)])
-        return archive.save_file(draft, stem, ".jpg")
+        return archive.save_file(draft, stem, ".jpg", nullcontext())
 
 
 def listed_paths(archive):
@@ -752,6 +752,7 @@ def test_threads_that_save_at_once_lose_nothing(archive):
 
 SAVE = """
 import sys
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from strava_backup.archive.directory import Archive
 
@@ -761,7 +762,7 @@ for number in range(100_000):
     stem = PurePosixPath(f"photos/5_{number}")
     with archive.draft(stem) as draft:
         draft.write([b"x%d" % number])
-        archive.save_file(draft, stem, ".jpg")
+        archive.save_file(draft, stem, ".jpg", nullcontext())
 """
 
 
@@ -790,7 +791,7 @@ def test_a_picture_that_comes_again_in_another_format_takes_the_old_line_along(a
     content = picture("heic", "a", 48, 64)
     with archive.draft(stem) as draft:
         draft.write([content])
-        archive.save_file(draft, stem, ".jpg")
+        archive.save_file(draft, stem, ".jpg", nullcontext())
     # those that are held keep theirs
     new = f"{hashlib.sha256(content).hexdigest()}  {stem}.heic"
     assert lines_of(archive) == [zeros[1], zeros[2], new]
@@ -900,7 +901,7 @@ def test_grouped_files_are_synced_one_by_one_and_their_folders_once(archive, mon
             archive.save_record(path, {"id": number}, history=None)
         with archive.draft(STEM) as draft:
             draft.write([files.fit(START)])
-            archive.save_file(draft, STEM, ".fit")
+            archive.save_file(draft, STEM, ".fit", nullcontext())
         assert synced == [False] * 4
     # the folder of the file, the list, where that is new its folder, and the folder of metadata
     assert synced[4:] == [True, False, True, True]

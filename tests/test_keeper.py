@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -8,6 +9,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from strava_backup import errors
+from strava_backup.archive.atomic import Draft
+from strava_backup.archive.checksums import Checksums
 from strava_backup.archive.directory import Archive, DiskError
 from strava_backup.demo import files
 from strava_backup.demo.pictures import picture
@@ -18,6 +21,7 @@ from strava_backup.strava.transport import Download
 from tests.conftest import DAY, NOW, read_files
 
 META = PurePosixPath("activities/2026/7.meta.json")
+NOTED = META.with_name("8.meta.json")
 STEM = PurePosixPath("activities/2026/2026-05-06T07-08-09Z_7")
 FIT = files.fit(datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC), 20)
 JPEG = picture("jpg", "a", 48, 64)
@@ -54,10 +58,19 @@ class Rig:
         return [text for job in jobs for text in job.came]
 
     def files(self):
-        """What is in the archive, but for the checksums."""
+        """What is in the archive, but for the checksums and the notes of `save`."""
         files = read_files(self.archive.root)
         files.pop("SHA256SUMS", None)
+        files.pop(str(NOTED), None)
         return files
+
+    def save(self, stem, download, **more):
+        """Save a file whose note goes where `files` does not look."""
+        task = self.task()._replace(metadata=NOTED)
+        return self.keeper.save_file(task, stem, download, noting, **more)
+
+    def note(self):
+        return json.loads(read_files(self.archive.root)[str(NOTED)])["strava_backup"]
 
     def ours(self):
         return json.loads(self.files()[str(META)])["strava_backup"]
@@ -66,6 +79,10 @@ class Rig:
 @pytest.fixture
 def rig(tmp_path, clock):
     return Rig(tmp_path / "archive", clock)
+
+
+def noting(ours, sent_name, odd):
+    return {**ours, "name": sent_name, "odd": odd}
 
 
 def sending(*bodies, name="Ride.fit"):
@@ -262,14 +279,10 @@ def test_a_note_needs_no_metadata_that_was_there_before(rig):
 
 def test_a_file_is_saved_under_its_true_suffix_and_counted(rig):
     download, sent = sending(FIT)
-    saved = rig.keeper.save_file(rig.task(), STEM, download)
+    saved = rig.save(STEM, download)
     assert rig.files() == {f"{STEM}.fit": FIT}
-    assert (saved.suffix, saved.size, saved.sent_name, saved.odd) == (
-        ".fit",
-        len(FIT),
-        "Ride.fit",
-        None,
-    )
+    assert saved == (".fit", len(FIT), None, None)
+    assert rig.note() == {"name": "Ride.fit", "odd": None}
     assert rig.report.saved == {"original": 1}
     assert rig.report.saved_bytes == len(FIT)
     assert len(sent) == 1
@@ -277,7 +290,7 @@ def test_a_file_is_saved_under_its_true_suffix_and_counted(rig):
 
 def test_a_picture_named_otherwise_is_fetched_once_only(rig):
     download, sent = sending(JPEG, name="/a.png")
-    assert rig.keeper.save_file(rig.task(), STEM, download).odd is None
+    assert rig.save(STEM, download).odd is None
     assert rig.files() == {f"{STEM}.jpg": JPEG}
     assert len(sent) == 1
 
@@ -285,13 +298,13 @@ def test_a_picture_named_otherwise_is_fetched_once_only(rig):
 def test_a_body_that_breaks_off_is_fetched_three_times_at_most(rig):
     cut = errors.CutShort("cut")
     download, sent = sending(cut, cut, FIT)
-    rig.keeper.save_file(rig.task(), STEM, download)
+    rig.save(STEM, download)
     assert rig.files() == {f"{STEM}.fit": FIT}
     assert len(sent) == 3
 
     download, sent = sending(cut)
     with pytest.raises(errors.CutShort):
-        rig.keeper.save_file(rig.task(), STEM.with_name("2_8"), download)
+        rig.save(STEM.with_name("2_8"), download)
     assert len(sent) == 3
     assert rig.files() == {f"{STEM}.fit": FIT}
 
@@ -308,7 +321,7 @@ def test_a_body_that_breaks_off_is_fetched_three_times_at_most(rig):
 def test_what_is_no_file_is_asked_for_once_and_leaves_nothing(rig, body, error, why):
     download, sent = sending(body)
     with pytest.raises(errors.ItemError) as caught:
-        rig.keeper.save_file(rig.task(), STEM, download)
+        rig.save(STEM, download)
     assert type(caught.value) is error
     assert caught.value.why == why
     assert len(sent) == 1
@@ -318,7 +331,7 @@ def test_what_is_no_file_is_asked_for_once_and_leaves_nothing(rig, body, error, 
 
 def test_an_odd_file_is_fetched_twice_and_kept_if_it_comes_the_same(rig, caplog):
     download, sent = sending(FIT[:-1])
-    saved = rig.keeper.save_file(rig.task(), STEM, download)
+    saved = rig.save(STEM, download)
     assert saved.odd == "the FIT checksum is missing"
     assert rig.files() == {f"{STEM}.fit": FIT[:-1]}
     assert len(sent) == 2
@@ -329,13 +342,13 @@ def test_an_odd_file_is_fetched_twice_and_kept_if_it_comes_the_same(rig, caplog)
 def test_an_odd_file_that_comes_differently_is_not_kept(rig, second):
     download, _ = sending(FIT[:-1], second)
     with pytest.raises(errors.ItemError, match="differently"):
-        rig.keeper.save_file(rig.task(), STEM, download)
+        rig.save(STEM, download)
     assert rig.files() == {}
 
 
 def test_an_odd_file_whose_second_body_breaks_off_is_tried_again(rig):
     download, sent = sending(FIT[:-1], errors.CutShort("cut"), FIT)
-    assert rig.keeper.save_file(rig.task(), STEM, download).odd is None
+    assert rig.save(STEM, download).odd is None
     assert rig.files() == {f"{STEM}.fit": FIT}
     assert len(sent) == 3
 
@@ -343,15 +356,60 @@ def test_an_odd_file_whose_second_body_breaks_off_is_tried_again(rig):
 def test_with_one_suffix_asked_for_no_other_file_is_taken(rig):
     download, _ = sending(FIT, name="Ride.gpx")
     with pytest.raises(errors.ItemError, match=r"\.fit in place of \.gpx"):
-        rig.keeper.save_file(rig.task(), STEM, download, only=".gpx")
-    assert rig.files() == {}
+        rig.save(STEM, download, only=".gpx")
+    assert read_files(rig.archive.root) == {}
 
 
 def test_a_file_that_is_there_is_never_overwritten(rig):
-    rig.keeper.save_file(rig.task(), STEM, sending(FIT)[0])
+    rig.save(STEM, sending(FIT)[0])
     with pytest.raises(DiskError, match="not overwritten"):
-        rig.keeper.save_file(rig.task(), STEM, sending(FIT + FIT)[0])
+        rig.save(STEM, sending(FIT + FIT, name="Other.fit")[0])
     assert rig.files() == {f"{STEM}.fit": FIT}
+    assert rig.note()["name"] == "Ride.fit"
+
+
+def test_a_file_is_noted_before_it_has_its_name(rig, monkeypatch):
+    noted = []
+    save_as = Draft.save_as
+
+    def watched(draft, path, **options):
+        if path.suffix == ".fit":
+            noted.append((rig.note(), path.exists()))
+        save_as(draft, path, **options)
+
+    monkeypatch.setattr(Draft, "save_as", watched)
+    rig.save(STEM, sending(FIT)[0])
+    assert noted == [({"name": "Ride.fit", "odd": None}, False)]
+    assert rig.files() == {f"{STEM}.fit": FIT}
+
+
+@pytest.mark.parametrize("before", [{"original": {"absent": "redirect"}}, {}])
+def test_a_file_that_does_not_get_its_name_is_not_noted(rig, monkeypatch, before):
+    rig.keeper.save_record(NOTED, {"id": 8, "resource_state": 3, "strava_backup": before})
+    save_as = Draft.save_as
+
+    def failing(draft, path, **options):
+        if path.suffix == ".fit":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_as(draft, path, **options)
+
+    monkeypatch.setattr(Draft, "save_as", failing)
+    with pytest.raises(DiskError, match="No space left"):
+        rig.save(STEM, sending(FIT)[0])
+    assert rig.note() == before
+    assert rig.files() == {}
+    assert not rig.report.saved
+
+
+def test_a_file_that_has_its_name_but_no_line_yet_stays_noted(rig, monkeypatch):
+    def full(sums, path, digest):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Checksums, "add", full)
+    with pytest.raises(DiskError, match="No space left"):
+        rig.save(STEM, sending(FIT)[0])
+    assert rig.files() == {f"{STEM}.fit": FIT}
+    assert rig.note()["name"] == "Ride.fit"
 
 
 def test_a_moment_is_in_utc(rig):

@@ -75,15 +75,19 @@ class Draft:
             self.size += len(chunk)
         self._file.flush()
 
+    def finish(self) -> None:
+        """Commit what was written, to which nothing can be added any more. Raises OSError."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._close()
+
     def save_as(self, path: Path, *, syncs_folder: bool = True) -> None:
         """Make the draft the file `path`, replacing what is there. Raises OSError.
 
         Until the folder is fsynced, which may be left to the caller, a power cut undoes it.
         """
-        assert self._file is not None
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._close()
+        self.finish()
         os.replace(self.path, path)
         self._is_saved = True
         if syncs_folder:

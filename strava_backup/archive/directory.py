@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -356,12 +356,18 @@ class Archive:
             raise errors.PageInstead("Strava sent a web page instead of the file", why="a web page")
 
     def save_file(
-        self, draft: Draft, stem: PurePosixPath, sent: str, only: str = ""
+        self,
+        draft: Draft,
+        stem: PurePosixPath,
+        sent: str,
+        noted: AbstractContextManager[object],
+        only: str = "",
     ) -> PurePosixPath:
         """Give a complete draft its final name, and return that. Raises DiskError, ItemError.
 
         `sent` is the suffix of the name that Strava sent; the content's own magic corrects it.
-        With `only`, nothing of another suffix is taken.
+        With `only`, nothing of another suffix is taken. `noted` is entered when all is done but
+        the renaming, and left when that is.
         """
         suffix = checks.proper_suffix(draft.path, sent, draft.head)
         if only not in ("", suffix):
@@ -373,7 +379,9 @@ class Archive:
         others = [stem.with_name(stem.name + other) for other in suffixes]
         gone = [other for other in others if not (self.root / other).exists()]
         self.checksums.make_room(path, draft.sha256, gone)
-        draft.save_as(self.root / path, syncs_folder=False)
+        draft.finish()
+        with noted:
+            draft.save_as(self.root / path, syncs_folder=False)
         self.checksums.add(path, draft.sha256)
         return path
 

@@ -363,7 +363,7 @@ class Import:
             with self._archive.draft(stem) as draft:
                 draft.write(chunks)
                 odd = self._archive.misnomer(draft, sent)
-                self._archive.save_file(draft, stem, sent)
+                self._archive.save_file(draft, stem, sent, nullcontext())
                 return Stored(draft.size, draft.sha256, odd)
         except errors.ItemError as error:
             return error
