@@ -7,8 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-# Seconds: without an end to the waiting, Windows would not let ^C through.
-LET_INTERRUPTS_THROUGH = 1.0
+# Seconds: without an end to the waiting, Windows would not let ^C through; nor does a system that
+# hands the signal to another thread than the main one.
+LET_INTERRUPTS_THROUGH = 0.2
 
 T = TypeVar("T")
 

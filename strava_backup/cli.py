@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("strava_backup")
 
-_STAYS = "what was saved stays, the next run goes on from here"
 _EPILOG = """\
 exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried again next time),
 4 a human must renew a log-in, 5 try again later, 6 --verify found damage, 130 interrupted
@@ -159,7 +158,10 @@ def _run(options: argparse.Namespace, report: Report) -> int:
     except errors.Error as error:
         report.fatal.append(error)
     except KeyboardInterrupt:
-        _log.error("interrupted; %s", _STAYS if report.archive else "nothing was changed")
+        # It is about to end anyway; another ^C would only cut off what is said of it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        _log.error("%s", report.interrupted_line())
         return errors.INTERRUPTED
     except Exception:
         _log.exception("this is a bug in strava-backup: please report it")
@@ -355,7 +357,7 @@ def _out(line: str) -> None:
 
 def _tell(report: Report, code: int) -> None:
     """The summary; problems are told also with --quiet."""
-    if report.archive and (report.listed or code == errors.OK):
+    if report.archive and code != errors.INTERRUPTED and (report.listed or code == errors.OK):
         for line in report.lines():
             _log.info("%s", line)
     for line in report.problem_lines():

@@ -26,7 +26,7 @@ _IN_FLIGHT = 4
 # On the website, where one request is in flight, so many may meanwhile save what came before.
 _SAVERS = 3
 # Seconds that an interrupted run gives its threads to clean up.
-_PATIENCE = 1.5
+_PATIENCE = 1.0
 
 _here = threading.local()
 
@@ -174,8 +174,8 @@ class Lane:
         return self._in_flight < self.width
 
     def _end(self, error: errors.Error) -> None:
-        # What was in flight beside tells the same once more.
-        if not self.is_over:
+        # What was in flight beside tells the same once more; what is broken off tells nothing.
+        if not (self.is_over or self.is_abandoned):
             self.is_over = True
             self._report.fatal.append(error)
 
@@ -250,6 +250,7 @@ class Crew:
         self._changed = threading.Condition()
         self.jobs = 0
         self._jobs_left = 0
+        self._is_left = False
         self._error: BaseException | None = None
         self._threads: dict[Lane, list[threading.Thread]] = {}
 
@@ -262,6 +263,9 @@ class Crew:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        with self._changed:
+            # A task that is just done must not set another lane to work.
+            self._is_left = True
         for lane in self._threads:
             lane.close(abandon=kind is not None)
         if kind is not None:
@@ -292,6 +296,8 @@ class Crew:
             self._raise_error()
 
     def _queue(self, steps: list[Step]) -> None:
+        if self._is_left:
+            return
         for step in steps:
             lane = step.task.lane
             if lane not in self._threads:

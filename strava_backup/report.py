@@ -58,6 +58,14 @@ class Report:
             codes.append(errors.ItemError.exit_code)
         return errors.worst(codes)
 
+    def interrupted_line(self) -> str:
+        """What an interrupted run did, which nothing may be concluded from."""
+        if not self.archive or self.dry_run:
+            return "interrupted; nothing was changed"
+        size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
+        done = f": saved {_counts(self.saved)}{size}" if self.saved else ""
+        return f"interrupted{done}; what was saved stays, the next run goes on from here"
+
     def problem_lines(self) -> list[str]:
         """What went wrong: what stopped a part of the run, then the items that failed."""
         lines = [str(error) for error in self.fatal]

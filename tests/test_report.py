@@ -117,6 +117,34 @@ def test_a_run_tells_what_it_saved_and_where():
     ]
 
 
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (Report(), "interrupted; nothing was changed"),
+        (
+            Report(archive="/backup"),
+            "interrupted; what was saved stays, the next run goes on from here",
+        ),
+        (
+            Report(listed=7, archive="/backup", saved=Counter(original=12, photo=1)),
+            "interrupted: saved 12 originals, 1 photo; "
+            "what was saved stays, the next run goes on from here",
+        ),
+        (
+            Report(archive="/backup", saved=Counter(original=2), saved_bytes=3_400_000),
+            "interrupted: saved 2 originals (3.4 MB); "
+            "what was saved stays, the next run goes on from here",
+        ),
+        (
+            Report(archive="/backup", saved=Counter(original=2), dry_run=True),
+            "interrupted; nothing was changed",
+        ),
+    ],
+)
+def test_an_interrupted_run_tells_what_it_saved(report, line):
+    assert report.interrupted_line() == line
+
+
 def test_a_run_without_news_says_so_in_one_line():
     assert Report(listed=1, archive="/backup").lines() == ["1 activity on Strava: nothing new"]
 

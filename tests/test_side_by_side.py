@@ -358,6 +358,26 @@ def test_what_is_wrong_with_the_disk_ends_the_run_and_what_is_on_its_way(told: T
     assert told.lanes.website.is_abandoned
 
 
+def test_a_crew_that_is_left_sets_no_lane_to_work_any_more(told: Told) -> None:
+    started, website = threading.Event(), threading.Event()
+
+    def listed() -> Done:
+        started.set()
+        assert told.broken_off.wait(10)
+        return Done("late", (told.task(lambda: Done(str(website.set()))),))
+
+    def run() -> None:
+        with told.crew() as crew:
+            crew.add("a job", [told.task(listed, told.lanes.disk)])
+            assert started.wait(10)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert not website.wait(0.1)
+    assert told.report == Report()
+
+
 def test_an_interrupted_crew_is_gone_within_two_seconds(told: Told) -> None:
     release = threading.Event()
     started = time.monotonic()
