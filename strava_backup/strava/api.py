@@ -288,6 +288,10 @@ def _our_errors(*, renewing: bool = False) -> Iterator[None]:
 
 
 def _token_error(fault: Fault) -> errors.Error:
+    from stravalib import exc
+
+    if isinstance(fault, exc.ApplicationInactive):
+        return _api_error(fault)
     status = _status(fault)
     if any(error.get("resource") == "RefreshToken" for error in _details(fault)):
         return errors.RefreshTokenDead(

@@ -1,0 +1,166 @@
+"""Every fault of the made-up Strava at every kind of request: the exit code, and what is left.
+
+The codes are those of the contract: 4 where only a human can help, 5 where it may go through at
+another time (limits, and a way that fails three times in a row), 3 where single items failed, 0
+where another way brings the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from strava_backup import verify
+from strava_backup.config import Secret, User
+from strava_backup.demo.account import Account
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.wire import Item
+from tests import truth
+from tests.conftest import DAY, Rig
+
+MakeRig = Callable[..., Rig]
+
+FAULTS = (
+    *("401", "403", "404", "429", "500", "503"),
+    *("truncated", "stalled", "dropped", "html", "empty", "wrong type"),
+)
+FILES = ("original", "gpx", "photo")
+WRONG_TYPE = b'{"message": "something else"}'
+WRONG_FILE = b"something else"
+
+
+class Row(NamedTuple):
+    """A kind of request to a source, which one of them (None: all), and the codes by fault."""
+
+    source: str
+    kind: str
+    which: str | None
+    codes: str
+
+
+# A 403 of the API is the one of an inactive application: before the first activity is listed the
+# website takes its place, and after that only its owner can help. A redirect needs no body.
+TABLE = (
+    #                             401 403 404 429 500 503 trunc stall drop html empty wrong
+    Row("api", "token", None, "     4   0   5   5   5   5     5     5    5    5     5     5"),
+    Row("api", "athlete", None, "   4   0   5   5   5   5     5     5    5    5     5     5"),
+    Row("api", "list", None, "      4   0   5   5   5   5     5     5    5    5     5     5"),
+    Row("api", "list", "later", "   4   4   5   5   5   5     5     5    5    5     5     5"),
+    Row("api", "detail", None, "    4   4   3   5   5   5     5     5    5    5     5     3"),
+    Row("api", "detail", "one", "   4   4   3   5   3   3     3     3    3    3     3     3"),
+    Row("api", "photos", None, "    4   4   3   5   3   3     3     3    3    3     3     3"),
+    Row("api", "gear", None, "      4   4   3   5   5   5     5     5    5    5     5     3"),
+    Row("api", "gear", "one", "     4   4   3   5   3   3     3     3    3    3     3     3"),
+    Row("api", "me", None, "        4   5   5   5   5   5     5     5    5    5     0     0"),
+    Row("api", "original", None, "  5   5   3   5   5   5     5     5    5    5     3     3"),
+    Row("api", "original", "one", " 3   3   3   5   3   3     3     3    3    3     3     3"),
+    Row("api", "gpx", None, "       3   3   3   5   3   3     3     3    3    3     3     3"),
+    Row("api", "bike", None, "      5   5   3   5   5   5     5     5    5    3     3     3"),
+    Row("api", "bike", "one", "     3   3   3   5   3   3     3     3    3    3     3     3"),
+    Row("api", "photo", None, "     3   3   3   3   5   5     5     5    5    5     3     3"),
+    Row("api", "photo", "one", "    3   3   3   3   3   3     3     3    3    3     3     3"),
+    Row("password", "about", None, "4   4   4   5   5   5     5     5    5    4     4     4"),
+    Row("password", "login", None, "4   4   4   4   5   5     5     5    5    4     0     0"),
+    Row("website", "me", None, "    4   5   5   5   5   5     5     5    5    5     0     0"),
+    Row("website", "web-list", None, " 4 5   5   5   5   5     5     5    5    5     5     5"),
+    Row("website", "web-list", "later", "4 5 5   5   5   5     5     5    5    5     5     5"),
+    Row("website", "web-photos", None, "4 3  3   5   3   3     3     3    3    3     3     3"),
+    Row("website", "web-gear", None, " 4 3   3   5   3   3     3     3    3    3     3     3"),
+    Row("website", "original", None, "5  5   3   5   5   5     5     5    5    5     3     3"),
+    Row("website", "original", "one", "3 3   3   5   3   3     3     3    3    3     3     3"),
+    Row("website", "gpx", None, "   3   3   3   5   3   3     3     3    3    3     3     3"),
+    Row("website", "photo", None, " 3   3   3   3   5   5     5     5    5    5     3     3"),
+    Row("website", "photo", "one", "3   3   3   3   3   3     3     3    3    3     3     3"),
+)
+CELLS = [
+    pytest.param(row, what, int(code), id=f"{row.source}-{row.kind}-{row.which or 'all'}-{what}")
+    for row in TABLE
+    for what, code in zip(FAULTS, row.codes.split(), strict=True)
+]
+
+
+def named(account: Account, row: Row) -> Item | None:
+    """What the faulty request of a row asks for."""
+    if row.which == "later":
+        return 2
+    if row.which is None:
+        return None
+    activity = account.activities[4]
+    photo = account.activities[6].photos[0].unique_id
+    gear = "b9000002"
+    return {"photo": photo, "gear": gear, "bike": gear}.get(row.kind, activity.id)
+
+
+def fault(account: Account, row: Row, what: str) -> Fault:
+    if what != "wrong type":
+        return Fault(row.kind, what, id=named(account, row))
+    # A file that comes so twice would be what Strava holds.
+    is_file = row.kind in FILES
+    body, times = (WRONG_FILE, 1) if is_file else (WRONG_TYPE, None)
+    return Fault(row.kind, "other-body", id=named(account, row), times=times, body=body)
+
+
+def prepare(rig: Rig, row: Row) -> None:
+    if row.source == "website":
+        rig.config = replace(rig.config, api=None)
+    if row.source == "password":
+        rig.config.path.write_text("[user]\n")  # where the token of a log-in is kept
+        password = Secret(rig.account.password, read_only=True)
+        rig.config = replace(rig.config, user=User(email=rig.account.email, password=password))
+    if row.kind in ("gear", "bike"):
+        # No success of another item is to come in between.
+        assert rig.run(gear=False).exit_code == 0
+
+
+def assert_no_damage(rig: Rig) -> None:
+    assert not [path for path in rig.files() if path.endswith(".part")]
+    if rig.files():
+        lines: list[str] = []
+        assert verify.verify(rig.root, lines.append) == 0, lines
+        assert "notice" not in lines[-1]
+
+
+def assert_complete(rig: Rig, source: str) -> None:
+    account, files = rig.account, rig.files()
+    if source != "website":
+        truth.assert_complete(account, files)
+        return
+    assert truth.originals(files) == truth.expected_originals(account)
+    assert truth.pictures(files) == truth.expected_pictures(account)
+    for room, expected in (
+        ("activities", truth.expected_activity_metadata(account)),
+        ("photos", truth.expected_photo_metadata(account)),
+        ("gear", truth.expected_gear_metadata(account)),
+    ):
+        assert truth.metadata(files, room).keys() == expected.keys()
+    assert sorted(files["SHA256SUMS"].decode().splitlines()) == truth.expected_checksums(files)
+
+
+@pytest.fixture(autouse=True)
+def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.mark.parametrize(("row", "what", "code"), CELLS)
+def test_a_fault_damages_nothing_tells_by_its_code_and_is_made_good_by_the_next_run(
+    make_rig: MakeRig, row: Row, what: str, code: int
+) -> None:
+    rig = make_rig(22 if row.kind == "web-list" else 12)
+    prepare(rig, row)
+    rig.account.faults.append(fault(rig.account, row, what))
+
+    report = rig.run()
+
+    assert (row.kind in rig.asked, report.exit_code) == (True, code), report
+    assert bool(report.problem_lines()) == (code != 0)
+    assert_no_damage(rig)
+
+    rig.account.faults.clear()
+    rig.clock.now += DAY
+    assert rig.run().exit_code == 0
+    assert_no_damage(rig)
+    assert_complete(rig, row.source)
