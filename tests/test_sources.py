@@ -123,6 +123,77 @@ class SourceTests:
         rig.run()
         assert [one.id for one in rig.account.requests if one.kind == "bike"] == ["b9000001"]
 
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("name", "Better"),
+            ("sport_type", "TrailRun"),
+            ("distance", 1234.5),
+            ("moving_time", 61),
+            ("elapsed_time", 62),
+            ("total_elevation_gain", 7.0),
+            ("commute", True),
+            ("trainer", True),
+            ("private", True),
+            ("visibility", "followers_only"),
+            ("start_date_local", "2026-11-21T23:59:58Z"),
+        ],
+    )
+    def test_each_edit_of_a_field_comes_and_acts_once(
+        self, rig: Rig, field: str, value: Any
+    ) -> None:
+        rig.run()
+        edited = rig.account.activities[2]
+        path = f"{truth.stem(edited)}.meta.json"
+        before = json.loads(rig.files()[path])
+        assert before[field] != value
+        rig.account.edit(edited.id, **{field: value})
+        for _ in range(2):
+            assert rig.run().exit_code == 0
+        files = rig.files()
+        assert json.loads(files[path])[field] == value
+        history = [data for name, data in files.items() if name.startswith("history/")]
+        assert [json.loads(data) for data in history] == [before]
+        assert not {"original", "photo"} & set(rig.asked)
+
+    def test_other_gear_and_none_are_edits(self, rig: Rig) -> None:
+        rig.run()
+        edited = next(one for one in rig.account.activities if one.detail["gear_id"])
+        path = f"{truth.stem(edited)}.meta.json"
+        edited.detail["gear_id"] = None
+        rig.account.add(edited)
+        assert rig.run().exit_code == 0
+        assert json.loads(rig.files()[path])["gear_id"] is None
+        assert len([name for name in rig.files() if name.startswith("history/")]) == 1
+
+    def test_kudos_and_ranks_are_no_edits(self, rig: Rig) -> None:
+        rig.run()
+        rig.run()
+        before = rig.files()
+        edited = rig.account.activities[2]
+        rig.account.edit(edited.id, kudos_count=99, achievement_count=7, pr_count=3)
+        rig.run()
+        assert not {"detail", "original"} & set(rig.asked)
+        assert without_marker(rig.files()) == without_marker(before)
+
+    def test_full_finds_the_edit_of_an_old_activity_and_fetches_no_file(self, rig: Rig) -> None:
+        rig.run()
+        edited = rig.account.activities[-1]
+        rig.account.edit(edited.id, name="Better")
+        assert rig.run(full=True).exit_code == 0
+        held = {one.id for one in rig.account.activities if one.original}
+        assert not held & {one.id for one in rig.account.requests if one.kind == "original"}
+        assert "photo" not in rig.asked
+        has_details = "list" in rig.asked
+        details = [one.id for one in rig.account.requests if one.kind == "detail"]
+        everything = [one.id for one in rig.account.activities] if has_details else []
+        assert sorted(map(int, details)) == sorted(everything)
+        assert json.loads(rig.files()[f"{truth.stem(edited)}.meta.json"])["name"] == "Better"
+
+
+def without_marker(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if name != ".strava-backup.json"}
+
 
 class TestApiSource(SourceTests):
     @staticmethod
