@@ -349,3 +349,32 @@ def test_no_request_goes_without_timeout_or_name(rig):
     assert set(rig.wire.timeouts) == {transport.TIMEOUT}
     agents = {request.headers["user-agent"] for request in rig.account.requests}
     assert agents == {transport.USER_AGENT}
+
+
+def test_the_website_counts_what_its_list_has_and_private_ones_too(rig):
+    assert any(one.only_me for one in rig.account.activities)
+    assert rig.website.fetch_activity_count() == len(rig.account.activities)
+    assert asked(rig.account) == ["web-list"]
+
+
+@pytest.mark.parametrize("total", ["null", '"60"', "true", "[]"])
+def test_a_count_that_is_no_number_is_none(rig, total):
+    body = f'{{"models": [], "total": {total}}}'.encode()
+    rig.account.faults.append(Fault("web-list", "other-body", body=body))
+    assert rig.website.fetch_activity_count() is None
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("500", errors.TryLater),
+        ("404", errors.TryLater),
+        ("html", errors.TryLater),
+        ("empty", errors.TryLater),
+        ("truncated", errors.TryLater),
+    ],
+)
+def test_trouble_with_the_count_is_told(rig, what, error):
+    rig.account.faults.append(Fault("web-list", what))
+    with pytest.raises(error):
+        rig.website.fetch_activity_count()

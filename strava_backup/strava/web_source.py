@@ -57,9 +57,9 @@ class WebSource:
         totals: set[int | None] = set()
         page = 1
         while True:
-            models, total = self._fetch_page(page)
+            models, total = fetch_list_page(self._web, page)
             if not models and _is_far_off(seen, total):
-                models, total = self._fetch_page(page)
+                models, total = fetch_list_page(self._web, page)
             totals.add(total)
             records = [web_records.activity_record(model) for model in models]
             if not records:
@@ -126,23 +126,28 @@ class WebSource:
         """The website lists photos of all activities together."""
         raise NotImplementedError
 
-    def _fetch_page(self, page: int) -> tuple[list[Any], int | None]:
-        path = (
-            "/athlete/training_activities?keywords=&new_activity_only=false"
-            f"&page={page}&per_page={_PER_PAGE}"
-        )
-        try:
-            answer = self._web.get_json(path)
-        except errors.ItemError as error:
-            raise errors.TryLater(
-                f"the website's list of activities broke off at page {page}: {error}"
-            ) from error
-        models = answer.get("models") if isinstance(answer, dict) else None
-        if not isinstance(models, list):
-            raise errors.TryLater("the website's list of activities has another form")
-        total = answer.get("total")
-        is_number = isinstance(total, int) and not isinstance(total, bool)
-        return models, total if is_number else None
+
+def fetch_list_page(web: WebSession, page: int) -> tuple[list[Any], int | None]:
+    """A page of the website's list of activities as it came, and its total where it tells one.
+
+    Raises SessionOver and TryLater.
+    """
+    path = (
+        "/athlete/training_activities?keywords=&new_activity_only=false"
+        f"&page={page}&per_page={_PER_PAGE}"
+    )
+    try:
+        answer = web.get_json(path)
+    except errors.ItemError as error:
+        raise errors.TryLater(
+            f"the website's list of activities broke off at page {page}: {error}"
+        ) from error
+    models = answer.get("models") if isinstance(answer, dict) else None
+    if not isinstance(models, list):
+        raise errors.TryLater("the website's list of activities has another form")
+    total = answer.get("total")
+    is_number = isinstance(total, int) and not isinstance(total, bool)
+    return models, total if is_number else None
 
 
 def _quoted(cursor: str) -> str:

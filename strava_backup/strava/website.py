@@ -1,4 +1,7 @@
-"""The website as the place of the originals. Saves nothing, and follows no redirects."""
+"""The website as the place of the originals, and as a second opinion on how many there are.
+
+Saves nothing, and follows no redirects.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import requests
 
 from strava_backup import errors
 from strava_backup.strava import pages, session, transport
+from strava_backup.strava.web_source import fetch_list_page
 
 
 class Website:
@@ -34,6 +38,13 @@ class Website:
         components = pages.parse_components(response.text)
         self._web.keep_renewed()
         return components
+
+    def fetch_activity_count(self) -> int | None:
+        """How many activities the website's own list counts, private ones included.
+
+        None where it does not tell. Raises SessionOver and TryLater.
+        """
+        return fetch_list_page(self._web, 1)[1]
 
     @contextmanager
     def _download(self, path: str) -> Iterator[transport.Download]:
