@@ -40,6 +40,11 @@ class Work(NamedTuple):
     pictures: tuple[PurePosixPath, ...] = ()
 
     @property
+    def lacks_something(self) -> bool:
+        """Whether there is more to it than to save what was listed."""
+        return bool(self.missing or self.pictures)
+
+    @property
     def title(self) -> str:
         """The activity in a message."""
         return f"{self.activity.id} {printable(self.activity.name)}".strip()
@@ -84,10 +89,15 @@ class Activities:
         return Work(activity, stem, metadata, record, missing, pictures)
 
     def held_work(self, activity_id: int, inventory: Inventory) -> Work | None:
-        """What an activity still misses that is held and was not listed now. Raises DiskError."""
+        """What an activity still misses that is held and was not listed now. Raises DiskError.
+
+        What Strava no longer has is not asked for.
+        """
         held = inventory.activities[activity_id]
         pictures = self._photos.missing(activity_id)
-        if held.metadata is None or not (pictures or self._may_lack_files(held)):
+        if decide.is_gone(held.ours) or held.metadata is None:
+            return None
+        if not (pictures or self._may_lack_files(held)):
             return None
         record = self._keeper.archive.read_record(held.metadata)
         try:

@@ -7,30 +7,32 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
 from strava_backup import errors, merge
 from strava_backup.activities import Activities, Originals, Work
+from strava_backup.archive import layout
 from strava_backup.archive.directory import Archive, Held
-from strava_backup.decide import ORIGINAL, PHOTO, Wanted
+from strava_backup.census import Census
+from strava_backup.decide import ORIGINAL, PHOTO, Wanted, asked_items, is_due, is_gone
 from strava_backup.gear import BikePages, Gear
+from strava_backup.gone import Counts, Gone
 from strava_backup.keeper import Keeper
 from strava_backup.lanes import Crew, Job, Lanes
 from strava_backup.photos import Photos, Pictures
 from strava_backup.progress import Progress
 from strava_backup.report import Report, count_of, format_duration
-from strava_backup.strava.records import Activity, Known, Source, is_gear_id, parse_activity
+from strava_backup.strava.records import Activity, Known, Source, Walk, is_gear_id, parse_activity
 
 _log = logging.getLogger(__name__)
 
-_WHOLE_WALK_EVERY = timedelta(days=30)
 _MANY_ORIGINALS = 500
 
 
-class Website(Originals, BikePages, Protocol):
+class Website(Originals, BikePages, Counts, Protocol):
     """What is asked of the website."""
 
 
@@ -76,8 +78,14 @@ class Backup:
         self._photos = Photos(ways.source, ways.pictures, *rest, inventory.photos)
         self._activities = Activities(ways.source, ways.website, self._photos, *rest)
         self._gear = Gear(ways.source, ways.website, *rest, inventory.gear)
+        self._gone = Gone(
+            *(ways.source, ways.website, self._keeper, self._lanes.website, inventory),
+            believes_all=wanted.full,
+        )
+        self._census = Census(inventory, self._known().activity_ids)
         self._used_gear: set[str] = set()
         self._has_walked_photos = False
+        self._lacks_photos = False
         self._has_reached_limit = False
 
     def run(self, limit: int | None = None) -> None:
@@ -87,13 +95,15 @@ class Backup:
             return
         self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
         for path, damage in self._archive.add_checksums(self._inventory):
-            message = f"damaged ({damage}): --verify --repair sets it aside to be fetched again"
-            self._keeper.fail(str(path), errors.ItemError(message))
+            self._tell_of_damage(path, damage)
         with Crew(self._keeper.attempt, self._say, self._ways.break_off) as crew:
             tried = self._hand_in(crew, listing, limit)
             crew.wait()
         self._keeper.settle()
-        self._finish(tried)
+        gone = self._gone.conclude(self._census) if limit is None else frozenset()
+        failed = self._keeper.failed_ids | self._keeper.left_ids
+        self._compare((self._census.lacking - tried) | failed)
+        self._finish(tried, gone, is_limited=limit is not None)
 
     def _hand_in(self, crew: Crew, listing: Iterable[Activity], limit: int | None) -> set[int]:
         """Give the crew everything there is to do; returns the ids of the activities.
@@ -105,11 +115,11 @@ class Backup:
         missing: Counter[str] = Counter()
         tried = set()
         for work in self._plan(listing, limit):
-            if work.record is None and not (work.missing or work.pictures):
+            if work.record is None and not work.lacks_something:
                 continue
             crew.add(f"{work.activity.start.date()} {work.title}", self._activities.tasks(work))
             self._progress.expect(crew.jobs)
-            if work.missing or work.pictures:
+            if work.lacks_something:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
         self._announce(len(tried), missing[ORIGINAL])
@@ -140,13 +150,15 @@ class Backup:
             if items:
                 out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
             self._report.saved.update(items)
-        new_photos = self._photos.count_new(self._listed_photos())
+        new_photos = self._photos.new_keys(self._listed_photos())
         if new_photos:
-            out(f"photos: {new_photos} that are not held")
-            self._report.saved[PHOTO] += new_photos
+            out(f"photos: {len(new_photos)} that are not held")
+            self._report.saved[PHOTO] += len(new_photos)
+            self._census.lacking |= {activity_id for activity_id, _ in new_photos}
         for gear in self._gear.plan(self._used_gear):
             out(f"{gear.title}: {', '.join(gear.missing)}")
             self._report.saved.update(gear.missing)
+        self._compare(self._census.lacking)
 
     def _plan(self, listing: Iterable[Activity], limit: int | None) -> Iterator[Work]:
         """What there is to do, in order; at most `limit` activities that miss something."""
@@ -154,7 +166,7 @@ class Backup:
         for work in self._ordered(self._works(listing)):
             gear_id = work.activity.record.get("gear_id")
             self._used_gear |= {gear_id} if is_gear_id(gear_id) else set()
-            if work.missing or work.pictures:
+            if work.lacks_something:
                 if left == 0:
                     self._has_reached_limit = True
                     return
@@ -167,18 +179,36 @@ class Backup:
         listed = set()
         for activity in listing:
             listed.add(activity.id)
-            yield self._activities.work(activity, self._inventory)
+            yield self._counted(self._activities.work(activity, self._inventory))
         if self._source.walk is None or self._source.walk.is_whole:
             return
         for activity_id in self._inventory.activities:
             if activity_id not in listed:
                 work = self._activities.held_work(activity_id, self._inventory)
                 if work is not None:
-                    yield work
+                    yield self._counted(work)
+
+    def _counted(self, work: Work) -> Work:
+        if work.lacks_something:
+            self._census.lacking.add(work.activity.id)
+        return work
+
+    def _tell_of_damage(self, path: PurePosixPath, damage: str) -> None:
+        activity_id = layout.activity_of(path)
+        held = self._inventory.activities.get(activity_id or 0)
+        if held is not None and is_gone(held.ours):
+            # Nobody can do anything about it, and what is left may be worth something.
+            _log.info("%s: damaged (%s), and gone from Strava: it stays as it is", path, damage)
+            return
+        message = f"damaged ({damage}): --verify --repair sets it aside to be fetched again"
+        self._keeper.fail(str(path), errors.ItemError(message))
+        self._census.broken.add(activity_id)
 
     def _listed_photos(self) -> list[Any]:
         """The photos that the source lists by themselves."""
         lane = self._lanes.source
+        # The API tells of an activity's photos with the activity.
+        self._lacks_photos = self._wanted.photos and not self._source.has_details
         if lane.is_over or self._has_reached_limit or not self._wanted.photos:
             return []
         try:
@@ -189,6 +219,7 @@ class Backup:
         except (errors.HumanNeeded, errors.TryLater) as error:
             lane.end(error)
             return []
+        self._lacks_photos = False
         self._has_walked_photos = self._known().wants_whole_photo_walk
         return records
 
@@ -199,12 +230,12 @@ class Backup:
             frozenset(
                 activity_id
                 for activity_id, one in held
-                if _is_listed(one) and "gone_since" not in one.ours
+                if _is_listed(one) and not is_gone(one.ours)
             ),
             frozenset(key for key, one in self._inventory.photos.items() if _is_listed(one)),
             marker.surplus,
-            wants_whole_walk=self._wanted.full or _is_due(marker.last_walk, now),
-            wants_whole_photo_walk=self._wanted.full or _is_due(marker.last_photo_walk, now),
+            wants_whole_walk=self._wanted.full or is_due(marker.last_walk, now),
+            wants_whole_photo_walk=self._wanted.full or is_due(marker.last_photo_walk, now),
             now=now,
         )
 
@@ -215,7 +246,7 @@ class Backup:
         old, failed = [], []
         for work in works:
             held = self._inventory.activities.get(work.activity.id)
-            if (work.missing or work.pictures) and work.activity.id in failed_before:
+            if work.lacks_something and work.activity.id in failed_before:
                 failed.append(work)
             elif held and held.metadata and held.resource_state is None:
                 old.append(work)
@@ -247,9 +278,11 @@ class Backup:
         try:
             for record in self._source.fetch_activities(self._known()):
                 self._report.listed += 1
+                self._census.see(record)
                 try:
                     yield parse_activity(record)
                 except errors.ItemError as error:
+                    self._census.cannot_keep(record)
                     self._keeper.fail("list of activities", error)
         except (errors.HumanNeeded, errors.TryLater) as error:
             self._lanes.source.end(error)
@@ -262,15 +295,33 @@ class Backup:
             came = [*rest, *([count_of(photos, PHOTO)] if photos else [])]
             _log.info("%s: %s", job.title, ", ".join(came))
 
-    def _finish(self, tried: set[int]) -> None:
-        """Note what failed, and what a later run may rely on; written last."""
-        failed = (set(self._archive.marker.failed) - tried) | self._keeper.failed_ids
+    def _compare(self, missing: Collection[int | None]) -> None:
+        """Compare what is held with what is on Strava, where `missing` still miss something.
+
+        With --full all is asked for again that was not to be had, and only the answers count.
+        """
+        asked = asked_items(self._wanted, has_details=self._source.has_details)
+        found = self._census.completeness(
+            self._source.walk, missing, () if self._wanted.full else asked
+        )
+        self._report.completeness = found._replace(
+            not_to_be_had=found.not_to_be_had + len(self._report.given_up),
+            is_whole=found.is_whole and not self._has_reached_limit,
+            lacks_photos=self._lacks_photos,
+        )
+
+    def _finish(self, tried: set[int], gone: Collection[int], *, is_limited: bool) -> None:
+        """Note what failed, and what a later run may rely on; written last.
+
+        A limited run concludes nothing of what is gone, and leaves it to the next one to walk.
+        """
+        failed = (set(self._archive.marker.failed) - tried - set(gone)) | self._keeper.failed_ids
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
         now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         walk = self._source.walk
-        if walk is not None:
+        if walk is not None and not (is_limited and self._census.unlisted(walk)):
             if self._source.name == "website":
-                marker = replace(marker, surplus=walk.surplus)
+                marker = replace(marker, surplus=self._surplus(walk, gone))
             if walk.is_whole:
                 marker = replace(marker, last_walk=now)
         if self._has_walked_photos:
@@ -279,15 +330,13 @@ class Backup:
             marker = replace(marker, last_complete_run=now)
         self._archive.save_marker(marker)
 
+    def _surplus(self, walk: Walk, gone: Collection[int]) -> int | None:
+        """The website's surplus, as it is when what is gone counts no longer as known."""
+        if walk.surplus is None:
+            return None
+        return walk.surplus + len(self._known().activity_ids & set(gone))
+
 
 def _is_listed(held: Held) -> bool:
     """Whether a source has told of it; it has not of what a bulk export alone brought."""
     return held.resource_state is not None and held.ours.get("source") != merge.EXPORT_SOURCE
-
-
-def _is_due(last: str | None, now: datetime) -> bool:
-    """Whether the last whole walk is so long ago that the next one is due."""
-    try:
-        return last is None or now - datetime.fromisoformat(last) > _WHOLE_WALK_EVERY
-    except (TypeError, ValueError):
-        return True

@@ -6,6 +6,7 @@ It decides on what is held and what a listing tells; `ours` is the value of our 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -28,6 +29,14 @@ _DAYS_UNTIL_GIVEN_UP = 3
 # After that long Strava has worked up an upload.
 _WORKED_UP = timedelta(days=7)
 
+# So long a look at all of a list holds, where one at a part of it would do.
+_WHOLE_WALK_EVERY = timedelta(days=30)
+
+# So many activities, or one in so many, may vanish at once; a few always may.
+_MOST_GONE = 20
+_SHARE_GONE = 20
+_FEW_GONE = 3
+
 
 class Wanted(NamedTuple):
     """What a run is asked to bring."""
@@ -40,12 +49,13 @@ class Wanted(NamedTuple):
 
 
 def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
-    """Whether the listing tells something new: other than the last listing of the same source.
+    """Whether the listing tells something new: other than the last listing of the same source, or
+    that an activity is there again.
 
     Never compared with a detail, whose numbers are rounded differently. Metadata without
     `resource_state` is that of version 0.4 and earlier, and counts as not held.
     """
-    if held is None or held.resource_state is None:
+    if held is None or held.resource_state is None or is_gone(held.ours):
         return True
     return held.listed.get(source) != fingerprint(records.compared_fields(activity.record))
 
@@ -156,10 +166,54 @@ def lasting_reason(item: str, error: ItemError) -> str | None:
     return error.why if isinstance(error, Refused) or item == PHOTO else None
 
 
+def is_gone(ours: Record) -> bool:
+    """Whether Strava no longer had an activity when it was last listed whole."""
+    return "gone_since" in ours
+
+
+def is_due(last: str | None, now: datetime) -> bool:
+    """Whether the last look at all of a list is so long ago that the next one is due."""
+    try:
+        return last is None or now - datetime.fromisoformat(last) > _WHOLE_WALK_EVERY
+    except (TypeError, ValueError):
+        return True
+
+
+def are_too_many(gone: int, held: int) -> bool:
+    """Whether more activities vanished from Strava's list at once than people delete.
+
+    Then a list that is not all of it is likelier. In a small archive a single one is more than any
+    share, so a few are believed everywhere.
+    """
+    return gone > min(_MOST_GONE, max(_FEW_GONE, held // _SHARE_GONE))
+
+
 def is_given_up(ours: Record, item: str) -> bool:
     """Whether an item counts as not to be had: refused alike on three different days."""
     refusal = ours.get("refused", {}).get(item, {})
     return len(refusal.get("on", [])) >= _DAYS_UNTIL_GIVEN_UP
+
+
+def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
+    """The items that a run asks a source for that has details, or has none."""
+    items = {
+        ORIGINAL: wanted.originals,
+        GPX: wanted.originals,
+        DETAIL: wanted.details and has_details,
+        PHOTO: wanted.photos,
+        PHOTO_LIST: wanted.photos and has_details,
+        GEAR: wanted.gear and has_details,
+        COMPONENTS: wanted.gear and wanted.originals,
+    }
+    return frozenset(item for item, is_asked in items.items() if is_asked)
+
+
+def count_given_up(held: Held, items: Collection[str]) -> int:
+    """How many of these items of an activity, a photo or gear are not held and not to be had."""
+    return sum(
+        is_given_up(held.ours, item) and not (held.files and item in (ORIGINAL, PHOTO))
+        for item in items
+    )
 
 
 def _photo_count_differs(activity: Activity, ours: Record, wanted: Wanted) -> bool:

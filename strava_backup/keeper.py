@@ -67,6 +67,7 @@ class Keeper:
         self.archive = archive
         self.report = report
         self.failed_ids: set[int] = set()
+        self.left_ids: set[int | None] = set()
         self._doubtful: list[tuple[tuple[int, ...], Task, errors.ItemError]] = []
         self._clock = clock
         self._counting = threading.Lock()
@@ -190,6 +191,7 @@ class Keeper:
     def _count_left(self, task: Task) -> None:
         with self._counting:
             self.report.left[task.item] += 1
+            self.left_ids.add(task.activity_id)
 
     def refuse(self, task: Task, error: errors.ItemError) -> bool:
         """Note that Strava refuses an item, and count it.

@@ -54,7 +54,8 @@ def activity_essence(record: Record) -> Record:
 
 
 def listed_record(activity: Activity, kept: Record | None, source: str, now: datetime) -> Record:
-    """What the kept record becomes by a listing that tells something new.
+    """What the kept record becomes by a listing that tells something new, be it only that Strava
+    has the activity again.
 
     Nothing that is kept gets lost by it: a summary marks a detail as a summary again, so that a
     new detail is fetched, and brings only what changed in the list; the poorer record of the
@@ -66,9 +67,12 @@ def listed_record(activity: Activity, kept: Record | None, source: str, now: dat
     before = ours.get("listed", {}).get(source)
     listed = {**ours.get("listed", {}), source: records.compared_fields(incoming)}
     ours |= {**activity.record.get(OURS, {}), "listed": listed}
+    ours.pop("gone_since", None)
     why = records.reason_for_no_original(incoming)
     if why is not None and not ours.get("original"):
         ours["original"] = {"absent": why, "since": _stamp(now)}
+    if base and before == listed[source]:
+        return {**base, OURS: ours}
     if base and better_source(base, source) != source:
         return {**base, **_web_changes(base, incoming, before), OURS: ours}
     ours |= {"source": source, "fetched_at": _stamp(now)}
@@ -167,6 +171,11 @@ def needs_history(
     if old.get(OURS, {}).get("source") != new.get(OURS, {}).get("source"):
         names &= _WORDS
     return any(before[name] not in (None, after.get(name)) for name in names)
+
+
+def with_gone(ours: Record, now: datetime) -> Record:
+    """Our key after a whole listing was without the activity."""
+    return {**ours, "gone_since": _stamp(now)}
 
 
 def is_same(old: Record | None, new: Record) -> bool:

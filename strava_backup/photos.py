@@ -70,14 +70,14 @@ class Photos:
         """The metadata of the listed photos of an activity whose pictures are not held."""
         return tuple(self._missing.get(activity_id, ()))
 
-    def count_new(self, records: Iterable[Any]) -> int:
-        """How many of the listed photos are not held."""
+    def new_keys(self, records: Iterable[Any]) -> set[tuple[int, str]]:
+        """The listed photos that are not held, by the keys of `layout`."""
         keys = {
             layout.photo_key(record["activity_id"], str(record.get("unique_id")))
             for record in records
             if isinstance(record, dict) and isinstance(record.get("activity_id"), int)
         }
-        return len(keys - self._held.keys())
+        return keys - self._held.keys()
 
     def wants_list(self, activity_id: int) -> bool:
         """Whether a listed photo came without an address, which only the list can bring."""
@@ -112,7 +112,7 @@ class Photos:
                 tasks[activity_id] += self._take(activity_id, str(activity_id), [record])
             else:
                 error = errors.ItemError("an entry has no photo id and was left out")
-                self._keeper.fail(f"activity {activity_id}, list of photos", error)
+                self._keeper.fail(f"activity {activity_id}, list of photos", error, activity_id)
         return tasks
 
     def task(self, title: str, metadata: PurePosixPath) -> Task:

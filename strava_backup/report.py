@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ _NOUNS = {
 }
 _LONGEST_NAME = 60
 _MOST_LINES = 20
+_MOST_IN_A_LINE = 10
 
 
 class Failure(NamedTuple):
@@ -33,6 +35,33 @@ class Failure(NamedTuple):
 
     what: str
     why: str
+
+
+class Completeness(NamedTuple):
+    """How what is held compares with what is on Strava, of what was asked for.
+
+    `missing` are the activities that miss something, `nameless` the records that have no id;
+    without `is_whole` there may be more on Strava.
+    """
+
+    on_strava: int
+    missing: tuple[int, ...] = ()
+    nameless: int = 0
+    not_to_be_had: int = 0
+    is_whole: bool = True
+    lacks_photos: bool = False
+
+    def __str__(self) -> str:
+        """Such as `592 on Strava: 590 complete here, 2 missing (123, 456)`."""
+        lacking = len(self.missing) + self.nameless
+        text = "" if self.is_whole else "at least "
+        text += f"{self.on_strava:,} on Strava: {max(0, self.on_strava - lacking):,} complete here"
+        text += " but for photos" if self.lacks_photos else ""
+        text += f", {lacking:,} missing" if lacking else ""
+        text += f" ({first_of(map(str, self.missing))})" if self.missing else ""
+        if self.not_to_be_had:
+            text += f", {count_of(self.not_to_be_had, 'item')} not to be had"
+        return text
 
 
 @dataclass
@@ -45,6 +74,8 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     given_up: list[Failure] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)
+    gone: int = 0
+    completeness: Completeness | None = None
     fatal: list[errors.Error] = field(default_factory=list)
     archive: str = ""
     dry_run: bool = False
@@ -88,7 +119,10 @@ class Report:
         size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
         place = f" in {self.archive}" if self.archive and self.saved and not self.dry_run else ""
         where = "in the export" if self.is_import else "on Strava"
-        lines = [f"{listed} {where}: {done}{size}{place}"]
+        # A run that was broken off can compare nothing.
+        head = f"{self.completeness}; " if self.completeness else f"{listed} {where}: "
+        gone = f"{self.gone:,} gone from there, kept here; " if self.gone else ""
+        lines = [f"{head}{gone}{done}{size}{place}"]
         if self.given_up:
             lines.append(f"{count_of(len(self.given_up), 'item')} not to be had from Strava:")
             lines += _listed(self.given_up)
@@ -115,6 +149,14 @@ def format_duration(seconds: float) -> str:
     """A span of time for people: 5 min, 2 h 10 min."""
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def first_of(texts: Iterable[str]) -> str:
+    """The texts in one line, the first ten of many, such as `1, 2, 3` or `1, 2 and 12 more`."""
+    texts = list(texts)
+    line = ", ".join(texts[:_MOST_IN_A_LINE])
+    more = len(texts) - _MOST_IN_A_LINE
+    return f"{line} and {more:,} more" if more > 0 else line
 
 
 def _listed(failures: list[Failure]) -> list[str]:

@@ -347,3 +347,18 @@ def test_no_name_of_an_export_leads_out_of_its_folder(name):
     path = layout.export_path("2026-11-20", name)
     assert path.parts[:2] == ("bulk_export", "2026-11-20")
     assert not [part for part in path.parts if part.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("path", "activity_id"),
+    [
+        ("activities/2026/2026-05-06T07-08-09Z_5.fit", 5),
+        ("activities/2026/2026-05-06T07-08-09Z_5.meta.json", 5),
+        ("photos/5_AB-CD.jpg", 5),
+        ("gear/b5.meta.json", None),
+        ("activities/2026/notes.txt", None),
+        ("SHA256SUMS", None),
+    ],
+)
+def test_a_file_belongs_to_an_activity(path, activity_id):
+    assert layout.activity_of(PurePosixPath(path)) == activity_id

@@ -15,6 +15,7 @@ from tests.made_up_records import (
     ALL,
     AT,
     BIKE,
+    NOW,
     PICTURE_REFUSED,
     REFUSED_TWICE,
     SHOE,
@@ -273,3 +274,63 @@ def test_what_is_missing_of_gear(summary, held, wanted, missing):
 )
 def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
     assert decide.lasting_reason(item, error) == reason
+
+
+@pytest.mark.parametrize(
+    ("held", "believed"),
+    [(1, 3), (3, 3), (60, 3), (79, 3), (80, 4), (100, 5), (399, 19), (400, 20), (10_000, 20)],
+)
+def test_so_many_may_vanish_at_once(held, believed):
+    assert not decide.are_too_many(believed, held)
+    assert decide.are_too_many(believed + 1, held)
+
+
+@pytest.mark.parametrize(
+    ("last", "due"),
+    [
+        (None, True),
+        ("2026-11-22T09:00:00Z", False),
+        ("2026-10-23T10:00:00Z", False),
+        ("2026-10-23T09:59:59Z", True),
+        ("yesterday", True),
+        ("2026-11-22T09:00:00", True),
+        (7, True),
+    ],
+)
+def test_a_look_at_all_of_a_list_is_due_after_thirty_days(last, due):
+    assert decide.is_due(last, NOW) == due
+
+
+THREE_DAYS = {"why": "404", "on": ["1", "2", "3"]}
+EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
+
+
+@pytest.mark.parametrize(
+    ("files", "refused", "asked", "count"),
+    [
+        ((), {}, EVERY_ITEM, 0),
+        ((), {ORIGINAL: THREE_DAYS, DETAIL: THREE_DAYS}, EVERY_ITEM, 2),
+        ((), {ORIGINAL: THREE_DAYS, DETAIL: THREE_DAYS}, {DETAIL}, 1),
+        ((), {ORIGINAL: {"why": "404", "on": ["1", "2"]}}, EVERY_ITEM, 0),
+        (("a.fit",), {ORIGINAL: THREE_DAYS}, EVERY_ITEM, 0),
+        (("a.json",), {GPX: THREE_DAYS}, EVERY_ITEM, 1),
+        (("a.jpg",), {PHOTO: THREE_DAYS}, EVERY_ITEM, 0),
+    ],
+)
+def test_what_is_not_to_be_had_is_counted_unless_it_is_held(files, refused, asked, count):
+    held = Held(PurePosixPath("a"), tuple(map(PurePosixPath, files)), ours={"refused": refused})
+    assert decide.count_given_up(held, asked) == count
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has_details", "not_asked"),
+    [
+        (ALL, True, set()),
+        (ALL, False, {DETAIL, PHOTO_LIST, GEAR}),
+        (Wanted(originals=False), True, {ORIGINAL, GPX, COMPONENTS}),
+        (Wanted(photos=False), True, {PHOTO, PHOTO_LIST}),
+        (Wanted(details=False, gear=False), True, {DETAIL, GEAR, COMPONENTS}),
+    ],
+)
+def test_options_narrow_what_is_asked_for(wanted, has_details, not_asked):
+    assert decide.asked_items(wanted, has_details=has_details) == EVERY_ITEM - not_asked

@@ -56,7 +56,7 @@ def test_sixty_activities_come_whole_and_a_second_run_asks_only_what_it_must(
     after = command.files()
     del before[".strava-backup.json"], after[".strava-backup.json"]
     assert before == after
-    assert only_line(second.stderr) == "60 activities on Strava: nothing new"
+    assert only_line(second.stderr) == "60 on Strava: 60 complete here; nothing new"
 
 
 def test_new_distance_on_one_bike_fetches_that_bike_and_nothing_else(

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from strava_backup import decide, merge
+from strava_backup.archive.directory import OURS
 from strava_backup.decide import COMPONENTS, DETAIL, ORIGINAL, PHOTO_LIST, Wanted
 from strava_backup.strava.records import parse_activity
 from tests.made_up_records import (
@@ -108,6 +109,29 @@ def test_metadata_of_version_0_4_counts_as_not_held():
     kept = kept_after_listing(kept={**old, "start_date": "2026-07-06T05:08:09Z", "odd": 1})
     assert "odd" not in kept
     assert not decide.is_changed(activity(), held(kept), "api")
+
+
+@pytest.mark.parametrize("state", [2, 3])
+def test_an_activity_that_is_there_again_loses_its_mark_and_nothing_else(state):
+    kept = {**kept_after_listing(), "resource_state": state, "calories": 300}
+    gone = {**kept, OURS: merge.with_gone(kept[OURS], NOW)}
+    assert gone[OURS]["gone_since"] == STAMP
+    assert decide.is_changed(activity(), held(gone), "api")
+    assert kept_after_listing(kept=gone, now=NOW + timedelta(days=9)) == kept
+    assert not merge.needs_history(kept, gone, merge.activity_essence)
+
+
+def test_an_activity_that_is_there_again_and_was_edited_is_changed_as_ever():
+    kept = {**kept_after_listing(), "resource_state": 3}
+    gone = {**kept, OURS: merge.with_gone(kept[OURS], NOW)}
+    edited = {**SUMMARY, "name": "Evening Run"}
+    assert kept_after_listing(edited, gone) == kept_after_listing(edited, kept)
+
+
+def test_an_activity_that_another_source_has_again_loses_its_mark():
+    kept = kept_after_listing()
+    gone = {**kept, OURS: merge.with_gone(kept[OURS], NOW)}
+    assert "gone_since" not in kept_after_listing(kept=gone, source="website")[OURS]
 
 
 def test_a_first_listing_keeps_strava_s_own_object_and_one_key_of_ours():

@@ -62,7 +62,8 @@ def test_a_person_sees_how_far_a_run_is_and_then_what_came_of_it(command):
     assert steps == sorted(steps)
     # Wiped out at the end: the last lines are those that stay.
     assert "/" not in shown[-3]
-    assert shown[-2].startswith(f"{len(command.account.activities)} activities on Strava: saved")
+    count = len(command.account.activities)
+    assert shown[-2].startswith(f"{count} on Strava: {count} complete here; saved")
 
 
 def test_quiet_shows_a_person_no_bar(command):

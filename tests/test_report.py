@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strava_backup import errors
-from strava_backup.report import Failure, Report, format_size, printable
+from strava_backup.report import Completeness, Failure, Report, format_size, printable
 
 # https://www.unicode.org/reports/tr9/#Bidi_Control
 BIDI_CONTROLS = frozenset(
@@ -143,6 +143,62 @@ def test_a_run_tells_what_it_saved_and_where():
 )
 def test_an_interrupted_run_tells_what_it_saved(report, line):
     assert report.interrupted_line() == line
+
+
+@pytest.mark.parametrize(
+    ("completeness", "line"),
+    [
+        (Completeness(0), "0 on Strava: 0 complete here"),
+        (Completeness(1592), "1,592 on Strava: 1,592 complete here"),
+        (
+            Completeness(592, (123, 456)),
+            "592 on Strava: 590 complete here, 2 missing (123, 456)",
+        ),
+        (
+            Completeness(3, (), not_to_be_had=1),
+            "3 on Strava: 3 complete here, 1 item not to be had",
+        ),
+        (
+            Completeness(40, tuple(range(10)), not_to_be_had=2000),
+            "40 on Strava: 30 complete here, 10 missing (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), "
+            "2,000 items not to be had",
+        ),
+        (
+            Completeness(40, tuple(range(22))),
+            "40 on Strava: 18 complete here, 22 missing (0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 12 more)",
+        ),
+        (Completeness(2, nameless=1), "2 on Strava: 1 complete here, 1 missing"),
+        (Completeness(2, (5,), nameless=1), "2 on Strava: 0 complete here, 2 missing (5)"),
+        (
+            Completeness(11, (5,), is_whole=False, lacks_photos=True),
+            "at least 11 on Strava: 10 complete here but for photos, 1 missing (5)",
+        ),
+    ],
+)
+def test_what_is_held_is_compared_with_what_is_on_strava(completeness, line):
+    assert str(completeness) == line
+
+
+@given(st.integers(0, 10**6), st.sets(st.integers(1), max_size=40), st.integers(0, 3))
+def test_a_comparison_is_one_short_line(on_strava, missing, nameless):
+    line = str(Completeness(on_strava, tuple(missing), nameless))
+    assert len(line.splitlines()) == 1
+    assert line.count(",") < 30
+
+
+def test_the_comparison_and_what_is_gone_come_before_what_was_saved():
+    report = Report(
+        listed=20,
+        completeness=Completeness(592, (123,)),
+        gone=2,
+        saved=Counter(original=1),
+        saved_bytes=999,
+        archive="/backup",
+    )
+    assert report.lines() == [
+        "592 on Strava: 591 complete here, 1 missing (123); 2 gone from there, kept here; "
+        "saved 1 original (999 B) in /backup"
+    ]
 
 
 def test_a_run_without_news_says_so_in_one_line():

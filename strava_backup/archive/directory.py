@@ -60,6 +60,8 @@ class Marker:
     last_walk: str | None = None
     last_photo_walk: str | None = None
     surplus: int | None = None
+    last_count: str | None = None
+    uncounted: int | None = None
     last_complete_run: str | None = None
     login_refused_at: float | None = None
 

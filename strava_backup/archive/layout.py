@@ -80,6 +80,14 @@ def parse_name(path: PurePosixPath) -> FileName | None:
     return parse(path.name) if parse is not None and rest and ".." not in rest else None
 
 
+def activity_of(path: PurePosixPath) -> int | None:
+    """The id of the activity to which the file at that path belongs, be it a photo's."""
+    name = parse_name(path)
+    if name is None or isinstance(name.key, str):
+        return None
+    return name.key[0] if isinstance(name.key, tuple) else name.key
+
+
 _PARSERS: dict[str, Callable[[str], FileName | None]] = {
     ACTIVITIES.name: parse_activity_name,
     PHOTOS.name: parse_photo_name,

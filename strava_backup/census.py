@@ -1,0 +1,89 @@
+"""Pure: counts what Strava lists against what is held: what is complete, and what is gone.
+
+Does no I/O, and concludes nothing from a listing that may lack something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from strava_backup import decide
+from strava_backup.archive.directory import Inventory
+from strava_backup.report import Completeness
+from strava_backup.strava.records import Walk, record_id
+
+
+class Census:
+    """What the listing of one run brings; `known` are the activities that it may leave out.
+
+    `lacking` are those that missed something before the run, `broken` those of which something is
+    of no use, whatever comes in the run.
+    """
+
+    def __init__(self, inventory: Inventory, known: frozenset[int]) -> None:
+        self.listed: set[int] = set()
+        self.lacking: set[int] = set()
+        self.broken: set[int | None] = set()
+        self._nameless = 0
+        self._inventory = inventory
+        self._known = known
+
+    def see(self, record: Any) -> None:
+        """Take down a record of the listing, sound or not."""
+        activity_id = record_id(record)
+        if activity_id is None:
+            self._nameless += 1
+        else:
+            self.listed.add(activity_id)
+
+    def cannot_keep(self, record: Any) -> None:
+        """Take down that a record tells too little to be kept."""
+        self.broken.add(record_id(record))
+
+    def unlisted(self, walk: Walk | None) -> frozenset[int] | None:
+        """The held activities that Strava lists no more, but for those known to be gone.
+
+        None where that cannot be told: the listing was not seen whole, or one of its records could
+        be that of any activity.
+        """
+        if walk is None or not walk.is_whole or self._nameless:
+            return None
+        return frozenset(
+            activity_id
+            for activity_id, held in self._inventory.activities.items()
+            if activity_id not in self.listed and not decide.is_gone(held.ours)
+        )
+
+    def unseen(self, walk: Walk) -> int | None:
+        """How many activities the source counted and did not list; None where it did not count."""
+        return None if walk.surplus is None else walk.surplus + len(self._known - self.listed)
+
+    def completeness(
+        self, walk: Walk | None, missing: Collection[int | None], asked: Collection[str]
+    ) -> Completeness:
+        """How what is held compares with what is on Strava, where `missing` still miss something.
+
+        What is left out of a listing that ends early, since all else adds up to Strava's total, is
+        on Strava all the same. `asked` are the items of which is told that they cannot be had.
+        """
+        ids, hidden = self.listed, 0
+        is_sure = walk is not None and (walk.is_whole or walk.surplus is not None)
+        if walk is not None and walk.surplus is not None and not walk.is_whole:
+            # A total that is lower knows of deletions that were too many to be believed.
+            ids, hidden = self.listed | self._known, min(0, walk.surplus)
+        return Completeness(
+            len(ids) + self._nameless + hidden,
+            tuple(sorted(ids & {*missing, *self.broken})),
+            nameless=self._nameless,
+            not_to_be_had=self._given_up(ids, asked),
+            is_whole=is_sure,
+        )
+
+    def _given_up(self, ids: Collection[int], asked: Collection[str]) -> int:
+        held = [
+            *(one for key, one in self._inventory.activities.items() if key in ids),
+            *(one for key, one in self._inventory.photos.items() if key[0] in ids),
+            *self._inventory.gear.values(),
+        ]
+        return sum(decide.count_given_up(one, asked) for one in held)

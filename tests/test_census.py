@@ -1,0 +1,119 @@
+"""What is complete, and what is gone, by what a listing brought."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strava_backup.archive.directory import Held, Inventory
+from strava_backup.census import Census
+from strava_backup.decide import COMPONENTS, ORIGINAL, PHOTO
+from strava_backup.report import Completeness
+from strava_backup.strava.records import Walk
+
+WHOLE = Walk(is_whole=True, surplus=None)
+GONE = {"gone_since": "2026-11-22T10:00:00Z"}
+IDS = st.sets(st.integers(1, 30))
+
+
+def given_up(item):
+    return {"refused": {item: {"why": "404", "on": ["1", "2", "3"]}}}
+
+
+def one(ours=None, *files):
+    return Held(PurePosixPath("x"), tuple(map(PurePosixPath, files)), None, 3, ours or {})
+
+
+def census(held=(), listed=(), known=None, photos=None, gear=None):
+    """A census after these ids were listed; an id may also be any other value."""
+    held = held if isinstance(held, dict) else {activity_id: one() for activity_id in held}
+    known = frozenset(held if known is None else known)
+    found = Census(Inventory(held, photos or {}, gear or {}), known)
+    for activity_id in listed:
+        found.see({"id": activity_id})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("held", "listed", "walk", "unlisted"),
+    [
+        pytest.param([1, 2, 3], [1, 2, 3], WHOLE, set(), id="all there"),
+        pytest.param([1, 2, 3], [1, 4], WHOLE, {2, 3}, id="two not there"),
+        pytest.param([1, 2], [], WHOLE, {1, 2}, id="nothing there"),
+        pytest.param({1: one(GONE), 2: one()}, [3], WHOLE, {2}, id="one is known to be gone"),
+        pytest.param([1, 2], [1], None, None, id="list broke off"),
+        pytest.param([1, 2], [1], Walk(False, 0), None, id="list ended early"),
+        pytest.param([1, 2], [1], Walk(False, None), None, id="list moved meanwhile"),
+        pytest.param([1, 2], [1, None], WHOLE, None, id="one without id"),
+        pytest.param([1, 2], [1, "2"], WHOLE, None, id="one with an odd id"),
+    ],
+)
+def test_only_a_whole_listing_tells_what_is_no_longer_listed(held, listed, walk, unlisted):
+    assert census(held, listed).unlisted(walk) == unlisted
+
+
+@pytest.mark.parametrize(
+    ("listed", "surplus", "unseen"),
+    [([1, 2, 3], 0, 0), ([1, 2, 3], 2, 2), ([1, 2], -1, 0), ([1, 2], 0, 1), ([1], None, None)],
+)
+def test_what_the_website_counts_and_does_not_list_is_unseen(listed, surplus, unseen):
+    assert census([1, 2, 3], listed).unseen(Walk(True, surplus)) == unseen
+
+
+@given(IDS, IDS, st.integers(0, 5))
+def test_the_unseen_are_those_between_total_and_list(held, listed, extra):
+    total = len(listed) + extra
+    surplus = total - len(held | listed)
+    assert census(held, listed).unseen(Walk(True, surplus)) == extra
+
+
+@pytest.mark.parametrize(
+    ("held", "listed", "walk", "missing", "expected"),
+    [
+        pytest.param([1, 2], [1, 2], WHOLE, {2}, Completeness(2, (2,)), id="one misses something"),
+        pytest.param([1, 2, 3], [1], WHOLE, {3}, Completeness(1), id="gone ones are not counted"),
+        pytest.param([], [1, None], WHOLE, {1}, Completeness(2, (1,), nameless=1), id="without id"),
+        pytest.param(
+            [1, 2, 3], [3], Walk(False, 0), {2, None}, Completeness(3, (2,)), id="ended early"
+        ),
+        pytest.param([1, 2, 3], [3], Walk(False, 2), (), Completeness(3), id="more in the total"),
+        pytest.param([1, 2, 3], [3], Walk(False, -1), (), Completeness(2), id="fewer in the total"),
+        pytest.param(
+            [1, 2], [2], None, {1, 2}, Completeness(1, (2,), is_whole=False), id="broke off"
+        ),
+        pytest.param(
+            [1, 2], [2], Walk(False, None), (), Completeness(1, is_whole=False), id="moved"
+        ),
+    ],
+)
+def test_what_is_held_is_compared_with_what_is_on_strava(held, listed, walk, missing, expected):
+    assert census(held, listed).completeness(walk, missing, ()) == expected
+
+
+def test_a_record_that_cannot_be_kept_is_missing():
+    found = census([], [1, 2])
+    found.cannot_keep({"id": 2})
+    found.cannot_keep({"id": None})
+    assert found.completeness(WHOLE, (), ()) == Completeness(2, (2,))
+
+
+def test_what_is_not_to_be_had_counts_while_its_activity_is_on_strava():
+    found = census(
+        {1: one(given_up(ORIGINAL)), 2: one({**given_up(ORIGINAL), **GONE})},
+        [1],
+        photos={(1, "a"): one(given_up(PHOTO)), (2, "b"): one(given_up(PHOTO))},
+        gear={"b1": one(given_up(COMPONENTS))},
+    )
+    asked = {ORIGINAL, PHOTO, COMPONENTS}
+    assert found.completeness(WHOLE, (), asked) == Completeness(1, not_to_be_had=3)
+    assert found.completeness(WHOLE, (), {ORIGINAL}) == Completeness(1, not_to_be_had=1)
+
+
+@given(IDS, IDS, IDS, st.sampled_from([None, WHOLE, Walk(False, 0), Walk(False, None)]))
+def test_never_more_is_missing_than_there_is(held, listed, missing, walk):
+    found = census(held, listed).completeness(walk, missing, ())
+    assert len(found.missing) <= found.on_strava
+    assert set(found.missing) <= missing

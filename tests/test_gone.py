@@ -1,0 +1,301 @@
+"""What is marked as gone, what is not, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from strava_backup import verify
+from strava_backup.config import Secret, User
+from strava_backup.demo.faults import Fault
+from tests import truth
+from tests.conftest import DAY, Rig
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture
+def rig(make_rig: MakeRig) -> Rig:
+    """Sixty activities, all of them held; three of them are private."""
+    rig = make_rig(60)
+    assert rig.run().exit_code == 0
+    return rig
+
+
+def gone(rig: Rig) -> set[int]:
+    """The ids of the activities that are marked."""
+    paths = (rig.root / "activities").rglob("*.meta.json")
+    return {
+        int(path.name.split("_")[1].split(".")[0])
+        for path in paths
+        if "gone_since" in json.loads(path.read_bytes())["strava_backup"]
+    }
+
+
+def remove(rig: Rig, count: int) -> set[int]:
+    """Delete the last activities of the list."""
+    ids = {one.id for one in rig.account.activities[-count:]}
+    for activity_id in ids:
+        rig.account.remove(activity_id)
+    return ids
+
+
+def lose_the_scope(rig: Rig) -> None:
+    rig.account.scopes -= {"activity:read_all"}
+    rig.account.scopes |= {"activity:read"}
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    ours = (one for one in caplog.records if one.name.startswith("strava_backup"))
+    return [one.getMessage() for one in ours if one.levelname == "WARNING"]
+
+
+def marker(rig: Rig) -> dict[str, object]:
+    found: dict[str, object] = json.loads(rig.files()[".strava-backup.json"])
+    return found
+
+
+def test_a_private_activity_that_the_scope_hides_is_not_gone(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose_the_scope(rig)
+    for _ in range(2):
+        caplog.clear()
+        rig.clock.now += DAY
+        report = rig.run()
+        assert report.exit_code == 0
+        assert report.gone == 0
+        assert gone(rig) == set()
+        assert warnings(caplog) == [
+            "the website counts 60 activities, but the API lists 57: most likely [api] "
+            "refresh_token lacks the scope activity:read_all, without which private activities "
+            "are not listed (run strava-backup --authorize and leave everything ticked)"
+        ]
+
+
+def test_a_scope_that_was_never_there_is_named_by_the_first_run(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(60)
+    lose_the_scope(rig)
+    assert str(rig.run().completeness) == "57 on Strava: 57 complete here"
+    assert "the website counts 60 activities, but the API lists 57" in caplog.text
+    assert rig.asked.count("web-list") == 1
+
+
+def test_the_website_is_asked_for_its_total_once_in_thirty_days(rig: Rig) -> None:
+    counted = []
+    for day in range(1, 64):
+        rig.clock.now += DAY
+        if day % 20 == 0:
+            jwt = Secret(rig.account.issue_jwt(), read_only=True)
+            rig.config = replace(rig.config, user=User(jwt=jwt))
+        rig.run(photos=False, gear=False)
+        counted += [day] * rig.asked.count("web-list")
+    assert counted == [31, 62]
+
+
+def test_a_total_that_was_always_higher_keeps_nothing_from_being_gone(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(60)
+    rig.account.web_total_extra = 2
+    rig.run()
+    caplog.clear()
+    ids = remove(rig, 1)
+    assert rig.run().gone == 1
+    assert gone(rig) == ids
+    caplog.clear()
+    rig.run()
+    assert "web-list" not in rig.asked
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("what", ["500", "429", "html", "other-body"])
+def test_a_total_that_cannot_be_had_is_asked_for_again_and_is_no_failure(
+    make_rig: MakeRig, what: str
+) -> None:
+    rig = make_rig(5)
+    rig.account.faults.append(Fault("web-list", what))
+    assert rig.run().exit_code == 0
+    assert marker(rig)["last_count"] is None
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    assert marker(rig)["last_count"] is not None
+
+
+def test_a_session_that_ends_before_the_total_comes_is_told(make_rig: MakeRig) -> None:
+    rig = make_rig(5)
+    rig.run()
+    remove(rig, 1)
+    rig.account.faults.append(Fault("web-list", "401"))
+    assert rig.run().exit_code == 4
+
+
+@pytest.mark.parametrize("source", ["api", "website"])
+@pytest.mark.parametrize(("count", "is_believed"), [(3, True), (4, False), (21, False)])
+def test_too_many_at_once_are_a_warning_and_no_marks(
+    rig: Rig, caplog: pytest.LogCaptureFixture, count: int, is_believed: bool, source: str
+) -> None:
+    rig.config = replace(rig.config, source=source)
+    rig.run()
+    caplog.clear()
+    ids = remove(rig, count)
+    before = rig.files()
+    report = rig.run(photos=False)
+    assert report.exit_code == 0
+    assert gone(rig) == (ids if is_believed else set())
+    if is_believed:
+        assert warnings(caplog) == []
+        return
+    assert f"Strava no longer lists {count} activities that are held" in caplog.text
+    assert "another account" in caplog.text
+    assert ("scope activity:read_all" in caplog.text) == (source == "api")
+    assert truth.metadata(rig.files(), "activities") == truth.metadata(before, "activities")
+    assert str(report.completeness) == f"{60 - count} on Strava: {60 - count} complete here"
+    assert str(rig.run(photos=False).completeness).startswith(f"{60 - count} on Strava: ")
+
+
+@pytest.mark.parametrize("source", ["api", "website"])
+def test_whoever_did_delete_so_many_says_so_with_full(rig: Rig, source: str) -> None:
+    rig.config = replace(rig.config, source=source)
+    rig.run()
+    ids = remove(rig, 21)
+    rig.run()
+    assert rig.run(full=True).gone == 21
+    assert gone(rig) == ids
+
+
+def test_more_at_once_are_believed_of_a_larger_archive(make_rig: MakeRig) -> None:
+    rig = make_rig(100)
+    rig.run(photos=False, details=False)
+    ids = remove(rig, 5)
+    rig.run(photos=False, details=False)
+    assert gone(rig) == ids
+
+
+def test_of_a_tiny_archive_a_single_one_is_believed(make_rig: MakeRig) -> None:
+    rig = make_rig(3)
+    rig.run()
+    ids = remove(rig, 1)
+    rig.run()
+    assert gone(rig) == ids
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_an_empty_list_concludes_nothing(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture, full: bool
+) -> None:
+    rig = make_rig(2)
+    rig.run()
+    remove(rig, 2)
+    assert rig.run(full=full).exit_code == 0
+    assert gone(rig) == set()
+    assert "Strava no longer lists 2 activities that are held" in caplog.text
+    assert "--full" not in caplog.text
+
+
+def test_a_record_without_id_could_be_any_and_concludes_nothing(rig: Rig) -> None:
+    remove(rig, 1)
+    records = [one.summary() for one in rig.account.activities]
+    del records[5]["id"]
+    body = json.dumps(records).encode()
+    rig.account.faults.append(Fault("list", "other-body", id=1, body=body))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert gone(rig) == set()
+    assert str(report.completeness) == "59 on Strava: 58 complete here, 1 missing"
+
+
+def test_a_record_without_a_start_is_on_strava_all_the_same(rig: Rig) -> None:
+    records = [one.summary() for one in rig.account.activities]
+    del records[5]["start_date"]
+    body = json.dumps(records).encode()
+    rig.account.faults.append(Fault("list", "other-body", id=1, body=body))
+    report = rig.run()
+    assert report.exit_code == 3
+    assert gone(rig) == set()
+    missing = records[5]["id"]
+    assert str(report.completeness) == f"60 on Strava: 59 complete here, 1 missing ({missing})"
+
+
+def test_what_only_the_api_shows_is_not_gone_since_the_website_hides_it(rig: Rig) -> None:
+    hidden = {one.id for one in rig.account.activities[10:12]}
+    rig.account.hidden_from_web |= hidden
+    rig.config = replace(rig.config, source="website")
+    for _ in range(2):
+        assert rig.run(full=True).listed == 58
+        assert gone(rig) == set()
+
+
+def test_a_page_of_the_website_that_comes_empty_takes_nothing_away(make_rig: MakeRig) -> None:
+    rig = make_rig(63)
+    rig.config = replace(rig.config, source="website")
+    rig.run(photos=False)
+    page = json.dumps({"models": [], "page": 4, "perPage": 20, "total": 63}).encode()
+    rig.account.faults.append(Fault("web-list", "other-body", id=4, body=page))
+    rig.run(photos=False, full=True)
+    assert gone(rig) == set()
+
+
+@pytest.mark.parametrize("suffix", ["none", "unreadable"])
+def test_an_activity_without_metadata_is_marked_as_well(rig: Rig, suffix: str) -> None:
+    [activity_id] = remove(rig, 1)
+    path = next((rig.root / "activities").rglob(f"*_{activity_id}.meta.json"))
+    path.unlink()
+    if suffix == "unreadable":
+        path.write_text("{half")
+    assert rig.run().gone == 1
+    since = {"strava_backup": {"gone_since": "2026-11-22T10:00:00Z"}}
+    assert json.loads(path.read_bytes()) == since
+    kept = [data for name, data in rig.files().items() if name.startswith("history/")]
+    assert kept == ([b"{half"] if suffix == "unreadable" else [])
+    assert rig.run().gone == 0
+
+
+def test_metadata_of_version_0_4_keeps_its_form_and_is_marked(rig: Rig) -> None:
+    [activity_id] = remove(rig, 1)
+    path = next((rig.root / "activities").rglob(f"*_{activity_id}.meta.json"))
+    path.write_text('{"id": 5, "name": "Old"}')
+    assert rig.run().gone == 1
+    assert json.loads(path.read_bytes()) == {
+        "id": 5,
+        "name": "Old",
+        "strava_backup": {"gone_since": "2026-11-22T10:00:00Z"},
+    }
+    assert not [name for name in rig.files() if name.startswith("history/")]
+
+
+def test_damage_to_what_is_gone_is_no_failure_and_stays_where_it_is(rig: Rig) -> None:
+    activity = next(one for one in rig.account.activities[::-1] if one.original)
+    rig.account.remove(activity.id)
+    rig.run()
+    path = rig.root / (truth.stem(activity) + activity.original_suffix)
+    path.write_bytes(path.read_bytes()[:-9])
+    checksums = rig.root / "SHA256SUMS"
+    lines = [line for line in checksums.read_text().splitlines() if str(activity.id) not in line]
+    checksums.write_text("".join(f"{line}\n" for line in lines))
+    assert rig.run().exit_code == 0
+    told: list[str] = []
+    assert verify.verify(rig.root, told.append, repairs=True) == 6
+    assert path.exists()
+    assert "no longer has the activity" in told[0]
+    assert rig.run().exit_code == 0
+
+
+def test_all_that_is_gone_is_named_in_one_line(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="strava_backup")
+    named = sorted((one.id, one.detail["name"]) for one in rig.account.activities[-2:])
+    remove(rig, 2)
+    report = rig.run()
+    names = ", ".join(f"{activity_id} {name}" for activity_id, name in named)
+    assert f"gone from Strava, kept here: {names}" in [one.getMessage() for one in caplog.records]
+    assert report.lines() == [
+        "58 on Strava: 58 complete here; 2 gone from there, kept here; nothing new"
+    ]
+    caplog.clear()
+    assert rig.run().lines() == ["58 on Strava: 58 complete here; nothing new"]
+    assert "gone" not in caplog.text
