@@ -84,6 +84,7 @@ class Backup:
         )
         self._census = Census(inventory, self._known().activity_ids)
         self._used_gear: set[str] = set()
+        self._newly_gone: frozenset[int] = frozenset()
         self._has_walked_photos = False
         self._lacks_photos = False
         self._has_reached_limit = False
@@ -100,10 +101,9 @@ class Backup:
             tried = self._hand_in(crew, listing, limit)
             crew.wait()
         self._keeper.settle()
-        gone = self._gone.conclude(self._census) if limit is None else frozenset()
         failed = self._keeper.failed_ids | self._keeper.left_ids
         self._compare((self._census.lacking - tried) | failed)
-        self._finish(tried, gone, is_limited=limit is not None)
+        self._finish(tried, is_limited=limit is not None)
 
     def _hand_in(self, crew: Crew, listing: Iterable[Activity], limit: int | None) -> set[int]:
         """Give the crew everything there is to do; returns the ids of the activities.
@@ -123,6 +123,9 @@ class Backup:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
         self._announce(len(tried), missing[ORIGINAL])
+        if limit is None:
+            # At once: an upload in the hours of a long run would make the list look too short.
+            self._newly_gone = self._gone.conclude(self._census)
         for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
             crew.add(f"activity {activity_id}", tasks)
         for gear in self._gear.plan(self._used_gear):
@@ -310,18 +313,19 @@ class Backup:
             lacks_photos=self._lacks_photos,
         )
 
-    def _finish(self, tried: set[int], gone: Collection[int], *, is_limited: bool) -> None:
+    def _finish(self, tried: set[int], *, is_limited: bool) -> None:
         """Note what failed, and what a later run may rely on; written last.
 
         A limited run concludes nothing of what is gone, and leaves it to the next one to walk.
         """
-        failed = (set(self._archive.marker.failed) - tried - set(gone)) | self._keeper.failed_ids
+        failed = set(self._archive.marker.failed) - tried - self._newly_gone
+        failed |= self._keeper.failed_ids
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
         now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         walk = self._source.walk
         if walk is not None and not (is_limited and self._census.unlisted(walk)):
             if self._source.name == "website":
-                marker = replace(marker, surplus=self._surplus(walk, gone))
+                marker = replace(marker, surplus=self._surplus(walk))
             if walk.is_whole:
                 marker = replace(marker, last_walk=now)
         if self._has_walked_photos:
@@ -330,11 +334,11 @@ class Backup:
             marker = replace(marker, last_complete_run=now)
         self._archive.save_marker(marker)
 
-    def _surplus(self, walk: Walk, gone: Collection[int]) -> int | None:
+    def _surplus(self, walk: Walk) -> int | None:
         """The website's surplus, as it is when what is gone counts no longer as known."""
         if walk.surplus is None:
             return None
-        return walk.surplus + len(self._known().activity_ids & set(gone))
+        return walk.surplus + len(self._known().activity_ids & self._newly_gone)
 
 
 def _is_listed(held: Held) -> bool:

@@ -17,7 +17,7 @@ from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory
 from strava_backup.census import Census
 from strava_backup.keeper import Keeper
-from strava_backup.lanes import Lane
+from strava_backup.lanes import Lane, another_turn
 from strava_backup.report import count_of, first_of, printable
 from strava_backup.strava.records import Source, Walk
 
@@ -103,7 +103,8 @@ class Gone:
         if self._website is None or self._lane.is_over:
             return None
         try:
-            return self._website.fetch_activity_count()
+            with another_turn(self._lane):
+                return self._website.fetch_activity_count()
         except errors.TryLater as error:
             _log.info("%s", error)
         except errors.HumanNeeded as error:

@@ -299,3 +299,23 @@ def test_all_that_is_gone_is_named_in_one_line(rig: Rig, caplog: pytest.LogCaptu
     caplog.clear()
     assert rig.run().lines() == ["58 on Strava: 58 complete here; nothing new"]
     assert "gone" not in caplog.text
+
+
+def test_an_upload_while_a_long_run_is_at_work_raises_no_alarm(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(30)
+    upload = rig.account.activities[0]
+    rig.account.remove(upload.id)
+    requests = rig.account.requests
+
+    class Watching(list):  # type: ignore[type-arg]
+        def append(self, request: object) -> None:
+            super().append(request)
+            if [one.kind for one in self].count("detail") == 1:
+                rig.account.add(upload)
+
+    rig.account.requests = Watching(requests)
+    assert rig.run().exit_code == 0
+    assert "web-list" in rig.asked
+    assert warnings(caplog) == []
