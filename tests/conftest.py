@@ -12,10 +12,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import hypothesis
@@ -203,10 +204,15 @@ class Command:
         assert self.account.unknown_requests == []
         return result
 
-    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *arguments: str,
+        stdin: int = subprocess.DEVNULL,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.arguments(*arguments),
-            env=self.environment(),
+            env={**self.environment(), **variables},
             cwd=self.folder,
             stdin=stdin,
             stdout=subprocess.PIPE,

@@ -1,0 +1,168 @@
+"""kill -9 of the real command, again and again in one archive, at requests and at work on disk."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strava_backup import errors, verify
+from strava_backup.demo import samples
+from strava_backup.demo.account import Account
+from strava_backup.demo.limits import RateLimits
+from strava_backup.demo.photos import photo_of
+from strava_backup.demo.wire import Request
+from tests import truth
+from tests.conftest import Command
+from tests.strava_proxy import Hold
+
+MakeCommand = Callable[..., Command]
+
+DYING = Path(__file__).parent / "dying"
+API_KINDS = ("list", "detail", "original", "photo", "photos")
+WEB_KINDS = ("web-list", "web-photos", "original", "photo", "web-gear")
+# Of each kind so many requests come in every run at least.
+MOST = {"list": 2, "web-list": 1, "web-photos": 1, "web-gear": 2}
+KILLS_AT_REQUESTS = 12
+_TIME = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"')
+
+
+@dataclass
+class NthHold(Hold):
+    """Stops the answer to the n-th such request."""
+
+    nth: int = 1
+    seen: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def names(self, account: Account, request: Request) -> bool:
+        if not super().names(account, request):
+            return False
+        with self.lock:
+            self.seen += 1
+            return self.seen == self.nth
+
+
+class Growing:
+    """An account to which each run finds three new activities, each with photo and original."""
+
+    def __init__(self) -> None:
+        self._coming = samples.numbered(120)
+        samples.use_numbered_gear(self._coming)
+        self.account = Account(gear=samples.sample_gear(), limits=RateLimits(10**6, 10**6))
+        # Whoever dies with a new token in hand has lost it, as Strava has it.
+        self.account.rotates_refresh_token = False
+        self.grow()
+
+    def grow(self) -> None:
+        found = 0
+        while found < 3:
+            activity = self._coming.pop()
+            found += activity.original is not None
+            activity.photos.append(photo_of(activity.detail, 1, "jpg"))
+            self.account.add(activity)
+
+
+def kill_at_request(command: Command, kind: str, chance: random.Random) -> None:
+    nth = chance.randint(1, MOST.get(kind, 3))
+    hold = command.proxy.hold = NthHold(kind, after_bytes=chance.randint(0, 3000), nth=nth)
+    process = command.start()
+    assert hold.reached.wait(60), (kind, nth, process.poll())
+    time.sleep(chance.choice((0, 0.01)))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    command.proxy.hold = None
+    hold.release.set()
+    assert process.returncode == -signal.SIGKILL
+
+
+def kill_at_disk(command: Command, death: str) -> None:
+    own = {"DEATH": death, "PYTHONPATH": f"{DYING}:{command.environment()['PYTHONPATH']}"}
+    process = command.start(variables=own)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, (death, stderr)
+
+
+def verified(command: Command) -> list[str]:
+    """What verify says; there is nothing to say of an archive that is not there yet."""
+    lines: list[str] = []
+    if any(command.files()):
+        assert verify.verify(command.root, lines.append) == errors.OK, lines
+    return lines
+
+
+def comparable(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """An archive's files; moments and the order of the checksums make no difference."""
+    return {
+        path: sorted(content.splitlines())
+        if path == "SHA256SUMS"
+        else _TIME.sub('"then"', content.decode())
+        if path.startswith(".")
+        else _without_moments(json.loads(content))
+        if path.endswith(".meta.json")
+        else content
+        for path, content in files.items()
+    }
+
+
+def _without_moments(record: dict[str, Any]) -> dict[str, Any]:
+    ours = record["strava_backup"]
+    for key in ("fetched_at", "components_at"):
+        ours.pop(key, None)
+    for note in ("original", "picture"):
+        for key in ("saved_at", "since"):
+            ours.get(note, {}).pop(key, None)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("seed", "kinds"),
+    [(1, API_KINDS), (2, API_KINDS), (3, WEB_KINDS), (4, WEB_KINDS)],
+    ids=["api 1", "api 2", "website 1", "website 2"],
+)
+def test_a_run_killed_anywhere_damages_nothing_and_the_last_one_makes_the_same_archive(
+    make_command: MakeCommand, seed: int, kinds: tuple[str, ...]
+) -> None:
+    chance = random.Random(seed)
+    growing = Growing()
+    command = make_command(growing.account)
+    if kinds is WEB_KINDS:
+        command.write_config(extra="source = website\n")
+    at = [kinds[number % len(kinds)] for number in range(KILLS_AT_REQUESTS)]
+    deaths = [f"append {chance.randint(1, 3)} {chance.random()}" for _ in range(3)]
+    deaths += [f"rename {chance.randint(1, 20)} {chance.randint(0, 1)}" for _ in range(3)]
+    places = [*at, *deaths]
+    chance.shuffle(places)
+
+    kill_at_request(command, kinds[0], chance)
+    verified(command)
+    assert command.run("--limit", "2").returncode == errors.OK
+    for place in places:
+        growing.grow()
+        if place in kinds:
+            kill_at_request(command, place, chance)
+        else:
+            kill_at_disk(command, place)
+        verified(command)
+
+    result = command.run()
+    assert result.returncode == errors.OK, result.stderr
+    (line,) = verified(command)
+    assert "notice" not in line
+    undisturbed = make_command(growing.account)
+    undisturbed.config.write_text(
+        command.config.read_text().replace(str(command.root), str(undisturbed.root))
+    )
+    assert undisturbed.run().returncode == errors.OK
+    assert comparable(command.files()) == comparable(undisturbed.files())
+    assert truth.originals(command.files()) == truth.expected_originals(growing.account)
+    assert truth.pictures(command.files()) == truth.expected_pictures(growing.account)
