@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -7,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from strava_backup import errors
 from strava_backup.archive import layout
+from strava_backup.strava import records
 
 STEM = "2026-05-06T07-08-09Z_16600000000"
 STARTS = st.datetimes(timezones=st.timezones()).filter(
@@ -208,6 +211,58 @@ def test_no_name_that_strava_sends_climbs_out_of_the_folder(name):
     assert parsed is not None
     assert parsed.key == 16600000000
     assert parsed.suffix != layout.META_SUFFIX
+
+
+# What Windows reads as a device, whatever suffix it has
+# (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
+RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{device}{number}" for device in ("COM", "LPT") for number in "0123456789\u00b9\u00b2\u00b3"
+}
+WORDS = st.sampled_from(
+    ["..", "/", "\\", "con", "CON", "nul", "com1", "b", "g", "7", ".", " ", ":"]
+)
+HOSTILE = st.text(st.characters(exclude_categories=()), max_size=80) | st.lists(WORDS).map("".join)
+
+
+def assert_sound_everywhere(path):
+    """A name that every file system takes, in its own room of the archive, drafts included."""
+    assert not path.is_absolute()
+    assert path.parts[0] in {room.name for room in (*layout.ROOMS, layout.HISTORY)}
+    assert PureWindowsPath(str(path)).parts == path.parts
+    for part in path.parts:
+        assert part.partition(".")[0].rstrip().upper() not in RESERVED
+        assert not part.endswith((".", " "))
+        assert part.isascii()
+        assert part.isprintable()
+        assert not set(part) & set('<>:"|?*')
+        assert len(f".{part}.part") <= 255
+
+
+@given(
+    st.integers() | st.sampled_from([10**300, 2**63 - 1]) | HOSTILE,
+    STARTS.map(datetime.isoformat) | HOSTILE,
+    HOSTILE | st.from_regex(r"[A-Za-z0-9_-]{60,70}", fullmatch=True),
+    HOSTILE | st.sampled_from(["com1", "COM1", "b1", "g" + "1" * 20, "b" * 3 + "1"]),
+    HOSTILE,
+)
+@example(2**63 - 1, "2026-05-06T07:08:09Z", "x" * 64, "bb" + "1" * 20, "a." + "x" * 16)
+@example(5, "2026-05-06T07:08:09Z", "CON", "com1", "CON.con")
+def test_whatever_strava_sends_as_ids_and_names_makes_sound_paths(
+    activity_id, start, photo_id, gear_id, sent_name
+):
+    suffix = layout.sent_suffix(sent_name) or ".dat"
+    stems = [layout.gear_stem(gear_id)] if records.is_gear_id(gear_id) else []
+    with suppress(errors.ItemError):
+        activity = records.parse_activity({"id": activity_id, "start_date": start})
+        stems.append(layout.activity_stem(activity.start, activity.id))
+        photo = records.parse_photo(activity.id, {"unique_id": photo_id})
+        stems.append(layout.photo_stem(photo.activity_id, photo.id))
+    for stem in stems:
+        metadata = layout.metadata_path(stem)
+        moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+        for path in (stem.with_name(stem.name + suffix), metadata):
+            assert_sound_everywhere(path)
+            assert_sound_everywhere(layout.history_path(path, moment))
 
 
 def test_history_has_the_same_path_and_the_moment_of_the_change_in_utc():

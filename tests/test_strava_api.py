@@ -750,6 +750,14 @@ def test_any_error_body_ends_in_one_of_our_errors(status, body, while_renewing):
         rig.source.fetch_activity(RIDE)
 
 
+@pytest.mark.parametrize("status", [200, 401, 500])
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"id": 1%b}' % (b"0" * 5000)])
+def test_json_that_no_parser_takes_ends_in_one_of_our_errors(rig, body, status):
+    rig.wire.instead[DETAIL] = Response(status, (), body)
+    with pytest.raises(errors.Error):
+        rig.source.fetch_activity(RIDE)
+
+
 # Manners and secrets
 
 

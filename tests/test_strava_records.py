@@ -38,7 +38,7 @@ def test_a_start_is_utc_however_it_is_written(start):
     assert activity.start.tzinfo is UTC
 
 
-@pytest.mark.parametrize("activity_id", [None, 0, -1, True, False, "7", 7.0, [7], {}])
+@pytest.mark.parametrize("activity_id", [None, 0, -1, True, False, "7", 7.0, [7], {}, 2**63])
 def test_a_record_without_sound_id_is_no_activity(activity_id):
     with pytest.raises(errors.ItemError, match="no activity id"):
         records.parse_activity({"id": activity_id, "start_date": START})
@@ -77,12 +77,12 @@ def test_any_record_is_an_activity_or_an_item_error(record):
         activity = records.parse_activity(record)
     except errors.ItemError:
         return
-    assert activity.id == record["id"] > 0
+    assert 0 < activity.id == record["id"] < 2**63
     assert activity.start.tzinfo is UTC
 
 
 @given(
-    st.integers(min_value=1),
+    st.integers(1, 2**63 - 1),
     st.datetimes(timezones=st.timezones() | st.just(UTC)).map(datetime.isoformat),
 )
 def test_any_moment_can_be_a_start(activity_id, start):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import math
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,7 +19,7 @@ from strava_backup.demo.account import JWT_LIFETIME, Account
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
-from strava_backup.strava.session import Credentials, Jwt, WebSession, parse_jwt
+from strava_backup.strava.session import Credentials, Jwt, WebSession, parse_jwt, time_left
 from tests.conftest import DAY
 from tests.strava_wire import RIDE, Store, Wire, asked, cookies, is_pause, told
 
@@ -150,7 +151,14 @@ def test_any_text_is_a_jwt_or_garbled(token):
     except errors.GarbledJwt:
         return
     assert isinstance(jwt.athlete_id, int)
-    assert isinstance(jwt.expires_at, float)
+    assert math.isfinite(jwt.expires_at)
+    assert time_left(jwt.expires_at)
+
+
+@pytest.mark.parametrize("end", [b"Infinity", b"1e999", b"-Infinity", b"NaN"])
+def test_a_jwt_that_never_ends_is_garbled(end):
+    with pytest.raises(errors.GarbledJwt):
+        parse_jwt(encoded(b'{"sub": 7, "exp": %b}' % end))
 
 
 def test_a_garbled_jwt_is_not_repeated_by_its_error():

@@ -283,7 +283,7 @@ def _our_errors(*, renewing: bool = False) -> Iterator[None]:
         raise errors.PageInstead("Strava's API answers with a page instead of JSON") from error
     except requests.RequestException as error:
         raise errors.Unreachable(f"Strava's API: {transport.describe(error)}") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise errors.PageInstead("Strava's API answers in a form that is not known") from error
 
 
@@ -351,7 +351,7 @@ def _details(fault: Fault) -> list[dict[str, Any]]:
     """The entries of an error body; "errors" has been seen as a list, an object and a string."""
     try:
         body = fault.response.json() if fault.response is not None else None
-    except requests.exceptions.JSONDecodeError:
+    except (ValueError, RecursionError):
         return []
     entries = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(entries, list):

@@ -183,8 +183,13 @@ def parse_activity(record: Any) -> Activity:
 def record_id(record: Any) -> int | None:
     """The id in a record, or None where there is no sound one."""
     value = record.get("id") if isinstance(record, dict) else None
+    return value if is_id(value) else None
+
+
+def is_id(value: Any) -> TypeGuard[int]:
+    """Whether this is a number as Strava's ids are; longer ones would break file names."""
     # bool is an int in Python, and no id in JSON.
-    return value if isinstance(value, int) and value > 0 and value is not True else None
+    return isinstance(value, int) and 0 < value < 2**63 and value is not True
 
 
 def compared_fields(record: Record) -> Record:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -81,7 +82,10 @@ def parse_jwt(token: str) -> Jwt:
             raise ValueError
         payload = match[1]
         values = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return Jwt(token, int(values["sub"]), float(values["exp"]))
+        jwt = Jwt(token, int(values["sub"]), float(values["exp"]))
+        if not math.isfinite(jwt.expires_at):
+            raise ValueError
+        return jwt
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # The cause is not chained: its text could quote the token.
         raise errors.GarbledJwt(

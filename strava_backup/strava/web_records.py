@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import html
 from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import Any
 
-from strava_backup.strava.records import OURS, SUMMARY_STATE, Record
+from strava_backup.strava.records import OURS, SUMMARY_STATE, Record, is_id
 
 # API name: name in the website's list of activities.
 _ACTIVITY_FIELDS = {
@@ -71,7 +71,7 @@ def photo_record(item: Any) -> Any:
     record = {
         "unique_id": item.get("photo_id"),
         "athlete_id": item.get("owner_id"),
-        "activity_id": item["activity_id"] if _is_number(item.get("activity_id")) else None,
+        "activity_id": item["activity_id"] if is_id(item.get("activity_id")) else None,
         "activity_name": _unescaped(item.get("activity_name_escaped")),
         "caption": _unescaped(item.get("caption_escaped")),
         "type": item.get("media_type"),
@@ -95,7 +95,7 @@ def gear_record(item: Any, prefix: str) -> Record | None:
     `total_distance` is a text whose unit is not sure, so it stays in the website's own record.
     """
     number = item.get("id") if isinstance(item, dict) else None
-    if not _is_number(number):
+    if not is_id(number):
         return None
     record = {ours: item[theirs] for ours, theirs in _GEAR_FIELDS.items() if theirs in item}
     if isinstance(item.get("active"), bool):
@@ -132,7 +132,7 @@ def _times(model: Record) -> Record:
 def _gear_id(model: Record) -> str | None:
     """A bike's id has no prefix on the website; what is no bike is taken for `g`."""
     for field, prefix in (("bike_id", "b"), ("athlete_gear_id", "g")):
-        if _is_number(model.get(field)):
+        if is_id(model.get(field)):
             return f"{prefix}{model[field]}"
     return None
 
@@ -142,12 +142,7 @@ def _large_size(item: Record) -> tuple[int, int]:
     large = large.get("large") if isinstance(large, dict) else None
     large = large if isinstance(large, dict) else {}
     width, height = large.get("width"), large.get("height")
-    return (width if _is_number(width) else 0, height if _is_number(height) else 0)
-
-
-def _is_number(value: Any) -> TypeGuard[int]:
-    """Whether this is a number as ids and sizes are; bool is an int in Python, and none here."""
-    return isinstance(value, int) and value > 0 and value is not True
+    return (width if is_id(width) else 0, height if is_id(height) else 0)
 
 
 def _unescaped(text: Any) -> Any:
