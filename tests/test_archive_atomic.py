@@ -80,6 +80,19 @@ def test_a_draft_can_be_read_before_it_is_saved(folder):
         assert draft.path.read_bytes() == b"first"
 
 
+def test_a_finished_draft_is_on_the_disk_and_has_no_name_yet(folder, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    with Draft(folder, "original") as draft:
+        draft.write([b"first"])
+        draft.finish()
+        assert synced == [5]
+        assert content_of(folder) == {".original.part": b"first"}
+        draft.save_as(folder / "original.fit", syncs_folder=False)
+    assert synced == [5]
+    assert content_of(folder) == {"original.fit": b"first"}
+
+
 def test_a_draft_has_a_hidden_name_in_the_folder_of_its_file(folder):
     with Draft(folder, "original") as draft:
         assert draft.path == folder / ".original.part"

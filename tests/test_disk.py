@@ -12,11 +12,10 @@ import pytest
 from strava_backup import errors, verify
 from strava_backup.demo.account import Account
 from tests import truth
-from tests.conftest import Command, Rig
+from tests.conftest import Command
 from tests.strava_proxy import Hold
 
 MakeCommand = Callable[..., Command]
-MakeRig = Callable[..., Rig]
 
 
 def mount(*arguments: str) -> None:
