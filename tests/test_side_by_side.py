@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -13,7 +14,6 @@ from typing import Any
 import pytest
 import requests
 
-from strava_backup.archive import atomic
 from strava_backup.archive.directory import DiskError
 from strava_backup.config import Secret, User
 from strava_backup.demo.account import ACCESS_TOKEN_LIFETIME
@@ -92,13 +92,13 @@ def test_a_slow_disk_does_not_hold_up_the_website(
     rig = make_rig(20)
     saving, most = Counter[str](), Counter[str]()
 
-    def slow(folder: Any) -> None:
+    def slow(descriptor: int) -> None:
         saving["now"] += 1
         most["at once"] = max(most["at once"], saving["now"])
         time.sleep(0.02)
         saving["now"] -= 1
 
-    monkeypatch.setattr(atomic, "sync_folder", slow)
+    monkeypatch.setattr(os, "fsync", slow)
     assert rig.run(details=False, photos=False, gear=False).exit_code == 0
     assert most["at once"] > 1
     assert gauge["website"] == 1
