@@ -129,7 +129,8 @@ class Backup:
         for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
             crew.add(f"activity {activity_id}", tasks)
         for gear in self._gear.plan(self._used_gear):
-            crew.add(gear.title, self._gear.tasks(gear))
+            # A few requests, some of which lead to the website, where most of the time goes.
+            crew.add(gear.title, self._gear.tasks(gear), first=True)
         self._progress.expect(crew.jobs)
         self._lanes.source.release()
         return tried

@@ -23,8 +23,8 @@ from strava_backup.report import Report
 # A fault of the items themselves seldom hits three in a row; a fault of the way there does.
 _FAILURES_THAT_END_A_LANE = 3
 _IN_FLIGHT = 4
-# On the website, where one request is in flight, so many may meanwhile save what came before.
-_SAVERS = 3
+# Beside the requests in flight, so many threads of a lane may save what came before.
+_SAVERS = 6
 # Seconds that an interrupted run gives its threads to clean up.
 _PATIENCE = 1.0
 
@@ -54,7 +54,7 @@ class Job:
     """What has to be fetched of one activity or gear, and what came of it."""
 
     title: str
-    number: int
+    place: tuple[int, int]
     left: int = 0
     texts: dict[tuple[int, ...], str] = field(default_factory=dict)
 
@@ -226,9 +226,9 @@ class Lanes:
     def __init__(self, report: Report, source_name: str) -> None:
         self.disk = Lane("disk", report, _IN_FLIGHT)
         self.website = Lane("website", report, savers=_SAVERS)
-        self.photo_hosts = Lane("photo hosts", report, _IN_FLIGHT)
+        self.photo_hosts = Lane("photo hosts", report, _IN_FLIGHT, _SAVERS)
         is_website = source_name == "website"
-        self.source = self.website if is_website else Lane("API", report, _IN_FLIGHT)
+        self.source = self.website if is_website else Lane("API", report, _IN_FLIGHT, _SAVERS)
 
 
 class Crew:
@@ -275,11 +275,14 @@ class Crew:
         for thread in [one for threads in self._threads.values() for one in threads]:
             thread.join(max(0.0, end - time.monotonic()))
 
-    def add(self, title: str, tasks: Iterable[Task]) -> None:
-        """Hand in a job. Raises what went wrong beyond one item meanwhile."""
+    def add(self, title: str, tasks: Iterable[Task], *, first: bool = False) -> None:
+        """Hand in a job, if need be as one that comes before the others.
+
+        Raises what went wrong beyond one item meanwhile.
+        """
         self.jobs += 1
-        job = Job(title, self.jobs)
-        steps = [Step((job.number, place), task, job) for place, task in enumerate(tasks)]
+        job = Job(title, (0 if first else 1, self.jobs))
+        steps = [Step((*job.place, place), task, job) for place, task in enumerate(tasks)]
         if not steps:
             return
         with self._changed:
