@@ -161,6 +161,10 @@ def _run(options: argparse.Namespace, report: Report) -> int:
         # It is about to end anyway; another ^C would only cut off what is said of it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        # An interrupt within an exec, as imports make them, counts as unhandled for `python -m`,
+        # which then dies by the signal in place of our exit code; the next exec takes that back
+        # (https://github.com/python/cpython/blob/3.11/Python/pythonrun.c, run_eval_code_obj).
+        exec("")  # noqa: S102  # of nothing
         _log.error("%s", report.interrupted_line())
         return errors.INTERRUPTED
     except Exception:

@@ -26,7 +26,7 @@ _IN_FLIGHT = 4
 # Beside the requests in flight, so many threads of a lane may save what came before.
 _SAVERS = 6
 # Seconds that an interrupted run gives its threads to clean up.
-_PATIENCE = 1.0
+_PATIENCE = 0.5
 
 _here = threading.local()
 

@@ -86,6 +86,26 @@ def test_a_bug_is_reported_as_one_with_exit_code_1() -> None:
     assert "ZeroDivisionError" in result.stderr
 
 
+@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"])
+def test_an_interrupt_is_told_by_the_exit_code_wherever_it_comes(tmp_path: Path, how: str) -> None:
+    (tmp_path / "interrupted.py").write_text(
+        "from strava_backup import cli, run\n"
+        f"def interrupted(*arguments): {how}\n"
+        "run.back_up = interrupted\n"
+        "raise SystemExit(cli.main(['--demo']))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": "/nowhere", "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+    )
+    assert result.returncode == 130
+    assert result.stderr == "strava-backup: error: interrupted; nothing was changed\n"
+
+
 @pytest.mark.parametrize(("source", "section"), [("api", "[user]\njwt = eyJ\n"), ("website", API)])
 def test_a_source_without_its_section_is_a_config_error(
     tmp_path: Path, source: str, section: str

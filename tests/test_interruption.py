@@ -62,7 +62,7 @@ def interrupt(command: Command, process: Any, number: signal.Signals = signal.SI
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=30)
     assert time.monotonic() - started < 2
-    assert process.returncode == errors.INTERRUPTED
+    assert process.returncode == errors.INTERRUPTED, stderr
     assert not [path for path in command.files() if path.endswith(".part")]
     line, *more = stderr.splitlines()
     assert more == []
@@ -186,6 +186,6 @@ def test_an_interrupted_dry_run_has_changed_nothing(make_command: MakeCommand) -
     wait_until(hold.reached.is_set, process)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
-    assert process.returncode == errors.INTERRUPTED
+    assert process.returncode == errors.INTERRUPTED, stderr
     assert stderr == "strava-backup: error: interrupted; nothing was changed\n"
     assert not command.root.exists()
