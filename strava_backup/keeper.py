@@ -102,7 +102,7 @@ class Keeper:
             lane.end(error)
             self._count_left(task)
         else:
-            lane.succeeded()
+            step_aside()
             return done
         return Done()
 

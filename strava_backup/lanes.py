@@ -181,7 +181,17 @@ class Lane:
 
 
 def step_aside() -> None:
-    """Give this thread's turn away: what is left to do of its task needs no request."""
+    """Give this thread's turn away: its request was answered, and the rest of its task needs none.
+
+    The answer counts now: what is saved later must not hide that requests made meanwhile failed.
+    """
+    lane: Lane | None = getattr(_here, "lane", None)
+    if lane is not None:
+        lane.succeeded()
+        _end_turn()
+
+
+def _end_turn() -> None:
     lane: Lane | None = getattr(_here, "lane", None)
     if lane is not None:
         _here.lane = None
@@ -323,7 +333,7 @@ class Crew:
                     self._error = self._error or error
                     self._changed.notify_all()
             finally:
-                step_aside()
+                _end_turn()
 
     def _finish(self, step: Step, done: Done) -> None:
         led_to = [

@@ -20,7 +20,7 @@ from strava_backup.demo.account import ACCESS_TOKEN_LIFETIME
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
-from strava_backup.errors import ItemError, LimitReached, SessionOver
+from strava_backup.errors import ItemError, LimitReached, SessionOver, Unreachable
 from strava_backup.lanes import Crew, Done, Lanes, Task, another_turn, step_aside
 from strava_backup.report import Report
 from tests import truth
@@ -322,6 +322,34 @@ def test_who_steps_aside_lets_the_next_one_go_and_gets_another_turn(told: Told) 
         crew.add("both", [told.task(first_task), told.task(second_task)])
         crew.wait()
     assert told.jobs == [("both", ["first", "second"])]
+
+
+def test_an_answer_that_is_saved_late_does_not_hide_that_later_requests_failed(told: Told) -> None:
+    lane = told.lanes.website
+    failed = threading.Event()
+
+    def answered() -> Done:
+        step_aside()
+        assert failed.wait(10)
+        return Done("saved")
+
+    def unreachable() -> Done:
+        lane.failed(Unreachable("no answer"))
+        if len(told.jobs) == 0 and lane.is_over:
+            failed.set()
+        return Done()
+
+    def attempt(task: Task) -> Done:
+        done = task.fetch()
+        if task.item == "answered":
+            step_aside()
+        return done
+
+    with Crew(attempt, lambda job: None, told.broken_off.set) as crew:
+        crew.add("answered", [told.task(answered)._replace(item="answered")])
+        crew.add("not", [told.task(unreachable) for _ in range(3)])
+        crew.wait()
+    assert lane.is_over
 
 
 def test_there_is_no_other_turn_on_a_lane_that_has_ended(told: Told) -> None:
