@@ -164,7 +164,7 @@ class Keeper:
         their SHA-256 which are not saved another time. Raises DiskError, ItemError, and what the
         download raises.
         """
-        saved = self._save_patiently(task, stem, download, note, only, held)
+        saved = _patiently(partial(self._save_once, task, stem, download, note, only, held))
         if saved.same is not None:
             return saved
         self.count(task.item, saved.size)
@@ -222,20 +222,6 @@ class Keeper:
                 else:
                     self.refuse(task, error)
 
-    def _save_patiently(
-        self,
-        task: Task,
-        stem: PurePosixPath,
-        download: Download,
-        note: Note,
-        only: str,
-        held: Mapping[str, str],
-    ) -> Saved:
-        for _ in range(_TRIES_OF_A_BODY - 1):
-            with suppress(errors.CutShort):
-                return self._save_once(task, stem, download, note, only, held)
-        return self._save_once(task, stem, download, note, only, held)
-
     def _save_once(
         self,
         task: Task,
@@ -251,9 +237,7 @@ class Keeper:
                 draft = drafts.enter_context(self.archive.draft(stem))
                 draft.write(answer.chunks)
                 self.archive.refuse_page(draft)
-            # Checks and fsync take their time, in which the next request may be on its way, and
-            # even fail.
-            lane.succeeded()
+            # Checks and fsync take their time, in which the next request may be on its way.
             step_aside()
             same = held.get(draft.sha256)
             if same is not None:
@@ -283,6 +267,13 @@ class Keeper:
                 with suppress(DiskError):
                     self.note(path, lambda _: (record or {}).get(OURS, {}))
                 raise
+
+
+def _patiently(save: Callable[[], Saved]) -> Saved:
+    for _ in range(_TRIES_OF_A_BODY - 1):
+        with suppress(errors.CutShort):
+            return save()
+    return save()
 
 
 def _failure(what: str, error: errors.ItemError) -> Failure:

@@ -216,13 +216,17 @@ def standing(there: tuple[int, ...]) -> Iterator[None]:
 
 @contextmanager
 def another_turn(lane: Lane) -> Iterator[None]:
-    """Make one more request after `step_aside`. Raises TryLater if the lane has ended."""
+    """Make a request in the task's own turn, or after `step_aside` in one more.
+
+    Raises TryLater if the lane has ended.
+    """
     if getattr(_here, "lane", None) is lane:
         yield
         return
     lane.wait_for_turn()
     try:
         yield
+        lane.succeeded()
     finally:
         lane.end_turn()
 
