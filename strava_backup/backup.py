@@ -82,7 +82,8 @@ class Backup:
             *(ways.source, ways.website, self._keeper, self._lanes.website, inventory),
             believes_all=wanted.full,
         )
-        self._census = Census(inventory, self._known().activity_ids)
+        self._known = self._find_known()
+        self._census = Census(inventory, self._known.activity_ids)
         self._used_gear: set[str] = set()
         self._newly_gone: frozenset[int] = frozenset()
         self._has_walked_photos = False
@@ -216,7 +217,7 @@ class Backup:
         if lane.is_over or self._has_reached_limit or not self._wanted.photos:
             return []
         try:
-            records = self._source.fetch_new_photos(self._known())
+            records = self._source.fetch_new_photos(self._known)
         except errors.ItemError as error:
             self._keeper.fail("list of photos", error)
             return []
@@ -224,10 +225,11 @@ class Backup:
             lane.end(error)
             return []
         self._lacks_photos = False
-        self._has_walked_photos = self._known().wants_whole_photo_walk
+        self._has_walked_photos = self._known.wants_whole_photo_walk
         return records
 
-    def _known(self) -> Known:
+    def _find_known(self) -> Known:
+        """What the source need not tell again, as it is before the run."""
         marker, now = self._archive.marker, self._keeper.now()
         held = self._inventory.activities.items()
         return Known(
@@ -280,7 +282,7 @@ class Backup:
 
     def _listing(self) -> Iterator[Activity]:
         try:
-            for record in self._source.fetch_activities(self._known()):
+            for record in self._source.fetch_activities(self._known):
                 self._report.listed += 1
                 self._census.see(record)
                 try:
@@ -339,7 +341,7 @@ class Backup:
         """The website's surplus, as it is when what is gone counts no longer as known."""
         if walk.surplus is None:
             return None
-        return walk.surplus + len(self._known().activity_ids & self._newly_gone)
+        return walk.surplus + len(self._known.activity_ids & self._newly_gone)
 
 
 def _is_listed(held: Held) -> bool:

@@ -135,6 +135,13 @@ class Config:
             else:
                 config_file.replace(path, config_file.with_values(path, section, {name: value}))
 
+    def store_cookie(self, name: str, value: str) -> None:
+        """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
+        try:
+            self.store("user", name, value)
+        except errors.ConfigError as error:
+            _log.warning("%s", error)
+
     def check_storable(self, section: str, name: str) -> None:
         """Make sure that `store` will work, before a token is spent on it. Raises ConfigError."""
         secret = self._secret(section, name)

@@ -237,12 +237,9 @@ class _SignIn:
                 f"[api] belongs to athlete {api_athlete}, [user] to athlete {web_athlete}: "
                 "both must be one and the same"
             )
-        owner, athlete = self._archive.marker.athlete_id, api_athlete or web_athlete
-        if owner not in (None, athlete):
-            raise errors.AccountMismatch(
-                f"{self._archive.root} is the archive of athlete {owner}, but the config belongs "
-                f"to athlete {athlete}: choose another output_dir for that one"
-            )
+        athlete = api_athlete or web_athlete
+        if athlete is not None:
+            self._archive.check_owner(athlete)
 
     def _api_source(self, settings: Api) -> api.ApiSource:
         return api.ApiSource(
@@ -262,7 +259,7 @@ class _SignIn:
         return WebSession(
             self._session(transport.Pace(self._config.delay, sleep=self._edges.sleep)),
             _credentials(user, may_log_in=not self._options.dry_run),
-            store=lambda name, value: _store_cookie(self._config, name, value),
+            store=self._config.store_cookie,
             clock=self._edges.clock,
             sleep=self._edges.sleep,
         )
@@ -274,14 +271,6 @@ def _configured_jwt(config: Config) -> Jwt | None:
         return parse_jwt(config.user.jwt.value) if config.user and config.user.jwt else None
     except errors.GarbledJwt:
         return None
-
-
-def _store_cookie(config: Config, name: str, value: str) -> None:
-    """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
-    try:
-        config.store("user", name, value)
-    except errors.ConfigError as error:
-        _log.warning("%s", error)
 
 
 def _credentials(user: User, *, may_log_in: bool) -> Credentials:

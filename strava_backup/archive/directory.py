@@ -209,6 +209,15 @@ class Archive:
         marker["failed"] = _only(int, marker.get("failed"))
         self.marker = Marker(**marker)
 
+    def check_owner(self, athlete_id: int) -> None:
+        """Raises AccountMismatch where the marker names another athlete than that of the config."""
+        owner = self.marker.athlete_id
+        if owner not in (None, athlete_id):
+            raise errors.AccountMismatch(
+                f"{self.root} is the archive of athlete {owner}, but the config belongs to athlete "
+                f"{athlete_id}: choose another output_dir for that one"
+            )
+
     def save_marker(self, marker: Marker) -> None:
         """Write the marker if it differs from the one there. Raises DiskError."""
         if marker == self.marker:

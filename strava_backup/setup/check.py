@@ -5,7 +5,6 @@ Looks in the order of a run, and at everything, also where a run would have ende
 
 from __future__ import annotations
 
-import logging
 import platform
 import shlex
 import shutil
@@ -30,8 +29,6 @@ from strava_backup.strava.session import Credentials, WebSession, time_left, war
 # Bytes below which the archive's disk is nearly full.
 _LITTLE_SPACE = 10**9
 _LIBRARIES = ("requests", "stravalib", "beautifulsoup4")
-
-_log = logging.getLogger(__name__)
 
 
 class Level(StrEnum):
@@ -169,7 +166,7 @@ class _Check:
         return WebSession(
             self._connect(),
             credentials,
-            store=self._store_cookie,
+            store=self._config.store_cookie,
             clock=self._clock,
         )
 
@@ -177,7 +174,9 @@ class _Check:
         root = self._archive.root
         place = self._archive.check_usable(with_parents=self._config.makes_parents)
         self._archive.read_marker()
-        self._check_owner()
+        athlete_id = self._api_athlete or self._web_athlete
+        if athlete_id is not None:
+            self._archive.check_owner(athlete_id)
         free = shutil.disk_usage(place).free
         contents = self._contents() if place == root else f"{root} is made by the first run"
         if free < _LITTLE_SPACE:
@@ -186,14 +185,6 @@ class _Check:
             )
         return Finding("archive", Level.OK, f"{contents}, {format_size(free)} free")
 
-    def _check_owner(self) -> None:
-        owner, athlete_id = self._archive.marker.athlete_id, self._api_athlete or self._web_athlete
-        if None not in (owner, athlete_id) and owner != athlete_id:
-            raise errors.AccountMismatch(
-                f"{self._archive.root} is the archive of athlete {owner}, but the config belongs "
-                f"to athlete {athlete_id}: choose another output_dir for that one"
-            )
-
     def _contents(self) -> str:
         marker = self._archive.marker
         owner = f"athlete {marker.athlete_id}" if marker.athlete_id else "nobody's yet"
@@ -201,13 +192,6 @@ class _Check:
         last = marker.last_complete_run
         run = f"last complete run {last}" if last else "no complete run yet"
         return f"{self._archive.root}: {owner}, {count}, {run}"
-
-    def _store_cookie(self, name: str, value: str) -> None:
-        """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
-        try:
-            self._config.store("user", name, value)
-        except errors.ConfigError as error:
-            _log.warning("%s", error)
 
 
 def _found(subject: str, find: Callable[[], Finding]) -> Finding:
