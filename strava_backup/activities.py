@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 
 from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
-from strava_backup.archive.directory import OURS, Held, Inventory
+from strava_backup.archive.directory import Held, Inventory
+from strava_backup.archive.metadata import OURS
 from strava_backup.keeper import Answer, Keeper
 from strava_backup.lanes import Done, Lanes, Task
 from strava_backup.photos import Photos

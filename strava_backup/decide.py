@@ -10,7 +10,8 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from strava_backup.archive.directory import Held, fingerprint
+from strava_backup.archive.directory import Held
+from strava_backup.archive.metadata import fingerprint
 from strava_backup.errors import ItemError, Refused
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record

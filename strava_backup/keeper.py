@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Protocol
 
 from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
-from strava_backup.archive.directory import OURS, Archive, DiskError
+from strava_backup.archive.directory import Archive, DiskError
+from strava_backup.archive.metadata import OURS
 from strava_backup.lanes import Done, Lane, Task, another_turn, place, standing, step_aside
 from strava_backup.report import Failure, Report, format_size, printable
 from strava_backup.strava.records import Record

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
 
-from strava_backup.archive.directory import OURS
+from strava_backup.archive.metadata import OURS
 from strava_backup.decide import ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record

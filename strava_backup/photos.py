@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
-from strava_backup.archive.directory import OURS, Held
+from strava_backup.archive.directory import Held
+from strava_backup.archive.metadata import OURS
 from strava_backup.keeper import Answer, Keeper
 from strava_backup.lanes import Done, Lanes, Task
 from strava_backup.strava.records import (

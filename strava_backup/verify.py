@@ -14,7 +14,8 @@ from typing import NamedTuple
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.checksums import Listing
-from strava_backup.archive.directory import OURS, Archive, Record, is_what_strava_holds
+from strava_backup.archive.directory import Archive
+from strava_backup.archive.metadata import OURS, Record, is_what_strava_holds
 from strava_backup.report import count_of, printable
 
 _LONGEST_LINE = 10_000

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 
 from strava_backup import merge
-from strava_backup.archive.directory import Held, fingerprint
+from strava_backup.archive.directory import Held
+from strava_backup.archive.metadata import fingerprint
 from strava_backup.decide import ORIGINAL, PHOTO, Wanted
 from strava_backup.strava.records import parse_activity
 

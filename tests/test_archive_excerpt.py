@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_backup.archive.directory import to_json
 from strava_backup.archive.excerpt import excerpt
+from strava_backup.archive.metadata import to_json
 
 NAMES = ("resource_state", "strava_backup")
 

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import accounts, old_version, table
 from benchmarks.measurements import MEASUREMENTS
 from strava_backup.archive import checks
-from strava_backup.archive.directory import to_json
+from strava_backup.archive.metadata import to_json
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from strava_backup import decide, merge
-from strava_backup.archive.directory import OURS
+from strava_backup.archive.metadata import OURS
 from strava_backup.decide import COMPONENTS, DETAIL, ORIGINAL, PHOTO_LIST, Wanted
 from strava_backup.strava.records import parse_activity
 from tests.made_up_records import (

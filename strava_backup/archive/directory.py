@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -26,7 +24,16 @@ from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
 from strava_backup.archive.atomic import Draft, save_bytes, sync_folder
 from strava_backup.archive.checksums import Checksums, Listing, hash_file
-from strava_backup.archive.excerpt import excerpt
+from strava_backup.archive.metadata import (
+    OURS,
+    Record,
+    is_what_strava_holds,
+    read_for_scan,
+    read_json,
+    read_record,
+    slimmed,
+    to_json,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +49,6 @@ _NO_FILE = (
 )
 
 FORMAT = 1
-OURS = "strava_backup"
-
-Record = dict[str, Any]
 
 
 class DiskError(errors.Error):
@@ -194,7 +198,7 @@ class Archive:
         with _disk_errors(f"cannot read {path}"):
             if not path.exists():
                 return
-            values = _read_json(path)
+            values = read_json(path)
         if values is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return
@@ -323,7 +327,7 @@ class Archive:
     def read_record(self, path: PurePosixPath) -> Record | None:
         """The metadata at `path`; None where there is none, or no JSON object. Raises DiskError."""
         with _disk_errors(f"cannot read {path}"):
-            return _read_record(self.root / path)
+            return read_record(self.root / path)
 
     def save_record(self, path: PurePosixPath, record: Record, *, history: datetime | None) -> None:
         """Write metadata; what was there is copied to `history/` if a moment is given for it.
@@ -492,16 +496,13 @@ class Archive:
     def _with_file(self, held: Held, path: PurePosixPath, name: layout.FileName) -> Held:
         if name.suffix != layout.META_SUFFIX:
             return held._replace(files=(*held.files, path))
-        record = _read_for_scan(self.root / path)
+        record = read_for_scan(self.root / path)
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return held if held.metadata else held._replace(metadata=path)
-        ours = record.get(OURS, {})
+        ours, listed = slimmed(record.get(OURS, {}))
         return held._replace(
-            metadata=path,
-            resource_state=record.get("resource_state"),
-            ours=_slim({name: ours[name] for name in ours.keys() - {"listed", "website"}}),
-            listed={sys.intern(source): fingerprint(was) for source, was in _items(ours, "listed")},
+            metadata=path, resource_state=record.get("resource_state"), ours=ours, listed=listed
         )
 
     def _make_folder(self, folder: PurePosixPath) -> None:
@@ -540,85 +541,10 @@ class Archive:
             draft.save_as(self.root / target)
 
 
-def to_json(record: Record) -> bytes:
-    """A record as it stands on disk: UTF-8, keys sorted, indented by 2."""
-    text = json.dumps(record, ensure_ascii=False, sort_keys=True, indent=2)
-    try:
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:
-        # A lone surrogate, half an emoji cut off by somebody's app, has no UTF-8 form.
-        return json.dumps(record, sort_keys=True, indent=2).encode() + b"\n"
-
-
-def is_what_strava_holds(ours: Record, damage: str) -> bool:
-    """Whether a file's metadata knows of its damage: then it came so, twice alike."""
-    notes = (ours.get("original"), ours.get("picture"))
-    return any(isinstance(note, dict) and note.get("odd") == damage for note in notes)
-
-
 def _only(kind: type[T], values: Any) -> tuple[T, ...]:
     """The values of that kind in a list; none where it is no list."""
     values = values if isinstance(values, list) else []
     return tuple(value for value in values if isinstance(value, kind))
-
-
-def _read_for_scan(path: Path) -> Record | None:
-    """What a scan needs of metadata, at least; None where it cannot be read."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    record = excerpt(content, ("resource_state", OURS))
-    return _without_foreign_key(_parse_json(content) if record is None else record)
-
-
-def _read_record(path: Path) -> Record | None:
-    """Metadata; a value of our key that cannot be ours is left out."""
-    return _without_foreign_key(_read_json(path))
-
-
-def _without_foreign_key(record: Record | None) -> Record | None:
-    if record is not None and not isinstance(record.get(OURS, {}), dict):
-        del record[OURS]
-    return record
-
-
-def _read_json(path: Path) -> Record | None:
-    try:
-        return _parse_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-
-
-def _parse_json(content: bytes) -> Record | None:
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def fingerprint(value: Any) -> int:
-    """A number that is the same for equal JSON values, in one process; 12 is equal to 12.0."""
-    return hash(_frozen(value))
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return frozenset((name, _frozen(part)) for name, part in value.items())
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
-
-
-def _items(record: Record, name: str) -> Collection[tuple[str, Any]]:
-    value = record.get(name)
-    return value.items() if isinstance(value, dict) else ()
-
-
-def _slim(value: Any) -> Any:
-    """The same with each key kept in memory once, whatever many records have it."""
-    if not isinstance(value, dict):
-        return value
-    return {sys.intern(name): _slim(part) for name, part in value.items()}
 
 
 def _raise_unless_missing(error: OSError) -> None:

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 from strava_backup import errors, merge
 from strava_backup.archive import checks, layout
-from strava_backup.archive.directory import OURS, Archive
+from strava_backup.archive.directory import Archive
+from strava_backup.archive.metadata import OURS
 from strava_backup.bulk_export import dates, parcel, rows, start_time, table
 from strava_backup.bulk_export.parcel import Parcel
 from strava_backup.bulk_export.table import Entry

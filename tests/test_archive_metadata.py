@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from strava_backup.archive.metadata import fingerprint, read_for_scan, read_record, slimmed, to_json
+from tests.made_up_json import RECORDS
+
+
+@given(RECORDS)
+def test_equal_records_make_equal_files(record):
+    assert to_json(dict(reversed(record.items()))) == to_json(record)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": 1, "b": [1, {"c": None}]}, {"b": [1, {"c": None}], "a": 1}, True),
+        ({"distance": 12}, {"distance": 12.0}, True),
+        ({"distance": 12}, {"distance": "12"}, False),
+        ({"a": None}, {}, False),
+        ({"a": [1, 2]}, {"a": [2, 1]}, False),
+        ({"a": {}}, {"a": []}, False),
+    ],
+)
+def test_fingerprints_are_the_same_for_what_is_equal(one, other, same):
+    assert (fingerprint(one) == fingerprint(other)) is same
+
+
+def test_what_is_kept_in_memory_is_less_by_what_only_the_file_has_to_tell():
+    ours = {"source": "api", "website": {"id": 5}, "listed": {"api": {"name": "Run"}}}
+    assert slimmed(ours) == ({"source": "api"}, {"api": fingerprint({"name": "Run"})})
+    assert slimmed({"listed": "what?"}) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "record"),
+    [
+        (to_json({"name": "Run", "resource_state": 3}), {"name": "Run", "resource_state": 3}),
+        (b'{"resource_state": 3}', {"resource_state": 3}),
+        (to_json({"resource_state": 3, "strava_backup": "not ours"}), {"resource_state": 3}),
+        (b"[]", None),
+        (b"{", None),
+        (b"\xff", None),
+        (None, None),
+    ],
+)
+def test_a_scan_reads_less_of_metadata_but_no_other_values(tmp_path, content, record):
+    path = tmp_path / "x.meta.json"
+    if content is not None:
+        path.write_bytes(content)
+    assert read_record(path) == record
+    scanned = read_for_scan(path)
+    assert (scanned is None) is (record is None)
+    assert (scanned or {}).items() <= (record or {}).items()
+    assert (scanned or {}).get("resource_state") == (record or {}).get("resource_state")
