@@ -52,6 +52,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.repair and (options.dry_run or not options.verify):
         parser.error("--repair goes with --verify, and not with --dry-run: --verify alone looks")
+    if options.verify and (options.authorize or options.login or options.check or options.export):
+        parser.error("--verify does not go with --authorize, --login, --check or --import")
     if options.cookies_from_browser and not options.login:
         parser.error("--cookies-from-browser goes with --login")
     return options
