@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -20,6 +24,7 @@ from tests.hardship import files_limited_to
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 A, B = PurePosixPath("activities/2026/x_1.fit"), PurePosixPath("photos/1_a.jpg")
+C = PurePosixPath("photos/1_c.jpg")
 ONE, TWO = "1" * 64, "2" * 64
 LINE_A, LINE_B = f"{ONE}  {A}\n".encode(), f"{TWO}  {B}\n".encode()
 
@@ -268,6 +273,33 @@ def test_threads_that_add_at_once_lose_no_line_and_mix_none(root):
         {str(A.with_name(f"{w}_{n}.fit")): (ONE,) for w in range(8) for n in range(50)}
     )
     assert len(text_of(root).splitlines()) == 400
+
+
+def test_a_line_that_another_thread_failed_to_write_is_not_taken_for_written(root, monkeypatch):
+    real, started, go_on = os.fsync, threading.Event(), threading.Event()
+    lists = []
+
+    def fsync(descriptor):
+        started.set()
+        go_on.wait()
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            lists.append(descriptor)
+            if len(lists) == 2:  # the lines of B and C together
+                raise OSError(errno.EIO, "broken")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ours = Checksums(root)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(ours.add, A, ONE)
+        started.wait()
+        others = {path: pool.submit(ours.add, path, TWO) for path in (B, C)}
+        time.sleep(0.1)
+        go_on.set()
+    assert first.exception() is None
+    failed = [path for path, future in others.items() if future.exception() is not None]
+    assert len(failed) == 1
+    assert {str(path) for path in {A, B, C} - set(failed)} <= parse(text_of(root)).digests.keys()
 
 
 KILLED = """

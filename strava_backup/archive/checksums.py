@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import threading
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -92,7 +91,9 @@ class Checksums:
         self._root = root
         self._path = root / layout.CHECKSUMS
         self._known: dict[str, tuple[str, ...]] | None = None
-        self._new: deque[tuple[PurePosixPath, str]] = deque()
+        self._new: list[tuple[PurePosixPath, str]] = []
+        self._added = 0
+        self._adding = threading.Lock()
         self._batch = 1
         self._lock = threading.RLock()
 
@@ -121,17 +122,20 @@ class Checksums:
         Called before the new file gets its name: should the machine die in between, a file without
         a line is no harm, while a wrong line makes a sound file look damaged.
         """
-        with self._lock:
-            stale = [str(one) for one in gone if self.digests(one)]
-            stale += [str(path)] if self.digests(path) not in ((), (digest,)) else []
-            if stale:
-                self.remove(stale)
+        # Without the lock: only who saves a file touches its line, and others' fsyncs take long.
+        stale = [str(one) for one in gone if self.digests(one)]
+        stale += [str(path)] if self.digests(path) not in ((), (digest,)) else []
+        if stale:
+            self.remove(stale)
 
     def add(self, path: PurePosixPath, digest: str) -> None:
         """List a file that has its final name by now."""
-        self._new.append((path, digest))
-        if len(self._new) >= self._batch:
-            self.flush()
+        with self._adding:
+            self._new.append((path, digest))
+            self._added += 1
+            added, is_due = self._added, len(self._new) >= self._batch
+        if is_due:
+            self._list_first(added)
 
     @contextmanager
     def grouped(self) -> Iterator[None]:
@@ -145,16 +149,25 @@ class Checksums:
 
     def flush(self) -> None:
         """Commit the names of the files that were added, and then append their lines."""
+        self._list_first(self._added)
+
+    def _list_first(self, count: int) -> None:
+        """See to it that so many of all the files that were ever added are committed and listed."""
         with self._lock:
-            # Whoever waited for the lock may find that its file was taken along.
-            new = [self._new.popleft() for _ in range(len(self._new))]
-            for folder in sorted({path.parent for path, _ in new}):
+            with self._adding:
+                waiting = list(self._new)
+                is_done = self._added - len(waiting) >= count
+            if is_done:
+                return  # another thread has taken them along
+            for folder in sorted({path.parent for path, _ in waiting}):
                 sync_folder(self._root / folder)
             known = self._lines()
-            new = [(path, digest) for path, digest in new if known.get(str(path)) != (digest,)]
+            new = [one for one in dict.fromkeys(waiting) if known.get(str(one[0])) != (one[1],)]
             if new:
                 self._append(b"".join(format_line(path, digest) for path, digest in new))
                 known.update((str(path), (digest,)) for path, digest in new)
+            with self._adding:
+                del self._new[: len(waiting)]
 
     def remove(self, paths: Collection[str]) -> None:
         """Write the list without the lines of these paths."""
