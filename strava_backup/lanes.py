@@ -87,7 +87,11 @@ class Lane:
         self.is_abandoned = False
         self._report = report
         self._failures_in_a_row = 0
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        # Two, so that one thread wakes up for one thing: all of them would keep the next request
+        # waiting.
+        self._step_comes = threading.Condition(self._lock)
+        self._turn_comes = threading.Condition(self._lock)
         self._steps: list[Step] = []
         self._is_held = False
         self._is_closed = False
@@ -95,12 +99,12 @@ class Lane:
 
     def succeeded(self) -> None:
         """An item came."""
-        with self._changed:
+        with self._lock:
             self._failures_in_a_row = 0
 
     def failed(self, error: errors.ItemError) -> bool:
         """An item did not come; False where that is no news, since the lane has ended meanwhile."""
-        with self._changed:
+        with self._lock:
             if not error.ends_lane_when_repeated:
                 self._failures_in_a_row = 0
                 return True
@@ -118,37 +122,38 @@ class Lane:
 
     def end(self, error: errors.Error) -> None:
         """Send nothing more this way; the run ends with the error's exit code."""
-        with self._changed:
+        with self._lock:
             self._end(error)
 
     def hold(self) -> None:
         """Begin no task until `release`."""
-        with self._changed:
+        with self._lock:
             self._is_held = True
 
     def release(self) -> None:
         """Begin with the tasks."""
-        with self._changed:
+        with self._lock:
             self._is_held = False
-            self._changed.notify_all()
+            self._step_comes.notify_all()
 
     def add(self, step: Step) -> None:
         """Queue a step at its place."""
-        with self._changed:
+        with self._lock:
             heappush(self._steps, step)
-            self._changed.notify_all()
+            self._step_comes.notify()
 
     def close(self, *, abandon: bool = False) -> None:
         """Let the threads end; with `abandon` also those that are at a task."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
             self.is_abandoned = abandon
-            self._changed.notify_all()
+            self._step_comes.notify_all()
+            self._turn_comes.notify_all()
 
     def wait_for_step(self) -> Step | None:
         """The next step, when it has its turn; None where none will come."""
-        with self._changed:
-            self._changed.wait_for(
+        with self._lock:
+            self._step_comes.wait_for(
                 lambda: self._is_closed or (self._steps and not self._is_held and self._has_room())
             )
             if self._is_closed:
@@ -158,17 +163,18 @@ class Lane:
 
     def wait_for_turn(self) -> None:
         """Wait until one more request may be in flight. Raises TryLater where none may any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self.is_over or self._has_room())
+        with self._lock:
+            self._turn_comes.wait_for(lambda: self._is_closed or self.is_over or self._has_room())
             if self._is_closed or self.is_over:
                 raise errors.TryLater(f"no more requests are made to the {self.name}")
             self._in_flight += 1
 
     def end_turn(self) -> None:
         """The request is over."""
-        with self._changed:
+        with self._lock:
             self._in_flight -= 1
-            self._changed.notify_all()
+            self._step_comes.notify()
+            self._turn_comes.notify()
 
     def _has_room(self) -> bool:
         return self._in_flight < self.width
@@ -178,6 +184,7 @@ class Lane:
         if not (self.is_over or self.is_abandoned):
             self.is_over = True
             self._report.fatal.append(error)
+            self._turn_comes.notify_all()
 
 
 def step_aside() -> None:
