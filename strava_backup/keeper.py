@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain, islice
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -28,6 +30,10 @@ from strava_backup.strava.records import Record
 _log = logging.getLogger(__name__)
 
 _TRIES_OF_A_BODY = 3
+# Of 64 kB at most: what is no larger is written when the next request is on its way.
+_CHUNKS_IN_MEMORY = 16
+# Seconds that it takes to send a request.
+_START_OF_THE_NEXT = 0.003
 
 
 class Answer(Protocol):
@@ -235,11 +241,18 @@ class Keeper:
         lane = task.lane
         with ExitStack() as drafts:
             with another_turn(lane), download() as answer:
-                draft = drafts.enter_context(self.archive.draft(stem))
-                draft.write(answer.chunks)
-                self.archive.refuse_page(draft)
-            # Checks and fsync take their time, in which the next request may be on its way.
+                chunks = list(islice(answer.chunks, _CHUNKS_IN_MEMORY))
+                self.archive.refuse_page(b"".join(chunks))
+                is_large = len(chunks) == _CHUNKS_IN_MEMORY
+                if is_large:
+                    chunks_to_come = chain(chunks, answer.chunks)
+                    draft = drafts.enter_context(self.archive.draft(stem, chunks_to_come))
+            # Disk and checks take their time, in which the next request may be on its way. It gets
+            # a start: what computes here would hold it up.
             step_aside()
+            time.sleep(_START_OF_THE_NEXT)
+            if not is_large:
+                draft = drafts.enter_context(self.archive.draft(stem, chunks))
             same = held.get(draft.sha256)
             if same is not None:
                 return Saved("", draft.size, None, same)

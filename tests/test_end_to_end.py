@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from strava_backup.demo import bulk_export
+from strava_backup.demo import bulk_export, files, samples
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.strava.session import RENEWAL
@@ -439,7 +439,9 @@ def test_a_run_killed_in_the_middle_of_an_original_is_made_good_by_the_next(
     command: Command,
 ) -> None:
     victim = next(one for one in command.account.activities[3:] if one.original)
-    hold = command.proxy.hold = Hold("original", victim.id, after_bytes=1500)
+    # Small ones are on disk only when all of them came.
+    victim.original, victim.original_suffix = files.gpx(samples.NEWEST, 20_000), ".gpx"
+    hold = command.proxy.hold = Hold("original", victim.id, after_bytes=1_500_000)
     process = command.start()
     assert hold.reached.wait(60)
     leftover = command.root / Path(truth.stem(victim)).with_name(

@@ -309,6 +309,35 @@ def test_a_body_that_breaks_off_is_fetched_three_times_at_most(rig):
     assert rig.files() == {f"{STEM}.fit": FIT}
 
 
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 17, 40])
+def test_a_body_is_saved_whole_in_however_many_chunks_it_comes(rig, count):
+    size = -(-len(FIT) // count)
+    chunks = [FIT[start : start + size] for start in range(0, len(FIT), size)]
+    chunks += [b""] * (count - len(chunks))
+
+    @contextmanager
+    def download():
+        yield Download("Ride.fit", iter(chunks))
+
+    assert rig.save(STEM, download).size == len(FIT)
+    assert rig.files() == {f"{STEM}.fit": FIT}
+
+
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_a_page_in_small_pieces_is_known_before_the_next_request(rig, chunk):
+    page = b"<!DOCTYPE html><html></html>"
+    turns = []
+
+    @contextmanager
+    def download():
+        yield Download("Ride.fit", (page[at : at + chunk] for at in range(0, len(page), chunk)))
+        turns.append("no error within the turn")
+
+    with pytest.raises(errors.PageInstead):
+        rig.save(STEM, download)
+    assert turns == []
+
+
 @pytest.mark.parametrize(
     ("body", "error", "why"),
     [

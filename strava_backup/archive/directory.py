@@ -11,7 +11,7 @@ import itertools
 import logging
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ import filelock
 
 from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
-from strava_backup.archive.atomic import Draft, save_bytes, sync_folder
+from strava_backup.archive.atomic import HEAD_SIZE, Draft, save_bytes, sync_folder
 from strava_backup.archive.checksums import Checksums, Listing, hash_file
 from strava_backup.archive.metadata import (
     OURS,
@@ -343,11 +343,15 @@ class Archive:
             self._commit(target.parent)
 
     @contextmanager
-    def draft(self, stem: PurePosixPath) -> Iterator[Draft]:
-        """A draft of a file with that stem. Raises DiskError, also for what is written to it."""
+    def draft(self, stem: PurePosixPath, chunks: Iterable[bytes] = ()) -> Iterator[Draft]:
+        """A draft of a file with that stem, into which the chunks are written.
+
+        Raises DiskError, and whatever the chunks raise.
+        """
         with _disk_errors(f"cannot write {self.root / stem}"):
             self._make_folder(stem.parent)
             with Draft(self.root / stem.parent, stem.name) as draft:
+                draft.write(chunks)
                 yield draft
 
     def oddity(self, draft: Draft, sent: str) -> str | None:
@@ -355,19 +359,20 @@ class Archive:
 
         The whole file is read. Raises as `refuse_page`.
         """
-        self.refuse_page(draft)
+        self.refuse_page(draft.head)
         return checks.oddity(draft.path, sent)
 
     def misnomer(self, draft: Draft, sent: str) -> str | None:
         """As `oddity`, but only by the first bytes: whether the content is of another kind."""
-        self.refuse_page(draft)
+        self.refuse_page(draft.head)
         return checks.misnomer(draft.path, sent, draft.head)
 
-    def refuse_page(self, draft: Draft) -> None:
-        """Raises ItemError for what is never an original: nothing at all, and web pages."""
-        if draft.size == 0:
+    def refuse_page(self, start: bytes) -> None:
+        """Raises ItemError for a file that is never an original: one that starts with nothing at
+        all, or is a web page."""
+        if not start:
             raise errors.ItemError("Strava sent an empty file", why="empty")
-        if checks.looks_like_html(draft.head):
+        if checks.looks_like_html(start[:HEAD_SIZE]):
             raise errors.PageInstead("Strava sent a web page instead of the file", why="a web page")
 
     def save_file(
