@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
@@ -13,7 +13,7 @@ from strava_backup.archive import layout
 from strava_backup.archive.directory import Held
 from strava_backup.archive.metadata import OURS
 from strava_backup.keeper import Keeper
-from strava_backup.lanes import Done, Lanes, Task
+from strava_backup.lanes import Done, Lanes, Task, step_aside
 from strava_backup.report import count_of, printable
 from strava_backup.strava.records import Record, Source
 
@@ -32,7 +32,7 @@ _FRAME_TYPES = {
 class BikePages(Protocol):
     """What is asked of the website; see `strava.website` for what it raises."""
 
-    def fetch_components(self, bike_id: str) -> list[Record]: ...
+    def fetch_components(self, bike_id: str) -> Callable[[], list[Record]]: ...
 
 
 class GearWork(NamedTuple):
@@ -150,7 +150,9 @@ class Gear:
 
     def _fetch_components(self, task: Task, work: GearWork) -> Done:
         assert self._pages is not None
-        components = self._pages.fetch_components(work.gear_id)
+        read = self._pages.fetch_components(work.gear_id)
+        step_aside()
+        components = read()
         with self._keeper.editing(work.metadata):
             old = self._keeper.archive.read_record(work.metadata) or {}
             ours = merge.without_refusal(old.get(OURS, {}), task.item)

@@ -269,7 +269,7 @@ BIKE = "b9000001"
 @pytest.mark.parametrize("language", ["en", "de", "fr"])
 def test_a_bikes_components_come_in_any_language_and_unit(rig, language, units):
     rig.account.language, rig.account.units = language, units
-    found = rig.website.fetch_components(BIKE)
+    found = rig.website.fetch_components(BIKE)()
     truth = rig.account.gear[BIKE].components
     assert [one["type"] for one in found] == [one.type for one in truth]
     assert all("distance_m" in one for one in found)
@@ -278,18 +278,18 @@ def test_a_bikes_components_come_in_any_language_and_unit(rig, language, units):
 
 
 def test_a_retired_bike_has_its_page_too(rig):
-    (chain,) = rig.website.fetch_components("b8000003")
+    (chain,) = rig.website.fetch_components("b8000003")()
     assert chain["distance_m"] == 31_002_800.0
 
 
 def test_a_bike_without_components_has_none(rig):
-    assert rig.website.fetch_components("b9000002") == []
+    assert rig.website.fetch_components("b9000002")() == []
 
 
 def test_pages_of_bikes_keep_the_pace(clock):
     rig = Rig(Account.sample(clock), clock, delay=2.0)
     for _ in range(5):
-        rig.website.fetch_components(BIKE)
+        rig.website.fetch_components(BIKE)()
     assert min(gaps(rig.account)) >= 2
 
 
@@ -313,7 +313,7 @@ def test_pages_of_bikes_keep_the_pace(clock):
 def test_every_answer_but_a_bikes_page_has_its_error(rig, answer, error, kinds):
     rig.wire.instead["GET /bikes/9000001"] = answer
     with pytest.raises(errors.Error) as caught:
-        rig.website.fetch_components(BIKE)
+        rig.website.fetch_components(BIKE)()
     assert type(caught.value) is error
     assert rig.jwt not in told(caught.value)
     assert asked(rig.account) == kinds
@@ -321,14 +321,14 @@ def test_every_answer_but_a_bikes_page_has_its_error(rig, answer, error, kinds):
 
 def test_a_bike_of_somebody_else_is_refused(rig):
     with pytest.raises(errors.Refused) as caught:
-        rig.website.fetch_components("b7")
+        rig.website.fetch_components("b7")()
     assert caught.value.why == "404"
 
 
 @pytest.mark.parametrize("what", ["dropped", "silent", "truncated", "503"])
 def test_a_bikes_page_that_fails_once_is_asked_for_again(rig, what):
     rig.account.faults.append(Fault("bike", what, times=1))
-    assert len(rig.website.fetch_components(BIKE)) == 4
+    assert len(rig.website.fetch_components(BIKE)()) == 4
     assert asked(rig.account) == ["bike", "bike"]
 
 
@@ -336,7 +336,7 @@ def test_a_jwt_renewed_by_a_bikes_page_is_stored(clock):
     account = Account.sample(clock)
     rig = Rig(account, clock, jwt=account.issue_jwt(expires_in=2 * DAY))
     account.renews_jwt_within = 3 * DAY
-    rig.website.fetch_components(BIKE)
+    rig.website.fetch_components(BIKE)()
     ((name, token),) = rig.stored
     assert name == "jwt"
     assert parse_jwt(token).expires_at == clock.now + JWT_LIFETIME

@@ -44,6 +44,16 @@ class Jwt(NamedTuple):
         return f"Jwt(athlete_id={self.athlete_id}, expires_at={self.expires_at})"
 
 
+class Renewed(NamedTuple):
+    """The credentials among the cookies after an answer."""
+
+    jwt: str | None
+    session: str | None
+
+    def __repr__(self) -> str:
+        return "Renewed()"
+
+
 class Credentials(NamedTuple):
     """What the config has for the website; everything may be missing."""
 
@@ -216,12 +226,18 @@ class WebSession:
 
     def keep_renewed(self) -> None:
         """Store a cookie that Strava has renewed. To be called after signed-in answers only."""
-        token = self._cookie("strava_remember_token")
-        if token is not None and self._is_newer(token):
-            self._keep("jwt", token)
-        session = self._cookie("_strava4_session")
-        if "session" in self._kept and session is not None:
-            self._keep("session", session)
+        self.keep(self.renewed())
+
+    def renewed(self) -> Renewed:
+        """The cookies as they are after an answer, for `keep`."""
+        return Renewed(self._cookie("strava_remember_token"), self._cookie("_strava4_session"))
+
+    def keep(self, cookies: Renewed) -> None:
+        """Store what Strava has renewed, when the answer has turned out to be a signed-in one."""
+        if cookies.jwt is not None and self._is_newer(cookies.jwt):
+            self._keep("jwt", cookies.jwt)
+        if "session" in self._kept and cookies.session is not None:
+            self._keep("session", cookies.session)
 
     def _get_once(
         self, path: str, stream: bool, headers: Mapping[str, str] | None

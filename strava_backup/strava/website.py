@@ -5,7 +5,7 @@ Saves nothing, and follows no redirects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -30,14 +30,23 @@ class Website:
         """The GPX that Strava makes of an activity with a track. Raises as above."""
         return self._download(f"/activities/{activity_id}/export_gpx")
 
-    def fetch_components(self, bike_id: str) -> list[dict[str, Any]]:
-        """The components that a bike's page lists. Raises PageChanged, and as above."""
+    def fetch_components(self, bike_id: str) -> Callable[[], list[dict[str, Any]]]:
+        """Fetch a bike's page, and return what reads the components that it lists.
+
+        Raises as above, the reading PageChanged. It takes longer than most requests, and asks for
+        nothing.
+        """
         response = self._web.get(f"/bikes/{bike_id.removeprefix('b')}")
         if response.status_code != 200:
             raise self._refusal(response)
-        components = pages.parse_components(response.text)
-        self._web.keep_renewed()
-        return components
+        renewed = self._web.renewed()
+
+        def read() -> list[dict[str, Any]]:
+            components = pages.parse_components(response.text)
+            self._web.keep(renewed)
+            return components
+
+        return read
 
     def fetch_activity_count(self) -> int | None:
         """How many activities the website's own list counts, private ones included.
