@@ -253,9 +253,14 @@ class Archive:
         """Drafts of runs that died, one at work aside. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
             top = [PurePosixPath(path.name) for path in sorted(self.root.glob(".*.part"))]
-        rooms = (*layout.ROOMS, layout.HISTORY, layout.DAMAGED)
-        found = itertools.chain(top, *map(self.paths, rooms))
-        yield from filter(layout.is_draft, found)
+            hidden = [
+                folder / name
+                for room in (*layout.ROOMS, layout.HISTORY, layout.DAMAGED)
+                for folder, names in self._folders(room)
+                for name in names
+                if name.startswith(".")
+            ]
+        yield from filter(layout.is_draft, (*top, *hidden))
 
     def remove_leftovers(self) -> None:
         """Remove the drafts of runs that died. Raises DiskError.
@@ -482,26 +487,32 @@ class Archive:
 
     def _scan_room(self, room: PurePosixPath) -> dict[Any, Held]:
         found: dict[layout.Key, Held] = {}
-        for path in self._files(room):
-            name = layout.parse_name(path)
-            if name is not None:
-                held = found.get(name.key) or Held(path.parent / name.stem)
-                found[name.key] = self._with_file(held, path, name)
+        parse = layout.PARSERS[room.name]
+        for folder, names in self._folders(room):
+            for file_name in names:
+                name = parse(file_name)
+                if name is not None:
+                    held = found.get(name.key) or Held(folder / name.stem)
+                    found[name.key] = self._with_file(held, folder / file_name, name)
         return found
 
     def _files(self, room: PurePosixPath) -> Iterator[PurePosixPath]:
+        for folder, names in self._folders(room):
+            yield from map(folder.joinpath, names)
+
+    def _folders(self, room: PurePosixPath) -> Iterator[tuple[PurePosixPath, list[str]]]:
+        """A room's folders, and the names of the files in them, in order."""
         # Years may have moved to another disk and be links.
         top = self.root / room
         for folder, folders, names in os.walk(top, onerror=_raise_unless_missing, followlinks=True):
             folders.sort()
-            relative = PurePosixPath(Path(folder).relative_to(self.root).as_posix())
-            for name in sorted(names):
-                yield relative / name
+            names.sort()
+            yield PurePosixPath(Path(folder).relative_to(self.root).as_posix()), names
 
     def _with_file(self, held: Held, path: PurePosixPath, name: layout.FileName) -> Held:
         if name.suffix != layout.META_SUFFIX:
             return held._replace(files=(*held.files, path))
-        record = read_for_scan(self.root / path)
+        record = read_for_scan(f"{self.root}{os.sep}{path}")
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return held if held.metadata else held._replace(metadata=path)

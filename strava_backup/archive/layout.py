@@ -76,7 +76,7 @@ def parse_gear_name(name: str) -> FileName | None:
 def parse_name(path: PurePosixPath) -> FileName | None:
     """The parts of the name of a held file at that path, or None if it is none."""
     room, *rest = path.parts or ("",)
-    parse = _PARSERS.get(room)
+    parse = PARSERS.get(room)
     return parse(path.name) if parse is not None and rest and ".." not in rest else None
 
 
@@ -88,7 +88,8 @@ def activity_of(path: PurePosixPath) -> int | None:
     return name.key[0] if isinstance(name.key, tuple) else name.key
 
 
-_PARSERS: dict[str, Callable[[str], FileName | None]] = {
+# By the name of the room.
+PARSERS: dict[str, Callable[[str], FileName | None]] = {
     ACTIVITIES.name: parse_activity_name,
     PHOTOS.name: parse_photo_name,
     GEAR.name: parse_gear_name,

@@ -30,10 +30,11 @@ def is_what_strava_holds(ours: Record, damage: str) -> bool:
     return any(isinstance(note, dict) and note.get("odd") == damage for note in notes)
 
 
-def read_for_scan(path: Path) -> Record | None:
+def read_for_scan(path: str) -> Record | None:
     """What a scan needs of metadata, at least; None as of `read_record`. Raises OSError."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            content = file.read()
     except FileNotFoundError:
         return None
     record = excerpt(content, ("resource_state", OURS))
@@ -77,7 +78,10 @@ def fingerprint(value: Any) -> int:
 
 def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
-        return frozenset((name, _frozen(part)) for name, part in value.items())
+        try:
+            return frozenset(value.items())
+        except TypeError:  # something in it is a dict or a list itself
+            return frozenset((name, _frozen(part)) for name, part in value.items())
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
