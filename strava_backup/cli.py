@@ -7,6 +7,7 @@ before the arguments are read, so that --help and --version answer at once.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("strava_backup")
 
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
 _EPILOG = """\
 exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried again next time),
 4 a human must renew a log-in, 5 try again later, 6 --verify found damage, 130 interrupted
@@ -35,6 +38,9 @@ exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parse(argv)
+    # What is loaded, listed and held stays to the end. To look for garbage among it after every 700
+    # new objects takes a fifth of the time of a scan.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _configure_logging(options)
     # stravalib warns at every start of variables that are not set; ours come from the config.
     os.environ.setdefault("SILENCE_TOKEN_WARNINGS", "1")
@@ -44,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = Report()
     code = errors.worst([_run(options, report), report.exit_code])
     _tell(report, code)
+    # The interpreter would look through all that is in memory for garbage before it ends.
+    gc.freeze()
     return code
 
 
