@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from strava_backup import decide, errors, merge
 from strava_backup.archive import layout
+from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.directory import Archive, DiskError
 from strava_backup.archive.metadata import OURS
 from strava_backup.lanes import Done, Lane, Task, another_turn, place, standing, step_aside
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 _TRIES_OF_A_BODY = 3
 # Of 64 kB at most: what is no larger is written when the next request is on its way.
-_CHUNKS_IN_MEMORY = 16
+_CHUNKS_IN_MEMORY = 3
 # Seconds that it takes to send a request.
 _START_OF_THE_NEXT = 0.003
 
@@ -241,18 +242,21 @@ class Keeper:
         lane = task.lane
         with ExitStack() as drafts:
             with another_turn(lane), download() as answer:
-                chunks = list(islice(answer.chunks, _CHUNKS_IN_MEMORY))
-                self.archive.refuse_page(b"".join(chunks))
-                is_large = len(chunks) == _CHUNKS_IN_MEMORY
+                start = list(islice(answer.chunks, _CHUNKS_IN_MEMORY))
+                is_large = len(start) == _CHUNKS_IN_MEMORY
+                head = b"".join(chunk[:HEAD_SIZE] for chunk in start)
+                body = chain(start, answer.chunks)
+                del start  # or it stays in memory as long as the body comes
                 if is_large:
-                    chunks_to_come = chain(chunks, answer.chunks)
-                    draft = drafts.enter_context(self.archive.draft(stem, chunks_to_come))
+                    draft = drafts.enter_context(self.archive.draft(stem, body))
+                    head = draft.head
+                self.archive.refuse_page(head)
             # Disk and checks take their time, in which the next request may be on its way. It gets
             # a start: what computes here would hold it up.
             step_aside()
             time.sleep(_START_OF_THE_NEXT)
             if not is_large:
-                draft = drafts.enter_context(self.archive.draft(stem, chunks))
+                draft = drafts.enter_context(self.archive.draft(stem, body))
             same = held.get(draft.sha256)
             if same is not None:
                 return Saved("", draft.size, None, same)
