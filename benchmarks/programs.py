@@ -136,6 +136,11 @@ def unzip(export: Path, folder: Path) -> Finished:
     return run(["unzip", "-q", str(export), "-d", str(folder)], {})
 
 
+def gunzip(folder: Path) -> Finished:
+    """Unpack the originals of an unpacked export, as an import does. Raises Broken if it fails."""
+    return run(["find", str(folder), "-name", "*.gz", "-exec", "gunzip", "{}", "+"], {})
+
+
 def replay(requests: Replay, strava: Strava, latency: float) -> Backup:
     """Have curl make these requests one after another over one connection; nothing is kept.
 

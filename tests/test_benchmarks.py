@@ -57,7 +57,9 @@ ROWS = (
     "Import of 20 activities, ",
     "  ours  ",
     "  the floor: unzip  ",
+    "  unzip, and then gunzip of the originals  ",
     "  ours / floor  ",
+    "  ours / unzip and gunzip  ",
     "  ours, peak memory  ",
 )
 
