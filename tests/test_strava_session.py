@@ -525,6 +525,22 @@ def test_a_renewed_session_is_stored_once(rig, domain):
     assert rig.stored == [("session", fresh)]
 
 
+def test_a_session_that_is_kept_late_does_not_replace_a_newer_one(rig):
+    sessions = [rig.account.issue_session() for _ in range(3)]
+    web = rig.web(session=sessions[0])
+    web.sign_in()
+    answers = []
+    for session in sessions[1:]:
+        rig.wire.instead["GET /dashboard"] = with_cookie(
+            html(""), f"_strava4_session={session}; domain=.strava.com; path=/; secure"
+        )
+        web.get("/dashboard")
+        answers.append(web.renewed())
+    web.keep(answers[1])
+    web.keep(answers[0])
+    assert rig.stored == [("session", sessions[2])]
+
+
 @pytest.mark.parametrize("domain", ["; domain=.strava.com", ""])
 def test_an_emptied_session_is_not_stored(rig, domain):
     rig.wire.instead["GET /me"] = with_cookie(

@@ -45,10 +45,11 @@ class Jwt(NamedTuple):
 
 
 class Renewed(NamedTuple):
-    """The credentials among the cookies after an answer."""
+    """The credentials among the cookies after an answer, and the session that was kept then."""
 
     jwt: str | None
     session: str | None
+    kept_session: str | None
 
     def __repr__(self) -> str:
         return "Renewed()"
@@ -230,13 +231,21 @@ class WebSession:
 
     def renewed(self) -> Renewed:
         """The cookies as they are after an answer, for `keep`."""
-        return Renewed(self._cookie("strava_remember_token"), self._cookie("_strava4_session"))
+        return Renewed(
+            self._cookie("strava_remember_token"),
+            self._cookie("_strava4_session"),
+            self._kept.get("session"),
+        )
 
     def keep(self, cookies: Renewed) -> None:
-        """Store what Strava has renewed, when the answer has turned out to be a signed-in one."""
+        """Store what Strava has renewed, when the answer has turned out to be a signed-in one.
+
+        What a later answer has renewed meanwhile stays: a session does not tell its age.
+        """
         if cookies.jwt is not None and self._is_newer(cookies.jwt):
             self._keep("jwt", cookies.jwt)
-        if "session" in self._kept and cookies.session is not None:
+        kept = self._kept.get("session")
+        if kept is not None and kept == cookies.kept_session and cookies.session is not None:
             self._keep("session", cookies.session)
 
     def _get_once(
