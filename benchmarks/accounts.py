@@ -71,14 +71,15 @@ def rich(count: int, metadata_size: int) -> Account:
 
 
 def bulky(count: int, size: int) -> Account:
-    """Ordinary activities, the newest with a photo and an original of `size` bytes, or so."""
+    """Ordinary activities, the newest with a photo and an original of `size` bytes; 0: without."""
     activities = samples.numbered(count)
-    activity = activities[0]
-    activity.original, activity.original_suffix = _long_gpx(size), ".gpx"
-    photo = photo_of(activity.detail)
-    activity.photos.append(photo)
-    # In place of what it would make from `bytes_wanted`, which would fill the memory.
-    photo.__dict__["content"] = _long_jpeg(size)
+    if size:
+        activity = activities[0]
+        activity.original, activity.original_suffix = _long_gpx(size), ".gpx"
+        photo = photo_of(activity.detail)
+        activity.photos.append(photo)
+        # In place of what it would make from `bytes_wanted`, which would fill the memory.
+        photo.__dict__["content"] = _long_jpeg(size)
     return QuickAccount(activities, gear=False)
 
 

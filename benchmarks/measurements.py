@@ -133,19 +133,19 @@ def start_up(sizes: Sizes) -> list[Row]:
 
 
 def peak_memory(sizes: Sizes) -> list[Row]:
-    """The memory that a first backup takes with something large, and with the like, but small."""
-    with_large, with_small = [], []
+    """The memory that a first backup takes, with and without something large."""
+    with_bulk, without = [], []
     count = min(sizes.activities, 20)
     with Strava("bulky", count, sizes.bulk) as large, Strava("bulky", count, 0) as small:
         for number in _rounds("peak memory", sizes.rounds):
-            with_large.append(_first(f"{number}: large", Ours(), large, 0))
-            with_small.append(_first(f"{number}: small", Ours(), small, 0))
+            with_bulk.append(_first(f"{number}: large", Ours(), large, 0))
+            without.append(_first(f"{number}: small", Ours(), small, 0))
     size = f"{sizes.bulk / MEGA:g} MB"
     return [
         Row(f"Peak memory of a first backup of {count} activities"),
-        Row(f"with a photo of {size} and an original of {size}", "MB", _peaks(with_large)),
-        Row("with small ones", "MB", _peaks(with_small)),
-        ratio("large / small", _peaks(with_large), _peaks(with_small), "<= 1"),
+        Row(f"with a photo of {size} and an original of {size}", "MB", _peaks(with_bulk)),
+        Row("without", "MB", _peaks(without)),
+        ratio("with / without", _peaks(with_bulk), _peaks(without), "<= 1"),
     ]
 
 

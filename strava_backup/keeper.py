@@ -31,8 +31,8 @@ from strava_backup.strava.records import Record
 _log = logging.getLogger(__name__)
 
 _TRIES_OF_A_BODY = 3
-# Of 64 kB at most: a body of fewer is written when the next request is on its way.
-_CHUNKS_IN_MEMORY = 3
+# Of 16 kB at most: a body of fewer is written when the next request is on its way.
+_CHUNKS_IN_MEMORY = 8
 # Seconds that it takes to send a request.
 _START_OF_THE_NEXT = 0.003
 

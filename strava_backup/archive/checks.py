@@ -16,7 +16,7 @@ from xml.parsers import expat
 from strava_backup.archive import pictures
 from strava_backup.archive.atomic import HEAD_SIZE
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14
 _HTML = re.compile(
     rb"(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]",
     re.IGNORECASE | re.DOTALL,

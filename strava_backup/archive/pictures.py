@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 SUFFIXES = (".jpg", ".png", ".gif", ".webp", ".heic")
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
 # A segment or the end; the others stand alone, within the data of a scan (ITU-T T.81, B.1.1).
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")

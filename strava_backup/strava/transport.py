@@ -25,7 +25,7 @@ TIMEOUT = (10.0, 60.0)
 # Pauses between requests are up to half as much again as the delay, at random.
 MEAN_PAUSE = 1.25
 _RETRY_PAUSES = (1.0, 3.0)
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14
 _LARGEST_BODY = 2 << 30
 _PASSING_FAULTS = (
     requests.ConnectionError,
