@@ -315,6 +315,7 @@ def test_what_is_odd_about_a_file_is_named(write, content, sent, says):
     | st.binary(max_size=200).map(files.gzipped),
     st.sampled_from(["", ".fit", ".gz", ".sml"]),
 )
+@example(files.gzipped(b"\x89PNG\r\n\x1a\n"), "")
 def test_any_content_gets_a_suffix_and_an_answer(content, sent):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "original")

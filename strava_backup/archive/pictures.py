@@ -37,7 +37,9 @@ def find_damage(file: BinaryIO, suffix: str) -> str | None:
     Bytes behind the end are allowed, in a HEIC whole boxes: phones put depth maps and film there.
     Raises OSError.
     """
-    size = os.fstat(file.fileno()).st_size
+    # Not of the file on disk, which may be packed.
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     if kind_of(file.read(16)) != suffix:
         return f"no {suffix} picture"
     return None if _ENDS[suffix](_Content(file), size) else f"the {suffix} picture has no end"
