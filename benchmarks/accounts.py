@@ -53,10 +53,7 @@ class QuickAccount(Account):
 
 def ordinary(count: int) -> Account:
     """Mostly FIT, one in ten manual, one in five with photos, and gear."""
-    activities = samples.numbered(count)
-    samples.add_numbered_photos(activities)
-    samples.use_numbered_gear(activities)
-    return QuickAccount(activities)
+    return QuickAccount(_ordinary(count))
 
 
 def rich(count: int, metadata_size: int) -> Account:
@@ -71,16 +68,16 @@ def rich(count: int, metadata_size: int) -> Account:
 
 
 def bulky(count: int, size: int) -> Account:
-    """Ordinary activities, the newest with a photo and an original of `size` bytes; 0: without."""
-    activities = samples.numbered(count)
+    """An ordinary account. Of its newest activity with a photo, the original and the photo take
+    `size` bytes each; 0: what they take of any other.
+    """
+    activities = _ordinary(count)
     if size:
-        activity = activities[0]
+        activity = next(activity for activity in activities if activity.photos)
         activity.original, activity.original_suffix = _long_gpx(size), ".gpx"
-        photo = photo_of(activity.detail)
-        activity.photos.append(photo)
         # In place of what it would make from `bytes_wanted`, which would fill the memory.
-        photo.__dict__["content"] = _long_jpeg(size)
-    return QuickAccount(activities, gear=False)
+        activity.photos[0].__dict__["content"] = _long_jpeg(size)
+    return QuickAccount(activities)
 
 
 def write_export(path: Path, count: int, size: int) -> None:
@@ -98,6 +95,13 @@ def export(count: int, size: int) -> dict[str, bytes]:
     names = [name for name in contents if name.endswith(".fit.gz")]
     packed = gzip.compress(_noisy_fit(max(1, size // max(1, len(names)) // 15)), mtime=0)
     return {**contents, **dict.fromkeys(names, packed)}
+
+
+def _ordinary(count: int) -> list[Activity]:
+    activities = samples.numbered(count)
+    samples.add_numbered_photos(activities)
+    samples.use_numbered_gear(activities)
+    return activities
 
 
 def _noisy_fit(seconds: int) -> bytes:

@@ -135,7 +135,7 @@ def start_up(sizes: Sizes) -> list[Row]:
 def peak_memory(sizes: Sizes) -> list[Row]:
     """The memory that a first backup takes, with and without something large."""
     with_bulk, without = [], []
-    count = min(sizes.activities, 20)
+    count = sizes.activities
     with Strava("bulky", count, sizes.bulk) as large, Strava("bulky", count, 0) as small:
         for number in _rounds("peak memory", sizes.rounds):
             with_bulk.append(_first(f"{number}: large", Ours(), large, 0))
