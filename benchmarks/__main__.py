@@ -20,7 +20,8 @@ _QUICK = Sizes(
     held=(10, 20),
     bulk=2_000_000,
     fsync_delay=0.001,
-    exported=(20, 2_000_000),
+    uploads=(20, 2_000_000),
+    recordings=(20, 2_000_000),
 )
 
 

@@ -80,21 +80,29 @@ def bulky(count: int, size: int) -> Account:
     return QuickAccount(activities)
 
 
-def write_export(path: Path, count: int, size: int) -> None:
+def write_export(path: Path, count: int, size: int, suffix: str) -> None:
     """Write the ZIP of a bulk export; see `export`."""
-    bulk_export.write_zip(export(count, size), path)
+    bulk_export.write_zip(export(count, size, suffix), path)
 
 
-def export(count: int, size: int) -> dict[str, bytes]:
+def export(count: int, size: int, suffix: str) -> dict[str, bytes]:
     """The files of a bulk export whose originals take about `size` bytes of its ZIP.
 
-    All FIT are one file, as they were recorded, with noise in it: it shrinks by a quarter only.
+    Most have one and the same original: a FIT as a device uploads it, which is gzipped in the
+    export, or a GPX as the app records it, which is not. The FIT has noise in it and shrinks by a
+    quarter only, the GPX to a fifteenth.
     """
     account = ordinary(count)
-    contents = bulk_export.export_files(account)
-    names = [name for name in contents if name.endswith(".fit.gz")]
-    packed = gzip.compress(_noisy_fit(max(1, size // max(1, len(names)) // 15)), mtime=0)
-    return {**contents, **dict.fromkeys(names, packed)}
+    alike = [one for one in account.activities if one.original_suffix == ".fit" and one.original]
+    each = size // max(1, len(alike))
+    if suffix == ".gpx":
+        whole = files.gpx(samples.NEWEST, max(1, each // 14))
+        for activity in alike:
+            activity.original, activity.original_suffix = whole, suffix
+        return bulk_export.export_files(account)
+    names = [bulk_export.original_name(activity) for activity in alike]
+    packed = gzip.compress(_noisy_fit(max(1, each // 15)), mtime=0)
+    return {**bulk_export.export_files(account), **dict.fromkeys(names, packed)}
 
 
 def _ordinary(count: int) -> list[Activity]:

@@ -41,7 +41,8 @@ class Sizes(NamedTuple):
     metadata: int = 20_000
     bulk: int = 200 * MEGA
     fsync_delay: float = 0.02
-    exported: tuple[int, int] = (3_000, 300 * MEGA)
+    uploads: tuple[int, int] = (3_000, 300 * MEGA)
+    recordings: tuple[int, int] = (3_000, 100 * MEGA)
 
 
 def first_backup(sizes: Sizes) -> list[Row]:
@@ -150,33 +151,10 @@ def peak_memory(sizes: Sizes) -> list[Row]:
 
 
 def imports(sizes: Sizes) -> list[Row]:
-    """The import of a bulk export, against what it takes just to unpack it."""
-    ours, floor, inner = [], [], []
-    count, size = sizes.exported
-    with _folder() as folder:
-        export = folder / "export.zip"
-        _say(f"import: making an export of {count}")
-        # In a process of its own: what ours has in memory counts for the programs that it starts.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            pool.submit(accounts.write_export, export, count, size).result()
-        # All stay until the end: file systems are slow for a while where much was deleted.
-        for number, label in enumerate(_rounds("import", sizes.rounds)):
-            _say(label)
-            unpacked = folder / f"unzipped{number}"
-            floor.append(unzip(export, unpacked))
-            inner.append(gunzip(unpacked))
-            ours.append(import_export(export, folder / f"archive{number}"))
-        megabytes = export.stat().st_size / MEGA
-    seconds, shortest = [one.seconds for one in ours], [one.seconds for one in floor]
-    both = [one.seconds + other.seconds for one, other in zip(floor, inner, strict=True)]
+    """The import of two bulk exports, against what it takes just to unpack them."""
     return [
-        Row(f"Import of {count} activities, {megabytes:.0f} MB"),
-        Row("ours", "s", seconds),
-        Row("the floor: unzip", "s", shortest),
-        Row("unzip, and then gunzip of the originals", "s", both),
-        ratio("ours / floor", seconds, shortest, "<= 1.5"),
-        ratio("ours / unzip and gunzip", seconds, both),
-        Row("ours, peak memory", "MB", [one.peak_bytes / MEGA for one in ours], "< 200"),
+        *_imports("uploads of a device, gzipped FIT", ".fit", *sizes.uploads, sizes.rounds),
+        *_imports("recordings of the app, plain GPX", ".gpx", *sizes.recordings, sizes.rounds),
     ]
 
 
@@ -204,6 +182,35 @@ def _nothing_new(held: int, sizes: Sizes) -> tuple[list[Backup], list[Backup]]:
             _say(f"{number}: 0.4.0")
             old.append(_without_downloads(back_up(old_program, strava, archive, sizes.latency)))
     return ours, old
+
+
+def _imports(title: str, suffix: str, count: int, size: int, rounds: int) -> list[Row]:
+    ours, floor, inner = [], [], []
+    with _folder() as folder:
+        export = folder / "export.zip"
+        _say(f"import, {title}: making an export of {count}")
+        # In a process of its own: what ours has in memory counts for the programs that it starts.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            pool.submit(accounts.write_export, export, count, size, suffix).result()
+        # All stay until the end: file systems are slow for a while where much was deleted.
+        for number, label in enumerate(_rounds(f"import, {title}", rounds)):
+            _say(label)
+            unpacked = folder / f"unzipped{number}"
+            floor.append(unzip(export, unpacked))
+            inner.append(gunzip(unpacked))
+            ours.append(import_export(export, folder / f"archive{number}"))
+        megabytes = export.stat().st_size / MEGA
+    seconds, shortest = [one.seconds for one in ours], [one.seconds for one in floor]
+    both = [one.seconds + other.seconds for one, other in zip(floor, inner, strict=True)]
+    return [
+        Row(f"Import of {count} activities, {title}: {megabytes:.0f} MB"),
+        Row("ours", "s", seconds),
+        Row("the floor: unzip", "s", shortest),
+        Row("unzip, and then gunzip of the originals", "s", both),
+        ratio("ours / floor", seconds, shortest, "<= 1.5"),
+        ratio("ours / unzip and gunzip", seconds, both),
+        Row("ours, peak memory", "MB", [one.peak_bytes / MEGA for one in ours], "< 200"),
+    ]
 
 
 def _check_same_work(ours: Backup, old: Backup) -> None:
