@@ -24,7 +24,16 @@ from strava_backup.archive import layout
 from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.directory import Archive, DiskError
 from strava_backup.archive.metadata import OURS
-from strava_backup.lanes import Done, Lane, Task, another_turn, place, standing, step_aside
+from strava_backup.lanes import (
+    Done,
+    Lane,
+    Task,
+    another_turn,
+    count_answer,
+    place,
+    standing,
+    step_aside,
+)
 from strava_backup.report import Failure, Report, format_size, printable
 from strava_backup.strava.records import Record
 
@@ -110,7 +119,8 @@ class Keeper:
             lane.end(error)
             self._count_left(task)
         else:
-            step_aside()
+            # The turn lasts until what the task leads to is in line: that comes before the next.
+            count_answer()
             return done
         return Done()
 

@@ -192,10 +192,15 @@ def step_aside() -> None:
 
     The answer counts now: what is saved later must not hide that requests made meanwhile failed.
     """
+    count_answer()
+    _end_turn()
+
+
+def count_answer() -> None:
+    """Count the request of this thread's turn as answered, unless it stepped aside and so did."""
     lane: Lane | None = getattr(_here, "lane", None)
     if lane is not None:
         lane.succeeded()
-        _end_turn()
 
 
 def _end_turn() -> None:
