@@ -96,6 +96,7 @@ class Lane:
         self._is_held = False
         self._is_closed = False
         self._in_flight = 0
+        self._waiting_in_tasks = 0
 
     def succeeded(self) -> None:
         """An item came."""
@@ -153,18 +154,27 @@ class Lane:
     def wait_for_step(self) -> Step | None:
         """The next step, when it has its turn; None where none will come."""
         with self._lock:
-            self._step_comes.wait_for(
-                lambda: self._is_closed or (self._steps and not self._is_held and self._has_room())
-            )
+            self._step_comes.wait_for(lambda: self._is_closed or self._may_begin())
             if self._is_closed:
                 return None
             self._in_flight += 1
             return heappop(self._steps)
 
     def wait_for_turn(self) -> None:
-        """Wait until one more request may be in flight. Raises TryLater where none may any more."""
+        """Wait until one more request may be in flight. Raises TryLater where none may any more.
+
+        Comes before the tasks that wait: what was begun is finished first, and many of them would
+        keep it waiting for long.
+        """
         with self._lock:
-            self._turn_comes.wait_for(lambda: self._is_closed or self.is_over or self._has_room())
+            self._waiting_in_tasks += 1
+            try:
+                self._turn_comes.wait_for(
+                    lambda: self._is_closed or self.is_over or self._has_room()
+                )
+            finally:
+                self._waiting_in_tasks -= 1
+                self._step_comes.notify_all()
             if self._is_closed or self.is_over:
                 raise errors.TryLater(f"no more requests are made to the {self.name}")
             self._in_flight += 1
@@ -175,6 +185,10 @@ class Lane:
             self._in_flight -= 1
             self._step_comes.notify()
             self._turn_comes.notify()
+
+    def _may_begin(self) -> bool:
+        is_free = self._has_room() and not self._waiting_in_tasks
+        return bool(self._steps) and not self._is_held and is_free
 
     def _has_room(self) -> bool:
         return self._in_flight < self.width

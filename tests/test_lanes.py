@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import threading
+import time
+from pathlib import PurePosixPath
+
 import pytest
 
 from strava_backup import errors
-from strava_backup.lanes import Done, Lane, Lanes
+from strava_backup.lanes import Done, Job, Lane, Lanes, Step, Task
 from strava_backup.report import Report
 
 UNREACHABLE = errors.Unreachable("no answer")
@@ -85,3 +89,28 @@ def test_the_website_is_one_lane_also_where_it_is_the_source(report):
 
 def test_what_is_done_may_be_nothing_to_speak_of():
     assert Done() == ("", ())
+
+
+def test_who_waits_in_the_middle_of_a_task_comes_before_the_next_task(report):
+    lane = Lane("website", report)
+    task = Task("original", "a ride", lane, PurePosixPath("a.meta.json"), Done)
+    came = []
+
+    def come(name, wait):
+        wait()
+        came.append(name)
+        lane.end_turn()
+
+    lane.wait_for_turn()
+    lane.add(Step((1, 1), task, Job("a ride", (1, 1))))
+    threads = [
+        threading.Thread(target=come, args=args)
+        for args in (("task", lane.wait_for_step), ("turn", lane.wait_for_turn))
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)  # by now both wait
+    lane.end_turn()
+    for thread in threads:
+        thread.join(10)
+    assert came == ["turn", "task"]
