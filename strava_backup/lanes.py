@@ -174,6 +174,7 @@ class Lane:
                 )
             finally:
                 self._waiting_in_tasks -= 1
+                # Who was woken for room meanwhile left it alone, and nobody would wake him again.
                 self._step_comes.notify_all()
             if self._is_closed or self.is_over:
                 raise errors.TryLater(f"no more requests are made to the {self.name}")
