@@ -16,6 +16,7 @@ from strava_backup.keeper import Answer, Keeper
 from strava_backup.lanes import Done, Lanes, Task
 from strava_backup.photos import Photos
 from strava_backup.report import printable
+from strava_backup.strava import records
 from strava_backup.strava.records import Activity, Record, Source, parse_activity
 
 
@@ -148,6 +149,9 @@ class Activities:
 
     def _fetch_detail(self, task: Task, work: Work) -> Done:
         detail = self._source.fetch_activity(work.activity.id)
+        lost = records.lost_fields(detail, work.activity.record)
+        if lost:
+            raise errors.PageChanged(f"Strava's detail lacks what its list has: {lost}")
         with self._keeper.editing(work.metadata):
             old = self._keeper.archive.read_record(work.metadata)
             ours = merge.without_refusal((old or {}).get(OURS, {}), task.item)

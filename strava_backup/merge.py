@@ -32,6 +32,8 @@ _COUNTERS = {
     "segment_efforts",
     "similar_activities",
 }
+# What a better time of somebody else's takes away from an effort.
+_RANKS = {"achievements", "kom_rank", "pr_rank"}
 # What people write, in activities and photos.
 _WORDS = {"name", "description", "sport_type", "visibility", "commute", "trainer", "caption"}
 # Of the website's record the first change the API's, the others fill gaps in it.
@@ -157,7 +159,8 @@ def needs_history(
 
     So it has where a value of its essence is lost, not where something is added, nor where a
     detail replaces its own summary. Between the sources only the words count: their numbers are
-    rounded differently. Metadata of version 0.4 is always kept.
+    rounded differently. A record of the same source that is poorer, if only in what others keep
+    changing, makes history as well. Metadata of version 0.4 is always kept.
     """
     if old is None:
         return False
@@ -170,7 +173,23 @@ def needs_history(
     names = set(before or ()) - {"resource_state"}
     if old.get(OURS, {}).get("source") != new.get(OURS, {}).get("source"):
         names &= _WORDS
+    elif before is not None and is_poorer(strava_part(new), strava_part(old)):
+        return True
     return any(before[name] not in (None, after.get(name)) for name in names)
+
+
+def is_poorer(new: Any, old: Any) -> bool:
+    """Whether a JSON value lost something: a key vanished, or a list or text became shorter or
+    empty. A number that changed is no loss."""
+    if isinstance(old, dict):
+        return not isinstance(new, dict) or any(
+            value is not None and (name not in new or is_poorer(new[name], value))
+            for name, value in old.items()
+            if name not in _RANKS
+        )
+    if isinstance(old, list):
+        return not isinstance(new, list) or len(new) < len(old) or any(map(is_poorer, new, old))
+    return bool(old) and isinstance(old, str) and not new
 
 
 def with_gone(ours: Record, now: datetime) -> Record:

@@ -371,13 +371,20 @@ def test_a_record_that_is_only_completed_makes_no_history():
     assert not merge.needs_history(BIKE, {**BIKE, "components": [CHAIN]}, merge.nothing)
 
 
+LAP = {"id": 3, "distance": 1000.0}
+EFFORTS = [
+    {"id": number, "name": "Climb", "pr_rank": 1, "achievements": [{"rank": 1}]}
+    for number in (1, 2)
+]
+
+
 @pytest.mark.parametrize(
     ("change", "needed"),
     [
         ({"kudos_count": 4}, False),
         ({"comment_count": 1, "athlete_count": 9, "has_kudoed": True}, False),
         ({"gear": {"id": "b1", "distance": 7000}}, False),
-        ({"segment_efforts": [{"pr_rank": 1}], "best_efforts": []}, False),
+        ({"segment_efforts": [*EFFORTS, {"pr_rank": 1}], "best_efforts": []}, False),
         ({"similar_activities": {"effort_count": 8}}, False),
         ({"strava_backup": {"photos": {"count": 1}}}, False),
         ({"gear_id": "b2"}, True),
@@ -385,6 +392,21 @@ def test_a_record_that_is_only_completed_makes_no_history():
         ({"total_photo_count": 1}, True),
         # what is only added is lost from nothing
         ({"something_new": 1}, False),
+        # a poorer answer
+        ({"laps": [LAP]}, True),
+        ({"laps": []}, True),
+        ({"laps": None}, True),
+        ({"segment_efforts": []}, True),
+        ({"segment_efforts": EFFORTS[:1]}, True),
+        ({"segment_efforts": [{"id": 1}, {"id": 2}]}, True),
+        ({"segment_efforts": {}}, True),
+        ({"similar_activities": {}}, True),
+        ({"similar_activities": None}, True),
+        # ranks, which somebody else's better time takes away
+        (
+            {"segment_efforts": [{**one, "achievements": [], "pr_rank": None} for one in EFFORTS]},
+            False,
+        ),
     ],
 )
 def test_what_others_and_other_rides_change_makes_no_history(change, needed):
@@ -395,6 +417,9 @@ def test_what_others_and_other_rides_change_makes_no_history(change, needed):
         "gear": {"id": "b1", "distance": 6000},
         "description": "dry",
         "total_photo_count": 0,
+        "laps": [LAP, LAP],
+        "segment_efforts": EFFORTS,
+        "similar_activities": {"effort_count": 7},
     }
     assert merge.needs_history(old, {**old, **change}, merge.activity_essence) is needed
 
@@ -404,6 +429,13 @@ def test_an_essence_leaves_its_record_as_it_is():
     merge.activity_essence(SUMMARY)
     merge.gear_essence(KEPT_BIKE)
     assert json.dumps([SUMMARY, KEPT_BIKE]) == before
+
+
+def test_a_key_that_vanished_makes_history():
+    old = {**SUMMARY, "resource_state": 3, "segment_efforts": EFFORTS}
+    new = {name: value for name, value in old.items() if name != "segment_efforts"}
+    assert merge.needs_history(old, new, merge.activity_essence)
+    assert not merge.needs_history({**old, "segment_efforts": None}, new, merge.activity_essence)
 
 
 IMPORTED = {"id": 5, "name": "Morning Run", "start_date": "2026-05-06T07:08:09Z"}

@@ -192,6 +192,16 @@ def is_id(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and 0 < value < 2**63 and value is not True
 
 
+def lost_fields(detail: Record, summary: Record) -> str:
+    """The fields of an activity's summary that its detail lacks, in a list for people; usually
+    none, since a detail has more to say than a summary."""
+    needed = [name for name in _COMPARED if summary.get(name) is not None]
+    lost = [name for name in needed if detail.get(name) is None]
+    if detail.get("resource_state") != DETAIL_STATE:
+        lost.append("resource_state 3")
+    return ", ".join(lost)
+
+
 def compared_fields(record: Record) -> Record:
     """The fields of a listing record in which a difference counts as a change."""
     return {name: record[name] for name in _COMPARED if name in record}
