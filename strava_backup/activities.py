@@ -143,8 +143,8 @@ class Activities:
         return task._replace(fetch=partial(fetch, task, work))
 
     def _save_listed(self, work: Work, leads_to: tuple[Task, ...]) -> Done:
-        if work.record is not None:
-            self._keeper.save_record(work.metadata, work.record)
+        if work.record is not None and self._keeper.save_record(work.metadata, work.record):
+            self._keeper.count_listed()
         return Done("", leads_to)
 
     def _fetch_detail(self, task: Task, work: Work) -> Done:

@@ -105,6 +105,7 @@ class Backup:
         failed = self._keeper.failed_ids | self._keeper.left_ids
         self._compare((self._census.lacking - tried) | failed)
         self._finish(tried, is_limited=limit is not None)
+        self._report.is_finished = True
 
     def _hand_in(self, crew: Crew, listing: Iterable[Activity], limit: int | None) -> set[int]:
         """Give the crew everything there is to do; returns the ids of the activities.
@@ -164,6 +165,7 @@ class Backup:
             out(f"{gear.title}: {', '.join(gear.missing)}")
             self._report.saved.update(gear.missing)
         self._compare(self._census.lacking)
+        self._report.is_finished = True
 
     def _plan(self, listing: Iterable[Activity], limit: int | None) -> Iterator[Work]:
         """What there is to do, in order; at most `limit` activities that miss something."""

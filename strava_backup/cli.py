@@ -371,7 +371,8 @@ def _out(line: str) -> None:
 
 def _tell(report: Report, code: int) -> None:
     """The summary; problems are told also with --quiet."""
-    if report.archive and code != errors.INTERRUPTED and (report.listed or code == errors.OK):
+    has_begun = report.listed or report.listed_saved or report.saved or report.is_finished
+    if report.archive and code != errors.INTERRUPTED and has_begun:
         for line in report.lines():
             _log.info("%s", line)
     for line in report.problem_lines():

@@ -138,6 +138,11 @@ class Keeper:
             self.report.saved[item] += 1
             self.report.saved_bytes += size
 
+    def count_listed(self) -> None:
+        """Count metadata that was saved as it was listed."""
+        with self._counting:
+            self.report.listed_saved += 1
+
     def save_record(
         self,
         path: PurePosixPath,

@@ -69,6 +69,7 @@ class Report:
     """What a run did; grows while it is under way, so that an interrupted one can tell as well."""
 
     listed: int = 0
+    listed_saved: int = 0
     saved: Counter[str] = field(default_factory=Counter)
     saved_bytes: int = 0
     failures: list[Failure] = field(default_factory=list)
@@ -80,6 +81,8 @@ class Report:
     archive: str = ""
     dry_run: bool = False
     is_import: bool = False
+    is_finished: bool = False
+    has_bug: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -87,15 +90,28 @@ class Report:
         codes = [error.exit_code for error in self.fatal]
         if self.failures:
             codes.append(errors.ItemError.exit_code)
+        if self.has_bug:
+            codes.append(errors.Error.exit_code)
         return errors.worst(codes)
 
     def interrupted_line(self) -> str:
-        """What an interrupted run did, which nothing may be concluded from."""
+        """The summary of an interrupted run, which claims nothing."""
+        return self._unfinished_line("interrupted")
+
+    def _unfinished_line(self, end: str) -> str:
         if not self.archive or self.dry_run:
-            return "interrupted; nothing was changed"
+            return f"{end}; nothing was changed"
+        saved = self._saved(with_listed=True)
+        done = f": saved {saved}" if saved else ""
+        return f"{end}{done}; what was saved stays, the next run goes on from here"
+
+    def _saved(self, *, with_listed: bool) -> str:
+        """The saved items and their size; empty if there are none."""
+        saved = Counter(self.saved)
+        if with_listed:
+            saved["metadata"] += self.listed_saved
         size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
-        done = f": saved {_counts(self.saved)}{size}" if self.saved else ""
-        return f"interrupted{done}; what was saved stays, the next run goes on from here"
+        return f"{_counts(saved)}{size}" if saved.total() else ""
 
     def problem_lines(self) -> list[str]:
         """What went wrong: what stopped a part of the run, then the items that failed."""
@@ -109,24 +125,31 @@ class Report:
         return lines
 
     def lines(self) -> list[str]:
-        """What was done."""
+        """What was done; a run that did not get to its end concludes nothing."""
+        if not self.is_finished:
+            return [self._unfinished_line("stopped early")]
         listed = count_of(self.listed, "activity", "activities")
-        if self.dry_run:
-            verb = "save" if self.is_import else "fetch"
-            done = f"would {verb} {_counts(self.saved)}" if self.saved else "nothing is missing"
-        else:
-            done = f"saved {_counts(self.saved)}" if self.saved else "nothing new"
-        size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
-        place = f" in {self.archive}" if self.archive and self.saved and not self.dry_run else ""
         where = "in the export" if self.is_import else "on Strava"
         # A run that was broken off can compare nothing.
         head = f"{self.completeness}; " if self.completeness else f"{listed} {where}: "
         gone = f"{self.gone:,} gone from there, kept here; " if self.gone else ""
-        lines = [f"{head}{gone}{done}{size}{place}"]
+        lines = [f"{head}{gone}{self._done()}"]
         if self.given_up:
             lines.append(f"{count_of(len(self.given_up), 'item')} not to be had from Strava:")
             lines += _listed(self.given_up)
         return lines
+
+    def _done(self) -> str:
+        is_well = self.exit_code == errors.OK
+        if self.dry_run:
+            verb = "save" if self.is_import else "fetch"
+            nothing = "nothing is missing" if is_well else f"nothing was found to {verb}"
+            return f"would {verb} {_counts(self.saved)}" if self.saved else nothing
+        # Metadata that only changed in the list is worth a word if it is all there is.
+        saved = self._saved(with_listed=not self.saved)
+        if not saved:
+            return "nothing new" if is_well else "nothing was saved"
+        return f"saved {saved} in {self.archive}" if self.archive else f"saved {saved}"
 
 
 def printable(name: str, limit: int = _LONGEST_NAME) -> str:
@@ -164,6 +187,11 @@ def _listed(failures: list[Failure]) -> list[str]:
     if len(failures) > _MOST_LINES:
         lines.append(f"  and {len(failures) - _MOST_LINES} more")
     return lines
+
+
+def count_of_items(number: int, item: str) -> str:
+    """A number of items of a kind, such as `2 originals`."""
+    return count_of(number, *_NOUNS[item])
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -99,7 +99,7 @@ def test_the_worst_that_came_up_is_the_exit_code(fatal, failures, exit_code):
 
 
 def test_what_is_not_to_be_had_is_told_and_is_no_failure():
-    report = Report(listed=3, given_up=[Failure("activity 5, original", "404")])
+    report = Report(listed=3, given_up=[Failure("activity 5, original", "404")], is_finished=True)
     assert report.exit_code == 0
     assert report.problem_lines() == []
     assert report.lines() == [
@@ -112,6 +112,7 @@ def test_what_is_not_to_be_had_is_told_and_is_no_failure():
 def test_a_run_tells_what_it_saved_and_where():
     saved = Counter({"original": 1, "detail": 1200, "gpx": 2})
     report = Report(listed=1200, saved=saved, saved_bytes=23_400_000, archive="/backup")
+    report.is_finished = True
     assert report.lines() == [
         "1,200 activities on Strava: saved 1 original, 2 GPX, 1,200 details (23 MB) in /backup"
     ]
@@ -194,6 +195,7 @@ def test_the_comparison_and_what_is_gone_come_before_what_was_saved():
         saved=Counter(original=1),
         saved_bytes=999,
         archive="/backup",
+        is_finished=True,
     )
     assert report.lines() == [
         "592 on Strava: 591 complete here, 1 missing (123); 2 gone from there, kept here; "
@@ -202,7 +204,51 @@ def test_the_comparison_and_what_is_gone_come_before_what_was_saved():
 
 
 def test_a_run_without_news_says_so_in_one_line():
-    assert Report(listed=1, archive="/backup").lines() == ["1 activity on Strava: nothing new"]
+    report = Report(listed=1, archive="/backup", is_finished=True)
+    assert report.lines() == ["1 activity on Strava: nothing new"]
+
+
+def test_metadata_that_changed_in_the_list_alone_is_news():
+    report = Report(listed=1, listed_saved=1, archive="/backup", is_finished=True)
+    assert report.lines() == ["1 activity on Strava: saved 1 metadata record in /backup"]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"fatal": [errors.TryLater("later")]},
+        {"failures": [Failure("activity 5, original", "404")]},
+        {"has_bug": True},
+    ],
+)
+def test_a_run_that_met_trouble_does_not_claim_that_there_was_nothing(trouble, dry_run):
+    report = Report(listed=1, archive="/backup", is_finished=True, dry_run=dry_run, **trouble)
+    nothing = "nothing was found to fetch" if dry_run else "nothing was saved"
+    assert report.lines() == [f"1 activity on Strava: {nothing}"]
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (Report(archive="/backup", dry_run=True), "stopped early; nothing was changed"),
+        (
+            Report(archive="/backup", completeness=Completeness(1)),
+            "stopped early; what was saved stays, the next run goes on from here",
+        ),
+        (
+            Report(archive="/backup", listed_saved=49, saved=Counter(original=1)),
+            "stopped early: saved 1 original, 49 metadata records; "
+            "what was saved stays, the next run goes on from here",
+        ),
+    ],
+)
+def test_a_run_that_stopped_early_claims_nothing(report, line):
+    assert report.lines() == [line]
+
+
+def test_a_bug_is_exit_1_whatever_else_failed():
+    assert Report(failures=[Failure("x", "y")], has_bug=True).exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -213,7 +259,8 @@ def test_a_run_without_news_says_so_in_one_line():
     ],
 )
 def test_a_dry_run_never_claims_to_have_saved(saved, line):
-    assert Report(listed=2, saved=saved, archive="/backup", dry_run=True).lines() == [line]
+    report = Report(listed=2, saved=saved, archive="/backup", dry_run=True, is_finished=True)
+    assert report.lines() == [line]
 
 
 def test_what_stopped_the_run_comes_before_the_items_that_failed():
@@ -252,6 +299,7 @@ def test_an_exit_other_than_0_always_says_why(fatal, failed):
 def test_an_import_is_told_of_as_one():
     saved = Counter({"original": 2, "metadata": 3, "file": 1})
     report = Report(listed=3, saved=saved, archive="/backup", is_import=True)
+    report.is_finished = True
     assert report.lines() == [
         "3 activities in the export: saved 2 originals, 3 metadata records, 1 other file in /backup"
     ]

@@ -122,6 +122,7 @@ def import_export(
                     importer.dry_run(out)
                 else:
                     importer.run()
+                report.is_finished = True
     except errors.Error as error:
         report.fatal.append(error)
 
