@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
@@ -130,7 +130,7 @@ class Activities:
         suffixes, ours = held.suffixes, held.ours
         if not suffixes:
             return decide.may_have_original({}, ours, self._wanted, today)
-        return decide.lacks_gpx(suffixes, ours, self._wanted)
+        return decide.lacks_gpx(suffixes, ours, self._wanted, today)
 
     def _task(self, work: Work, item: str) -> Task:
         lane, fetch = {
@@ -140,7 +140,14 @@ class Activities:
             decide.PHOTO_LIST: (self._lanes.source, self._fetch_photo_list),
         }[item]
         task = Task(item, f"activity {work.title}", lane, work.metadata, Done, work.activity.id)
-        return task._replace(fetch=partial(fetch, task, work))
+        note = {
+            decide.ORIGINAL: self._note_no_original,
+            decide.GPX: self._note_no_gpx,
+            decide.PHOTO_LIST: self._note_no_photo_list,
+        }.get(item)
+        return task._replace(
+            fetch=partial(fetch, task, work), note_refusal=note and partial(note, work)
+        )
 
     def _save_listed(self, work: Work, leads_to: tuple[Task, ...]) -> Done:
         if work.record is not None and self._keeper.save_record(work.metadata, work.record):
@@ -164,52 +171,49 @@ class Activities:
     def _fetch_original(self, task: Task, work: Work) -> Done:
         assert self._originals is not None
         download = partial(self._originals.download_original, work.activity.id)
-        try:
-            saved = self._keeper.save_file(task, work.stem, download, self._with_original)
-        except errors.Refused as refused:
-            return self._without_original(work, refused)
-        lacks_gpx = decide.lacks_gpx((saved.suffix,), {}, self._wanted)
+        saved = self._keeper.save_file(task, work.stem, download, self._with_original)
+        today = self._keeper.now().date()
+        lacks_gpx = decide.lacks_gpx((saved.suffix,), {}, self._wanted, today)
         return Done(str(saved), (self._task(work, decide.GPX),) if lacks_gpx else ())
 
     def _with_original(self, ours: Record, sent_name: str, odd: str | None) -> Record:
         return merge.with_original(ours, sent_name, odd, self._keeper.now())
 
-    def _without_original(self, work: Work, refused: errors.Refused) -> Done:
-        """Take a redirect for "there is none", where nothing could tell beforehand."""
-        now, why = self._keeper.now(), str(refused.why)
+    def _note_no_original(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
+        """Accept a redirect as "there is none" if no record could say so beforehand."""
         record = self._keeper.archive.read_record(work.metadata) or {}
-        is_told = decide.tells_of_no_original(record, work.activity.start, now)
-        if not (decide.is_redirect(why) and is_told):
-            raise refused
-        self._note(work, lambda ours: merge.without_original(ours, why, now))
-        return Done("no original")
+        is_said = decide.tells_of_no_original(record, work.activity.start, now)
+        if decide.is_redirect(why) and is_said:
+            return merge.without_original(ours, why, now)
+        return merge.with_refusal(ours, decide.ORIGINAL, why, now)
+
+    def _note_no_gpx(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
+        # Strava makes none of an activity without a track, and redirects.
+        if decide.is_redirect(why):
+            return merge.without_gpx(ours, why, now)
+        return merge.with_refusal(ours, decide.GPX, why, now)
+
+    def _note_no_photo_list(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
+        return merge.without_photo_list(ours, why, now, _photo_count(work))
 
     def _fetch_gpx(self, task: Task, work: Work) -> Done:
         assert self._originals is not None
         download = partial(self._originals.download_gpx, work.activity.id)
-        try:
-            saved = self._keeper.save_file(task, work.stem, download, _with_gpx, only=".gpx")
-        except errors.Refused as refused:
-            # Strava makes none where there is no track, and redirects.
-            why = str(refused.why)
-            if not decide.is_redirect(why):
-                raise
-            self._note(work, lambda ours: merge.without_gpx(ours, why))
-            return Done()
-        return Done(str(saved))
+        return Done(str(self._keeper.save_file(task, work.stem, download, _with_gpx, only=".gpx")))
 
     def _fetch_photo_list(self, task: Task, work: Work) -> Done:
         tasks, lack = self._photos.fetch_list(work.activity, work.title)
-        is_given_up = bool(lack) and self._keeper.refuse(
-            task, errors.Refused(f"Strava's list is not whole: {lack}", lack)
-        )
-        if not lack or is_given_up:
-            count = work.activity.record.get("total_photo_count") or 0
-            self._note(work, lambda ours: merge.with_photo_list(ours, count))
+        if lack:
+            refusal = errors.Refused(f"Strava's list is not whole: {lack}", lack)
+            return Done("", tuple(tasks), refusal)
+        count = _photo_count(work)
+        self._keeper.note(work.metadata, lambda ours: merge.with_photo_list(ours, count))
         return Done("", tuple(tasks))
 
-    def _note(self, work: Work, change: Callable[[Record], Record]) -> None:
-        self._keeper.note(work.metadata, change)
+
+def _photo_count(work: Work) -> int:
+    count = work.activity.record.get("total_photo_count")
+    return count if isinstance(count, int) else 0
 
 
 def _with_gpx(ours: Record, sent_name: str, odd: str | None) -> Record:

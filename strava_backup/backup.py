@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
-from strava_backup import errors, merge
+from strava_backup import decide, errors, merge
 from strava_backup.activities import Activities, Originals, Work
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Archive, Held
+from strava_backup.attempts import Attempts
 from strava_backup.census import Census
 from strava_backup.decide import ORIGINAL, PHOTO, Wanted, asked_items, is_due, is_gone
 from strava_backup.gear import BikePages, Gear
@@ -23,6 +24,7 @@ from strava_backup.gone import Counts, Gone
 from strava_backup.keeper import Keeper
 from strava_backup.lanes import Crew, Job, Lanes
 from strava_backup.photos import Photos, Pictures
+from strava_backup.probes import Probes
 from strava_backup.progress import Progress
 from strava_backup.report import Report, count_of, format_duration
 from strava_backup.strava.records import Activity, Known, Source, Walk, is_gear_id, parse_activity
@@ -73,7 +75,10 @@ class Backup:
         self._lanes = Lanes(report, ways.source.name)
         self._lanes.website.is_over = ways.website is None
         self._keeper = Keeper(archive, report, clock)
+        self._attempts = Attempts(self._keeper)
         self._inventory = inventory = archive.scan()
+        self._wanted = self._wanted._replace(unproven=decide.unproven_items(inventory))
+        self._probes = Probes(ways.source, ways.website, ways.pictures, archive, inventory)
         rest = (self._keeper, self._lanes, self._wanted)
         self._photos = Photos(ways.source, ways.pictures, *rest, inventory.photos)
         self._activities = Activities(ways.source, ways.website, self._photos, *rest)
@@ -98,11 +103,11 @@ class Backup:
         self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
         for path, damage in self._archive.add_checksums(self._inventory):
             self._tell_of_damage(path, damage)
-        with Crew(self._keeper.attempt, self._say, self._ways.break_off) as crew:
+        with Crew(self._attempts.attempt, self._say, self._ways.break_off) as crew:
             tried = self._hand_in(crew, listing, limit)
             crew.wait()
-        self._keeper.settle()
-        failed = self._keeper.failed_ids | self._keeper.left_ids
+        self._attempts.settle(self._probes.still_comes)
+        failed = self._keeper.failed_ids | self._attempts.left_ids
         self._compare((self._census.lacking - tried) | failed)
         self._finish(tried, is_limited=limit is not None)
         self._report.is_finished = True
@@ -186,14 +191,16 @@ class Backup:
         listed = set()
         for activity in listing:
             listed.add(activity.id)
-            yield self._counted(self._activities.work(activity, self._inventory))
+            with self._keeper.guarding(f"activity {activity.id}", activity.id):
+                yield self._counted(self._activities.work(activity, self._inventory))
         if self._source.walk is None or self._source.walk.is_whole:
             return
         for activity_id in self._inventory.activities:
             if activity_id not in listed:
-                work = self._activities.held_work(activity_id, self._inventory)
-                if work is not None:
-                    yield self._counted(work)
+                with self._keeper.guarding(f"activity {activity_id}", activity_id):
+                    work = self._activities.held_work(activity_id, self._inventory)
+                    if work is not None:
+                        yield self._counted(work)
 
     def _counted(self, work: Work) -> Work:
         if work.lacks_something:
@@ -310,7 +317,7 @@ class Backup:
         """
         asked = asked_items(self._wanted, has_details=self._source.has_details)
         found = self._census.completeness(
-            self._source.walk, missing, () if self._wanted.full else asked
+            self._source.walk, missing, asked, self._wanted, self._keeper.now().date()
         )
         self._report.completeness = found._replace(
             not_to_be_had=found.not_to_be_had + len(self._report.given_up),

@@ -6,6 +6,7 @@ Does no I/O, and concludes nothing from a listing that may lack something.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 
 from strava_backup import decide
@@ -60,12 +61,17 @@ class Census:
         return None if walk.surplus is None else walk.surplus + len(self._known - self.listed)
 
     def completeness(
-        self, walk: Walk | None, missing: Collection[int | None], asked: Collection[str]
+        self,
+        walk: Walk | None,
+        missing: Collection[int | None],
+        asked: Collection[str],
+        wanted: decide.Wanted,
+        today: date,
     ) -> Completeness:
         """How what is held compares with what is on Strava, where `missing` still miss something.
 
         What is left out of a listing that ends early, since all else adds up to Strava's total, is
-        on Strava all the same. `asked` are the items of which is told that they cannot be had.
+        on Strava all the same. `asked` are the items that are counted if they are not available.
         """
         ids, hidden = self.listed, 0
         is_sure = walk is not None and (walk.is_whole or walk.surplus is not None)
@@ -76,14 +82,16 @@ class Census:
             len(ids) + self._nameless + hidden,
             tuple(sorted(ids & {*missing, *self.broken})),
             nameless=self._nameless,
-            not_to_be_had=self._given_up(ids, asked),
+            not_to_be_had=self._given_up(ids, asked, wanted, today),
             is_whole=is_sure,
         )
 
-    def _given_up(self, ids: Collection[int], asked: Collection[str]) -> int:
+    def _given_up(
+        self, ids: Collection[int], asked: Collection[str], wanted: decide.Wanted, today: date
+    ) -> int:
         held = [
             *(one for key, one in self._inventory.activities.items() if key in ids),
             *(one for key, one in self._inventory.photos.items() if key[0] in ids),
             *self._inventory.gear.values(),
         ]
-        return sum(decide.count_given_up(one, asked) for one in held)
+        return sum(decide.count_given_up(one, asked, wanted, today) for one in held)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from strava_backup.archive.directory import Held
+from strava_backup.archive.directory import Held, Inventory
 from strava_backup.archive.metadata import fingerprint
 from strava_backup.errors import ItemError, Refused
 from strava_backup.strava import records
@@ -24,8 +24,13 @@ PHOTO = "photo"
 GEAR = "gear"
 COMPONENTS = "components"
 
-# The same refusal on so many different days is taken for Strava's last word.
+# The same refusal on so many different days means that an item is not available.
 _DAYS_UNTIL_GIVEN_UP = 3
+# The days after which an item that is not available is tried again, each time it was refused; the
+# last number holds for all later times.
+_RETRY_AFTER = (30, 90, 180)
+# A redirect in place of an original is confirmed on a later day before that.
+_CONFIRM_AFTER = (1, *_RETRY_AFTER)
 
 # After that long Strava has worked up an upload.
 _WORKED_UP = timedelta(days=7)
@@ -40,13 +45,18 @@ _FEW_GONE = 3
 
 
 class Wanted(NamedTuple):
-    """What a run is asked to bring."""
+    """What a run is asked to bring.
+
+    `unproven` are the items of which nothing at all is stored: their refusals do not count, since
+    a host that gave nothing so far may be the only thing that is wrong.
+    """
 
     originals: bool = True
     details: bool = True
     photos: bool = True
     gear: bool = True
     full: bool = False
+    unproven: frozenset[str] = frozenset()
 
 
 def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
@@ -78,28 +88,33 @@ def missing_items(
     if wanted.originals:
         if not suffixes and may_have_original(activity.record, ours, wanted, today):
             items.append(ORIGINAL)
-        if lacks_gpx(suffixes, ours, wanted):
+        if lacks_gpx(suffixes, ours, wanted, today):
             items.append(GPX)
-    if wanted.photos and _photo_count_differs(activity, ours, wanted):
+    if wanted.photos and _lacks_photo_list(activity, ours, wanted, today):
         items.append(PHOTO_LIST)
     if wanted.details and (wanted.full or resource_state != DETAIL_STATE):
         items.append(DETAIL)
-    return tuple(item for item in items if wanted.full or not is_given_up(ours, item))
+    return tuple(
+        item for item in items if item == PHOTO_LIST or not is_given_up(ours, item, wanted, today)
+    )
 
 
 def may_have_original(record: Record, ours: Record, wanted: Wanted, today: date) -> bool:
     """Whether an activity whose original is not held can have one.
 
-    That Strava has none, learnt from a redirect, is asked once more on a later day.
+    A redirect, from which it was learnt that Strava has none, is confirmed on a later day and
+    tried again from time to time.
     """
     if records.reason_for_no_original(record) is not None:
         return False
     original = ours.get("original", {})
     if "absent" not in original or wanted.full:
         return True
-    if record.get("upload_id") is not None and is_redirect(original["absent"]):
-        return True  # learnt from the website, while the API knows of an upload
-    return "to_confirm" in original and today.isoformat() > original["to_confirm"]
+    if not is_redirect(original["absent"]):
+        return False
+    if ORIGINAL in wanted.unproven or record.get("upload_id") is not None:
+        return True  # the API knows of an upload, of which the website gave nothing
+    return _is_due_again(original.get("on", []), _CONFIRM_AFTER, today)
 
 
 def is_redirect(why: str) -> bool:
@@ -116,21 +131,29 @@ def tells_of_no_original(record: Record, start: datetime, now: datetime) -> bool
     return "upload_id" not in record and now - start > _WORKED_UP
 
 
-def lacks_gpx(suffixes: tuple[str, ...], ours: Record, wanted: Wanted) -> bool:
+def lacks_gpx(suffixes: tuple[str, ...], ours: Record, wanted: Wanted, today: date) -> bool:
     """Whether a JSON original, which hardly a program reads, has no GPX beside it yet."""
     kinds = {suffix.removesuffix(".gz") for suffix in suffixes}
     if ".json" not in kinds or ".gpx" in kinds:
         return False
-    return wanted.full or "no_gpx" not in ours.get("original", {})
+    original = ours.get("original", {})
+    if "no_gpx" not in original or wanted.full:
+        return True
+    return _is_due_again(original.get("no_gpx_on", []), _RETRY_AFTER, today)
 
 
-def lacks_picture(photo: Held, wanted: Wanted) -> bool:
+def lacks_picture(photo: Held, wanted: Wanted, today: date) -> bool:
     """Whether the picture of a photo whose metadata is held has to be fetched."""
-    return not photo.files and (wanted.full or not is_given_up(photo.ours, PHOTO))
+    return not photo.files and not is_given_up(photo.ours, PHOTO, wanted, today)
 
 
 def missing_gear_items(
-    gear_id: str, summary: Record | None, held: Held | None, source: str, wanted: Wanted
+    gear_id: str,
+    summary: Record | None,
+    held: Held | None,
+    source: str,
+    wanted: Wanted,
+    today: date,
 ) -> tuple[str, ...]:
     """The items of a bike or a pair of shoes that have to be fetched.
 
@@ -145,18 +168,18 @@ def missing_gear_items(
     now = fingerprint(summary) if summary is not None else None
     if wanted.full or not is_known or before != now:
         items = [GEAR]
-    elif lacks_components(gear_id, ours, wanted):
+    elif lacks_components(gear_id, ours, wanted, today):
         items = [COMPONENTS]
     else:
         items = []
-    return tuple(item for item in items if wanted.full or not is_given_up(ours, item))
+    return tuple(item for item in items if not is_given_up(ours, item, wanted, today))
 
 
-def lacks_components(gear_id: str, ours: Record, wanted: Wanted) -> bool:
+def lacks_components(gear_id: str, ours: Record, wanted: Wanted, today: date) -> bool:
     """Whether a bike's page, which costs a request of the website, has to be asked for."""
     if not (gear_id.startswith("b") and wanted.originals) or "components_at" in ours:
         return False
-    return wanted.full or not is_given_up(ours, COMPONENTS)
+    return not is_given_up(ours, COMPONENTS, wanted, today)
 
 
 def lasting_reason(item: str, error: ItemError) -> str | None:
@@ -189,10 +212,60 @@ def are_too_many(gone: int, held: int) -> bool:
     return gone > min(_MOST_GONE, max(_FEW_GONE, held // _SHARE_GONE))
 
 
-def is_given_up(ours: Record, item: str) -> bool:
-    """Whether an item counts as not to be had: refused alike on three different days."""
+def is_given_up(ours: Record, item: str, wanted: Wanted, today: date) -> bool:
+    """Whether an item is not available, and not to be tried again yet.
+
+    That is the case after the same refusal on three different days, and from then on for 30, 90
+    and then every 180 days.
+    """
     refusal = ours.get("refused", {}).get(item, {})
-    return len(refusal.get("on", [])) >= _DAYS_UNTIL_GIVEN_UP
+    is_proven = item not in wanted.unproven or refusal.get("why") in records.NEVER_OFFERED
+    if wanted.full or not is_proven:
+        return False
+    days = refusal.get("on", [])
+    if len(days) < _DAYS_UNTIL_GIVEN_UP:
+        return False
+    return not _is_due_again(days[_DAYS_UNTIL_GIVEN_UP - 1 :], _RETRY_AFTER, today)
+
+
+def is_absent(ours: Record, item: str) -> bool:
+    """Whether Strava has nothing of that kind for an activity, which is no failure."""
+    return {ORIGINAL: "absent", GPX: "no_gpx"}.get(item) in ours.get("original", {})
+
+
+def _is_due_again(days: list[str], waits: tuple[int, ...], today: date) -> bool:
+    """Whether an item that was refused on these days is to be tried again today.
+
+    It is if a day cannot be read or lies in the future: a clock may have been wrong.
+    """
+    try:
+        passed = (today - date.fromisoformat(days[-1])).days
+    except (IndexError, ValueError):
+        return True
+    return not 0 <= passed < waits[min(len(days), len(waits)) - 1]
+
+
+def evidence_kind(item: str) -> str:
+    """The kind of item that proves that a host gives items like this one.
+
+    A GPX is made of an original that has just come from the same host, and by far not of each.
+    """
+    return ORIGINAL if item == GPX else item
+
+
+def unproven_items(inventory: Inventory) -> frozenset[str]:
+    """The items of which the archive has none."""
+    activities = [one for one in inventory.activities.values() if not is_gone(one.ours)]
+    gear = inventory.gear.values()
+    proofs = {
+        ORIGINAL: any(one.files for one in activities),
+        DETAIL: any(one.resource_state == DETAIL_STATE for one in activities),
+        PHOTO_LIST: any(one.ours.get("photos", {}).get("count") for one in activities),
+        PHOTO: any(one.files for one in inventory.photos.values()),
+        GEAR: any(one.resource_state is not None for one in gear),
+        COMPONENTS: any("components_at" in one.ours for one in gear),
+    }
+    return frozenset(item for item, is_proven in proofs.items() if not is_proven)
 
 
 def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
@@ -209,16 +282,24 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
     return frozenset(item for item, is_asked in items.items() if is_asked)
 
 
-def count_given_up(held: Held, items: Collection[str]) -> int:
-    """How many of these items of an activity, a photo or gear are not held and not to be had."""
+def count_given_up(held: Held, items: Collection[str], wanted: Wanted, today: date) -> int:
+    """How many of these items of an activity, a photo or gear are not stored and not available."""
     return sum(
-        is_given_up(held.ours, item) and not (held.files and item in (ORIGINAL, PHOTO))
+        is_given_up(held.ours, item, wanted, today)
+        and not (held.files and item in (ORIGINAL, PHOTO))
         for item in items
     )
 
 
-def _photo_count_differs(activity: Activity, ours: Record, wanted: Wanted) -> bool:
+def _lacks_photo_list(activity: Activity, ours: Record, wanted: Wanted, today: date) -> bool:
+    """Whether the photo list has to be fetched: for another count than the one it was last asked
+    for, or since it was refused."""
     count = activity.record.get("total_photo_count")
     if not isinstance(count, int):
         return False
-    return bool(count) if wanted.full else count != ours.get("photos", {}).get("count", 0)
+    if wanted.full:
+        return bool(count)
+    if count != ours.get("photos", {}).get("count", 0):
+        return True
+    was_refused = PHOTO_LIST in ours.get("refused", {})
+    return was_refused and not is_given_up(ours, PHOTO_LIST, wanted, today)

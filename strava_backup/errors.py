@@ -4,6 +4,7 @@
     +-- ConfigError           2  usage or config
     +-- ItemError             3  one item failed, the run goes on
     |   +-- Refused           3  Strava answers that it does not give this item
+    |   |   +-- NotOffered    3  its own record says that there is nothing to give
     |   +-- PageChanged, PageInstead, Unreachable
     +-- HumanNeeded           4  a human must renew a log-in
     |   +-- ApiInactive, ScopeMissing, RefreshTokenDead   (the API is out, the website may serve)
@@ -54,6 +55,9 @@ class ItemError(Error):
     exit_code = 3
     # Whether three of these in a row mean that it is not the items' fault.
     ends_lane_when_repeated = False
+    # Whether it counts against the item only if the host gave something else of its kind: a host
+    # in trouble may refuse everything.
+    needs_evidence = True
 
     def __init__(self, message: str, why: str | None = None) -> None:
         super().__init__(message)
@@ -65,6 +69,12 @@ class Refused(ItemError):
 
     def __init__(self, message: str, why: str) -> None:
         super().__init__(message, why)
+
+
+class NotOffered(Refused):
+    """Strava's own record of an item says that there is nothing to fetch."""
+
+    needs_evidence = False
 
 
 class PageChanged(ItemError):

@@ -82,7 +82,10 @@ class Gear:
         if not self._source.has_details:
             used = ()
         gear_ids = sorted({*summaries, *used})
-        works = [self._work(gear_id, summaries.get(gear_id)) for gear_id in gear_ids]
+        works = []
+        for gear_id in gear_ids:
+            with self._keeper.guarding(f"gear {gear_id}"):
+                works.append(self._work(gear_id, summaries.get(gear_id)))
         return [work for work in works if work.missing]
 
     def _fetch_summaries(self) -> dict[str, Record] | None:
@@ -111,7 +114,10 @@ class Gear:
     def _work(self, gear_id: str, summary: Record | None) -> GearWork:
         held = self._held.get(gear_id)
         metadata = (held and held.metadata) or layout.metadata_path(layout.gear_stem(gear_id))
-        missing = decide.missing_gear_items(gear_id, summary, held, self._source.name, self._wanted)
+        today = self._keeper.now().date()
+        missing = decide.missing_gear_items(
+            gear_id, summary, held, self._source.name, self._wanted, today
+        )
         return GearWork(gear_id, summary, metadata, missing)
 
     def _task(self, work: GearWork, item: str) -> Task:
@@ -135,7 +141,8 @@ class Gear:
             record = merge.fetched_record(record, ours, source, self._keeper.now())
             self._keeper.save_record(work.metadata, record, merge.gear_essence)
         self._keeper.count(task.item)
-        due = decide.lacks_components(work.gear_id, ours, self._wanted)
+        today = self._keeper.now().date()
+        due = decide.lacks_components(work.gear_id, ours, self._wanted, today)
         return Done("metadata", (self._task(work, decide.COMPONENTS),) if due else ())
 
     def _ours(self, task: Task, work: GearWork, gear: Record, old: Record) -> Record:

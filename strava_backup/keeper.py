@@ -1,4 +1,4 @@
-"""Attempts tasks: saves what comes, notes what is refused, counts both. For many threads at once.
+"""Saves records and files, and counts what failed. For many threads at once.
 
 Knows no kind of item; what an item is and how it is asked for is for the tasks to know.
 """
@@ -19,26 +19,29 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from strava_backup import decide, errors, merge
+from strava_backup import errors, merge
 from strava_backup.archive import layout
 from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.directory import Archive, DiskError
 from strava_backup.archive.metadata import OURS
 from strava_backup.lanes import (
-    Done,
     Lane,
     Task,
     another_turn,
-    count_answer,
     place,
-    standing,
     step_aside,
 )
-from strava_backup.report import Failure, Report, format_size, printable
+from strava_backup.report import (
+    Failure,
+    Report,
+    format_size,
+    printable,
+)
 from strava_backup.strava.records import Record
 
 _log = logging.getLogger(__name__)
 
+_BUG = "this is a bug in strava-backup, please report it (--debug shows where)"
 _TRIES_OF_A_BODY = 3
 # Of 16 kB at most: a body of fewer is written when the next request is on its way.
 _CHUNKS_IN_MEMORY = 8
@@ -84,8 +87,6 @@ class Keeper:
         self.archive = archive
         self.report = report
         self.failed_ids: set[int] = set()
-        self.left_ids: set[int | None] = set()
-        self._doubtful: list[tuple[tuple[int, ...], Task, errors.ItemError]] = []
         self._clock = clock
         self._counting = threading.Lock()
         self._places: dict[int, list[tuple[int, ...]]] = {}
@@ -94,35 +95,6 @@ class Keeper:
     def now(self) -> datetime:
         """The moment, in UTC."""
         return datetime.fromtimestamp(self._clock(), UTC)
-
-    def attempt(self, task: Task) -> Done:
-        """Fetch one item; its error is counted, a fatal one ends its lane and nothing else.
-
-        Raises DiskError.
-        """
-        lane = task.lane
-        if lane.is_over:
-            self._count_left(task)
-            return Done()
-        try:
-            done = task.fetch()
-        except errors.ItemError as error:
-            if not lane.is_abandoned:
-                # Before anything is saved: the next request must know of it.
-                if not lane.failed(error):
-                    self._count_left(task)
-                elif error.ends_lane_when_repeated:
-                    self._doubtful.append((place(), task, error))
-                else:
-                    self.refuse(task, error)
-        except (errors.HumanNeeded, errors.TryLater) as error:
-            lane.end(error)
-            self._count_left(task)
-        else:
-            # The turn lasts until what the task leads to is in line: that comes before the next.
-            count_answer()
-            return done
-        return Done()
 
     def editing(self, path: PurePosixPath) -> AbstractContextManager[object]:
         """Keep other threads from the metadata at `path` between reading and saving it.
@@ -203,6 +175,10 @@ class Keeper:
             self.failed_ids.add(activity_id)
         _log.warning("%s: %s", failure.what, failure.why)
 
+    def give_up(self, what: str, error: errors.ItemError) -> None:
+        """Count an item that is not available."""
+        self._insert(self.report.given_up, _failure(what, error))
+
     def _insert(self, failures: list[Failure], failure: Failure) -> None:
         """In the order of the tasks, whichever thread is first."""
         with self._counting:
@@ -211,39 +187,27 @@ class Keeper:
             places.insert(at, place())
             failures.insert(at, failure)
 
-    def _count_left(self, task: Task) -> None:
-        with self._counting:
-            self.report.left[task.item] += 1
-            self.left_ids.add(task.activity_id)
+    def report_bug(self, what: str, error: Exception, activity_id: int | None = None) -> None:
+        """Count an item of which something unexpected was raised, and log it as a bug.
 
-    def refuse(self, task: Task, error: errors.ItemError) -> bool:
-        """Note that Strava refuses an item, and count it.
-
-        True if it is given up: an item that is not to be had is no failure any more.
+        Without --debug only the kind of error is logged: its text may quote anything.
         """
-        why = decide.lasting_reason(task.item, error)
-        if why is not None:
-            today = self.now().date()
-            ours = self.note(
-                task.metadata, lambda ours: merge.with_refusal(ours, task.item, why, today)
-            )
-            if decide.is_given_up(ours, task.item):
-                failure = _failure(f"{task.what}, {task.item}", error)
-                self._insert(self.report.given_up, failure)
-                return True
-        self.fail(f"{task.what}, {task.item}", error, task.activity_id)
-        return False
+        name = type(error).__name__
+        self.report.has_bug = True
+        self.fail(what, errors.ItemError(f"{name}: {_BUG}"), activity_id)
+        _log.debug("%s", what, exc_info=error)
 
-    def settle(self) -> None:
-        """Note what was left in doubt: failures that a lane's end has shown to be the way's fault
-        are none of the items'."""
-        doubtful, self._doubtful = self._doubtful, []
-        for there, task, error in doubtful:
-            with standing(there):
-                if task.lane.is_over:
-                    self.fail(f"{task.what}, {task.item}", error, task.activity_id)
-                else:
-                    self.refuse(task, error)
+    @contextmanager
+    def guarding(self, what: str, activity_id: int | None = None) -> Iterator[None]:
+        """Count what goes wrong with one item in here, so that the others are worked on."""
+        try:
+            yield
+        except errors.ItemError as error:
+            self.fail(what, error, activity_id)
+        except errors.Error:
+            raise
+        except Exception as error:
+            self.report_bug(what, error, activity_id)
 
     def _save_once(
         self,

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from heapq import heappop, heappush
 from pathlib import PurePosixPath
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from strava_backup import errors
 from strava_backup.beside import LET_INTERRUPTS_THROUGH
@@ -32,14 +33,25 @@ _here = threading.local()
 
 
 class Done(NamedTuple):
-    """A fetched item in words, and the tasks that it calls for."""
+    """A fetched item in words, and the tasks that it calls for.
+
+    `lack` says why an answer that came is not all of the item.
+    """
 
     text: str = ""
     leads_to: tuple[Task, ...] = ()
+    lack: errors.ItemError | None = None
+
+
+# Our key in an item's metadata, and what it becomes by a refusal for this reason on this day.
+NoteRefusal = Callable[[dict[str, Any], str, datetime], dict[str, Any]]
 
 
 class Task(NamedTuple):
-    """One item to fetch: what it is, its way, and the metadata in which its refusals are noted."""
+    """One item to fetch: what it is, its way, and the metadata in which its refusals are noted.
+
+    `note_refusal` is for items whose refusals are noted in a form of their own.
+    """
 
     item: str
     what: str
@@ -47,6 +59,7 @@ class Task(NamedTuple):
     metadata: PurePosixPath
     fetch: Callable[[], Done]
     activity_id: int | None = None
+    note_refusal: NoteRefusal | None = None
 
 
 @dataclass

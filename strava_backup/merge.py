@@ -7,11 +7,11 @@ what stands in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from strava_backup.archive.metadata import OURS
-from strava_backup.decide import ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.decide import GPX, ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
 
@@ -116,12 +116,14 @@ def gear_record(gear: Record, kept: Record, source: str) -> Record:
 
 
 def without_original(ours: Record, why: str, now: datetime) -> Record:
-    """Our key after a redirect told that there is no original, for the first or the second time."""
-    original = ours.get("original", {})
-    if "to_confirm" in original:
-        original = {name: value for name, value in original.items() if name != "to_confirm"}
-    else:
-        original = {"absent": why, "since": _stamp(now), "to_confirm": now.date().isoformat()}
+    """Our key after a redirect said that there is no original, with the days on which it did."""
+    before = ours.get("original", {})
+    before = before if "absent" in before else {}
+    original = {
+        "absent": why,
+        "since": before.get("since", _stamp(now)),
+        "on": _with_day(before.get("on", []), now),
+    }
     return without_refusal({**ours, "original": original}, ORIGINAL)
 
 
@@ -210,9 +212,17 @@ def with_original(ours: Record, sent_name: str, odd: str | None, now: datetime) 
     return without_refusal({**ours, "original": original}, ORIGINAL)
 
 
-def without_gpx(ours: Record, why: str) -> Record:
-    """Our key after Strava made no GPX of a JSON original."""
-    return {**ours, "original": {**ours.get("original", {}), "no_gpx": why}}
+def without_gpx(ours: Record, why: str, now: datetime) -> Record:
+    """Our key after Strava made no GPX of a JSON original, with the days on which it did not."""
+    original = ours.get("original", {})
+    days = _with_day(original.get("no_gpx_on", []), now)
+    original = {**original, "no_gpx": why, "no_gpx_on": days}
+    return without_refusal({**ours, "original": original}, GPX)
+
+
+def without_photo_list(ours: Record, why: str, now: datetime, count: Any) -> Record:
+    """Our key after Strava gave no whole photo list for a photo count."""
+    return with_refusal({**ours, "photos": {"count": count}}, PHOTO_LIST, why, now)
 
 
 def with_photo_list(ours: Record, count: Any) -> Record:
@@ -246,12 +256,12 @@ def with_components(ours: Record, now: datetime) -> Record:
     return {**ours, "components_at": _stamp(now)}
 
 
-def with_refusal(ours: Record, item: str, why: str, today: date) -> Record:
+def with_refusal(ours: Record, item: str, why: str, now: datetime) -> Record:
     """Our key after Strava refused an item: the days on which it gave the same answer."""
     refused = dict(ours.get("refused", {}))
     before = refused.get(item, {})
     days = before.get("on", []) if before.get("why") == why else []
-    refused[item] = {"why": why, "on": sorted({*days, today.isoformat()})}
+    refused[item] = {"why": why, "on": _with_day(days, now)}
     return {**ours, "refused": refused}
 
 
@@ -288,6 +298,10 @@ def _gaps(base: Record, incoming: Record, names: Iterable[str]) -> Record:
 def _without_moment(record: Record) -> tuple[Record, Record]:
     ours = {name: value for name, value in record.get(OURS, {}).items() if name != "fetched_at"}
     return strava_part(record), ours
+
+
+def _with_day(days: list[str], now: datetime) -> list[str]:
+    return sorted({*days, now.date().isoformat()})
 
 
 def _stamp(moment: datetime) -> str:

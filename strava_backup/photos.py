@@ -16,6 +16,7 @@ from strava_backup.archive.metadata import OURS
 from strava_backup.keeper import Answer, Keeper
 from strava_backup.lanes import Done, Lanes, Task
 from strava_backup.strava.records import (
+    NEVER_OFFERED,
     NO_PICTURE,
     Activity,
     Photo,
@@ -109,11 +110,10 @@ class Photos:
             activity_id = record.get("activity_id") if isinstance(record, dict) else None
             if not isinstance(activity_id, int):
                 continue  # a photo of a post
-            if has_photo_id(record):
+            with self._keeper.guarding(f"activity {activity_id}, list of photos", activity_id):
+                if not has_photo_id(record):
+                    raise errors.ItemError("an entry has no photo id and was left out")
                 tasks[activity_id] += self._take(activity_id, str(activity_id), [record])
-            else:
-                error = errors.ItemError("an entry has no photo id and was left out")
-                self._keeper.fail(f"activity {activity_id}, list of photos", error, activity_id)
         return tasks
 
     def task(self, title: str, metadata: PurePosixPath) -> Task:
@@ -150,7 +150,8 @@ class Photos:
         """Whether a picture has to be fetched; not where it is held as another photo's."""
         same = photo.ours.get("picture", {}).get("same_as")
         twin = self._held.get(layout.photo_key(activity_id, str(same)))
-        return not (twin and twin.files) and decide.lacks_picture(photo, self._wanted)
+        today = self._keeper.now().date()
+        return not (twin and twin.files) and decide.lacks_picture(photo, self._wanted, today)
 
     def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
         stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)
@@ -167,7 +168,9 @@ class Photos:
     def _fetch_picture(self, task: Task) -> Done:
         photo = parse_photo(task.activity_id or 0, self._keeper.archive.read_record(task.metadata))
         if photo.url is None:
-            raise errors.Refused(f"Strava gives no picture ({photo.why_not})", photo.why_not)
+            is_certain = photo.why_not in NEVER_OFFERED
+            refusal = errors.NotOffered if is_certain else errors.Refused
+            raise refusal(f"Strava gives no picture ({photo.why_not})", photo.why_not)
         stem = task.metadata.with_name(task.metadata.name.removesuffix(layout.META_SUFFIX))
         download = partial(self._pictures.download, photo.url)
         held = self._of_export.get(photo.activity_id, {})

@@ -23,7 +23,7 @@ import hypothesis
 import pytest
 
 from strava_backup import run
-from strava_backup.config import Secret
+from strava_backup.config import Secret, User
 from strava_backup.demo import setting
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
@@ -115,10 +115,19 @@ class Rig:
         assert self.account.unknown_requests == []
         return report
 
+    def renew_session(self) -> None:
+        """Sign in anew, as a person has to once a month."""
+        jwt = Secret(self.account.issue_jwt(), read_only=True)
+        self.config = replace(self.config, user=User(jwt=jwt))
+
     @property
     def asked(self) -> list[str]:
         """The kinds of the last run's requests, in their order."""
         return [request.kind for request in self.account.requests]
+
+    def asked_for(self, kind: str) -> list[Any]:
+        """The ids in the last run's requests of a kind, in their order."""
+        return [request.id for request in self.account.requests if request.kind == kind]
 
     def files(self) -> dict[str, bytes]:
         """Everything in the archive but the lock."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from strava_backup import merge
@@ -51,7 +51,7 @@ def refused(*answers):
     """Our key after these answers, each a day of November 2026 and a reason."""
     ours = {"source": "api"}
     for day, why in answers:
-        ours = merge.with_refusal(ours, ORIGINAL, why, date(2026, 11, day))
+        ours = merge.with_refusal(ours, ORIGINAL, why, datetime(2026, 11, day, tzinfo=UTC))
     return ours
 
 

@@ -110,8 +110,16 @@ def test_a_record_is_the_detail_and_tells_of_all_items(rig: Rig) -> None:
     assert history(rig) == []
 
 
-@pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
-@pytest.mark.parametrize("kind", ["original", "detail", "photos"])
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        (kind, what)
+        for kind in ("original", "detail", "photos")
+        for what in ("404", "500", "html", "empty", "truncated", "dropped")
+        # The list that is refused is the only one: see below.
+        if (kind, what) != ("photos", "404")
+    ],
+)
 def test_an_item_that_fails_keeps_no_other_back_and_is_all_that_the_next_run_asks_for(
     rig: Rig, kind: str, what: str
 ) -> None:
@@ -142,14 +150,53 @@ def test_a_detail_of_something_else_is_not_taken(rig: Rig, detail: Any) -> None:
     assert record(rig, FIT)["id"] == FIT
 
 
+@pytest.mark.parametrize("kind", ["original", "detail", "photos"])
+def test_what_a_host_refuses_of_all_activities_is_noted_of_none(rig: Rig, kind: str) -> None:
+    rig.account.faults.append(Fault(kind, "404"))
+    for _ in range(5):
+        report = rig.run()
+        assert report.exit_code == 5
+        assert report.failures == []
+        assert "refused every item of a kind" in str(report.fatal)
+        assert report.completeness is not None
+        assert FIT in report.completeness.missing
+        assert "refused" not in ours(rig, FIT)
+        rig.clock.now += DAY
+    rig.account.faults.clear()
+    assert rig.run().exit_code == 0
+    truth.assert_complete(rig.account, rig.files())
+
+
+def test_a_detail_that_says_less_than_its_summary_is_not_saved(rig: Rig) -> None:
+    rig.run()
+    before = rig.files()
+    poor = json.dumps({"id": FIT, "resource_state": 3}).encode()
+    rig.account.faults.append(Fault("detail", "other-body", id=FIT, body=poor))
+    report = rig.run(full=True)
+    assert report.exit_code == 3
+    assert "lacks what its list has: name" in report.failures[0].why
+    stem = truth.stem(activity(rig, FIT))
+    assert rig.files()[f"{stem}.meta.json"] == before[f"{stem}.meta.json"]
+
+
+def test_a_detail_whose_lists_came_back_empty_goes_to_history(rig: Rig) -> None:
+    efforts = [{"id": number, "name": "Climb"} for number in range(30)]
+    rig.account.edit(FIT, segment_efforts=efforts)
+    rig.run()
+    rig.account.edit(FIT, segment_efforts=[])
+    assert rig.run(full=True).exit_code == 0
+    (kept,) = history(rig)
+    assert json.loads(rig.files()[kept])["segment_efforts"] == efforts
+
+
 def test_items_given_up_are_each_asked_for_again_with_full_only(rig: Rig) -> None:
-    for kind in ("original", "detail", "photos"):
+    for kind in ("original", "detail"):
         rig.account.faults.append(Fault(kind, "404", id=FIT))
     for _ in range(3):
         report = rig.run()
         rig.clock.now += DAY
     assert report.exit_code == 0
-    assert len(report.given_up) == 3
+    assert len(report.given_up) == 2
     rig.run()
     assert asked(rig, FIT) == []
     rig.account.faults.clear()

@@ -13,6 +13,7 @@ from strava_backup.census import Census
 from strava_backup.decide import COMPONENTS, ORIGINAL, PHOTO
 from strava_backup.report import Completeness
 from strava_backup.strava.records import Walk
+from tests.made_up_records import ALL, TODAY
 
 WHOLE = Walk(is_whole=True, surplus=None)
 GONE = {"gone_since": "2026-11-22T10:00:00Z"}
@@ -20,7 +21,7 @@ IDS = st.sets(st.integers(1, 30))
 
 
 def given_up(item):
-    return {"refused": {item: {"why": "404", "on": ["1", "2", "3"]}}}
+    return {"refused": {item: {"why": "404", "on": ["2026-11-19", "2026-11-20", "2026-11-21"]}}}
 
 
 def one(ours=None, *files):
@@ -90,14 +91,14 @@ def test_the_unseen_are_those_between_total_and_list(held, listed, extra):
     ],
 )
 def test_what_is_held_is_compared_with_what_is_on_strava(held, listed, walk, missing, expected):
-    assert census(held, listed).completeness(walk, missing, ()) == expected
+    assert census(held, listed).completeness(walk, missing, (), ALL, TODAY) == expected
 
 
 def test_a_record_that_cannot_be_kept_is_missing():
     found = census([], [1, 2])
     found.cannot_keep({"id": 2})
     found.cannot_keep({"id": None})
-    assert found.completeness(WHOLE, (), ()) == Completeness(2, (2,))
+    assert found.completeness(WHOLE, (), (), ALL, TODAY) == Completeness(2, (2,))
 
 
 def test_what_is_not_to_be_had_counts_while_its_activity_is_on_strava():
@@ -108,12 +109,12 @@ def test_what_is_not_to_be_had_counts_while_its_activity_is_on_strava():
         gear={"b1": one(given_up(COMPONENTS))},
     )
     asked = {ORIGINAL, PHOTO, COMPONENTS}
-    assert found.completeness(WHOLE, (), asked) == Completeness(1, not_to_be_had=3)
-    assert found.completeness(WHOLE, (), {ORIGINAL}) == Completeness(1, not_to_be_had=1)
+    assert found.completeness(WHOLE, (), asked, ALL, TODAY) == Completeness(1, not_to_be_had=3)
+    assert found.completeness(WHOLE, (), {ORIGINAL}, ALL, TODAY) == Completeness(1, not_to_be_had=1)
 
 
 @given(IDS, IDS, IDS, st.sampled_from([None, WHOLE, Walk(False, 0), Walk(False, None)]))
 def test_never_more_is_missing_than_there_is(held, listed, missing, walk):
-    found = census(held, listed).completeness(walk, missing, ())
+    found = census(held, listed).completeness(walk, missing, (), ALL, TODAY)
     assert len(found.missing) <= found.on_strava
     assert set(found.missing) <= missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup import decide, errors
-from strava_backup.archive.directory import Held
+from strava_backup.archive.directory import Held, Inventory
 from strava_backup.decide import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST, Wanted
+from strava_backup.strava.records import parse_activity
 from tests.made_up_records import (
     ALL,
     AT,
@@ -29,7 +31,9 @@ from tests.made_up_records import (
 GIVEN_UP = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02", "2026-11-05"]}}}
 
 
-PICTURE_GIVEN_UP = {"refused": {PHOTO: {"why": "404", "on": ["1", "2", "3"]}}}
+NO_GPX = {"original": {"no_gpx": "no track", "no_gpx_on": ["2026-11-01"]}}
+THREE_DAYS = ["2026-11-19", "2026-11-20", "2026-11-21"]
+PICTURE_GIVEN_UP = {"refused": {PHOTO: {"why": "404", "on": THREE_DAYS}}}
 
 
 def test_an_activity_that_is_not_held_is_new():
@@ -48,13 +52,11 @@ def test_an_activity_that_is_not_held_is_new():
         pytest.param(3, (".gpx", ".json"), {}, ALL, (), id="GPX is there"),
         pytest.param(3, (".gpx.gz", ".json"), {}, ALL, (), id="gzipped GPX is there"),
         pytest.param(3, (".gpx",), {}, ALL, (), id="GPX counts as original"),
-        pytest.param(
-            3, (".json",), {"original": {"no_gpx": "no track"}}, ALL, (), id="no GPX to be had"
-        ),
+        pytest.param(3, (".json",), NO_GPX, ALL, (), id="no GPX available"),
         pytest.param(
             3,
             (".json",),
-            {"original": {"no_gpx": "no track"}},
+            NO_GPX,
             Wanted(full=True),
             (GPX, DETAIL),
             id="no GPX, asked again with full",
@@ -124,8 +126,86 @@ def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, ours,
         ([(1, "404"), (2, "403"), (3, "404"), (4, "404")], False),
     ],
 )
-def test_the_same_answer_on_three_days_is_the_last_word(answers, given_up):
-    assert decide.is_given_up(refused(*answers), ORIGINAL) is given_up
+def test_the_same_answer_on_three_days_means_not_available(answers, given_up):
+    day = NOW.date().replace(day=30)
+    assert decide.is_given_up(refused(*answers), ORIGINAL, ALL, day) is given_up
+
+
+@pytest.mark.parametrize(
+    ("later_refusals", "wait"),
+    [([], 30), ([40], 90), ([40, 140], 180), ([40, 140, 400], 180), ([40, 140, 400, 600], 180)],
+)
+def test_what_is_not_available_is_tried_again_after_30_90_and_then_every_180_days(
+    later_refusals, wait
+):
+    first = date(2026, 1, 3)
+    later = [(first + timedelta(days)).isoformat() for days in later_refusals]
+    ours = {
+        "refused": {PHOTO: {"why": "404", "on": ["2026-01-01", "2026-01-02", "2026-01-03", *later]}}
+    }
+    last = date.fromisoformat(ours["refused"][PHOTO]["on"][-1])
+    assert decide.is_given_up(ours, PHOTO, ALL, last)
+    assert decide.is_given_up(ours, PHOTO, ALL, last + timedelta(wait - 1))
+    assert not decide.is_given_up(ours, PHOTO, ALL, last + timedelta(wait))
+
+
+def of_website():
+    """An activity of which nothing says beforehand whether it has an original."""
+    record = activity().record
+    return parse_activity({name: record[name] for name in record if name != "upload_id"})
+
+
+@pytest.mark.parametrize(("days", "waits"), [(1, 1), (2, 30), (3, 90), (4, 180), (5, 180)])
+def test_a_redirect_is_confirmed_on_the_next_day_and_then_tried_again_from_time_to_time(
+    days, waits
+):
+    on = [(date(2026, 1, 1) + timedelta(day)).isoformat() for day in range(days)]
+    ours = {"original": {"absent": "redirect to the activity", "on": on}}
+    last = date.fromisoformat(on[-1])
+    for passed in range(waits + 1):
+        day = last + timedelta(passed)
+        missing = decide.missing_items(of_website(), 3, (), ours, ALL, day)
+        assert missing == (() if passed < waits else (ORIGINAL,))
+
+
+@pytest.mark.parametrize("on", [[], ["x"], ["2026-01-01", "2026-01-02", "2199-01-01"]])
+def test_days_of_a_wrong_clock_do_not_keep_an_item_from_being_tried(on):
+    ours = {"original": {"absent": "redirect to the activity", "on": on}}
+    assert decide.missing_items(of_website(), 3, (), ours, ALL, TODAY) == (ORIGINAL,)
+
+
+def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
+    wanted = Wanted(unproven=frozenset({ORIGINAL, PHOTO}))
+    assert not decide.is_given_up(GIVEN_UP, ORIGINAL, wanted, TODAY)
+    assert not decide.is_given_up(PICTURE_GIVEN_UP, PHOTO, wanted, TODAY)
+    of_instagram = {"refused": {PHOTO: {"why": "from Instagram", "on": THREE_DAYS}}}
+    assert decide.is_given_up(of_instagram, PHOTO, wanted, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("inventory", "proven"),
+    [
+        (Inventory({}, {}, {}), set()),
+        (Inventory({7: Held(PurePosixPath("7"), (PurePosixPath("7.fit"),))}, {}, {}), {ORIGINAL}),
+        (Inventory({7: Held(PurePosixPath("7"), resource_state=3)}, {}, {}), {DETAIL}),
+        (Inventory({7: Held(PurePosixPath("7"), resource_state=2)}, {}, {}), set()),
+        (
+            Inventory({7: Held(PurePosixPath("7"), ours={"photos": {"count": 2}})}, {}, {}),
+            {PHOTO_LIST},
+        ),
+        (
+            Inventory({}, {(7, "a"): Held(PurePosixPath("a"), (PurePosixPath("a.jpg"),))}, {}),
+            {PHOTO},
+        ),
+        (
+            Inventory({}, {}, {"b1": Held(PurePosixPath("b1"), resource_state=2, ours={**AT})}),
+            {GEAR, COMPONENTS},
+        ),
+    ],
+)
+def test_a_kind_is_proven_by_what_is_stored(inventory, proven):
+    unproven = decide.unproven_items(inventory)
+    assert unproven == {ORIGINAL, DETAIL, PHOTO_LIST, PHOTO, GEAR, COMPONENTS} - proven
 
 
 def test_a_refusal_is_noted_with_its_reason_and_days():
@@ -153,10 +233,24 @@ def test_a_refusal_is_noted_with_its_reason_and_days():
         pytest.param(2, {}, Wanted(photos=False, full=True), False, id="nor with full"),
         pytest.param(
             2,
-            {"refused": {PHOTO_LIST: {"why": "404", "on": ["1", "2", "3"]}}},
+            {"photos": {"count": 2}, "refused": {PHOTO_LIST: {"why": "404", "on": THREE_DAYS}}},
             ALL,
             False,
             id="refused on three days",
+        ),
+        pytest.param(
+            3,
+            {"photos": {"count": 2}, "refused": {PHOTO_LIST: {"why": "404", "on": THREE_DAYS}}},
+            ALL,
+            True,
+            id="refused on three days for another count",
+        ),
+        pytest.param(
+            2,
+            {"photos": {"count": 2}, "refused": {PHOTO_LIST: {"why": "x", "on": THREE_DAYS[:2]}}},
+            ALL,
+            True,
+            id="refused on two days",
         ),
     ],
 )
@@ -185,7 +279,7 @@ def test_photos_come_before_the_detail_and_after_the_original():
 def test_a_picture_is_missing_until_it_is_held_or_given_up(files, ours, full, lacks):
     paths = tuple(PurePosixPath("photos", name) for name in files)
     photo = Held(PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, ours)
-    assert decide.lacks_picture(photo, Wanted(full=full)) is lacks
+    assert decide.lacks_picture(photo, Wanted(full=full), TODAY) is lacks
 
 
 @pytest.mark.parametrize(
@@ -226,21 +320,21 @@ def test_a_picture_is_missing_until_it_is_held_or_given_up(files, ours, full, la
         ),
         pytest.param(
             BIKE,
-            held_gear({"refused": {GEAR: {"why": "404", "on": ["1", "2", "3"]}}}, state=None),
+            held_gear({"refused": {GEAR: {"why": "404", "on": THREE_DAYS}}}, state=None),
             ALL,
             (),
             id="refused on three days",
         ),
         pytest.param(
             BIKE,
-            held_gear({"refused": {GEAR: {"why": "404", "on": ["1", "2", "3"]}}}, state=None),
+            held_gear({"refused": {GEAR: {"why": "404", "on": THREE_DAYS}}}, state=None),
             Wanted(full=True),
             (GEAR,),
             id="refused on three days, full",
         ),
         pytest.param(
             BIKE,
-            held_gear(listed(BIKE, refused={COMPONENTS: {"why": "404", "on": ["1", "2", "3"]}})),
+            held_gear(listed(BIKE, refused={COMPONENTS: {"why": "404", "on": THREE_DAYS}})),
             ALL,
             (),
             id="a page refused on three days",
@@ -249,7 +343,7 @@ def test_a_picture_is_missing_until_it_is_held_or_given_up(files, ours, full, la
 )
 def test_what_is_missing_of_gear(summary, held, wanted, missing):
     gear_id = (summary or BIKE)["id"]
-    assert decide.missing_gear_items(gear_id, summary, held, "api", wanted) == missing
+    assert decide.missing_gear_items(gear_id, summary, held, "api", wanted, TODAY) == missing
 
 
 @pytest.mark.parametrize(
@@ -301,7 +395,7 @@ def test_a_look_at_all_of_a_list_is_due_after_thirty_days(last, due):
     assert decide.is_due(last, NOW) == due
 
 
-THREE_DAYS = {"why": "404", "on": ["1", "2", "3"]}
+REFUSED_THRICE = {"why": "404", "on": THREE_DAYS}
 EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
 
 
@@ -309,17 +403,17 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
     ("files", "refused", "asked", "count"),
     [
         ((), {}, EVERY_ITEM, 0),
-        ((), {ORIGINAL: THREE_DAYS, DETAIL: THREE_DAYS}, EVERY_ITEM, 2),
-        ((), {ORIGINAL: THREE_DAYS, DETAIL: THREE_DAYS}, {DETAIL}, 1),
+        ((), {ORIGINAL: REFUSED_THRICE, DETAIL: REFUSED_THRICE}, EVERY_ITEM, 2),
+        ((), {ORIGINAL: REFUSED_THRICE, DETAIL: REFUSED_THRICE}, {DETAIL}, 1),
         ((), {ORIGINAL: {"why": "404", "on": ["1", "2"]}}, EVERY_ITEM, 0),
-        (("a.fit",), {ORIGINAL: THREE_DAYS}, EVERY_ITEM, 0),
-        (("a.json",), {GPX: THREE_DAYS}, EVERY_ITEM, 1),
-        (("a.jpg",), {PHOTO: THREE_DAYS}, EVERY_ITEM, 0),
+        (("a.fit",), {ORIGINAL: REFUSED_THRICE}, EVERY_ITEM, 0),
+        (("a.json",), {GPX: REFUSED_THRICE}, EVERY_ITEM, 1),
+        (("a.jpg",), {PHOTO: REFUSED_THRICE}, EVERY_ITEM, 0),
     ],
 )
 def test_what_is_not_to_be_had_is_counted_unless_it_is_held(files, refused, asked, count):
     held = Held(PurePosixPath("a"), tuple(map(PurePosixPath, files)), ours={"refused": refused})
-    assert decide.count_given_up(held, asked) == count
+    assert decide.count_given_up(held, asked, ALL, TODAY) == count
 
 
 @pytest.mark.parametrize(

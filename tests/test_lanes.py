@@ -88,7 +88,7 @@ def test_the_website_is_one_lane_also_where_it_is_the_source(report):
 
 
 def test_what_is_done_may_be_nothing_to_speak_of():
-    assert Done() == ("", ())
+    assert Done() == ("", (), None)
 
 
 def test_who_waits_in_the_middle_of_a_task_comes_before_the_next_task(report):

@@ -276,18 +276,27 @@ def test_an_odd_original_says_what_is_odd():
 
 def test_a_gpx_that_strava_does_not_make_is_noted_beside_the_original():
     original = {"name": "Run.json", "saved_at": STAMP}
-    ours = merge.without_gpx({"original": original}, "no track")
-    assert ours == {"original": {**original, "no_gpx": "no track"}}
-    assert not decide.lacks_gpx((".json",), ours, ALL)
+    ours = merge.without_gpx({"original": original}, "no track", NOW)
+    days = [TODAY.isoformat()]
+    assert ours == {"original": {**original, "no_gpx": "no track", "no_gpx_on": days}}
+    assert not decide.lacks_gpx((".json",), ours, ALL, TODAY)
 
 
 def test_the_refusals_of_two_items_do_not_mix():
-    ours = merge.with_refusal(refused((1, "404"), (2, "404"), (3, "404")), DETAIL, "403", TODAY)
-    assert decide.is_given_up(ours, ORIGINAL)
-    assert not decide.is_given_up(ours, DETAIL)
+    ours = merge.with_refusal(refused((1, "404"), (2, "404"), (3, "404")), DETAIL, "403", NOW)
+    assert decide.is_given_up(ours, ORIGINAL, ALL, TODAY)
+    assert not decide.is_given_up(ours, DETAIL, ALL, TODAY)
     rest = merge.without_refusal(ours, ORIGINAL)
     assert rest["refused"] == {DETAIL: {"why": "403", "on": ["2026-11-22"]}}
     assert merge.without_refusal(rest, DETAIL) == {"source": "api"}
+
+
+def test_a_redirect_in_place_of_an_original_is_noted_with_its_days():
+    ours = merge.without_original({"source": "website", **REFUSED_TWICE}, "redirect", NOW)
+    first = {"absent": "redirect", "since": STAMP, "on": ["2026-11-22"]}
+    assert ours == {"source": "website", "original": first}
+    again = merge.without_original(ours, "redirect", NOW + timedelta(1))
+    assert again["original"] == {**first, "on": ["2026-11-22", "2026-11-23"]}
 
 
 def test_no_decision_changes_what_it_was_given():
@@ -297,8 +306,8 @@ def test_no_decision_changes_what_it_was_given():
     merge.listed_record(activity(name="x"), kept, "api", NOW)
     merge.fetched_record(SUMMARY, ours, "api", NOW)
     merge.with_original(ours, "Run.fit", None, NOW)
-    merge.without_gpx(ours, "no track")
-    merge.with_refusal(ours, ORIGINAL, "404", TODAY)
+    merge.without_gpx(ours, "no track", NOW)
+    merge.with_refusal(ours, ORIGINAL, "404", NOW)
     merge.without_refusal(ours, ORIGINAL)
     merge.with_photo_list(ours, 1)
     merge.with_picture(ours, "odd", NOW)
@@ -309,7 +318,7 @@ def test_no_decision_changes_what_it_was_given():
 
 
 def test_a_photo_list_that_came_is_noted_with_its_count_and_ends_its_refusal():
-    ours = merge.with_refusal({"source": "api"}, PHOTO_LIST, "404", TODAY)
+    ours = merge.with_refusal({"source": "api"}, PHOTO_LIST, "404", NOW)
     assert merge.with_photo_list(ours, 3) == {"source": "api", "photos": {"count": 3}}
 
 
@@ -323,10 +332,10 @@ def test_a_saved_picture_is_noted_and_ends_its_refusal():
 def test_fetched_gear_is_missing_no_longer():
     for summary in (BIKE, None):
         ours = merge.with_gear_summary({"listed": {"api": {"id": "old"}}, **AT}, summary, "api")
-        missing = decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL)
+        missing = decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY)
         assert missing == (COMPONENTS,)
         ours = merge.with_components(ours, NOW)
-        assert decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL) == ()
+        assert decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY) == ()
 
 
 def test_a_gear_summary_of_one_source_leaves_that_of_another():

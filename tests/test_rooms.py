@@ -41,6 +41,7 @@ ALLOWED = {
     "backup.py": {
         "activities",
         "archive",
+        "attempts",
         "census",
         "decide",
         "errors",
@@ -50,8 +51,20 @@ ALLOWED = {
         "lanes",
         "merge",
         "photos",
+        "probes",
         "progress",
         "report",
+        "strava",
+    },
+    "attempts.py": {"decide", "errors", "keeper", "lanes", "merge", "report", "strava"},
+    "probes.py": {
+        "activities",
+        "archive",
+        "decide",
+        "errors",
+        "gear",
+        "keeper",
+        "photos",
         "strava",
     },
     "activities.py": {

@@ -154,7 +154,7 @@ def test_what_stands_in_place_of_a_photo_has_no_picture():
     assert parsed.id == placeholder["unique_id"]
     (instagram,) = account.activity(1_000_002).photo_records(5000)
     parsed = records.parse_photo(1_000_002, instagram)
-    assert (parsed.url, parsed.why_not) == (None, "no address")
+    assert (parsed.url, parsed.why_not) == (None, "from Instagram")
     assert parsed.id == str(instagram["id"])
 
 

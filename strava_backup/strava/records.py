@@ -41,8 +41,10 @@ _PHOTO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _GEAR_ID = re.compile(r"[a-z]{1,2}[0-9]{1,20}")
 # Pages in a row without anything new at which a list is taken to go round in circles.
 _KNOWN_PAGES = 3
+# Photos of Instagram never had an address (https://github.com/strava/go.strava).
+NEVER_OFFERED = ("from Instagram",)
 # Why an entry of a photo list has no picture.
-NO_PICTURE = ("no address", "placeholder")
+NO_PICTURE = ("no address", "placeholder", *NEVER_OFFERED)
 # What Strava shows in place of a picture that it does not have in the size asked for
 # (https://github.com/dblock/strava-ruby-client/issues/76).
 _PLACEHOLDER = re.compile(r"//d3nn82uaxijpm6\.cloudfront\.net/|placeholder-photo")
@@ -237,7 +239,8 @@ def parse_photo(activity_id: int, record: Any) -> Photo:
         raise errors.ItemError("an entry has no photo id and was left out")
     url = _largest(record.get("urls"))
     if url is None:
-        return Photo(activity_id, photo_id, None, NO_PICTURE[0], record)
+        why = NO_PICTURE[0] if record.get("unique_id") else NEVER_OFFERED[0]
+        return Photo(activity_id, photo_id, None, why, record)
     if _PLACEHOLDER.search(url):
         return Photo(activity_id, photo_id, None, NO_PICTURE[1], record)
     return Photo(activity_id, photo_id, url, "", record)

@@ -1,0 +1,112 @@
+"""Asks for items that are already stored, to find out if a host still gives any. Saves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from itertools import islice
+from typing import Any, Protocol
+
+from strava_backup import decide, errors
+from strava_backup.activities import Originals
+from strava_backup.archive.directory import Archive, Held, Inventory
+from strava_backup.gear import BikePages
+from strava_backup.keeper import Answer
+from strava_backup.photos import Pictures
+from strava_backup.strava.records import DETAIL_STATE, Activity, Source, parse_activity, parse_photo
+
+# Any single one may have been deleted on Strava since.
+_MOST_PROBES = 3
+
+Probe = Callable[[], object]
+
+
+class Website(Originals, BikePages, Protocol):
+    """The requests to the website that a probe makes."""
+
+
+class Probes:
+    """The probes of one run; `website` is None if it cannot be asked."""
+
+    def __init__(
+        self,
+        source: Source,
+        website: Website | None,
+        pictures: Pictures,
+        archive: Archive,
+        inventory: Inventory,
+    ) -> None:
+        self._source = source
+        self._website = website
+        self._pictures = pictures
+        self._archive = archive
+        self._inventory = inventory
+
+    def still_comes(self, item: str) -> bool:
+        """Whether the host gives one of up to three stored items of that kind once more.
+
+        Raises DiskError.
+        """
+        for probe in islice(self._probes(decide.evidence_kind(item)), _MOST_PROBES):
+            try:
+                probe()
+            except errors.ItemError:
+                continue
+            except (errors.HumanNeeded, errors.TryLater):
+                return False
+            return True
+        return False
+
+    def _probes(self, kind: str) -> Iterator[Probe]:
+        """The probes of a kind, those of the newest items first."""
+        if kind == decide.PHOTO:
+            yield from self._picture_probes()
+        elif kind in (decide.GEAR, decide.COMPONENTS):
+            yield from self._gear_probes(kind)
+        else:
+            yield from self._activity_probes(kind)
+
+    def _activity_probes(self, kind: str) -> Iterator[Probe]:
+        for activity_id, held in sorted(self._inventory.activities.items(), reverse=True):
+            if decide.is_gone(held.ours):
+                continue
+            if kind == decide.ORIGINAL and held.files and self._website is not None:
+                yield partial(self._download, self._website.download_original, activity_id)
+            elif kind == decide.DETAIL and held.resource_state == DETAIL_STATE:
+                yield partial(self._source.fetch_activity, activity_id)
+            elif kind == decide.PHOTO_LIST and held.ours.get("photos", {}).get("count"):
+                yield partial(self._fetch_photo_list, held)
+
+    def _gear_probes(self, kind: str) -> Iterator[Probe]:
+        for gear_id, held in self._inventory.gear.items():
+            if kind == decide.GEAR and held.resource_state is not None:
+                yield partial(self._source.fetch_gear, gear_id)
+            elif kind == decide.COMPONENTS and "components_at" in held.ours and self._website:
+                yield partial(self._read_components, self._website, gear_id)
+
+    def _picture_probes(self) -> Iterator[Probe]:
+        for (activity_id, _), held in sorted(self._inventory.photos.items(), reverse=True):
+            activity = self._inventory.activities.get(activity_id)
+            is_gone = activity is not None and decide.is_gone(activity.ours)
+            if held.files and held.metadata is not None and not is_gone:
+                record = self._archive.read_record(held.metadata)
+                url = parse_photo(activity_id, record).url
+                if url is not None:
+                    yield partial(self._download, self._pictures.download, url)
+
+    def _download(
+        self, download: Callable[[Any], AbstractContextManager[Answer]], address: int | str
+    ) -> None:
+        """Read the start of a file. Raises what the download raises, and for a page ItemError."""
+        with download(address) as answer:
+            self._archive.refuse_page(next(answer.chunks, b""))
+
+    def _fetch_photo_list(self, held: Held) -> None:
+        record = self._archive.read_record(held.metadata) if held.metadata else None
+        activity: Activity = parse_activity(record)
+        if not self._source.fetch_photos(activity):
+            raise errors.ItemError("the photo list is empty")
+
+    def _read_components(self, website: Website, gear_id: str) -> None:
+        website.fetch_components(gear_id)()

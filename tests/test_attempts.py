@@ -1,0 +1,208 @@
+"""Tasks are attempted, and what fails is counted against the item or against the host."""
+
+from __future__ import annotations
+
+import pytest
+
+from strava_backup import errors
+from strava_backup.archive.directory import DiskError
+from strava_backup.lanes import Done
+from strava_backup.report import Report
+from tests.conftest import DAY
+from tests.tasks import REFUSED, Rig
+
+
+@pytest.fixture
+def rig(tmp_path, clock):
+    return Rig(tmp_path / "archive", clock)
+
+
+def test_tasks_are_worked_off_in_their_order_and_what_they_lead_to_comes_next(rig):
+    order = []
+
+    def task(name, *leads_to):
+        def fetch():
+            order.append(name)
+            return Done(name if name != "quiet" else "", leads_to)
+
+        return rig.task(fetch)
+
+    first = task("a", task("a1", task("a1x")), task("a2"))
+    texts = rig.work_off([first, task("quiet"), task("b")])
+    assert order == ["a", "a1", "a1x", "a2", "quiet", "b"]
+    assert texts == ["a", "a1", "a1x", "a2", "b"]
+    assert rig.report == Report()
+
+
+def test_an_item_that_fails_is_counted_and_the_next_one_is_fetched(rig):
+    texts = rig.work_off([rig.failing(errors.ItemError("odd")), rig.task(lambda: Done("b"))])
+    assert texts == ["b"]
+    assert rig.report.failures == [("activity 7 Ride, original", "odd")]
+    assert rig.keeper.failed_ids == {7}
+    assert rig.report.exit_code == 3
+    assert rig.files() == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(errors.SessionOver("over"), 4), (errors.LimitReached("429"), 5)],
+)
+def test_a_fatal_error_ends_its_lane_and_what_is_left_of_it_is_counted(rig, error, code):
+    tasks = [
+        rig.failing(error),
+        rig.task(lambda: Done("never")),
+        rig.task(lambda: Done("never"), item="gpx"),
+        rig.task(lambda: Done("detail"), rig.lanes.source, "detail"),
+    ]
+    assert rig.work_off(tasks) == ["detail"]
+    assert rig.report.left == {"original": 2, "gpx": 1}
+    assert rig.report.fatal == [error]
+    assert rig.report.failures == []
+    assert rig.report.exit_code == code
+
+
+def test_three_items_in_a_row_that_cannot_be_reached_end_the_lane(rig):
+    tasks = [rig.failing(errors.Unreachable("no answer")) for _ in range(5)]
+    rig.work_off(tasks)
+    rig.attempts.settle(lambda item: False)
+    assert len(rig.report.failures) == 3
+    assert rig.report.left == {"original": 2}
+    assert rig.report.exit_code == 5
+
+
+def test_an_item_that_comes_in_between_keeps_the_lane_open(rig):
+    bad = rig.failing(errors.Unreachable("no answer"))
+    rig.work_off([bad, bad, rig.task(), bad, bad])
+    rig.attempts.settle(lambda item: False)
+    assert rig.report.exit_code == 3
+
+
+@pytest.mark.parametrize("error", [DiskError("disk full"), errors.Error("a bug")])
+def test_an_error_that_is_no_items_own_stops_everything(rig, error):
+    with pytest.raises(type(error)):
+        rig.work_off([rig.failing(error), rig.task()])
+
+
+def test_what_the_end_of_a_lane_shows_to_be_the_ways_fault_is_none_of_the_items(rig):
+    error = errors.CutShort("cut", why="cut short")
+    rig.work_off([rig.failing(error, item="photo") for _ in range(3)])
+    rig.attempts.settle(lambda item: False)
+    assert len(rig.report.failures) == 3
+    assert rig.files() == {}
+
+
+# Refusals
+
+
+def refuse(rig, error=REFUSED, item="original"):
+    """The number of failures, and of items not available, that one refusal makes beside an item
+    of the same kind that comes."""
+    rig.report.failures.clear()
+    rig.report.given_up.clear()
+    rig.keeper.failed_ids.clear()
+    rig.work_off([rig.task(item=item), rig.failing(error, item=item)])
+    rig.attempts.settle(lambda item: False)
+    return len(rig.report.failures), len(rig.report.given_up)
+
+
+def test_a_refusal_counts_as_failed_on_two_days_and_as_not_to_be_had_on_the_third(rig):
+    assert refuse(rig) == (1, 0)
+    assert refuse(rig) == (1, 0)
+    assert rig.keeper.failed_ids == {7}
+    rig.clock.now += DAY
+    assert refuse(rig) == (1, 0)
+    rig.clock.now += DAY
+    assert refuse(rig) == (0, 1)
+    assert rig.keeper.failed_ids == set()
+    days = ["2026-11-22", "2026-11-23", "2026-11-24"]
+    assert rig.ours() == {"refused": {"original": {"why": "404", "on": days}}}
+
+
+def test_a_passing_fault_is_not_noted(rig):
+    for _ in range(4):
+        assert refuse(rig, errors.ItemError("an empty file", why="empty")) == (1, 0)
+        rig.clock.now += DAY
+    assert rig.files() == {}
+
+
+def test_whatever_a_photo_host_answers_is_noted(rig):
+    assert refuse(rig, errors.CutShort("cut", why="cut short"), "photo") == (1, 0)
+    assert rig.ours()["refused"]["photo"]["why"] == "cut short"
+
+
+def test_what_is_said_of_an_item_goes_to_no_terminal_as_a_command(rig, caplog):
+    hostile = errors.Refused("host \x1b[31m.example.org\n\nanswers", "404")
+    for _ in range(3):
+        refuse(rig, hostile)
+        rig.clock.now += DAY
+    (given_up,) = rig.report.given_up
+    assert given_up.why == "host ?[31m.example.org answers"
+    assert "\x1b" not in caplog.text
+
+
+@pytest.mark.parametrize("comes", ["before", "after"])
+def test_a_refusal_counts_if_another_item_of_its_kind_came(rig, comes):
+    tasks = [rig.failing(REFUSED), rig.task()]
+    rig.work_off(tasks if comes == "after" else tasks[::-1])
+    rig.attempts.settle(lambda item: False)
+    assert rig.report.exit_code == 3
+    assert rig.ours()["refused"]["original"]["why"] == "404"
+
+
+@pytest.mark.parametrize("item", ["original", "photo", "detail", "photo list", "gear"])
+def test_the_refusal_of_everything_is_noted_nowhere_and_ends_the_run_with_5(rig, item):
+    other = "detail" if item != "detail" else "original"
+    rig.work_off([rig.failing(REFUSED, item=item), rig.task(item=other)])
+    rig.attempts.settle(lambda item: False)
+    assert rig.files() == {}
+    assert rig.report.failures == []
+    assert rig.report.left == {item: 1}
+    assert rig.attempts.left_ids == {7}
+    (error,) = rig.report.fatal
+    assert error.exit_code == 5
+    assert "(404)" in str(error)
+
+
+def test_a_stored_item_that_still_comes_makes_refusals_count_and_is_asked_for_once(rig):
+    probed = []
+
+    def still_comes(item):
+        probed.append(item)
+        return item == "original"
+
+    rig.work_off(
+        [rig.failing(REFUSED), rig.failing(REFUSED, item="gpx"), rig.failing(REFUSED, item="photo")]
+    )
+    rig.attempts.settle(still_comes)
+    assert probed == ["original", "photo"]
+    assert set(rig.ours()["refused"]) == {"original", "gpx"}
+    assert rig.report.exit_code == 5
+
+
+def test_what_strava_never_offered_needs_no_proof(rig):
+    rig.work_off([rig.failing(errors.NotOffered("none", "from Instagram"), item="photo")])
+    assert rig.report.exit_code == 3
+    assert rig.ours()["refused"]["photo"]["why"] == "from Instagram"
+
+
+def test_an_answer_that_lacks_something_is_a_refusal_and_no_proof(rig):
+    lacking = rig.task(lambda: Done("", (), errors.Refused("0 of 3", "0 of 3")), item="photo list")
+    rig.work_off([lacking, lacking])
+    rig.attempts.settle(lambda item: False)
+    assert rig.files() == {}
+    assert rig.report.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    "bug", [KeyError("secret"), ValueError("secret"), RecursionError("secret"), OSError("secret")]
+)
+def test_a_bug_in_one_item_is_its_failure_and_the_others_come(rig, bug, caplog):
+    assert rig.work_off([rig.failing(bug), rig.task(lambda: Done("b"))]) == ["b"]
+    (failure,) = rig.report.failures
+    assert failure.what == "activity 7 Ride, original"
+    assert "this is a bug" in failure.why
+    assert rig.keeper.failed_ids == {7}
+    assert rig.report.exit_code == 1
+    shown = [record for record in caplog.records if record.levelname != "DEBUG"]
+    assert not any("secret" in record.getMessage() for record in shown)
+    assert not any(record.exc_info for record in shown)
