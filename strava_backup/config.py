@@ -12,14 +12,13 @@ import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import appdirs
 
-from strava_backup import config_file, config_values, errors
+from strava_backup import config_file, config_values, errors, secret_text
 
 BASE_URL = "https://www.strava.com/api/v3"
 
@@ -121,19 +120,14 @@ class Config:
         return secret.file if secret is not None and secret.file else self.path
 
     def store(self, section: str, name: str, value: str) -> None:
-        """Write a renewed secret back to where it came from. Raises ConfigError.
+        """Write a renewed secret back to where it came from.
 
-        A read-only one is left to its owner.
+        A read-only one is left to its owner. Raises ConfigError, which says where the secret is if
+        it could not be written there.
         """
         secret = self._secret(section, name)
-        if secret is not None and secret.read_only:
-            return
-        path = self.place(section, name)
-        with _write_errors(f"the renewed {name}", path):
-            if path != self.path:
-                config_file.replace(path, value.encode() + b"\n")
-            else:
-                config_file.replace(path, config_file.with_values(path, section, {name: value}))
+        if secret is None or not secret.read_only:
+            self._put(section, {name: value}, "renewed")
 
     def store_cookie(self, name: str, value: str) -> None:
         """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
@@ -179,41 +173,76 @@ class Config:
         Where there is no config yet, one is made from the sample. Raises ConfigError; the config
         is then as it was.
         """
-        own = {}
-        for name, value in values.items():
-            secret = self._secret(section, name)
-            if secret is not None and secret.file and value:
-                with _write_errors(f"the new {name}", secret.file):
-                    config_file.save(secret.file, value.encode() + b"\n")
-            elif secret is not None or value:
-                own[_form(name, secret)] = value
-        if own:
-            with _write_errors(f"the new {' and '.join(own)}", self.path):
-                source = self.path if self.path.exists() else sample_path()
-                config_file.save(self.path, config_file.with_values(source, section, own))
+        self._put(section, values, "new")
         for path in {self.place(section, name) for name, value in values.items() if value}:
             if config_file.is_open_to_others(path):
                 _log.warning("others can read %s: chmod 600 %s", path, path)
+
+    def _put(self, section: str, values: Mapping[str, str], kind: str) -> None:
+        for name, value in values.items():
+            if value and not secret_text.is_storable(value):
+                raise errors.ConfigError(
+                    f"the {kind} [{section}] {name} is not one line of plain text, so nothing was "
+                    "changed"
+                )
+        own: dict[str, str] = {}
+        problems: list[str] = []
+        for name, value in values.items():
+            secret = self._secret(section, name)
+            if secret is not None and secret.file and value:
+                problems += self._save(secret.file, section, {name: value}, kind)
+            elif secret is not None or value:
+                own[_form(name, secret)] = value
+        if own:
+            problems += self._save(self.path, section, own, kind)
+        if problems:
+            raise errors.ConfigError(*problems)
+
+    def _save(
+        self, path: Path, section: str, values: Mapping[str, str], kind: str
+    ) -> Iterator[str]:
+        """Write values into the config or a secret's own file, else into a file beside the config.
+
+        Yields a problem then, which says where the values are.
+        """
+        with _writing:
+            try:
+                if path != self.path:
+                    data = "".join(f"{value}\n" for value in values.values()).encode()
+                else:
+                    data = config_file.with_values(self._source(kind), section, values)
+                (config_file.save if kind == "new" else config_file.replace)(path, data)
+            except (OSError, ValueError, configparser.Error) as error:
+                what = f"the {kind} {' and '.join(values)}"
+                aside = self._save_aside(path, section, values)
+                yield f"cannot write {what} into {path}: {_reason(error)}. {aside}"
+
+    def _source(self, kind: str) -> Path:
+        return sample_path() if kind == "new" and not self.path.exists() else self.path
+
+    def _save_aside(self, path: Path, section: str, values: Mapping[str, str]) -> str:
+        """Where values are that could not be written to their place, and what to do now."""
+        try:
+            aside = config_file.save_aside(self.path, section, values)
+        except OSError as error:
+            command = "--authorize" if section == "api" else "--login"
+            return (
+                f"Nor can it be kept in a file beside {self.path} ({_reason(error)}), so it is "
+                f"lost: make room or mend the permissions, then run strava-backup {command}"
+            )
+        place = f"[{section}] of {path}" if path == self.path else str(path)
+        return f"It is in {aside} instead: copy it into {place}, then delete {aside}"
 
     def _secret(self, section: str, name: str) -> Secret | None:
         value = getattr(getattr(self, section), name, None)
         return value if isinstance(value, Secret) else None
 
 
-@contextmanager
-def _write_errors(what: str, path: Path) -> Iterator[None]:
-    try:
-        with _writing:
-            yield
-    except OSError as error:
-        raise errors.ConfigError(
-            f"cannot write {what} into {path}: {error.strerror or error}"
-        ) from error
-    except (ValueError, configparser.Error):
-        # Somebody spoilt it meanwhile. From None: the cause quotes lines of it.
-        raise errors.ConfigError(
-            f"cannot write {what} into {path}: it is no config any more"
-        ) from None
+def _reason(error: Exception) -> str:
+    """Why a file could not be written, without quoting lines of it."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is no config any more" if isinstance(error, configparser.Error) else str(error)
 
 
 def places(environ: Mapping[str, str]) -> list[Path]:
@@ -261,16 +290,14 @@ def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[s
 
 
 def _parse(path: Path) -> configparser.RawConfigParser:
-    parser = configparser.RawConfigParser(default_section="")
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
+        return config_file.parse(config_file.read(path))
     except OSError as error:
-        raise errors.ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise errors.ConfigError(f"{path} is not UTF-8") from error
+        raise errors.ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise errors.ConfigError(f"{path} is {error}") from error
     except configparser.Error as error:
         raise errors.ConfigError(_syntax_problem(path, error)) from None
-    return parser
 
 
 def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) -> None:

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import strava_backup
-from strava_backup import config, errors
+from strava_backup import config, errors, secret_text
 from strava_backup.config import BASE_URL, Api, Secret, User
 from tests.hardship import NOBODY, without_root
 
@@ -429,11 +429,7 @@ def test_a_renewed_secret_changes_its_own_line_and_nothing_else(load, path, befo
     assert config.load(path, os.environ).user.jwt == Secret("NEW")
 
 
-@given(
-    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).filter(
-        lambda value: not (value.startswith("<") and value.endswith(">"))
-    )
-)
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)).filter(secret_text.is_storable))
 @example("%(x)s")
 @example("100%")
 @example("#a;b")
@@ -526,12 +522,76 @@ def test_a_config_that_was_spoilt_during_the_run_is_an_error_without_secrets(loa
     path.unlink()
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = path.read_bytes() if content is not None else None
     with pytest.raises(
         errors.ConfigError, match="cannot write the renewed refresh_token"
     ) as caught:
         loaded.store("api", "refresh_token", f"{SECRET}-new")
     assert SECRET not in "".join(traceback.format_exception(caught.value))
-    assert path.exists() is (content is not None)
+    assert (path.read_bytes() if path.exists() else None) == before
+    aside = path.with_name("strava-backup.conf.new")
+    assert f"It is in {aside} instead: copy it into [api] of {path}" in str(caught.value)
+    assert f"[api]\nrefresh_token = {SECRET}-new\n" in aside.read_text()
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+
+
+def test_a_token_whose_own_file_is_gone_is_kept_beside_the_config(load, home, path):
+    (home / "token").write_text("old")
+    loaded = load(API.replace("refresh_token = def", "refresh_token_file = token"))
+    (home / "token").unlink()
+    with pytest.raises(errors.ConfigError, match=f"copy it into {home}/token, then") as caught:
+        loaded.store("api", "refresh_token", SECRET)
+    assert SECRET not in str(caught.value)
+    assert f"refresh_token = {SECRET}\n" in (home / "strava-backup.conf.new").read_text()
+
+
+def test_a_token_that_can_be_kept_nowhere_is_said_to_be_lost(load, path):
+    loaded = load(API)
+    path.write_text("spoilt")
+    path.with_name("strava-backup.conf.new").mkdir()
+    with pytest.raises(errors.ConfigError, match=r"so it is lost: .* strava-backup --authorize"):
+        loaded.store("api", "refresh_token", SECRET)
+    assert path.read_text() == "spoilt"
+
+
+def test_a_file_that_cannot_be_written_keeps_no_other_value_from_its_place(home, path):
+    content = "[api]\nclient_secret_file = nowhere/secret\nrefresh_token = old\n"
+    loaded = unfinished_with_file(path, content)
+    with pytest.raises(errors.ConfigError, match="cannot write the new client_secret"):
+        loaded.write("api", {"client_secret": "secret", "refresh_token": "new"})
+    assert path.read_text() == content.replace("old", "new")
+
+
+def unfinished_with_file(path, content):
+    """A config with a file for a secret that cannot be made any more."""
+    path.write_text(content)
+    loaded = config.load_unfinished(path, os.environ, ("client_secret", "refresh_token"))
+    path.with_name("nowhere").write_text("in the way")
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "value", ["a\nb", "a\rjwt_command = touch ran", " a", "a ", "<a>", "a\x1b[2J", "é", "a\0"]
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda loaded, value: loaded.store("api", "refresh_token", value),
+        lambda loaded, value: loaded.write("api", {"client_id": "7", "refresh_token": value}),
+    ],
+    ids=["store", "write"],
+)
+@pytest.mark.parametrize("form", ["refresh_token = def", "refresh_token_file = token"])
+def test_a_value_that_could_not_be_read_back_is_refused(load, home, path, value, write, form):
+    (home / "token").write_text("def")
+    content = API.replace("refresh_token = def", form)
+    loaded = load(content)
+    with pytest.raises(errors.ConfigError, match="is not one line of plain text") as caught:
+        write(loaded, value)
+    assert value.strip() == "a" or value not in str(caught.value)
+    assert path.read_text() == content
+    assert (home / "token").read_text() == "def"
+    assert sorted(one.name for one in home.iterdir()) == ["strava-backup.conf", "token"]
 
 
 def test_checking_that_a_secret_can_be_stored_changes_nothing(load, home, path):
