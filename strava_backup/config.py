@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import logging
 import os
+import re
 import shlex
 import subprocess
 import threading
@@ -276,7 +277,7 @@ def output_dir(path: Path | None, environ: Mapping[str, str]) -> Path:
     """
     if path is None:
         return default_output_dir(environ)
-    return _Reader(path, _parse(path), environ).output_dir()
+    return _Reader(path, _parse(path), environ).output_dir_alone()
 
 
 def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[str]) -> Config:
@@ -285,7 +286,12 @@ def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[s
     Missing values of [api] are empty. So are the secrets named in `unread`: no command is run for
     them, and only their place counts.
     """
-    parser = _parse(path if path.exists() else sample_path())
+    try:
+        parser = _parse(path)
+    except errors.ConfigError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        parser = _parse(sample_path())
     return _Reader(path, parser, environ, unread).config()
 
 
@@ -295,7 +301,7 @@ def _parse(path: Path) -> configparser.RawConfigParser:
     except OSError as error:
         raise errors.ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise errors.ConfigError(f"{path} is {error}") from error
+        raise errors.ConfigError(f"{path} is {error}") from None
     except configparser.Error as error:
         raise errors.ConfigError(_syntax_problem(path, error)) from None
 
@@ -319,7 +325,11 @@ def default_output_dir(environ: Mapping[str, str]) -> Path:
     if environ.get("XDG_DATA_HOME"):
         return Path(environ["XDG_DATA_HOME"]) / "strava-backup"
     customary = Path.home() / ".local" / "share" / "strava-backup"
-    return customary if customary.is_dir() else Path(appdirs.user_data_dir("strava-backup", False))
+    return (
+        customary
+        if os.path.isdir(customary)
+        else Path(appdirs.user_data_dir("strava-backup", False))
+    )
 
 
 class _Reader:
@@ -343,7 +353,7 @@ class _Reader:
         self._refuse_unknown()
         config = Config(
             path=self._path,
-            output_dir=self.output_dir(),
+            output_dir=self._output_dir(),
             makes_parents=self._text("global", "output_dir") is None,
             source=self._value("global", "source", config_values.source, "auto"),
             delay=self._value("global", "delay", config_values.seconds, 2.0),
@@ -356,23 +366,43 @@ class _Reader:
             self._problems.append(
                 "neither [api] nor [user] is filled in, so there is nothing to do: see README"
             )
-        if self._problems:
-            raise errors.ConfigError(*(f"{self._path}: {problem}" for problem in self._problems))
+        self._raise_problems()
         return config
 
-    def output_dir(self) -> Path:
-        text = self._text("global", "output_dir")
-        return self._file_path(text) if text else default_output_dir(self._environ)
+    def output_dir_alone(self) -> Path:
+        folder = self._output_dir()
+        self._raise_problems()
+        return folder
+
+    def _output_dir(self) -> Path:
+        default = default_output_dir(self._environ)
+        return self._value("global", "output_dir", self._file_path, default)
+
+    def _raise_problems(self) -> None:
+        if self._problems:
+            raise errors.ConfigError(*(f"{self._path}: {problem}" for problem in self._problems))
 
     def _refuse_unknown(self) -> None:
         for section in self._parser.sections():
             if section not in _PLAIN_KEYS:
-                self._problems.append(f"unknown section [{section}]")
+                self._problems.append(f"unknown section [{self._quoted(section)}]")
                 continue
-            known = {key for plain in _PLAIN_KEYS[section] for key in _forms(plain)}
             for key in self._parser.options(section):
-                if key not in known:
-                    self._problems.append(f"[{section}] {key}: unknown key")
+                if key not in _keys(section):
+                    self._problems.append(f"[{section}] {self._quoted(key)}: unknown key")
+
+    def _quoted(self, text: str) -> str:
+        return secret_text.quoted(text, self._known_secrets())
+
+    def _known_secrets(self) -> set[str]:
+        return {
+            line
+            for section in self._parser.sections()
+            for key, value in self._parser.items(section)
+            if key in _SECRETS
+            for line in (value, *value.split("\n"))
+            if line
+        }
 
     def _api(self) -> Api | None:
         client_id = self._value("api", "client_id", config_values.number, None)
@@ -399,7 +429,7 @@ class _Reader:
         return Api(client_id, client_secret, refresh_token, base_url)
 
     def _user(self) -> User | None:
-        email = self._text("user", "email")
+        email = self._value("user", "email", config_values.one_line, None)
         password = self._secret("user", "password")
         for name, value, other in (("password", password, email), ("email", email, password)):
             if self._is_finished and other and not value and not self._has_problem("user", name):
@@ -413,16 +443,21 @@ class _Reader:
     def _text(self, section: str, key: str) -> str | None:
         """A value; None where it is missing, empty, or a placeholder of the sample."""
         text = self._parser.get(section, key, fallback="").strip()
-        return None if not text or (text.startswith("<") and text.endswith(">")) else text
+        return None if not text or secret_text.is_placeholder(text) else text
 
     def _value(self, section: str, key: str, parse: Callable[[str], T], default: T) -> T:
         text = self._text(section, key)
         if text is None:
             return default
         try:
+            if "\n" in text:
+                raise ValueError(config_values.SEVERAL_LINES)
             return parse(text)
         except ValueError as error:
-            self._problems.append(f"[{section}] {key}: {error}")
+            # The values of other sections are secrets, or next to them.
+            is_shown = section == "global" and secret_text.is_quotable(text, self._known_secrets())
+            shown = f", not {text!r}" if is_shown else ""
+            self._problems.append(f"[{section}] {key}: {error}{shown}")
             return default
 
     def _secret(self, section: str, name: str) -> Secret | None:
@@ -432,41 +467,50 @@ class _Reader:
         if not given:
             return None
         text = self._text(section, given[0]) or ""
-        if name in self._unread:
-            return self._place(given[0].removeprefix(name), text)
         try:
-            secret = self._secret_from(given[0].removeprefix(name), text)
+            return self._secret_from(name, given[0].removeprefix(name), text)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = _without_output(error)
+            if isinstance(error, OSError) and secret_text.is_quotable(text, self._known_secrets()):
+                reason = f"{error.filename}: {reason}"
             self._problems.append(f"[{section}] {given[0]}: {reason}")
             return None
-        # All but the password travel in headers, which take nothing else.
-        if not secret.value.isprintable() or (name != "password" and not secret.value.isascii()):
-            self._problems.append(f"[{section}] {given[0]}: not one line of plain text")
-            return None
-        if not secret.value:
-            self._problems.append(f"[{section}] {given[0]}: empty")
-            return None
-        return secret
 
-    def _secret_from(self, form: str, text: str) -> Secret:
+    def _secret_from(self, name: str, form: str, text: str) -> Secret:
+        """A secret, without its value if it is not to be read."""
+        is_read = name not in self._unread
         if form == "_file":
             file = self._file_path(text)
-            return Secret(file.read_text(encoding="utf-8").strip(), file)
+            return Secret(_sendable(name, config_file.read(file)) if is_read else "", file)
         if form == "_command":
-            # A shell, since the config is its owner's own and such commands have pipes.
-            result = subprocess.run(text, shell=True, check=True, stdout=subprocess.PIPE)  # noqa: S602
-            return Secret(result.stdout.decode().strip(), read_only=True)
-        # A long token may have been folded over several lines.
-        return Secret("".join(text.splitlines()))
-
-    def _place(self, form: str, text: str) -> Secret:
-        """A secret without its value."""
-        file = self._file_path(text) if form == "_file" else None
-        return Secret("", file, read_only=form == "_command")
+            if _KEY_BELOW.search(text.partition("\n")[2]):
+                raise ValueError(config_values.SEVERAL_LINES)
+            return Secret(_sendable(name, _output(text)) if is_read else "", read_only=True)
+        value = config_values.unfolded(text)
+        return Secret(_sendable(name, value) if is_read else "")
 
     def _file_path(self, text: str) -> Path:
-        return Path(os.path.abspath(self._path.parent / os.path.expanduser(text)))
+        expanded = os.path.expanduser(config_values.path_text(text))
+        if expanded.startswith("~"):
+            raise ValueError("must not begin with the ~ of an unknown home folder")
+        return Path(os.path.abspath(self._path.parent / expanded))
+
+
+def _output(command: str) -> str:
+    # A shell, since the config is its owner's own and such commands have pipes.
+    result = subprocess.run(command, shell=True, check=True, stdout=subprocess.PIPE)  # noqa: S602
+    return config_file.decode(result.stdout)
+
+
+def _sendable(name: str, text: str) -> str:
+    """A secret without space around it. Raises ValueError if it cannot be sent."""
+    value = text.removeprefix("\ufeff").strip()
+    if not value:
+        raise ValueError("empty")
+    # All but the password travel in headers, which take nothing else.
+    if not value.isprintable() or (name != "password" and not value.isascii()):
+        raise ValueError("not one line of plain text")
+    return value
 
 
 def _forms(key: str) -> tuple[str, ...]:
@@ -476,6 +520,19 @@ def _forms(key: str) -> tuple[str, ...]:
     forms = (key, f"{key}_file", f"{key}_command")
     # A command could not be given the new token that Strava may send.
     return forms[:2] if key == "refresh_token" else forms
+
+
+def _keys(section: str) -> set[str]:
+    """All keys that a section may have."""
+    return {form for key in _PLAIN_KEYS[section] for form in _forms(key)}
+
+
+_ALL_KEYS = sorted(key for section in _PLAIN_KEYS for key in _keys(section))
+# A section or a key that stands indented, and so belongs to the value above it.
+_KEY_BELOW = re.compile(
+    rf"^(\[\w+\]$|({'|'.join(_ALL_KEYS)})\s*[=:])",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def _form(name: str, secret: Secret | None) -> str:
@@ -488,20 +545,24 @@ def _form(name: str, secret: Secret | None) -> str:
 def _without_output(error: Exception) -> str:
     """What went wrong, without what a command printed: that may be a secret."""
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
+        return error.strerror or type(error).__name__
     if isinstance(error, subprocess.CalledProcessError):
         return f"the command ended with status {error.returncode}"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8"
     return str(error)
+
+
+def _shown(section: str, *key: str) -> str:
+    return " ".join([f"[{secret_text.quoted(section)}]", *map(secret_text.quoted, key)])
 
 
 def _syntax_problem(path: Path, error: configparser.Error) -> str:
     """What is wrong with the file, without quoting its lines: they may hold secrets."""
     if isinstance(error, configparser.DuplicateOptionError):
-        return f"{path}, line {error.lineno}: [{error.section}] {error.option} stands there twice"
+        return (
+            f"{path}, line {error.lineno}: {_shown(error.section, error.option)} stands there twice"
+        )
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"{path}, line {error.lineno}: [{error.section}] stands there twice"
+        return f"{path}, line {error.lineno}: {_shown(error.section)} stands there twice"
     if isinstance(error, configparser.MissingSectionHeaderError):
         return f"{path}, line {error.lineno}: a [section] has to come first"
     if isinstance(error, configparser.ParsingError):

@@ -35,8 +35,13 @@ def is_quotable(text: str, secrets: Collection[str] = ()) -> bool:
     return (
         _HARMLESS.fullmatch(text) is not None
         and _LIKE_A_TOKEN.search(text) is None
-        and not any(one == text or (len(one) >= 4 and one in text) for one in secrets)
+        and not any(_holds(text.lower(), one.lower()) for one in secrets)
     )
+
+
+def _holds(text: str, secret: str) -> bool:
+    # The letters of a very short one are everywhere.
+    return secret == text or (len(secret) >= 4 and secret in text)
 
 
 def quoted(text: str, secrets: Collection[str] = ()) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -20,6 +21,8 @@ from tests.hardship import NOBODY, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 SECRET = "s3cret-Value"
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+UNREAD = ("refresh_token", "jwt", "session", "password")
 API = "[api]\nclient_id = 123\nclient_secret = abc\nrefresh_token = def\n"
 
 
@@ -200,7 +203,25 @@ def test_a_value_is_taken_as_it_stands(load, value):
 
 
 def test_a_token_may_be_folded_over_several_lines(load):
-    assert load("[user]\njwt = abc\n  def\n  ghi\n").user == User(jwt=Secret("abcdefghi"))
+    assert load("[user]\njwt = abc\n  def\n  ghi=\n").user == User(jwt=Secret("abcdefghi="))
+
+
+def test_a_command_may_have_several_lines(load):
+    assert load("[user]\njwt_command = echo abc |\n  cat\n").user.jwt.value == "abc"
+
+
+@pytest.mark.parametrize("form", ["jwt_file = token", "jwt_command = cat token"])
+def test_a_secret_from_elsewhere_may_have_a_byte_order_mark(load, home, form):
+    (home / "token").write_bytes(b"\xef\xbb\xbfabc\r\n")
+    command = form.replace("cat ", f"cat {home}/")
+    assert load(f"[user]\n{command}\n").user.jwt.value == "abc"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_file_in_utf_16_is_named_as_what_it_is(problems, home, encoding):
+    (home / "token").write_bytes("abc\n".encode(encoding))
+    [problem] = problems("[user]\njwt_file = token\n")
+    assert "UTF-16" in problem or "not one line of plain text" in problem
 
 
 # What is wrong with it
@@ -233,7 +254,7 @@ jwt = abc
         "[global] delay: must be a number of seconds from 0 to 3600, not 'soon'",
         "[global] output_dri: unknown key",
         "[global] source: must be one of auto, api, website, not 'web'",
-        "[global] warn_days: must be a number of days, not '-1'",
+        "[global] warn_days: must be a number of days from 0 to 9999, not '-1'",
         "[user] jwt_file: /nowhere/at/all: No such file or directory",
         "[user] password: missing",
         "[user] refresh_token: unknown key",
@@ -256,7 +277,33 @@ jwt = abc
         (f"{API}base_url = https://\n", "[api] base_url: must be an address"),
         (f"{API}base_url = https:///api\n", "[api] base_url: must be an address"),
         (f"{API}base_url = https://strava.example/a b\n", "[api] base_url: must be an address"),
-        (f"{API}base_url = https://a.example\n  b\n", "[api] base_url: must be an address"),
+        (f"{API}base_url = https://a.example\n  b\n", "[api] base_url: has several lines"),
+        (f"[global]\nwarn_days = {'9' * 5000}\n{API}", "[global] warn_days: must be a number"),
+        (API.replace("123", "1" * 5000), "[api] client_id: must be the number"),
+        ("[user]\nemail = a\n  b\npassword = c\n", "[user] email: has several lines"),
+        ("[user]\nemail = a\x1b[2J\npassword = c\n", "[user] email: must be one line"),
+        (f"[global]\noutput_dir = '/nas/a b'\n{API}", "[global] output_dir: must not stand in q"),
+        (f'[global]\noutput_dir = "/nas"\n{API}', "[global] output_dir: must not stand in quotes"),
+        (f'[global]\noutput_dir = "/nas\n{API}', "[global] output_dir: must not stand in quotes"),
+        (f"[global]\noutput_dir = /nas # a\n{API}", "[global] output_dir: must have no comment"),
+        (f"[global]\noutput_dir = /nas\t;a\n{API}", "[global] output_dir: must have no comment"),
+        (f'[global]\noutput_dir = "/nas" # a\n{API}', "[global] output_dir: must have no comment"),
+        (f"[global]\noutput_dir = #\n{API}", "[global] output_dir: must have no comment"),
+        (f"[global]\noutput_dir = a\x07b\n{API}", "[global] output_dir: must have no control"),
+        (f"[global]\noutput_dir = a\0b\n{API}", "[global] output_dir: must have no control"),
+        (f"[global]\noutput_dir = a\n  b\n{API}", "[global] output_dir: has several lines"),
+        (f"[global]\noutput_dir = ~no_one/a\n{API}", "[global] output_dir: must not begin with"),
+        ("[user]\njwt_file = 'a'\n", "[user] jwt_file: must not stand in quotes"),
+        ("[user]\njwt_file = a # b\n", "[user] jwt_file: must have no comment"),
+        ("[user]\njwt_file = a\n  b\n", "[user] jwt_file: must have no control characters"),
+        ("[user]\njwt_file = a\0b\n", "[user] jwt_file: must have no control characters"),
+        ("[user]\njwt = a\n  session = b\n", "[user] jwt: has several lines"),
+        ("[user]\njwt = a\n  session=b\n", "[user] jwt: has several lines"),
+        ("[user]\npassword = a\n  [api]\nemail = b\n", "[user] password: has several lines"),
+        ("[user]\njwt_command = touch a\n  jwt = b\n", "[user] jwt_command: has several lines"),
+        ("[user]\njwt_command = touch a\n  [api]\n", "[user] jwt_command: has several lines"),
+        ("[user]\njwt_command = echo a\0b\n", "[user] jwt_command: embedded null byte"),
+        ("[user]\njwt_file = /dev/zero\n", "[user] jwt_file: /dev/zero: File too large"),
         (API.replace("client_secret = abc\n", ""), "[api] client_secret: missing"),
         (API.replace("client_id = 123\n", ""), "[api] client_id: missing"),
         (f"{API}refresh_token_command = true\n", "[api] refresh_token_command: unknown key"),
@@ -369,12 +416,100 @@ def test_a_config_does_not_show_its_secrets(load, home):
         f"[api]\nclient_id = {SECRET}\n",
         f"[api]\nclient_secret = {SECRET}\n",
         f"[user]\njwt = {SECRET}\n[nonsense]\n",
+        f"[global]\ndelay = 1\n  [user]\n  jwt = {SECRET}\n",
+        f"[global]\nsource = api\n  [user]\n  jwt = {SECRET}\n",
+        f"[global]\nwarn_days = 7\n  jwt = {SECRET}\n",
+        f"[global]\noutput_dir = there\n  [user]\n  jwt = {SECRET}\n",
+        f"[api]\nclient_secret = a\n  [user]\n  password = {SECRET}\n",
+        f"[user]\njwt = {SECRET}\n[global]\ndelay = {SECRET}\n",
+        f"[user]\njwt = {SECRET}\n[global]\nsource = my {SECRET}\n",
+        f"[user]\njwt = {SECRET}\nmy {SECRET} = a\n",
+        f"[user]\njwt = {SECRET}\n[{SECRET}]\n",
+        *(
+            text.format(TOKEN)
+            for text in (
+                "[global]\ndelay = {}\n",
+                "[global]\nsource = {}\n",
+                "[user]\n{} = a\n",
+                "[user]\n{0} = a\n{0} = b\n",
+                "[{}]\n",
+                "[user] jwt = {}]\n",
+                "[{0}]\n[{0}]\n",
+                "[user]\njwt_file = {}\n",
+                "[user]\njwt_file = /nowhere/{}\n",
+                "[user]\njwt_command = {}\n",
+                "[api]\nbase_url = {}\n",
+                "[user]\njwt = {}ä\n",
+            )
+        ),
     ],
 )
 def test_no_error_shows_a_secret_nor_does_its_traceback(load, content):
     with pytest.raises(errors.ConfigError) as caught:
         load(content)
-    assert SECRET.lower() not in "".join(traceback.format_exception(caught.value)).lower()
+    shown = "".join(traceback.format_exception(caught.value)).lower()
+    assert SECRET.lower() not in shown
+    assert TOKEN not in shown
+
+
+LINES = st.sampled_from(
+    [
+        *("[user]", "[api]", "[global]", "[", "[]", "= a", "jwt = a", "jwt =", "jwt", "  b", "\0"),
+        *("output_dir = ", "delay = 1\0", "client_id = \xb2", "session_file = ", "\ufeff", "\x85"),
+        *("email = <", "password : c", "refresh_token_file = .", "# d", "  [user]", "%", "\x1c"),
+    ]
+) | st.text(max_size=9)
+
+
+@given(st.lists(LINES).map("\n".join).map(str.encode) | st.binary(max_size=60))
+def test_any_file_is_a_config_or_a_config_error(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "conf")
+        path.write_bytes(content)
+        for read in (
+            lambda: config.load(path, {}),
+            lambda: config.output_dir(path, {}),
+            lambda: config.load_unfinished(path, {}, UNREAD),
+        ):
+            with contextlib.suppress(errors.ConfigError):
+                read()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_is_no_config(path, make):
+    make(path)
+    for read in (
+        lambda: config.load(path, os.environ),
+        lambda: config.output_dir(path, os.environ),
+        lambda: config.load_unfinished(path, os.environ, UNREAD),
+    ):
+        with pytest.raises(errors.ConfigError, match=f"cannot read {path}: "):
+            read()
+
+
+def test_a_config_in_a_folder_that_may_not_be_entered_is_an_error(public_folder):
+    closed = public_folder / "closed"
+    closed.mkdir(mode=0o600)
+    with without_root():
+        for read in (
+            lambda: config.load(closed / "conf", {}),
+            lambda: config.output_dir(closed / "conf", {}),
+            lambda: config.load_unfinished(closed / "conf", {}, UNREAD),
+        ):
+            with pytest.raises(errors.ConfigError, match="Permission denied"):
+                read()
+
+
+def test_a_config_of_several_megabytes_is_none(path):
+    path.write_bytes(b"#" * (2 << 20))
+    with pytest.raises(errors.ConfigError, match="File too large"):
+        config.load(path, os.environ)
+
+
+def test_a_config_in_utf_16_is_named_as_that(path):
+    path.write_text(API, encoding="utf-16")
+    with pytest.raises(errors.ConfigError, match="is not UTF-8 but UTF-16: save it as UTF-8"):
+        config.load(path, os.environ)
 
 
 # Writing a renewed secret back
@@ -722,10 +857,14 @@ def test_a_config_that_cannot_be_read_tells_of_no_output_dir(path):
         config.output_dir(path, {})
 
 
+@pytest.mark.parametrize("value", ['"/nas"', "/nas # mine", "/nas\n  [user]\n  jwt = a"])
+def test_an_output_dir_that_was_not_meant_so_is_an_error_and_not_the_default(path, value):
+    path.write_text(f"[global]\noutput_dir = {value}\n")
+    with pytest.raises(errors.ConfigError, match="output_dir"):
+        config.output_dir(path, {})
+
+
 # Setting up
-
-
-UNREAD = ("refresh_token", "jwt", "session", "password")
 
 
 def unfinished(path, content=None):
@@ -765,6 +904,8 @@ def test_secrets_that_are_about_to_be_stored_are_not_read(home, path):
         ("[api]\nclient_id = x\n", "[api] client_id"),
         ("[api]\nclient_secret_file = no such file\n", "[api] client_secret_file"),
         ("[user]\njwt = a\njwt_file = b\n", "[user] jwt: given as jwt and jwt_file"),
+        ("[api]\nrefresh_token = a\n  [user]\n  jwt = b\n", "[api] refresh_token: has several"),
+        ("[user]\njwt_file = 'a'\n", "[user] jwt_file: must not stand in quotes"),
         ("x", "line 1"),
     ],
 )
