@@ -98,22 +98,31 @@ class Config:
         if self.source == "website" and self.user is None:
             raise errors.ConfigError(f"{self.path}: the source website needs the section [user]")
 
-    def open_files(self) -> list[Path]:
-        """The files with secrets that other users can read: the config, or those of their own.
+    def open_files(self) -> dict[Path, str]:
+        """The files that are open to other users, each with what these can do: "read", "change".
 
-        None on Windows, which has no such permissions.
+        A config without secrets may be read; but changed by others, it runs their commands.
         """
+        secret_files = self._secret_files()
+        accesses = {
+            path: config_file.access_of_others(path, is_secret=path in secret_files)
+            for path in sorted({self.path, *secret_files})
+        }
+        return {path: access for path, access in accesses.items() if access}
+
+    def warn_of_open_files(self) -> None:
+        """Log a warning for each file that only its owner should read and change."""
+        secret_files = self._secret_files()
+        for path, access in self.open_files().items():
+            what = "holds secrets" if path in secret_files else "can name commands to run"
+            message = "%s %s, and others can %s it: chmod 600 %s"
+            _log.warning(message, path, what, access, shlex.quote(str(path)))
+
+    def _secret_files(self) -> set[Path]:
         sections = [section for section in (self.api, self.user) if section is not None]
         values = [value for section in sections for value in vars(section).values()]
         secrets = [one for one in values if isinstance(one, Secret) and not one.read_only]
-        files = {secret.file or self.path for secret in secrets}
-        return sorted(path for path in files if config_file.is_open_to_others(path))
-
-    def warn_of_open_files(self) -> None:
-        """Secrets are for their owner's eyes."""
-        for path in self.open_files():
-            message = "%s holds secrets, and others can read it: chmod 600 %s"
-            _log.warning(message, path, shlex.quote(str(path)))
+        return {secret.file or self.path for secret in secrets}
 
     def place(self, section: str, name: str) -> Path:
         """The file that a secret is kept in: one of its own, or the config."""
@@ -176,8 +185,8 @@ class Config:
         """
         self._put(section, values, "new")
         for path in {self.place(section, name) for name, value in values.items() if value}:
-            if config_file.is_open_to_others(path):
-                _log.warning("others can read %s: chmod 600 %s", path, path)
+            if access := config_file.access_of_others(path, is_secret=True):
+                _log.warning("others can %s %s: chmod 600 %s", access, path, shlex.quote(str(path)))
 
     def _put(self, section: str, values: Mapping[str, str], kind: str) -> None:
         for name, value in values.items():

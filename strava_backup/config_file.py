@@ -108,13 +108,20 @@ def check_savable(path: Path) -> None:
     _reserve(real, _ROOM)
 
 
-def is_open_to_others(path: Path) -> bool:
-    """Whether other users may read the file; never on Windows."""
+def access_of_others(path: Path, *, is_secret: bool) -> str:
+    """What other users can do to a file and must not: read it if it is secret, or change it.
+
+    Empty if nothing; always on Windows, which has no such permissions.
+    """
     try:
         mode = path.stat().st_mode
     except OSError:
-        return False
-    return os.name == "posix" and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
+        return ""
+    if os.name != "posix":
+        return ""
+    can_read = is_secret and mode & (stat.S_IRGRP | stat.S_IROTH)
+    can_change = mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return " and ".join(["read"] * bool(can_read) + ["change"] * bool(can_change))
 
 
 def check_replaceable(path: Path) -> None:

@@ -797,15 +797,43 @@ def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, h
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
 @pytest.mark.parametrize(
-    ("mode", "is_told"),
-    [(0o600, False), (0o400, False), (0o620, False), (0o640, True), (0o604, True), (0o644, True)],
+    ("mode", "access"),
+    [
+        *((0o600, ""), (0o400, ""), (0o611, "")),
+        *((0o640, "read"), (0o604, "read"), (0o644, "read")),
+        *((0o620, "change"), (0o602, "change")),
+        *((0o660, "read and change"), (0o642, "read and change"), (0o666, "read and change")),
+    ],
 )
-def test_a_config_with_secrets_that_others_can_read_is_warned_of(path, mode, is_told, caplog):
+def test_a_config_with_secrets_that_is_open_to_others_is_warned_of(path, mode, access, caplog):
     path.write_text(API)
     path.chmod(mode)
     config.load(path, os.environ).warn_of_open_files()
-    told = [f"{path} holds secrets, and others can read it: chmod 600 {path}"]
+    told = [f"{path} holds secrets, and others can {access} it: chmod 600 {path}"]
+    assert caplog.messages == (told if access else [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+@pytest.mark.parametrize(("mode", "is_told"), [(0o644, False), (0o620, True), (0o666, True)])
+@pytest.mark.parametrize("user", ["jwt_command = echo x", "jwt_file = token"])
+def test_a_config_without_secrets_may_be_read_but_not_changed(
+    load, home, path, user, mode, is_told, caplog
+):
+    (home / "token").write_text("x")
+    (home / "token").chmod(0o600)
+    loaded = load(f"[user]\n{user}\n")
+    path.chmod(mode)
+    loaded.warn_of_open_files()
+    told = [f"{path} can name commands to run, and others can change it: chmod 600 {path}"]
     assert caplog.messages == (told if is_told else [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+def test_a_value_written_into_a_file_open_to_others_is_warned_of(load, home, path, caplog):
+    loaded = load(API)
+    path.chmod(0o662)
+    loaded.write("api", {"refresh_token": "new"})
+    assert caplog.messages == [f"others can read and change {path}: chmod 600 {path}"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
