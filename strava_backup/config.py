@@ -154,7 +154,13 @@ class Config:
         path = self.place(section, name)
         try:
             with _writing:
+                if path == self.path:
+                    config_file.with_values(path, section, {name: "new"})
                 config_file.check_replaceable(path)
+        except (ValueError, configparser.Error) as error:
+            raise errors.ConfigError(
+                f"{path}: a new [{section}] {name} could not be written into it: {_reason(error)}"
+            ) from None
         except OSError as error:
             raise errors.ConfigError(
                 f"{path} and its folder must be writable, since Strava may replace [{section}] "
@@ -276,6 +282,14 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     parser = _parse(path)
     config = _Reader(path, parser, environ).config()
     _warn_of_doubled_percents(path, parser)
+    aside = config_file.aside_path(path)
+    if os.path.exists(aside):
+        _log.warning(
+            "%s holds newer values, which could not be written into %s: copy them there, then "
+            "delete it",
+            aside,
+            path,
+        )
     return config
 
 

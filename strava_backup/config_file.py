@@ -78,17 +78,22 @@ def save(path: Path, data: bytes) -> None:
     save_bytes(Path(os.path.realpath(path)), data, 0o600)
 
 
+def aside_path(path: Path) -> Path:
+    """The file beside a config that takes what the config cannot."""
+    real = Path(os.path.realpath(path))
+    return real.with_name(f"{real.name}.new")
+
+
 def save_aside(path: Path, section: str, values: Mapping[str, str]) -> Path:
-    """Write values into the file `NAME.new` beside a config, and return its path. Raises OSError.
+    """Write values into the file `NAME.new` beside a config and return its path. Raises OSError.
 
     Values that it already has from earlier stay.
     """
-    real = Path(os.path.realpath(path))
-    aside = real.with_name(f"{real.name}.new")
+    aside = aside_path(path)
     try:
         before = aside.read_bytes()
     except FileNotFoundError:
-        before = _ASIDE.format(real.name).encode()
+        before = _ASIDE.format(path.name).encode()
     try:
         data = _changed(decode(before), section, values).encode()
     except (ValueError, configparser.Error):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import strava_backup
 from strava_backup import config, errors, secret_text
 from strava_backup.config import BASE_URL, Api, Secret, User
-from tests.hardship import NOBODY, without_root
+from tests.hardship import NOBODY, disk_filled_up, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 SECRET = "s3cret-Value"
@@ -680,6 +680,30 @@ def test_a_token_whose_own_file_is_gone_is_kept_beside_the_config(load, home, pa
     assert f"refresh_token = {SECRET}\n" in (home / "strava-backup.conf.new").read_text()
 
 
+def test_values_beside_the_config_are_told_of_until_they_are_copied(load, path, caplog):
+    loaded = load(API)
+    path.unlink()
+    with pytest.raises(errors.ConfigError):
+        loaded.store("api", "refresh_token", SECRET)
+    load(API)
+    aside = path.with_name("strava-backup.conf.new")
+    assert caplog.messages == [
+        f"{aside} holds newer values, which could not be written into {path}: copy them there, "
+        "then delete it"
+    ]
+    aside.unlink()
+    load(API)
+    assert len(caplog.messages) == 1
+
+
+def test_a_config_that_was_spoilt_is_found_before_a_token_is_spent(load, path):
+    loaded = load(API)
+    path.write_text(f"{SECRET}\n")
+    with pytest.raises(errors.ConfigError, match="could not be written into it") as caught:
+        loaded.check_storable("api", "refresh_token")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
 def test_a_token_that_can_be_kept_nowhere_is_said_to_be_lost(load, path):
     loaded = load(API)
     path.write_text("spoilt")
@@ -790,6 +814,19 @@ def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, h
     )
     assert path.read_text() == API.replace("def", "new") + "# mine\n"
     assert list(home.iterdir()) == [path]
+
+
+def test_on_a_full_disk_no_token_is_spent_and_one_that_comes_all_the_same_is_kept(tmp_path):
+    with disk_filled_up(tmp_path / "disk", {"conf": API.encode()}) as disk:
+        loaded = config.load(disk / "conf", {})
+        with pytest.raises(errors.ConfigError, match=r"\[api\] refresh_token.*No space left"):
+            loaded.check_storable("api", "refresh_token")
+        loaded.store("api", "refresh_token", "longer than before")
+        assert (disk / "conf").read_text() == API.replace("def", "longer than before")
+        with pytest.raises(errors.ConfigError, match=r"No space left.*so it is lost: make room"):
+            loaded.store("api", "refresh_token", "x" * 8000)
+        assert (disk / "conf").read_text() == API.replace("def", "longer than before")
+        assert sorted(one.name for one in disk.iterdir()) == ["conf", "filler"]
 
 
 # Who else can read it

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -19,6 +17,7 @@ from hypothesis import strategies as st
 
 import strava_backup
 from strava_backup import config_file, secret_text
+from tests.hardship import disk_filled_up
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 
@@ -211,19 +210,8 @@ def test_a_file_of_that_name_loses_nothing(tmp_path: Path) -> None:
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk with one file, and no space for another."""
-    if os.geteuid() != 0:
-        pytest.skip("only root mounts disks")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    (folder / "conf").write_bytes(b"old " * 100)
-    with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as filler:
-        while True:
-            filler.write(bytes(4096))
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disk_filled_up(tmp_path / "disk", {"conf": b"old " * 100}) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("size", [0, 399, 400, 401, 4096])
