@@ -99,9 +99,10 @@ ALLOWED = {
         "config_values",
         "errors",
         "report",
+        "secret_text",
         "strava",
     },
-    "strava": {"beside", "errors"},
+    "strava": {"beside", "errors", "secret_text"},
     "bulk_export": {"archive", "errors", "keeper", "merge", "report", "strava"},
     "demo": {"config", "run"},
 }
