@@ -12,7 +12,7 @@ import re
 import shlex
 import subprocess
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -214,24 +214,24 @@ class Config:
         if problems:
             raise errors.ConfigError(*problems)
 
-    def _save(
-        self, path: Path, section: str, values: Mapping[str, str], kind: str
-    ) -> Iterator[str]:
+    def _save(self, path: Path, section: str, values: Mapping[str, str], kind: str) -> list[str]:
         """Write values into the config or a secret's own file, else into a file beside the config.
 
-        Yields a problem then, which says where the values are.
+        Returns a problem then, which says where the values are.
         """
-        with _writing:
-            try:
+        try:
+            with _writing:
                 if path != self.path:
                     data = "".join(f"{value}\n" for value in values.values()).encode()
                 else:
                     data = config_file.with_values(self._source(kind), section, values)
+                    _check_forms(data, section, values)
                 (config_file.save if kind == "new" else config_file.replace)(path, data)
-            except (OSError, ValueError, configparser.Error) as error:
-                what = f"the {kind} {' and '.join(values)}"
-                aside = self._save_aside(path, section, values)
-                yield f"cannot write {what} into {path}: {_reason(error)}. {aside}"
+        except (OSError, ValueError, configparser.Error) as error:
+            what = f"the {kind} {' and '.join(values)}"
+            aside = self._save_aside(path, section, values)
+            return [f"cannot write {what} into {path}: {_reason(error)}. {aside}"]
+        return []
 
     def _source(self, kind: str) -> Path:
         return sample_path() if kind == "new" and not self.path.exists() else self.path
@@ -239,7 +239,8 @@ class Config:
     def _save_aside(self, path: Path, section: str, values: Mapping[str, str]) -> str:
         """Where values are that could not be written to their place, and what to do now."""
         try:
-            aside = config_file.save_aside(self.path, section, values)
+            with _writing:
+                aside = config_file.save_aside(self.path, section, values)
         except OSError as error:
             command = "--authorize" if section == "api" else "--login"
             return (
@@ -254,6 +255,19 @@ class Config:
         return value if isinstance(value, Secret) else None
 
 
+def _check_forms(data: bytes, section: str, keys: Collection[str]) -> None:
+    """Raises ValueError if somebody has given a secret in another form since the config was read.
+
+    No run accepts two.
+    """
+    parser = config_file.parse(data.decode())
+    for key in keys:
+        name = key.removesuffix("_file").removesuffix("_command")
+        forms = [form for form in _forms(name) if _text(parser, section, form)]
+        if len(forms) > 1:
+            raise ValueError(f"it now has {' and '.join(forms)}")
+
+
 def _reason(error: Exception) -> str:
     """Why a file could not be written, without quoting lines of it."""
     if isinstance(error, OSError):
@@ -263,10 +277,19 @@ def _reason(error: Exception) -> str:
 
 def places(environ: Mapping[str, str]) -> list[Path]:
     """Where a config is looked for when none is named, the preferred place first."""
-    folders = [Path.home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
+    folders = [_home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
     if environ.get("XDG_CONFIG_HOME"):
         folders.insert(0, Path(environ["XDG_CONFIG_HOME"]))
     return [folder / _FILE_NAME for folder in folders]
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise errors.ConfigError(
+            "your home folder is not known: set HOME, or give --config and --output-dir"
+        ) from None
 
 
 def sample_path() -> Path:
@@ -347,7 +370,7 @@ def default_output_dir(environ: Mapping[str, str]) -> Path:
     """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it."""
     if environ.get("XDG_DATA_HOME"):
         return Path(environ["XDG_DATA_HOME"]) / "strava-backup"
-    customary = Path.home() / ".local" / "share" / "strava-backup"
+    customary = _home() / ".local" / "share" / "strava-backup"
     return (
         customary
         if os.path.isdir(customary)
@@ -398,8 +421,9 @@ class _Reader:
         return folder
 
     def _output_dir(self) -> Path:
-        default = default_output_dir(self._environ)
-        return self._value("global", "output_dir", self._file_path, default)
+        if self._text("global", "output_dir") is None:
+            return default_output_dir(self._environ)
+        return self._value("global", "output_dir", self._file_path, self._path.parent)
 
     def _raise_problems(self) -> None:
         if self._problems:
@@ -464,9 +488,7 @@ class _Reader:
         return any(problem.startswith(f"[{section}] {key}") for problem in self._problems)
 
     def _text(self, section: str, key: str) -> str | None:
-        """A value; None where it is missing, empty, or a placeholder of the sample."""
-        text = self._parser.get(section, key, fallback="").strip()
-        return None if not text or secret_text.is_placeholder(text) else text
+        return _text(self._parser, section, key)
 
     def _value(self, section: str, key: str, parse: Callable[[str], T], default: T) -> T:
         text = self._text(section, key)
@@ -517,6 +539,12 @@ class _Reader:
         if expanded.startswith("~"):
             raise ValueError("must not begin with the ~ of an unknown home folder")
         return Path(os.path.abspath(self._path.parent / expanded))
+
+
+def _text(parser: configparser.RawConfigParser, section: str, key: str) -> str | None:
+    """A value; None where it is missing, empty, or a placeholder of the sample."""
+    text = parser.get(section, key, fallback="").strip()
+    return None if not text or secret_text.is_placeholder(text) else text
 
 
 def _output(command: str) -> str:

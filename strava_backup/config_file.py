@@ -15,7 +15,7 @@ from pathlib import Path
 
 from strava_backup.archive.atomic import Draft, save_bytes
 
-_LARGEST = 1 << 20
+_LARGEST = 1 << 17
 # Bytes that are free for a new value.
 _ROOM = 1 << 14
 _BOM = "\ufeff"
@@ -63,7 +63,10 @@ def with_values(path: Path, section: str, values: Mapping[str, str]) -> bytes:
 
     Raises OSError, configparser.Error, and ValueError if the result would not be read like that.
     """
-    return _changed(read(path), section, values).encode()
+    data = _changed(read(path), section, values).encode()
+    if len(data) > _LARGEST:
+        raise ValueError("it would be too large to be read")
+    return data
 
 
 def save(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from strava_backup import secret_text
 SOURCES = ("auto", "api", "website")
 SEVERAL_LINES = "has several lines: is the line below it indented?"
 
+_JWT = re.compile(r"eyJ[\w-]{10,}\.")
 _DAYS = re.compile(r"[0-9]{1,4}")
 _ID = re.compile(r"[0-9]{1,19}")
 # What a line of a folded secret may be, unlike a section or a key below it. Base64 ends in "=".
@@ -74,6 +75,8 @@ def path_text(text: str) -> str:
         raise ValueError("must not stand in quotes, even if it has spaces in it")
     if not text.isprintable():
         raise ValueError("must have no control characters")
+    if _JWT.search(text):
+        raise ValueError("must be a path, and not the token itself")
     return text
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import shutil
@@ -17,11 +18,13 @@ from hypothesis import strategies as st
 import strava_backup
 from strava_backup import config, errors, secret_text
 from strava_backup.config import BASE_URL, Api, Secret, User
+from tests.config_texts import config_texts, content, with_change
 from tests.hardship import NOBODY, disk_filled_up, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 SECRET = "s3cret-Value"
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
+JWT = "eyJ0eXAiOiJKV1QifQ.eyJzdWIiOjd9.c2ln"
 UNREAD = ("refresh_token", "jwt", "session", "password")
 API = "[api]\nclient_id = 123\nclient_secret = abc\nrefresh_token = def\n"
 
@@ -293,6 +296,8 @@ jwt = abc
         (f"[global]\noutput_dir = a\0b\n{API}", "[global] output_dir: must have no control"),
         (f"[global]\noutput_dir = a\n  b\n{API}", "[global] output_dir: has several lines"),
         (f"[global]\noutput_dir = ~no_one/a\n{API}", "[global] output_dir: must not begin with"),
+        (f"[user]\njwt_file = {JWT}\n", "[user] jwt_file: must be a path, and not the token"),
+        (f"[global]\noutput_dir = a/{JWT}\n{API}", "[global] output_dir: must be a path"),
         ("[user]\njwt_file = 'a'\n", "[user] jwt_file: must not stand in quotes"),
         ("[user]\njwt_file = a # b\n", "[user] jwt_file: must have no comment"),
         ("[user]\njwt_file = a\n  b\n", "[user] jwt_file: must have no control characters"),
@@ -500,6 +505,32 @@ def test_a_config_in_a_folder_that_may_not_be_entered_is_an_error(public_folder)
                 read()
 
 
+HOMELESS = """
+import os, sys
+from pathlib import Path
+from strava_backup import config, errors
+os.setuid(54321)
+for read in (lambda: config.places({}), lambda: config.default_output_dir({})):
+    try:
+        read()
+    except errors.ConfigError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes nobody at all")
+def test_a_home_that_is_not_known_is_a_config_error(public_folder):
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.count("your home folder is not known: set HOME") == 2, done.stderr
+
+
 def test_a_config_of_several_megabytes_is_none(path):
     path.write_bytes(b"#" * (2 << 20))
     with pytest.raises(errors.ConfigError, match="File too large"):
@@ -581,6 +612,49 @@ def test_every_token_is_read_back_as_it_was_stored(value):
         text = path.read_text()
     assert loaded.api == Api("123", Secret("abc"), Secret(value))
     assert text.endswith("\n# mine\n")
+
+
+@given(
+    config_texts() | st.text(max_size=20),
+    st.sampled_from([("api", "refresh_token"), ("user", "jwt"), ("user", "session")]),
+)
+@example("[user]\njwt_file = a\n", ("user", "jwt"))
+@example("[user]\n  jwt = a\n  b\n", ("user", "jwt"))
+@example("[user]\njwt = a\njwt = b\n", ("user", "jwt"))
+@example("\ufeff\ufeff[user]\n", ("user", "jwt"))
+def test_a_value_is_stored_in_the_config_alone_or_beside_it_unchanged(text, place):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "strava-backup.conf")
+        path.write_text(API)
+        loaded = config.load(path, {})
+        path.write_bytes(text.encode())
+        try:
+            before = content(path)
+        except configparser.Error:
+            before = None
+        problem = ""
+        try:
+            loaded.store(*place, "NEW")
+        except errors.ConfigError as error:
+            problem = str(error)
+        if problem:
+            aside = path.with_name("strava-backup.conf.new")
+            assert str(aside) in problem
+            assert path.read_bytes() == text.encode()
+            assert dict(dict(content(aside))[place[0]]) == {place[1]: "NEW"}
+            assert before is None or f"{place[1]}_file" in text.lower()
+        else:
+            assert content(path) == with_change(before, *place, "NEW")
+            assert os.listdir(folder) == ["strava-backup.conf"]
+
+
+def test_a_form_that_was_given_meanwhile_is_not_doubled(load, path):
+    loaded = load(API)
+    edited = API.replace("refresh_token = def", "refresh_token_file = token")
+    path.write_text(edited)
+    with pytest.raises(errors.ConfigError, match="it now has refresh_token and refresh_token_file"):
+        loaded.store("api", "refresh_token", "new")
+    assert path.read_text() == edited
 
 
 def test_a_second_renewal_replaces_the_first(load, path):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import strava_backup
 from strava_backup import config_file, secret_text
+from tests.config_texts import config_texts, content, with_change
 from tests.hardship import disk_filled_up
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
@@ -60,56 +61,6 @@ def test_a_file_that_is_not_there_cannot_be_replaced(tmp_path: Path) -> None:
 
 
 # Every form of a config
-
-LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
-BLANKS = st.sampled_from(["", "", " ", "    ", "\t"])
-FILLERS = st.tuples(BLANKS, st.sampled_from(["", "# x", "; jwt = y", "#[user]"])).map("".join)
-WORDS = st.sampled_from(["", "a", "old", "<x>", "%b", "a = b", "[c]", "e;f", "g #h", "ä"])
-KEYS = {
-    "global": ["delay", "Output_Dir"],
-    "api": ["refresh_token", "client_id", "client_secret"],
-    "user": ["jwt", "JWT_file", "session", "email"],
-}
-
-
-@st.composite
-def config_lines(draw: st.DrawFn) -> list[str]:
-    """The lines of a config, most of them good ones."""
-    lines = draw(st.lists(FILLERS, max_size=2))
-    for section in draw(st.permutations(sorted(KEYS)))[: draw(st.integers(0, 3))]:
-        lines.append(f"{draw(BLANKS)}[{section}]")
-        indentation = draw(BLANKS)
-        for key in draw(st.permutations(KEYS[section]))[: draw(st.integers(0, 3))]:
-            start = draw(st.just(indentation) | BLANKS)
-            delimiter = draw(st.sampled_from(["=", " = ", ": ", "  :", "=\t"]))
-            lines.append(f"{start}{key}{delimiter}{draw(WORDS)}")
-            folds = st.tuples(st.just(start + "  "), WORDS).map("".join) | FILLERS
-            lines += draw(st.lists(folds, max_size=2))
-    return lines
-
-
-@st.composite
-def config_texts(draw: st.DrawFn) -> str:
-    end = draw(LINE_ENDS)
-    ends = draw(st.just(st.just(end)) | st.just(LINE_ENDS))
-    text = "".join(f"{line}{draw(ends)}" for line in draw(config_lines()))
-    return draw(st.sampled_from(["", "\ufeff"])) + (text if draw(st.booleans()) else text.rstrip())
-
-
-def content(path: Path) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What Python's own reader finds in a config."""
-    parser = configparser.RawConfigParser(default_section="")
-    with open(path, encoding="utf-8-sig") as file:
-        parser.read_file(file)
-    return [(name, parser.items(name)) for name in parser.sections()]
-
-
-def with_change(
-    before: list[tuple[str, list[tuple[str, str]]]], section: str, key: str, value: str
-) -> list[tuple[str, list[tuple[str, str]]]]:
-    sections = dict(before)
-    values = dict(sections.get(section, []))
-    return list({**sections, section: list({**values, key: value}.items())}.items())
 
 
 def kept_lines(text: str) -> list[str]:
@@ -202,6 +153,13 @@ def test_a_file_of_that_name_loses_nothing(tmp_path: Path) -> None:
     aside.write_bytes(b"mine\xff\n")
     config_file.save_aside(tmp_path / "conf", "user", {"jwt": "a"})
     assert aside.read_bytes() == b"mine\xff\n\n[user]\njwt = a\n"
+
+
+def test_a_config_never_becomes_too_large_to_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "conf"
+    path.write_text("#" * ((1 << 17) - 10))
+    with pytest.raises(ValueError, match="too large"):
+        config_file.with_values(path, "user", {"jwt": "x" * 100})
 
 
 # A disk without space
