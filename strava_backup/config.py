@@ -495,6 +495,7 @@ class _Reader:
         if text is None:
             return default
         try:
+            self._refuse_swallowed(section, key)
             if "\n" in text:
                 raise ValueError(config_values.SEVERAL_LINES)
             return parse(text)
@@ -513,6 +514,7 @@ class _Reader:
             return None
         text = self._text(section, given[0]) or ""
         try:
+            self._refuse_swallowed(section, given[0])
             return self._secret_from(name, given[0].removeprefix(name), text)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = _without_output(error)
@@ -521,6 +523,11 @@ class _Reader:
             self._problems.append(f"[{section}] {given[0]}: {reason}")
             return None
 
+    def _refuse_swallowed(self, section: str, key: str) -> None:
+        """Raises ValueError if a section or a key below belongs to the value, being indented."""
+        if _KEY_BELOW.search(self._parser.get(section, key)):
+            raise ValueError(config_values.SEVERAL_LINES)
+
     def _secret_from(self, name: str, form: str, text: str) -> Secret:
         """A secret, without its value if it is not to be read."""
         is_read = name not in self._unread
@@ -528,8 +535,6 @@ class _Reader:
             file = self._file_path(text)
             return Secret(_sendable(name, config_file.read(file)) if is_read else "", file)
         if form == "_command":
-            if _KEY_BELOW.search(text.partition("\n")[2]):
-                raise ValueError(config_values.SEVERAL_LINES)
             return Secret(_sendable(name, _output(text)) if is_read else "", read_only=True)
         value = config_values.unfolded(text)
         return Secret(_sendable(name, value) if is_read else "")
@@ -579,9 +584,8 @@ def _keys(section: str) -> set[str]:
 
 
 _ALL_KEYS = sorted(key for section in _PLAIN_KEYS for key in _keys(section))
-# A section or a key that stands indented, and so belongs to the value above it.
 _KEY_BELOW = re.compile(
-    rf"^(\[\w+\]$|({'|'.join(_ALL_KEYS)})\s*[=:])",
+    rf"\n(\[\w+\]$|({'|'.join(_ALL_KEYS)})\s*[=:])",
     re.MULTILINE | re.IGNORECASE,
 )
 

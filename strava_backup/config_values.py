@@ -69,6 +69,8 @@ def unfolded(text: str) -> str:
 
 def path_text(text: str) -> str:
     """The path of a file or folder, which stands there as it is."""
+    if "\n" in text:
+        raise ValueError(SEVERAL_LINES)
     if re.search(r"(^|\s)[#;]", text):
         raise ValueError("must have no comment after it: that needs a line of its own")
     if text[0] in "\"'" or text[-1] in "\"'":

@@ -27,7 +27,7 @@ def is_storable(value: object) -> TypeGuard[str]:
 
 def is_placeholder(text: str) -> bool:
     """Whether this is a value of the sample config, which counts as unset."""
-    return text.startswith("<") and text.endswith(">")
+    return text.startswith("<") and text.endswith(">") and "\n" not in text
 
 
 def is_quotable(text: str, secrets: Collection[str] = ()) -> bool:

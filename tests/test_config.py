@@ -209,6 +209,12 @@ def test_a_token_may_be_folded_over_several_lines(load):
     assert load("[user]\njwt = abc\n  def\n  ghi=\n").user == User(jwt=Secret("abcdefghi="))
 
 
+def test_a_value_may_stand_on_the_line_below_its_key(load, home):
+    loaded = load("[global]\noutput_dir =\n  /nas\n[user]\njwt =\n  abc\n  def\n")
+    assert loaded.output_dir == Path("/nas")
+    assert loaded.user.jwt.value == "abcdef"
+
+
 def test_a_command_may_have_several_lines(load):
     assert load("[user]\njwt_command = echo abc |\n  cat\n").user.jwt.value == "abc"
 
@@ -300,11 +306,16 @@ jwt = abc
         (f"[global]\noutput_dir = a/{JWT}\n{API}", "[global] output_dir: must be a path"),
         ("[user]\njwt_file = 'a'\n", "[user] jwt_file: must not stand in quotes"),
         ("[user]\njwt_file = a # b\n", "[user] jwt_file: must have no comment"),
-        ("[user]\njwt_file = a\n  b\n", "[user] jwt_file: must have no control characters"),
+        ("[user]\njwt_file = a\n  b\n", "[user] jwt_file: has several lines"),
         ("[user]\njwt_file = a\0b\n", "[user] jwt_file: must have no control characters"),
         ("[user]\njwt = a\n  session = b\n", "[user] jwt: has several lines"),
         ("[user]\njwt = a\n  session=b\n", "[user] jwt: has several lines"),
         ("[user]\npassword = a\n  [api]\nemail = b\n", "[user] password: has several lines"),
+        ("[user]\njwt =\n  session = b\n", "[user] jwt: has several lines"),
+        ("[user]\njwt = <x>\n  session = <y>\n", "[user] jwt: has several lines"),
+        ("[user]\njwt_file =\n  session : b\n", "[user] jwt_file: has several lines"),
+        (f"[global]\noutput_dir =\n  delay = 1\n{API}", "[global] output_dir: has several lines"),
+        (f"[global]\nwarn_days =\n  [user]\n{API}", "[global] warn_days: has several lines"),
         ("[user]\njwt_command = touch a\n  jwt = b\n", "[user] jwt_command: has several lines"),
         ("[user]\njwt_command = touch a\n  [api]\n", "[user] jwt_command: has several lines"),
         ("[user]\njwt_command = echo a\0b\n", "[user] jwt_command: embedded null byte"),

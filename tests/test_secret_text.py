@@ -52,3 +52,8 @@ def test_a_known_secret_is_not_quoted(text: str) -> None:
     assert secret_text.is_quotable(text)
     assert not secret_text.is_quotable(text, ["hunter2", "x"])
     assert secret_text.is_quotable("text", ["x"])
+
+
+def test_a_value_in_angle_brackets_is_a_placeholder() -> None:
+    assert secret_text.is_placeholder("<client id>")
+    assert not secret_text.is_placeholder("<client id>\nclient_secret = <client secret>")
