@@ -20,7 +20,6 @@ setup(
     # A link to the file at the top level, so that there is one sample and not two.
     package_data={"strava_backup": ["py.typed", "strava-backup.conf.sample"]},
     install_requires=[
-        "ConfigUpdater>=3.1",
         "appdirs>=1.4.4",
         "beautifulsoup4>=4.12",
         "filelock>=4",

@@ -8,18 +8,18 @@ from __future__ import annotations
 import configparser
 import logging
 import os
+import re
 import shlex
 import subprocess
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import appdirs
 
-from strava_backup import config_file, config_values, errors
+from strava_backup import config_file, config_values, errors, secret_text
 
 BASE_URL = "https://www.strava.com/api/v3"
 
@@ -98,22 +98,31 @@ class Config:
         if self.source == "website" and self.user is None:
             raise errors.ConfigError(f"{self.path}: the source website needs the section [user]")
 
-    def open_files(self) -> list[Path]:
-        """The files with secrets that other users can read: the config, or those of their own.
+    def open_files(self) -> dict[Path, str]:
+        """The files that are open to other users, each with what these can do: "read", "change".
 
-        None on Windows, which has no such permissions.
+        A config without secrets may be read; but changed by others, it runs their commands.
         """
+        secret_files = self._secret_files()
+        accesses = {
+            path: config_file.access_of_others(path, is_secret=path in secret_files)
+            for path in sorted({self.path, *secret_files})
+        }
+        return {path: access for path, access in accesses.items() if access}
+
+    def warn_of_open_files(self) -> None:
+        """Log a warning for each file that only its owner should read and change."""
+        secret_files = self._secret_files()
+        for path, access in self.open_files().items():
+            what = "holds secrets" if path in secret_files else "can name commands to run"
+            message = "%s %s, and others can %s it: chmod 600 %s"
+            _log.warning(message, path, what, access, shlex.quote(str(path)))
+
+    def _secret_files(self) -> set[Path]:
         sections = [section for section in (self.api, self.user) if section is not None]
         values = [value for section in sections for value in vars(section).values()]
         secrets = [one for one in values if isinstance(one, Secret) and not one.read_only]
-        files = {secret.file or self.path for secret in secrets}
-        return sorted(path for path in files if config_file.is_open_to_others(path))
-
-    def warn_of_open_files(self) -> None:
-        """Secrets are for their owner's eyes."""
-        for path in self.open_files():
-            message = "%s holds secrets, and others can read it: chmod 600 %s"
-            _log.warning(message, path, shlex.quote(str(path)))
+        return {secret.file or self.path for secret in secrets}
 
     def place(self, section: str, name: str) -> Path:
         """The file that a secret is kept in: one of its own, or the config."""
@@ -121,19 +130,14 @@ class Config:
         return secret.file if secret is not None and secret.file else self.path
 
     def store(self, section: str, name: str, value: str) -> None:
-        """Write a renewed secret back to where it came from. Raises ConfigError.
+        """Write a renewed secret back to where it came from.
 
-        A read-only one is left to its owner.
+        A read-only one is left to its owner. Raises ConfigError, which says where the secret is if
+        it could not be written there.
         """
         secret = self._secret(section, name)
-        if secret is not None and secret.read_only:
-            return
-        path = self.place(section, name)
-        with _write_errors(f"the renewed {name}", path):
-            if path != self.path:
-                config_file.replace(path, value.encode() + b"\n")
-            else:
-                config_file.replace(path, config_file.with_values(path, section, {name: value}))
+        if secret is None or not secret.read_only:
+            self._put(section, {name: value}, "renewed")
 
     def store_cookie(self, name: str, value: str) -> None:
         """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
@@ -150,7 +154,13 @@ class Config:
         path = self.place(section, name)
         try:
             with _writing:
+                if path == self.path:
+                    config_file.with_values(path, section, {name: "new"})
                 config_file.check_replaceable(path)
+        except (ValueError, configparser.Error) as error:
+            raise errors.ConfigError(
+                f"{path}: a new [{section}] {name} could not be written into it: {_reason(error)}"
+            ) from None
         except OSError as error:
             raise errors.ConfigError(
                 f"{path} and its folder must be writable, since Strava may replace [{section}] "
@@ -179,49 +189,107 @@ class Config:
         Where there is no config yet, one is made from the sample. Raises ConfigError; the config
         is then as it was.
         """
-        own = {}
+        self._put(section, values, "new")
+        for path in {self.place(section, name) for name, value in values.items() if value}:
+            if access := config_file.access_of_others(path, is_secret=True):
+                _log.warning("others can %s %s: chmod 600 %s", access, path, shlex.quote(str(path)))
+
+    def _put(self, section: str, values: Mapping[str, str], kind: str) -> None:
+        for name, value in values.items():
+            if value and not secret_text.is_storable(value):
+                raise errors.ConfigError(
+                    f"the {kind} [{section}] {name} is not one line of plain text, so nothing was "
+                    "changed"
+                )
+        own: dict[str, str] = {}
+        problems: list[str] = []
         for name, value in values.items():
             secret = self._secret(section, name)
             if secret is not None and secret.file and value:
-                with _write_errors(f"the new {name}", secret.file):
-                    config_file.save(secret.file, value.encode() + b"\n")
+                problems += self._save(secret.file, section, {name: value}, kind)
             elif secret is not None or value:
                 own[_form(name, secret)] = value
         if own:
-            with _write_errors(f"the new {' and '.join(own)}", self.path):
-                source = self.path if self.path.exists() else sample_path()
-                config_file.save(self.path, config_file.with_values(source, section, own))
-        for path in {self.place(section, name) for name, value in values.items() if value}:
-            if config_file.is_open_to_others(path):
-                _log.warning("others can read %s: chmod 600 %s", path, path)
+            problems += self._save(self.path, section, own, kind)
+        if problems:
+            raise errors.ConfigError(*problems)
+
+    def _save(self, path: Path, section: str, values: Mapping[str, str], kind: str) -> list[str]:
+        """Write values into the config or a secret's own file, else into a file beside the config.
+
+        Returns a problem then, which says where the values are.
+        """
+        try:
+            with _writing:
+                if path != self.path:
+                    data = "".join(f"{value}\n" for value in values.values()).encode()
+                else:
+                    data = config_file.with_values(self._source(kind), section, values)
+                    _check_forms(data, section, values)
+                (config_file.save if kind == "new" else config_file.replace)(path, data)
+        except (OSError, ValueError, configparser.Error) as error:
+            what = f"the {kind} {' and '.join(values)}"
+            aside = self._save_aside(path, section, values)
+            return [f"cannot write {what} into {path}: {_reason(error)}. {aside}"]
+        return []
+
+    def _source(self, kind: str) -> Path:
+        return sample_path() if kind == "new" and not self.path.exists() else self.path
+
+    def _save_aside(self, path: Path, section: str, values: Mapping[str, str]) -> str:
+        """Where values are that could not be written to their place, and what to do now."""
+        try:
+            with _writing:
+                aside = config_file.save_aside(self.path, section, values)
+        except OSError as error:
+            command = "--authorize" if section == "api" else "--login"
+            return (
+                f"Nor can it be kept in a file beside {self.path} ({_reason(error)}), so it is "
+                f"lost: make room or mend the permissions, then run strava-backup {command}"
+            )
+        place = f"[{section}] of {path}" if path == self.path else str(path)
+        return f"It is in {aside} instead: copy it into {place}, then delete {aside}"
 
     def _secret(self, section: str, name: str) -> Secret | None:
         value = getattr(getattr(self, section), name, None)
         return value if isinstance(value, Secret) else None
 
 
-@contextmanager
-def _write_errors(what: str, path: Path) -> Iterator[None]:
-    try:
-        with _writing:
-            yield
-    except OSError as error:
-        raise errors.ConfigError(
-            f"cannot write {what} into {path}: {error.strerror or error}"
-        ) from error
-    except (ValueError, configparser.Error):
-        # Somebody spoilt it meanwhile. From None: the cause quotes lines of it.
-        raise errors.ConfigError(
-            f"cannot write {what} into {path}: it is no config any more"
-        ) from None
+def _check_forms(data: bytes, section: str, keys: Collection[str]) -> None:
+    """Raises ValueError if somebody has given a secret in another form since the config was read.
+
+    No run accepts two.
+    """
+    parser = config_file.parse(data.decode())
+    for key in keys:
+        name = key.removesuffix("_file").removesuffix("_command")
+        forms = [form for form in _forms(name) if _text(parser, section, form)]
+        if len(forms) > 1:
+            raise ValueError(f"it now has {' and '.join(forms)}")
+
+
+def _reason(error: Exception) -> str:
+    """Why a file could not be written, without quoting lines of it."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is no config any more" if isinstance(error, configparser.Error) else str(error)
 
 
 def places(environ: Mapping[str, str]) -> list[Path]:
     """Where a config is looked for when none is named, the preferred place first."""
-    folders = [Path.home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
+    folders = [_home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
     if environ.get("XDG_CONFIG_HOME"):
         folders.insert(0, Path(environ["XDG_CONFIG_HOME"]))
     return [folder / _FILE_NAME for folder in folders]
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise errors.ConfigError(
+            "your home folder is not known: set HOME, or give --config and --output-dir"
+        ) from None
 
 
 def sample_path() -> Path:
@@ -237,6 +305,14 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     parser = _parse(path)
     config = _Reader(path, parser, environ).config()
     _warn_of_doubled_percents(path, parser)
+    aside = config_file.aside_path(path)
+    if os.path.exists(aside):
+        _log.warning(
+            "%s holds newer values, which could not be written into %s: copy them there, then "
+            "delete it",
+            aside,
+            path,
+        )
     return config
 
 
@@ -247,7 +323,7 @@ def output_dir(path: Path | None, environ: Mapping[str, str]) -> Path:
     """
     if path is None:
         return default_output_dir(environ)
-    return _Reader(path, _parse(path), environ).output_dir()
+    return _Reader(path, _parse(path), environ).output_dir_alone()
 
 
 def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[str]) -> Config:
@@ -256,21 +332,24 @@ def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[s
     Missing values of [api] are empty. So are the secrets named in `unread`: no command is run for
     them, and only their place counts.
     """
-    parser = _parse(path if path.exists() else sample_path())
+    try:
+        parser = _parse(path)
+    except errors.ConfigError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        parser = _parse(sample_path())
     return _Reader(path, parser, environ, unread).config()
 
 
 def _parse(path: Path) -> configparser.RawConfigParser:
-    parser = configparser.RawConfigParser(default_section="")
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
+        return config_file.parse(config_file.read(path))
     except OSError as error:
-        raise errors.ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise errors.ConfigError(f"{path} is not UTF-8") from error
+        raise errors.ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise errors.ConfigError(f"{path} is {error}") from None
     except configparser.Error as error:
         raise errors.ConfigError(_syntax_problem(path, error)) from None
-    return parser
 
 
 def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) -> None:
@@ -291,8 +370,12 @@ def default_output_dir(environ: Mapping[str, str]) -> Path:
     """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it."""
     if environ.get("XDG_DATA_HOME"):
         return Path(environ["XDG_DATA_HOME"]) / "strava-backup"
-    customary = Path.home() / ".local" / "share" / "strava-backup"
-    return customary if customary.is_dir() else Path(appdirs.user_data_dir("strava-backup", False))
+    customary = _home() / ".local" / "share" / "strava-backup"
+    return (
+        customary
+        if os.path.isdir(customary)
+        else Path(appdirs.user_data_dir("strava-backup", False))
+    )
 
 
 class _Reader:
@@ -316,7 +399,7 @@ class _Reader:
         self._refuse_unknown()
         config = Config(
             path=self._path,
-            output_dir=self.output_dir(),
+            output_dir=self._output_dir(),
             makes_parents=self._text("global", "output_dir") is None,
             source=self._value("global", "source", config_values.source, "auto"),
             delay=self._value("global", "delay", config_values.seconds, 2.0),
@@ -329,23 +412,44 @@ class _Reader:
             self._problems.append(
                 "neither [api] nor [user] is filled in, so there is nothing to do: see README"
             )
-        if self._problems:
-            raise errors.ConfigError(*(f"{self._path}: {problem}" for problem in self._problems))
+        self._raise_problems()
         return config
 
-    def output_dir(self) -> Path:
-        text = self._text("global", "output_dir")
-        return self._file_path(text) if text else default_output_dir(self._environ)
+    def output_dir_alone(self) -> Path:
+        folder = self._output_dir()
+        self._raise_problems()
+        return folder
+
+    def _output_dir(self) -> Path:
+        if self._text("global", "output_dir") is None:
+            return default_output_dir(self._environ)
+        return self._value("global", "output_dir", self._file_path, self._path.parent)
+
+    def _raise_problems(self) -> None:
+        if self._problems:
+            raise errors.ConfigError(*(f"{self._path}: {problem}" for problem in self._problems))
 
     def _refuse_unknown(self) -> None:
         for section in self._parser.sections():
             if section not in _PLAIN_KEYS:
-                self._problems.append(f"unknown section [{section}]")
+                self._problems.append(f"unknown section [{self._quoted(section)}]")
                 continue
-            known = {key for plain in _PLAIN_KEYS[section] for key in _forms(plain)}
             for key in self._parser.options(section):
-                if key not in known:
-                    self._problems.append(f"[{section}] {key}: unknown key")
+                if key not in _keys(section):
+                    self._problems.append(f"[{section}] {self._quoted(key)}: unknown key")
+
+    def _quoted(self, text: str) -> str:
+        return secret_text.quoted(text, self._known_secrets())
+
+    def _known_secrets(self) -> set[str]:
+        return {
+            line
+            for section in self._parser.sections()
+            for key, value in self._parser.items(section)
+            if key in _SECRETS
+            for line in (value, *value.split("\n"))
+            if line
+        }
 
     def _api(self) -> Api | None:
         client_id = self._value("api", "client_id", config_values.number, None)
@@ -372,7 +476,7 @@ class _Reader:
         return Api(client_id, client_secret, refresh_token, base_url)
 
     def _user(self) -> User | None:
-        email = self._text("user", "email")
+        email = self._value("user", "email", config_values.one_line, None)
         password = self._secret("user", "password")
         for name, value, other in (("password", password, email), ("email", email, password)):
             if self._is_finished and other and not value and not self._has_problem("user", name):
@@ -384,18 +488,22 @@ class _Reader:
         return any(problem.startswith(f"[{section}] {key}") for problem in self._problems)
 
     def _text(self, section: str, key: str) -> str | None:
-        """A value; None where it is missing, empty, or a placeholder of the sample."""
-        text = self._parser.get(section, key, fallback="").strip()
-        return None if not text or (text.startswith("<") and text.endswith(">")) else text
+        return _text(self._parser, section, key)
 
     def _value(self, section: str, key: str, parse: Callable[[str], T], default: T) -> T:
         text = self._text(section, key)
         if text is None:
             return default
         try:
+            self._refuse_swallowed(section, key)
+            if "\n" in text:
+                raise ValueError(config_values.SEVERAL_LINES)
             return parse(text)
         except ValueError as error:
-            self._problems.append(f"[{section}] {key}: {error}")
+            # The values of other sections are secrets, or next to them.
+            is_shown = section == "global" and secret_text.is_quotable(text, self._known_secrets())
+            shown = f", not {text!r}" if is_shown else ""
+            self._problems.append(f"[{section}] {key}: {error}{shown}")
             return default
 
     def _secret(self, section: str, name: str) -> Secret | None:
@@ -405,41 +513,60 @@ class _Reader:
         if not given:
             return None
         text = self._text(section, given[0]) or ""
-        if name in self._unread:
-            return self._place(given[0].removeprefix(name), text)
         try:
-            secret = self._secret_from(given[0].removeprefix(name), text)
+            self._refuse_swallowed(section, given[0])
+            return self._secret_from(name, given[0].removeprefix(name), text)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = _without_output(error)
+            if isinstance(error, OSError) and secret_text.is_quotable(text, self._known_secrets()):
+                reason = f"{error.filename}: {reason}"
             self._problems.append(f"[{section}] {given[0]}: {reason}")
             return None
-        # All but the password travel in headers, which take nothing else.
-        if not secret.value.isprintable() or (name != "password" and not secret.value.isascii()):
-            self._problems.append(f"[{section}] {given[0]}: not one line of plain text")
-            return None
-        if not secret.value:
-            self._problems.append(f"[{section}] {given[0]}: empty")
-            return None
-        return secret
 
-    def _secret_from(self, form: str, text: str) -> Secret:
+    def _refuse_swallowed(self, section: str, key: str) -> None:
+        """Raises ValueError if a section or a key below belongs to the value, being indented."""
+        if _KEY_BELOW.search(self._parser.get(section, key)):
+            raise ValueError(config_values.SEVERAL_LINES)
+
+    def _secret_from(self, name: str, form: str, text: str) -> Secret:
+        """A secret, without its value if it is not to be read."""
+        is_read = name not in self._unread
         if form == "_file":
             file = self._file_path(text)
-            return Secret(file.read_text(encoding="utf-8").strip(), file)
+            return Secret(_sendable(name, config_file.read(file)) if is_read else "", file)
         if form == "_command":
-            # A shell, since the config is its owner's own and such commands have pipes.
-            result = subprocess.run(text, shell=True, check=True, stdout=subprocess.PIPE)  # noqa: S602
-            return Secret(result.stdout.decode().strip(), read_only=True)
-        # A long token may have been folded over several lines.
-        return Secret("".join(text.splitlines()))
-
-    def _place(self, form: str, text: str) -> Secret:
-        """A secret without its value."""
-        file = self._file_path(text) if form == "_file" else None
-        return Secret("", file, read_only=form == "_command")
+            return Secret(_sendable(name, _output(text)) if is_read else "", read_only=True)
+        value = config_values.unfolded(text)
+        return Secret(_sendable(name, value) if is_read else "")
 
     def _file_path(self, text: str) -> Path:
-        return Path(os.path.abspath(self._path.parent / os.path.expanduser(text)))
+        expanded = os.path.expanduser(config_values.path_text(text))
+        if expanded.startswith("~"):
+            raise ValueError("must not begin with the ~ of an unknown home folder")
+        return Path(os.path.abspath(self._path.parent / expanded))
+
+
+def _text(parser: configparser.RawConfigParser, section: str, key: str) -> str | None:
+    """A value; None where it is missing, empty, or a placeholder of the sample."""
+    text = parser.get(section, key, fallback="").strip()
+    return None if not text or secret_text.is_placeholder(text) else text
+
+
+def _output(command: str) -> str:
+    # A shell, since the config is its owner's own and such commands have pipes.
+    result = subprocess.run(command, shell=True, check=True, stdout=subprocess.PIPE)  # noqa: S602
+    return config_file.decode(result.stdout)
+
+
+def _sendable(name: str, text: str) -> str:
+    """A secret without space around it. Raises ValueError if it cannot be sent."""
+    value = text.removeprefix("\ufeff").strip()
+    if not value:
+        raise ValueError("empty")
+    # All but the password travel in headers, which take nothing else.
+    if not value.isprintable() or (name != "password" and not value.isascii()):
+        raise ValueError("not one line of plain text")
+    return value
 
 
 def _forms(key: str) -> tuple[str, ...]:
@@ -449,6 +576,18 @@ def _forms(key: str) -> tuple[str, ...]:
     forms = (key, f"{key}_file", f"{key}_command")
     # A command could not be given the new token that Strava may send.
     return forms[:2] if key == "refresh_token" else forms
+
+
+def _keys(section: str) -> set[str]:
+    """All keys that a section may have."""
+    return {form for key in _PLAIN_KEYS[section] for form in _forms(key)}
+
+
+_ALL_KEYS = sorted(key for section in _PLAIN_KEYS for key in _keys(section))
+_KEY_BELOW = re.compile(
+    rf"\n(\[\w+\]$|({'|'.join(_ALL_KEYS)})\s*[=:])",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def _form(name: str, secret: Secret | None) -> str:
@@ -461,20 +600,24 @@ def _form(name: str, secret: Secret | None) -> str:
 def _without_output(error: Exception) -> str:
     """What went wrong, without what a command printed: that may be a secret."""
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
+        return error.strerror or type(error).__name__
     if isinstance(error, subprocess.CalledProcessError):
         return f"the command ended with status {error.returncode}"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8"
     return str(error)
+
+
+def _shown(section: str, *key: str) -> str:
+    return " ".join([f"[{secret_text.quoted(section)}]", *map(secret_text.quoted, key)])
 
 
 def _syntax_problem(path: Path, error: configparser.Error) -> str:
     """What is wrong with the file, without quoting its lines: they may hold secrets."""
     if isinstance(error, configparser.DuplicateOptionError):
-        return f"{path}, line {error.lineno}: [{error.section}] {error.option} stands there twice"
+        return (
+            f"{path}, line {error.lineno}: {_shown(error.section, error.option)} stands there twice"
+        )
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"{path}, line {error.lineno}: [{error.section}] stands there twice"
+        return f"{path}, line {error.lineno}: {_shown(error.section)} stands there twice"
     if isinstance(error, configparser.MissingSectionHeaderError):
         return f"{path}, line {error.lineno}: a [section] has to come first"
     if isinstance(error, configparser.ParsingError):

@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
+import codecs
+import configparser
 import errno
+import io
 import os
+import re
 import stat
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from strava_backup.archive.atomic import Draft, save_bytes
 
+_LARGEST = 1 << 17
+# Bytes that are free for a new value.
+_ROOM = 1 << 14
+_BOM = "\ufeff"
+_KEY = re.compile(r"(\s*[^=:]*?)\s*([=:])")
+_ASIDE = (
+    "# strava-backup could not write these values into {}.\n"
+    "# Copy them to where they belong, then delete this file.\n"
+)
+
+
+def read(path: Path) -> str:
+    """The text of a config, or of a file with a secret, byte order mark included.
+
+    Raises OSError, and ValueError if it is not UTF-8.
+    """
+    if stat.S_ISFIFO(path.stat().st_mode):
+        # To open it would wait for a writer.
+        raise OSError(errno.EINVAL, "is a pipe, not a file", str(path))
+    with open(path, "rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return decode(data)
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 as text. Raises ValueError, which does not quote it."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("not UTF-8 but UTF-16: save it as UTF-8")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+
+
+def parse(text: str) -> configparser.RawConfigParser:
+    """The sections of a config as the program sees them. Raises configparser.Error."""
+    parser = configparser.RawConfigParser(default_section="")
+    parser.read_string(text.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n"))
+    return parser
+
 
 def with_values(path: Path, section: str, values: Mapping[str, str]) -> bytes:
-    """The config's text with these values of a section changed, everything else as it stands."""
-    from configupdater import ConfigUpdater
+    """The config's text with these values of a section changed, everything else as it stands.
 
-    text = path.read_bytes().decode()
-    start = "\ufeff" if text.startswith("\ufeff") else ""
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    updater = ConfigUpdater()
-    updater.read_string(text.removeprefix(start).replace("\r\n", "\n"))
-    if not updater.has_section(section):
-        updater.add_section(section)
-    for name, value in values.items():
-        options = list(updater[section].iter_options())
-        if name in updater[section] or not options:
-            updater[section][name] = value
-        else:
-            # Before the empty lines that part it from the next section.
-            options[-1].add_after.option(name, value)
-    return (start + str(updater).replace("\n", line_end)).encode()
+    Raises OSError, configparser.Error, and ValueError if the result would not be read like that.
+    """
+    data = _changed(read(path), section, values).encode()
+    if len(data) > _LARGEST:
+        raise ValueError("it would be too large to be read")
+    return data
 
 
 def save(path: Path, data: bytes) -> None:
@@ -44,6 +81,31 @@ def save(path: Path, data: bytes) -> None:
     save_bytes(Path(os.path.realpath(path)), data, 0o600)
 
 
+def aside_path(path: Path) -> Path:
+    """The file beside a config that takes what the config cannot."""
+    real = Path(os.path.realpath(path))
+    return real.with_name(f"{real.name}.new")
+
+
+def save_aside(path: Path, section: str, values: Mapping[str, str]) -> Path:
+    """Write values into the file `NAME.new` beside a config and return its path. Raises OSError.
+
+    Values that it already has from earlier stay.
+    """
+    aside = aside_path(path)
+    try:
+        before = aside.read_bytes()
+    except FileNotFoundError:
+        before = _ASIDE.format(path.name).encode()
+    try:
+        data = _changed(decode(before), section, values).encode()
+    except (ValueError, configparser.Error):
+        lines = [f"[{section}]", *(f"{name} = {value}" for name, value in values.items())]
+        data = before + "\n".join(["", *lines, ""]).encode()
+    save_bytes(aside, data, 0o600)
+    return aside
+
+
 def check_savable(path: Path) -> None:
     """Make sure that `save` will work; may make the folder. Raises OSError."""
     if path.exists():
@@ -51,43 +113,165 @@ def check_savable(path: Path) -> None:
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     real = Path(os.path.realpath(path))
-    with Draft(real.parent, real.name, 0o600):
-        pass
+    _reserve(real, _ROOM)
 
 
-def is_open_to_others(path: Path) -> bool:
-    """Whether other users may read the file; never on Windows."""
+def access_of_others(path: Path, *, is_secret: bool) -> str:
+    """What other users can do to a file and must not: read it if it is secret, or change it.
+
+    Empty if nothing; always on Windows, which has no such permissions.
+    """
     try:
         mode = path.stat().st_mode
     except OSError:
-        return False
-    return os.name == "posix" and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
+        return ""
+    if os.name != "posix":
+        return ""
+    can_read = is_secret and mode & (stat.S_IRGRP | stat.S_IROTH)
+    can_change = mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return " and ".join(["read"] * bool(can_read) + ["change"] * bool(can_change))
 
 
 def check_replaceable(path: Path) -> None:
-    """Make sure that `replace` will work. Raises OSError."""
+    """Make sure that `replace` will work, disk space included. Raises OSError."""
     real = Path(os.path.realpath(path))
-    with open(real, "r+b"), Draft(real.parent, real.name, 0o600):
-        pass
+    with open(real, "r+b") as file:
+        _reserve(real, os.fstat(file.fileno()).st_size + _ROOM)
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Write a file anew, atomically; a link stays a link, and mode and owner stay."""
+    """Write a file anew; a link stays a link, and mode and owner stay.
+
+    Atomically, if the folder and the disk's free space allow it, else in place: a new token is
+    safer there than nowhere. Raises OSError; the file is then as it was.
+    """
     real = Path(os.path.realpath(path))
-    before = real.stat()
-    with Draft(real.parent, real.name, 0o600) as draft:
+    try:
+        _replace_atomically(real, data)
+    except OSError:
+        # A full disk, a folder without permission, or a file mounted by itself into a container.
+        _write_in_place(real, data)
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Write and remove a partial file, since a disk may promise what it does not have."""
+    with Draft(path.parent, path.name, 0o600) as draft:
+        draft.write([bytes(size)])
+        draft.finish()
+
+
+def _replace_atomically(path: Path, data: bytes) -> None:
+    before = path.stat()
+    with Draft(path.parent, path.name, 0o600) as draft:
         draft.write([data])
         os.chmod(draft.path, stat.S_IMODE(before.st_mode))
         if hasattr(os, "chown") and os.geteuid() == 0:
             os.chown(draft.path, before.st_uid, before.st_gid)
+        draft.save_as(path)
+
+
+def _write_in_place(path: Path, data: bytes) -> None:
+    """Overwrite a file so that it is never without the old text or the new one, whole.
+
+    The space is allocated first, as line ends, and what is left over at the end becomes line ends
+    before it is cut off: a program killed in between leaves blank lines. One call overwrites the
+    text, and no more than its changed sectors are at risk in a power cut.
+    """
+    with open(path, "r+b", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            draft.save_as(real)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            # A file mounted by itself into a container cannot be renamed over; a new token that
-            # is written in place is safer there than one that is lost.
-            with open(real, "r+b") as file:
-                file.write(data)
-                file.truncate()
-                os.fsync(file.fileno())
+            file.seek(size)
+            _write_all(file, b"\n" * (len(data) - size))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
+        file.seek(0)
+        _write_all(file, data.ljust(size, b"\n"))
+        os.fsync(file.fileno())
+        file.truncate(len(data))
+        os.fsync(file.fileno())
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    while data:
+        data = data[file.write(data) :]
+
+
+def _changed(text: str, section: str, values: Mapping[str, str]) -> str:
+    expected = _content(text)
+    expected.setdefault(section, {}).update(values)
+    lines = list(io.StringIO(text, newline=""))
+    for key, value in values.items():
+        if parse("".join(lines)).has_option(section, key):
+            _change(lines, section, key, value)
+        else:
+            _add(lines, section, key, value)
+    changed = "".join(lines)
+    if _in_order(_content(changed)) != _in_order(expected):
+        raise ValueError("its form does not let a single value be changed")
+    return changed
+
+
+def _content(text: str) -> dict[str, dict[str, str]]:
+    parser = parse(text)
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _in_order(content: dict[str, dict[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [(section, list(values.items())) for section, values in content.items()]
+
+
+def _change(lines: list[str], section: str, key: str, value: str) -> None:
+    """Change a value, which may go on in lines below that of its key; comments there stay."""
+    place = _place(lines, section, key)
+    first, *rest = lines[place]
+    match = _KEY.match(first)
+    assert match is not None
+    changed = f"{match[1]} {match[2]} {value}{_line_end(first)}"
+    lines[place] = [changed, *(one for one in rest if one.lstrip().startswith(("#", ";")))]
+
+
+def _add(lines: list[str], section: str, key: str, value: str) -> None:
+    """Add a key at the end of its section, and the section at the end of the file."""
+    end = (_line_end(lines[0]) if lines else "") or "\n"
+    if lines and not _line_end(lines[-1]):
+        lines[-1] += end
+    parser = parse("".join(lines))
+    if not parser.has_section(section):
+        lines += [*([end] if lines else []), f"[{section}]{end}"]
+        at, indented = len(lines), ""
+    elif options := parser.options(section):
+        # Before the empty lines that part it from the next section.
+        last = _place(lines, section, options[-1])
+        at, indented = last.stop, lines[last.start]
+    else:
+        at = _lines_until(lines, lambda parser: parser.has_section(section))
+        # A section's head that is indented further than the key before it is part of its value.
+        indented = next((one for one in lines[at:] if one.lstrip().startswith("[")), "")
+    indentation = indented[: len(indented) - len(indented.lstrip())]
+    lines.insert(at, f"{indentation}{key} = {value}{end}")
+
+
+def _place(lines: list[str], section: str, key: str) -> slice:
+    """The lines that hold a key and its value."""
+    value = parse("".join(lines)).get(section, key)
+    return slice(
+        _lines_until(lines, lambda parser: parser.has_option(section, key)) - 1,
+        _lines_until(lines, lambda parser: parser.get(section, key, fallback=None) == value),
+    )
+
+
+def _lines_until(
+    lines: list[str], is_reached: Callable[[configparser.RawConfigParser], bool]
+) -> int:
+    """The number of lines, from the first one on, after which this is so and stays so.
+
+    The parser itself is asked, since only that finds keys, comments and folds where it does.
+    """
+    counts = range(len(lines) + 1)
+    return bisect_left(counts, True, key=lambda count: is_reached(parse("".join(lines[:count]))))
+
+
+def _line_end(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]

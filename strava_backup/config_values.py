@@ -5,16 +5,25 @@ from __future__ import annotations
 import math
 import re
 
+from strava_backup import secret_text
+
 SOURCES = ("auto", "api", "website")
+SEVERAL_LINES = "has several lines: is the line below it indented?"
+
+_JWT = re.compile(r"eyJ[\w-]{10,}\.")
+_DAYS = re.compile(r"[0-9]{1,4}")
+_ID = re.compile(r"[0-9]{1,19}")
+# What a line of a folded secret may be, unlike a section or a key below it. Base64 ends in "=".
+_FOLD = re.compile(r"[^\s\[\]=:]+=*")
 
 # `{}` would be taken for places to fill in.
 _HTTPS_URL = re.compile(r"https://[^\s/{}?#]+(/[^\s{}?#]*)?")
 
 
 def source(text: str) -> str:
-    """One of the sources. Raises ValueError, as all of these."""
+    """One of the sources. Raises ValueError, as all of these, which does not quote the text."""
     if text not in SOURCES:
-        raise ValueError(f"must be one of {', '.join(SOURCES)}, not {text!r}")
+        raise ValueError(f"must be one of {', '.join(SOURCES)}")
     return text
 
 
@@ -25,27 +34,57 @@ def seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 3600:
-        raise ValueError(f"must be a number of seconds from 0 to 3600, not {text!r}")
+        raise ValueError("must be a number of seconds from 0 to 3600")
     return value
 
 
 def days(text: str) -> int:
     """A whole number of days."""
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"must be a number of days, not {text!r}")
+    if not _DAYS.fullmatch(text):
+        raise ValueError("must be a number of days from 0 to 9999")
     return int(text)
 
 
 def number(text: str) -> str | None:
     """The id of an API application, as text."""
-    if not (text.isascii() and text.isdigit()):
+    if not _ID.fullmatch(text):
         raise ValueError("must be the number that Strava shows for your application")
+    return text
+
+
+def one_line(text: str) -> str:
+    """A text that has no control characters."""
+    if not text.isprintable():
+        raise ValueError("must be one line of plain text")
+    return text
+
+
+def unfolded(text: str) -> str:
+    """A secret, a long one of which may be folded over several lines."""
+    lines = [line for line in text.split("\n") if line]
+    if len(lines) > 1 and not all(map(_FOLD.fullmatch, lines)):
+        raise ValueError(SEVERAL_LINES)
+    return "".join(lines)
+
+
+def path_text(text: str) -> str:
+    """The path of a file or folder, which stands there as it is."""
+    if "\n" in text:
+        raise ValueError(SEVERAL_LINES)
+    if re.search(r"(^|\s)[#;]", text):
+        raise ValueError("must have no comment after it: that needs a line of its own")
+    if text[0] in "\"'" or text[-1] in "\"'":
+        raise ValueError("must not stand in quotes, even if it has spaces in it")
+    if not text.isprintable():
+        raise ValueError("must have no control characters")
+    if _JWT.search(text):
+        raise ValueError("must be a path, and not the token itself")
     return text
 
 
 def plain_text(text: str) -> str:
     """A secret that can travel in a header or a form."""
-    if not (text.isascii() and text.isprintable()):
+    if not secret_text.is_storable(text):
         raise ValueError("must be one line of plain text")
     return text
 

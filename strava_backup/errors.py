@@ -125,6 +125,10 @@ class RefreshTokenDead(HumanNeeded):
     """Strava does not know the refresh token (any more)."""
 
 
+class TooManyAthletes(HumanNeeded):
+    """The API application is connected to as many athletes as Strava allows it."""
+
+
 class NotAuthorized(HumanNeeded):
     """The consent in the browser did not come about, or brought too little."""
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
 
 NOBODY = 65534
 
@@ -33,6 +37,26 @@ def files_limited_to(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def disk_filled_up(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
+    """A disk that has these files and no space for another."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root mounts disks")
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        with suppress(OSError), open(folder / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def obey_permissions() -> None:

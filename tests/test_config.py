@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import configparser
+import contextlib
 import os
 import shutil
 import stat
@@ -14,12 +16,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import strava_backup
-from strava_backup import config, errors
+from strava_backup import config, errors, secret_text
 from strava_backup.config import BASE_URL, Api, Secret, User
-from tests.hardship import NOBODY, without_root
+from tests.config_texts import config_texts, content, with_change
+from tests.hardship import NOBODY, disk_filled_up, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 SECRET = "s3cret-Value"
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+JWT = "eyJ0eXAiOiJKV1QifQ.eyJzdWIiOjd9.c2ln"
+UNREAD = ("refresh_token", "jwt", "session", "password")
 API = "[api]\nclient_id = 123\nclient_secret = abc\nrefresh_token = def\n"
 
 
@@ -200,7 +206,31 @@ def test_a_value_is_taken_as_it_stands(load, value):
 
 
 def test_a_token_may_be_folded_over_several_lines(load):
-    assert load("[user]\njwt = abc\n  def\n  ghi\n").user == User(jwt=Secret("abcdefghi"))
+    assert load("[user]\njwt = abc\n  def\n  ghi=\n").user == User(jwt=Secret("abcdefghi="))
+
+
+def test_a_value_may_stand_on_the_line_below_its_key(load, home):
+    loaded = load("[global]\noutput_dir =\n  /nas\n[user]\njwt =\n  abc\n  def\n")
+    assert loaded.output_dir == Path("/nas")
+    assert loaded.user.jwt.value == "abcdef"
+
+
+def test_a_command_may_have_several_lines(load):
+    assert load("[user]\njwt_command = echo abc |\n  cat\n").user.jwt.value == "abc"
+
+
+@pytest.mark.parametrize("form", ["jwt_file = token", "jwt_command = cat token"])
+def test_a_secret_from_elsewhere_may_have_a_byte_order_mark(load, home, form):
+    (home / "token").write_bytes(b"\xef\xbb\xbfabc\r\n")
+    command = form.replace("cat ", f"cat {home}/")
+    assert load(f"[user]\n{command}\n").user.jwt.value == "abc"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_file_in_utf_16_is_named_as_what_it_is(problems, home, encoding):
+    (home / "token").write_bytes("abc\n".encode(encoding))
+    [problem] = problems("[user]\njwt_file = token\n")
+    assert "UTF-16" in problem or "not one line of plain text" in problem
 
 
 # What is wrong with it
@@ -233,7 +263,7 @@ jwt = abc
         "[global] delay: must be a number of seconds from 0 to 3600, not 'soon'",
         "[global] output_dri: unknown key",
         "[global] source: must be one of auto, api, website, not 'web'",
-        "[global] warn_days: must be a number of days, not '-1'",
+        "[global] warn_days: must be a number of days from 0 to 9999, not '-1'",
         "[user] jwt_file: /nowhere/at/all: No such file or directory",
         "[user] password: missing",
         "[user] refresh_token: unknown key",
@@ -256,7 +286,40 @@ jwt = abc
         (f"{API}base_url = https://\n", "[api] base_url: must be an address"),
         (f"{API}base_url = https:///api\n", "[api] base_url: must be an address"),
         (f"{API}base_url = https://strava.example/a b\n", "[api] base_url: must be an address"),
-        (f"{API}base_url = https://a.example\n  b\n", "[api] base_url: must be an address"),
+        (f"{API}base_url = https://a.example\n  b\n", "[api] base_url: has several lines"),
+        (f"[global]\nwarn_days = {'9' * 5000}\n{API}", "[global] warn_days: must be a number"),
+        (API.replace("123", "1" * 5000), "[api] client_id: must be the number"),
+        ("[user]\nemail = a\n  b\npassword = c\n", "[user] email: has several lines"),
+        ("[user]\nemail = a\x1b[2J\npassword = c\n", "[user] email: must be one line"),
+        (f"[global]\noutput_dir = '/nas/a b'\n{API}", "[global] output_dir: must not stand in q"),
+        (f'[global]\noutput_dir = "/nas"\n{API}', "[global] output_dir: must not stand in quotes"),
+        (f'[global]\noutput_dir = "/nas\n{API}', "[global] output_dir: must not stand in quotes"),
+        (f"[global]\noutput_dir = /nas # a\n{API}", "[global] output_dir: must have no comment"),
+        (f"[global]\noutput_dir = /nas\t;a\n{API}", "[global] output_dir: must have no comment"),
+        (f'[global]\noutput_dir = "/nas" # a\n{API}', "[global] output_dir: must have no comment"),
+        (f"[global]\noutput_dir = #\n{API}", "[global] output_dir: must have no comment"),
+        (f"[global]\noutput_dir = a\x07b\n{API}", "[global] output_dir: must have no control"),
+        (f"[global]\noutput_dir = a\0b\n{API}", "[global] output_dir: must have no control"),
+        (f"[global]\noutput_dir = a\n  b\n{API}", "[global] output_dir: has several lines"),
+        (f"[global]\noutput_dir = ~no_one/a\n{API}", "[global] output_dir: must not begin with"),
+        (f"[user]\njwt_file = {JWT}\n", "[user] jwt_file: must be a path, and not the token"),
+        (f"[global]\noutput_dir = a/{JWT}\n{API}", "[global] output_dir: must be a path"),
+        ("[user]\njwt_file = 'a'\n", "[user] jwt_file: must not stand in quotes"),
+        ("[user]\njwt_file = a # b\n", "[user] jwt_file: must have no comment"),
+        ("[user]\njwt_file = a\n  b\n", "[user] jwt_file: has several lines"),
+        ("[user]\njwt_file = a\0b\n", "[user] jwt_file: must have no control characters"),
+        ("[user]\njwt = a\n  session = b\n", "[user] jwt: has several lines"),
+        ("[user]\njwt = a\n  session=b\n", "[user] jwt: has several lines"),
+        ("[user]\npassword = a\n  [api]\nemail = b\n", "[user] password: has several lines"),
+        ("[user]\njwt =\n  session = b\n", "[user] jwt: has several lines"),
+        ("[user]\njwt = <x>\n  session = <y>\n", "[user] jwt: has several lines"),
+        ("[user]\njwt_file =\n  session : b\n", "[user] jwt_file: has several lines"),
+        (f"[global]\noutput_dir =\n  delay = 1\n{API}", "[global] output_dir: has several lines"),
+        (f"[global]\nwarn_days =\n  [user]\n{API}", "[global] warn_days: has several lines"),
+        ("[user]\njwt_command = touch a\n  jwt = b\n", "[user] jwt_command: has several lines"),
+        ("[user]\njwt_command = touch a\n  [api]\n", "[user] jwt_command: has several lines"),
+        ("[user]\njwt_command = echo a\0b\n", "[user] jwt_command: embedded null byte"),
+        ("[user]\njwt_file = /dev/zero\n", "[user] jwt_file: /dev/zero: File too large"),
         (API.replace("client_secret = abc\n", ""), "[api] client_secret: missing"),
         (API.replace("client_id = 123\n", ""), "[api] client_id: missing"),
         (f"{API}refresh_token_command = true\n", "[api] refresh_token_command: unknown key"),
@@ -369,12 +432,126 @@ def test_a_config_does_not_show_its_secrets(load, home):
         f"[api]\nclient_id = {SECRET}\n",
         f"[api]\nclient_secret = {SECRET}\n",
         f"[user]\njwt = {SECRET}\n[nonsense]\n",
+        f"[global]\ndelay = 1\n  [user]\n  jwt = {SECRET}\n",
+        f"[global]\nsource = api\n  [user]\n  jwt = {SECRET}\n",
+        f"[global]\nwarn_days = 7\n  jwt = {SECRET}\n",
+        f"[global]\noutput_dir = there\n  [user]\n  jwt = {SECRET}\n",
+        f"[api]\nclient_secret = a\n  [user]\n  password = {SECRET}\n",
+        f"[user]\njwt = {SECRET}\n[global]\ndelay = {SECRET}\n",
+        f"[user]\njwt = {SECRET}\n[global]\nsource = my {SECRET}\n",
+        f"[user]\njwt = {SECRET}\nmy {SECRET} = a\n",
+        f"[user]\njwt = {SECRET}\n[{SECRET}]\n",
+        *(
+            text.format(TOKEN)
+            for text in (
+                "[global]\ndelay = {}\n",
+                "[global]\nsource = {}\n",
+                "[user]\n{} = a\n",
+                "[user]\n{0} = a\n{0} = b\n",
+                "[{}]\n",
+                "[user] jwt = {}]\n",
+                "[{0}]\n[{0}]\n",
+                "[user]\njwt_file = {}\n",
+                "[user]\njwt_file = /nowhere/{}\n",
+                "[user]\njwt_command = {}\n",
+                "[api]\nbase_url = {}\n",
+                "[user]\njwt = {}ä\n",
+            )
+        ),
     ],
 )
 def test_no_error_shows_a_secret_nor_does_its_traceback(load, content):
     with pytest.raises(errors.ConfigError) as caught:
         load(content)
-    assert SECRET.lower() not in "".join(traceback.format_exception(caught.value)).lower()
+    shown = "".join(traceback.format_exception(caught.value)).lower()
+    assert SECRET.lower() not in shown
+    assert TOKEN not in shown
+
+
+LINES = st.sampled_from(
+    [
+        *("[user]", "[api]", "[global]", "[", "[]", "= a", "jwt = a", "jwt =", "jwt", "  b", "\0"),
+        *("output_dir = ", "delay = 1\0", "client_id = \xb2", "session_file = ", "\ufeff", "\x85"),
+        *("email = <", "password : c", "refresh_token_file = .", "# d", "  [user]", "%", "\x1c"),
+    ]
+) | st.text(max_size=9)
+
+
+@given(st.lists(LINES).map("\n".join).map(str.encode) | st.binary(max_size=60))
+def test_any_file_is_a_config_or_a_config_error(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "conf")
+        path.write_bytes(content)
+        for read in (
+            lambda: config.load(path, {}),
+            lambda: config.output_dir(path, {}),
+            lambda: config.load_unfinished(path, {}, UNREAD),
+        ):
+            with contextlib.suppress(errors.ConfigError):
+                read()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_is_no_config(path, make):
+    make(path)
+    for read in (
+        lambda: config.load(path, os.environ),
+        lambda: config.output_dir(path, os.environ),
+        lambda: config.load_unfinished(path, os.environ, UNREAD),
+    ):
+        with pytest.raises(errors.ConfigError, match=f"cannot read {path}: "):
+            read()
+
+
+def test_a_config_in_a_folder_that_may_not_be_entered_is_an_error(public_folder):
+    closed = public_folder / "closed"
+    closed.mkdir(mode=0o600)
+    with without_root():
+        for read in (
+            lambda: config.load(closed / "conf", {}),
+            lambda: config.output_dir(closed / "conf", {}),
+            lambda: config.load_unfinished(closed / "conf", {}, UNREAD),
+        ):
+            with pytest.raises(errors.ConfigError, match="Permission denied"):
+                read()
+
+
+HOMELESS = """
+import os, sys
+from pathlib import Path
+from strava_backup import config, errors
+os.setuid(54321)
+for read in (lambda: config.places({}), lambda: config.default_output_dir({})):
+    try:
+        read()
+    except errors.ConfigError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes nobody at all")
+def test_a_home_that_is_not_known_is_a_config_error(public_folder):
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.count("your home folder is not known: set HOME") == 2, done.stderr
+
+
+def test_a_config_of_several_megabytes_is_none(path):
+    path.write_bytes(b"#" * (2 << 20))
+    with pytest.raises(errors.ConfigError, match="File too large"):
+        config.load(path, os.environ)
+
+
+def test_a_config_in_utf_16_is_named_as_that(path):
+    path.write_text(API, encoding="utf-16")
+    with pytest.raises(errors.ConfigError, match="is not UTF-8 but UTF-16: save it as UTF-8"):
+        config.load(path, os.environ)
 
 
 # Writing a renewed secret back
@@ -429,11 +606,7 @@ def test_a_renewed_secret_changes_its_own_line_and_nothing_else(load, path, befo
     assert config.load(path, os.environ).user.jwt == Secret("NEW")
 
 
-@given(
-    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).filter(
-        lambda value: not (value.startswith("<") and value.endswith(">"))
-    )
-)
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)).filter(secret_text.is_storable))
 @example("%(x)s")
 @example("100%")
 @example("#a;b")
@@ -450,6 +623,49 @@ def test_every_token_is_read_back_as_it_was_stored(value):
         text = path.read_text()
     assert loaded.api == Api("123", Secret("abc"), Secret(value))
     assert text.endswith("\n# mine\n")
+
+
+@given(
+    config_texts() | st.text(max_size=20),
+    st.sampled_from([("api", "refresh_token"), ("user", "jwt"), ("user", "session")]),
+)
+@example("[user]\njwt_file = a\n", ("user", "jwt"))
+@example("[user]\n  jwt = a\n  b\n", ("user", "jwt"))
+@example("[user]\njwt = a\njwt = b\n", ("user", "jwt"))
+@example("\ufeff\ufeff[user]\n", ("user", "jwt"))
+def test_a_value_is_stored_in_the_config_alone_or_beside_it_unchanged(text, place):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "strava-backup.conf")
+        path.write_text(API)
+        loaded = config.load(path, {})
+        path.write_bytes(text.encode())
+        try:
+            before = content(path)
+        except configparser.Error:
+            before = None
+        problem = ""
+        try:
+            loaded.store(*place, "NEW")
+        except errors.ConfigError as error:
+            problem = str(error)
+        if problem:
+            aside = path.with_name("strava-backup.conf.new")
+            assert str(aside) in problem
+            assert path.read_bytes() == text.encode()
+            assert dict(dict(content(aside))[place[0]]) == {place[1]: "NEW"}
+            assert before is None or f"{place[1]}_file" in text.lower()
+        else:
+            assert content(path) == with_change(before, *place, "NEW")
+            assert os.listdir(folder) == ["strava-backup.conf"]
+
+
+def test_a_form_that_was_given_meanwhile_is_not_doubled(load, path):
+    loaded = load(API)
+    edited = API.replace("refresh_token = def", "refresh_token_file = token")
+    path.write_text(edited)
+    with pytest.raises(errors.ConfigError, match="it now has refresh_token and refresh_token_file"):
+        loaded.store("api", "refresh_token", "new")
+    assert path.read_text() == edited
 
 
 def test_a_second_renewal_replaces_the_first(load, path):
@@ -526,12 +742,100 @@ def test_a_config_that_was_spoilt_during_the_run_is_an_error_without_secrets(loa
     path.unlink()
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = path.read_bytes() if content is not None else None
     with pytest.raises(
         errors.ConfigError, match="cannot write the renewed refresh_token"
     ) as caught:
         loaded.store("api", "refresh_token", f"{SECRET}-new")
     assert SECRET not in "".join(traceback.format_exception(caught.value))
-    assert path.exists() is (content is not None)
+    assert (path.read_bytes() if path.exists() else None) == before
+    aside = path.with_name("strava-backup.conf.new")
+    assert f"It is in {aside} instead: copy it into [api] of {path}" in str(caught.value)
+    assert f"[api]\nrefresh_token = {SECRET}-new\n" in aside.read_text()
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+
+
+def test_a_token_whose_own_file_is_gone_is_kept_beside_the_config(load, home, path):
+    (home / "token").write_text("old")
+    loaded = load(API.replace("refresh_token = def", "refresh_token_file = token"))
+    (home / "token").unlink()
+    with pytest.raises(errors.ConfigError, match=f"copy it into {home}/token, then") as caught:
+        loaded.store("api", "refresh_token", SECRET)
+    assert SECRET not in str(caught.value)
+    assert f"refresh_token = {SECRET}\n" in (home / "strava-backup.conf.new").read_text()
+
+
+def test_values_beside_the_config_are_told_of_until_they_are_copied(load, path, caplog):
+    loaded = load(API)
+    path.unlink()
+    with pytest.raises(errors.ConfigError):
+        loaded.store("api", "refresh_token", SECRET)
+    load(API)
+    aside = path.with_name("strava-backup.conf.new")
+    assert caplog.messages == [
+        f"{aside} holds newer values, which could not be written into {path}: copy them there, "
+        "then delete it"
+    ]
+    aside.unlink()
+    load(API)
+    assert len(caplog.messages) == 1
+
+
+def test_a_config_that_was_spoilt_is_found_before_a_token_is_spent(load, path):
+    loaded = load(API)
+    path.write_text(f"{SECRET}\n")
+    with pytest.raises(errors.ConfigError, match="could not be written into it") as caught:
+        loaded.check_storable("api", "refresh_token")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_token_that_can_be_kept_nowhere_is_said_to_be_lost(load, path):
+    loaded = load(API)
+    path.write_text("spoilt")
+    path.with_name("strava-backup.conf.new").mkdir()
+    with pytest.raises(errors.ConfigError, match=r"so it is lost: .* strava-backup --authorize"):
+        loaded.store("api", "refresh_token", SECRET)
+    assert path.read_text() == "spoilt"
+
+
+def test_a_file_that_cannot_be_written_keeps_no_other_value_from_its_place(home, path):
+    content = "[api]\nclient_secret_file = nowhere/secret\nrefresh_token = old\n"
+    loaded = unfinished_with_file(path, content)
+    with pytest.raises(errors.ConfigError, match="cannot write the new client_secret"):
+        loaded.write("api", {"client_secret": "secret", "refresh_token": "new"})
+    assert path.read_text() == content.replace("old", "new")
+
+
+def unfinished_with_file(path, content):
+    """A config with a file for a secret that cannot be made any more."""
+    path.write_text(content)
+    loaded = config.load_unfinished(path, os.environ, ("client_secret", "refresh_token"))
+    path.with_name("nowhere").write_text("in the way")
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "value", ["a\nb", "a\rjwt_command = touch ran", " a", "a ", "<a>", "a\x1b[2J", "é", "a\0"]
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda loaded, value: loaded.store("api", "refresh_token", value),
+        lambda loaded, value: loaded.write("api", {"client_id": "7", "refresh_token": value}),
+    ],
+    ids=["store", "write"],
+)
+@pytest.mark.parametrize("form", ["refresh_token = def", "refresh_token_file = token"])
+def test_a_value_that_could_not_be_read_back_is_refused(load, home, path, value, write, form):
+    (home / "token").write_text("def")
+    content = API.replace("refresh_token = def", form)
+    loaded = load(content)
+    with pytest.raises(errors.ConfigError, match="is not one line of plain text") as caught:
+        write(loaded, value)
+    assert value.strip() == "a" or value not in str(caught.value)
+    assert path.read_text() == content
+    assert (home / "token").read_text() == "def"
+    assert sorted(one.name for one in home.iterdir()) == ["strava-backup.conf", "token"]
 
 
 def test_checking_that_a_secret_can_be_stored_changes_nothing(load, home, path):
@@ -597,20 +901,61 @@ def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, h
     assert list(home.iterdir()) == [path]
 
 
+def test_on_a_full_disk_no_token_is_spent_and_one_that_comes_all_the_same_is_kept(tmp_path):
+    with disk_filled_up(tmp_path / "disk", {"conf": API.encode()}) as disk:
+        loaded = config.load(disk / "conf", {})
+        with pytest.raises(errors.ConfigError, match=r"\[api\] refresh_token.*No space left"):
+            loaded.check_storable("api", "refresh_token")
+        loaded.store("api", "refresh_token", "longer than before")
+        assert (disk / "conf").read_text() == API.replace("def", "longer than before")
+        with pytest.raises(errors.ConfigError, match=r"No space left.*so it is lost: make room"):
+            loaded.store("api", "refresh_token", "x" * 8000)
+        assert (disk / "conf").read_text() == API.replace("def", "longer than before")
+        assert sorted(one.name for one in disk.iterdir()) == ["conf", "filler"]
+
+
 # Who else can read it
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
 @pytest.mark.parametrize(
-    ("mode", "is_told"),
-    [(0o600, False), (0o400, False), (0o620, False), (0o640, True), (0o604, True), (0o644, True)],
+    ("mode", "access"),
+    [
+        *((0o600, ""), (0o400, ""), (0o611, "")),
+        *((0o640, "read"), (0o604, "read"), (0o644, "read")),
+        *((0o620, "change"), (0o602, "change")),
+        *((0o660, "read and change"), (0o642, "read and change"), (0o666, "read and change")),
+    ],
 )
-def test_a_config_with_secrets_that_others_can_read_is_warned_of(path, mode, is_told, caplog):
+def test_a_config_with_secrets_that_is_open_to_others_is_warned_of(path, mode, access, caplog):
     path.write_text(API)
     path.chmod(mode)
     config.load(path, os.environ).warn_of_open_files()
-    told = [f"{path} holds secrets, and others can read it: chmod 600 {path}"]
+    told = [f"{path} holds secrets, and others can {access} it: chmod 600 {path}"]
+    assert caplog.messages == (told if access else [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+@pytest.mark.parametrize(("mode", "is_told"), [(0o644, False), (0o620, True), (0o666, True)])
+@pytest.mark.parametrize("user", ["jwt_command = echo x", "jwt_file = token"])
+def test_a_config_without_secrets_may_be_read_but_not_changed(
+    load, home, path, user, mode, is_told, caplog
+):
+    (home / "token").write_text("x")
+    (home / "token").chmod(0o600)
+    loaded = load(f"[user]\n{user}\n")
+    path.chmod(mode)
+    loaded.warn_of_open_files()
+    told = [f"{path} can name commands to run, and others can change it: chmod 600 {path}"]
     assert caplog.messages == (told if is_told else [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+def test_a_value_written_into_a_file_open_to_others_is_warned_of(load, home, path, caplog):
+    loaded = load(API)
+    path.chmod(0o662)
+    loaded.write("api", {"refresh_token": "new"})
+    assert caplog.messages == [f"others can read and change {path}: chmod 600 {path}"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
@@ -662,10 +1007,14 @@ def test_a_config_that_cannot_be_read_tells_of_no_output_dir(path):
         config.output_dir(path, {})
 
 
+@pytest.mark.parametrize("value", ['"/nas"', "/nas # mine", "/nas\n  [user]\n  jwt = a"])
+def test_an_output_dir_that_was_not_meant_so_is_an_error_and_not_the_default(path, value):
+    path.write_text(f"[global]\noutput_dir = {value}\n")
+    with pytest.raises(errors.ConfigError, match="output_dir"):
+        config.output_dir(path, {})
+
+
 # Setting up
-
-
-UNREAD = ("refresh_token", "jwt", "session", "password")
 
 
 def unfinished(path, content=None):
@@ -705,6 +1054,8 @@ def test_secrets_that_are_about_to_be_stored_are_not_read(home, path):
         ("[api]\nclient_id = x\n", "[api] client_id"),
         ("[api]\nclient_secret_file = no such file\n", "[api] client_secret_file"),
         ("[user]\njwt = a\njwt_file = b\n", "[user] jwt: given as jwt and jwt_file"),
+        ("[api]\nrefresh_token = a\n  [user]\n  jwt = b\n", "[api] refresh_token: has several"),
+        ("[user]\njwt_file = 'a'\n", "[user] jwt_file: must not stand in quotes"),
         ("x", "line 1"),
     ],
 )

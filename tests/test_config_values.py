@@ -48,3 +48,27 @@ def test_a_sound_value_is_read(parse: Callable[[str], object], text: str, value:
 def test_any_other_is_refused(parse: Callable[[str], object], text: str) -> None:
     with pytest.raises(ValueError, match="must be"):
         parse(text)
+
+
+@pytest.mark.parametrize("text", ["/back up/50% of it", "~/a", "a;b#c", "C:\\x", "Räder", "a'b"])
+def test_a_path_is_taken_as_it_stands(text: str) -> None:
+    assert config_values.path_text(text) == text
+
+
+@pytest.mark.parametrize("text", ['"a"', "'a'", '"a', "a'", "a # b", "a\t;b", "#", "a\tb", "a\0"])
+def test_a_path_with_something_around_it_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must "):
+        config_values.path_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("a b=c", "a b=c"), ("ab\ncd\n\ne==", "abcde=="), ("a", "a")]
+)
+def test_a_folded_secret_is_put_together(text: str, value: str) -> None:
+    assert config_values.unfolded(text) == value
+
+
+@pytest.mark.parametrize("text", ["a\n[user]", "a\njwt = b", "a\njwt=b", "a\njwt: b", "a b\nc"])
+def test_a_secret_above_another_key_is_not_folded(text: str) -> None:
+    with pytest.raises(ValueError, match="is the line below it indented"):
+        config_values.unfolded(text)

@@ -24,6 +24,7 @@ EXIT_CODES = {
     errors.AccessTokenRefused: 4,
     errors.RefreshTokenDead: 4,
     errors.NotAuthorized: 4,
+    errors.TooManyAthletes: 4,
     errors.AppRefused: 4,
     errors.SessionOver: 4,
     errors.GarbledJwt: 4,

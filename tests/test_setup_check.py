@@ -263,6 +263,18 @@ def test_a_secret_that_others_can_read(well: Command) -> None:
     assert screen(well)[1][0] == f"config   WARN  others can read {secret}: chmod 600 {secret}"
 
 
+def test_files_that_others_can_change(well: Command) -> None:
+    secret = well.folder / "my secret"
+    secret.write_text(well.secrets["jwt"])
+    secret.chmod(0o640)
+    well.write_config(user=f"jwt_file = {secret}\n")
+    well.config.chmod(0o602)
+    assert screen(well)[1][0] == (
+        f"config   WARN  others can read '{secret}', others can change {well.config}: "
+        f"chmod 600 '{secret}' {well.config}"
+    )
+
+
 def test_a_web_session_is_enough_before_the_first_run(command: Command) -> None:
     jwt = command.secrets["jwt"]
     command.config.write_text(f"[user]\njwt = {jwt}\n")

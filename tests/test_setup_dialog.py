@@ -52,6 +52,15 @@ def test_without_any_input_there_are_no_answers() -> None:
     assert dialog.read_line() is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be opened")
+def test_an_input_that_cannot_be_read_has_no_answers(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    dialog = Dialog(descriptor, lambda text: None)
+    assert dialog.ask("?") == dialog.ask_for_paste("?") == ""
+    os.close(descriptor)
+    assert dialog.read_line() is None
+
+
 PROGRAM = """
 import sys
 from strava_backup.setup.dialog import Dialog

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
+import sys
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from strava_backup.setup.listener import Listener
+from strava_backup.setup.listener import Listener, _Server
+from strava_backup.strava import consent
 
 
 @pytest.fixture
@@ -44,6 +48,57 @@ def test_a_connection_that_is_not_used_holds_up_nobody(listener, heard):
     with socket.create_connection(("127.0.0.1", urlsplit(listener.redirect_uri).port)):
         assert get(f"{listener.redirect_uri}?code=c").status_code == 200
     assert heard
+
+
+ODD_REQUESTS = [
+    *(b"", b"\x16\x03\x01\n", b"GET\r\n\r\n", b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"),
+    *(b"GET %b HTTP/1.1\r\n\r\n" % path for path in (b"//[", b"http://[", b"http://a]/?code=1")),
+    *(b"GET %b HTTP/1.1\r\n\r\n" % path for path in (b"/\xff\xc3", b"*", b"?code=1", b"%00")),
+    b"GET /authorized\xe9?code=1 HTTP/1.1\r\n\r\n",
+    b"GET /authorized HTTP/1.1\r\n" + b"A: b\r\n" * 1000 + b"\r\n",
+    b"GET /authorized HTTP/1.1\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    *(b"%b /authorized?code=1 HTTP/1.1\r\n\r\n" % name for name in (b"HEAD", b"POST", b"\xff")),
+    b"POST /authorized?code=1 HTTP/1.1\r\nContent-Length: 99999999\r\n\r\na",
+    b"GET /authorized HTTP/1.1\r\nContent-Length: -1\r\nExpect: 100-continue\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("said", ODD_REQUESTS)
+def test_an_odd_request_raises_nothing_and_ends_nothing(monkeypatch, heard, capfd, said):
+    raised = []
+    monkeypatch.setattr(_Server, "handle_error", lambda *_: raised.append(sys.exc_info()[1]))
+    with Listener(consent.is_answer, heard.append) as listener:
+        port = urlsplit(listener.redirect_uri).port
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionError):
+                while connection.recv(1 << 16):
+                    pass
+        assert heard == []
+        assert get(f"{listener.redirect_uri}?code=c").status_code == 200
+    assert heard == ["/authorized?code=c"]
+    assert [error for error in raised if not isinstance(error, ConnectionError)] == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_answer_counts_if_the_browser_is_gone_before_it_has_the_page(heard):
+    came = threading.Event()
+
+    def hear(address):
+        heard.append(address)
+        came.set()
+
+    with Listener(lambda address: True, hear) as listener:
+        port = urlsplit(listener.redirect_uri).port
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            # Closed with a reset, so that the page cannot be sent.
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.sendall(b"GET /authorized?code=c HTTP/1.1\r\n\r\n")
+        assert came.wait(10)
+    assert heard == ["/authorized?code=c"]
 
 
 def test_a_browser_that_goes_away_or_talks_nonsense_is_no_error(listener, heard, capfd):

@@ -228,6 +228,13 @@ def test_what_is_wrong_with_the_app_is_told_apart(clock, app, error):
     assert rig.stored == []
 
 
+def test_an_app_with_too_many_athletes_is_told_when_a_token_is_renewed(rig):
+    body = {"message": "Limit of connected athletes exceeded"}
+    rig.wire.instead["POST /oauth/token"] = json_response(body, 403)
+    with pytest.raises(errors.TooManyAthletes):
+        rig.source.sign_in()
+
+
 def test_a_revoked_app_is_told_in_the_middle(rig):
     rig.source.sign_in()
     rig.account.revoke()
@@ -265,6 +272,14 @@ def test_a_token_is_asked_for_once_whatever_happens(rig, what, error):
         {"access_token": "a", "refresh_token": "", "expires_at": 2_000_000_000},
         {"access_token": "a", "refresh_token": "r", "expires_at": None},
         {"access_token": "a", "refresh_token": "r", "expires_at": "soon"},
+        {"access_token": "", "refresh_token": "r", "expires_at": 2_000_000_000},
+        {"access_token": 7, "refresh_token": "r", "expires_at": 2_000_000_000},
+        {"refresh_token": "r", "expires_at": 2_000_000_000},
+        {"access_token": "a", "expires_at": 2_000_000_000},
+        *(
+            {"access_token": "a", "refresh_token": "r", "expires_at": end}
+            for end in (True, -1, 0, 2e9, 10**400, 10**11, [], {})
+        ),
     ],
 )
 def test_a_token_answer_of_unknown_form_stores_nothing(rig, answer):
@@ -272,6 +287,20 @@ def test_a_token_answer_of_unknown_form_stores_nothing(rig, answer):
     with pytest.raises(errors.PageInstead):
         rig.source.sign_in()
     assert rig.stored == []
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token"])
+@pytest.mark.parametrize(
+    "token", ["s3c\r", "s3c\njwt_command = x", "s3c\0", " s3c", "s3c ", "é", "<s3c>", "s3c" * 3000]
+)
+def test_a_token_that_could_not_be_read_back_ends_it_and_stores_nothing(rig, name, token):
+    answer = {"access_token": "a", "refresh_token": "r", "expires_at": 2_000_000_000}
+    rig.wire.instead["POST /oauth/token"] = json_response({**answer, name: token})
+    with pytest.raises(errors.TryLater, match="not one line of plain text") as caught:
+        rig.source.sign_in()
+    assert token not in str(caught.value)
+    assert rig.stored == []
+    assert asked(rig.account) == ["token"]
 
 
 @pytest.mark.parametrize("athlete", [[], {}, {"id": None}, {"id": "7"}])

@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
-from strava_backup.demo.wire import json_response
+from strava_backup.demo.wire import Response, json_response
 from strava_backup.strava import consent, transport
 from tests.strava_wire import Wire
 
 BACK = "http://127.0.0.1:4711/authorized"
 WHOLE = f"{BACK}?state=s&code=c&scope=read,activity:read_all,profile:read_all"
 TOKEN = "POST /oauth/token"
+PIECES = [
+    *("http://", "[", "]", "?", "state=s", "&", "code=", "code=c", "error=", "scope=", "%", "%2"),
+    *(";", "#", "\0", "\u2100", "é", "state=s&error=", "state=s&scope=activity:read", "@", ":x"),
+]
 
 
 def test_the_address_asks_for_all_scopes_even_of_who_has_consented_before():
@@ -37,11 +44,32 @@ def test_the_address_asks_for_all_scopes_even_of_who_has_consented_before():
         (f"{BACK}?code=", False),
         ("", False),
         ("http://[?code=1", False),
+        ("https://[", False),
+        ("//[", False),
+        ("http://\u2100?code=1", False),
+        ("?code", False),
+        ("?" + "a=b&" * 10_000, False),
+        ("?" + "a=b&" * 10_000 + "code=c", True),
+        ("?code=%ff%00", True),
+        ("\0", False),
         ("code", False),
     ],
 )
 def test_an_address_with_a_code_or_an_error_is_an_answer(address, is_one):
     assert consent.is_answer(address) is is_one
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
+def test_no_address_does_more_than_bring_no_consent(address):
+    assert isinstance(consent.is_answer(address), bool)
+    with contextlib.suppress(errors.NotAuthorized):
+        assert isinstance(consent.parse_answer(address, "s"), consent.Consent)
+
+
+def test_an_answer_belongs_to_the_question_of_its_state():
+    assert consent.is_answer(WHOLE, "s")
+    assert not consent.is_answer(WHOLE, "t")
+    assert not consent.is_answer(f"{BACK}?code=c", "s")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +94,8 @@ def test_an_answer_tells_which_scopes_are_missing(scope, missing):
         ("state=t&code=c", "wrong state"),
         ("code=c", "wrong state"),
         ("error=access_denied", "wrong state"),
+        ("state=s", "wrong state"),
+        ("state=s&code=", "wrong state"),
         ("state=s&error=access_denied", "permission was denied"),
         ("state=s&code=c&scope=read,profile:read_all", "no scope for activities"),
     ],
@@ -106,11 +136,53 @@ def test_nothing_depends_on_what_is_told_of_the_athlete(wire, athlete, expected)
     assert fetch(wire, "c") == ("t", *expected)
 
 
-@pytest.mark.parametrize("body", [[], {}, None, {"refresh_token": 1}, {"refresh_token": "é"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *([], {}, None, {"refresh_token": None}, {"access_token": "a"}),
+        *(
+            {"refresh_token": token}
+            for token in (1, True, "", "é", "a\rb", "a\njwt_command = x", " a", "<a>", "a" * 9000)
+        ),
+    ],
+)
 def test_an_answer_without_a_token_is_no_token(wire, body):
     wire.instead[TOKEN] = json_response(body)
     with pytest.raises(errors.TryLater, match="gives no token"):
         fetch(wire, "c")
+
+
+@pytest.mark.parametrize("body", [b"1" * 5000, b"[" * 100_000, b"\xff\xfe\xfd", b"<html>", b""])
+@pytest.mark.parametrize(("status", "kind"), [(200, errors.TryLater), (400, errors.AppRefused)])
+def test_an_answer_that_no_parser_takes_is_no_token(wire, body, status, kind):
+    wire.instead[TOKEN] = Response(status, (), body)
+    with pytest.raises(kind):
+        fetch(wire, "c")
+
+
+INACTIVE = {"resource": "Application", "field": "Status", "code": "Inactive"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        (
+            {"message": "Limit of connected athletes exceeded"},
+            errors.TooManyAthletes,
+            "as many athletes as it may be",
+        ),
+        ({"message": "Forbidden", "errors": [INACTIVE]}, errors.ApiInactive, "is inactive"),
+        ({"message": "Forbidden", "errors": INACTIVE}, errors.ApiInactive, "is inactive"),
+        ({"message": "Forbidden"}, errors.AppRefused, "client secret"),
+        ({"message": 7, "errors": [{"code": 7}]}, errors.AppRefused, "client secret"),
+    ],
+)
+def test_what_is_wrong_with_the_application_has_its_own_words(wire, body, kind, words):
+    wire.instead[TOKEN] = json_response(body, 403)
+    with pytest.raises(kind, match=words) as caught:
+        fetch(wire, "c")
+    assert caught.value.exit_code == 4
+    assert "https://www.strava.com/settings/api" in str(caught.value)
 
 
 @pytest.mark.parametrize(

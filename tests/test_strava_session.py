@@ -122,6 +122,30 @@ def test_the_url_alphabet_is_understood():
         encoded([7, 9]),
         encoded(7),
         encoded(b'{"sub": Infinity, "exp": 7}'),
+        *(
+            encoded({"sub": sub, "exp": 9})
+            for sub in (
+                True,
+                7.0,
+                0,
+                -7,
+                2**63,
+                "0",
+                "-7",
+                "7.0",
+                " 7",
+                "\u0667",
+                "7" * 5000,
+                [7],
+                "",
+            )
+        ),
+        *(
+            encoded({"sub": 7, "exp": end})
+            for end in (True, -1, "9", 10**11 + 1, 1e12, float("nan"), [9], {}, None)
+        ),
+        encoded(b'{"sub": %b, "exp": 7}' % (b"7" * 5000)),
+        encoded(b'{"sub": 7, "exp": %b}' % (b"7" * 5000)),
         encoded(b"\xff\xfe"),
         encoded(b"[" * 100_000),
         encoded({"sub": 7, "exp": 9}) + "\n",
@@ -150,8 +174,9 @@ def test_any_text_is_a_jwt_or_garbled(token):
         jwt = parse_jwt(token)
     except errors.GarbledJwt:
         return
-    assert isinstance(jwt.athlete_id, int)
+    assert 0 < jwt.athlete_id < 2**63
     assert math.isfinite(jwt.expires_at)
+    assert datetime.fromtimestamp(jwt.expires_at, UTC)
     assert time_left(jwt.expires_at)
 
 
@@ -248,6 +273,20 @@ def test_a_garbled_jwt_is_told_even_beside_a_good_session(rig):
     with pytest.raises(errors.GarbledJwt):
         web.sign_in()
     assert rig.account.requests == []
+
+
+@pytest.mark.parametrize("days", [401, 36_500, 900_000])
+def test_a_jwt_that_lasts_longer_than_any_is_garbled(rig, days):
+    token = rig.account.issue_jwt(expires_in=days * DAY)
+    with pytest.raises(errors.GarbledJwt, match="ends in more than a year") as caught:
+        rig.web(jwt=token, session=rig.account.issue_session()).sign_in()
+    assert token not in told(caught.value)
+    assert rig.account.requests == []
+
+
+def test_a_jwt_of_400_days_is_a_good_one(rig):
+    web = rig.web(jwt=rig.account.issue_jwt(expires_in=400 * DAY))
+    assert web.sign_in() == rig.account.athlete_id
 
 
 @pytest.mark.parametrize("name", ["jwt", "session"])
@@ -492,6 +531,59 @@ def test_a_renewed_jwt_is_stored_once_and_used_from_then_on(rig):
 
 def lasting(token):
     return f"strava_remember_token={token}; domain=.strava.com; path=/; max-age=99999; secure"
+
+
+BAD_COOKIES = {
+    "earlier": lambda account: account.issue_jwt(expires_in=60),
+    "garbled": lambda account: "deleted",
+    "of another athlete": lambda account: account.issue_jwt(sub=4711),
+    "of a hundred years": lambda account: account.issue_jwt(expires_in=36_500 * DAY),
+    "of 401 days": lambda account: account.issue_jwt(expires_in=401 * DAY),
+    "expired": lambda account: account.issue_jwt(expires_in=-60),
+    "just expired": lambda account: account.issue_jwt(expires_in=0),
+    "too long": lambda account: encoded(
+        {"sub": account.athlete_id, "exp": int(account.clock()) + 9999, "x": "y" * 9000}
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("cookie", "credential"),
+    [
+        (cookie, credential)
+        for cookie in BAD_COOKIES
+        for credential in ("jwt", "session", "password")
+        # Without a JWT there is none that is later.
+        if (cookie, credential) != ("earlier", "session")
+    ],
+)
+def test_a_jwt_that_is_no_renewal_replaces_nothing(rig, cookie, credential):
+    credentials = {
+        "jwt": lambda: {"jwt": rig.account.issue_jwt(expires_in=3600)},
+        "session": lambda: {"session": rig.account.issue_session()},
+        "password": lambda: {"email": rig.account.email, "password": rig.account.password},
+    }[credential]()
+    web = rig.web(**credentials)
+    web.sign_in()
+    jwt, stored = web.jwt, list(rig.stored)
+    token = BAD_COOKIES[cookie](rig.account)
+    rig.wire.instead["GET /dashboard"] = with_cookie(html(""), lasting(token))
+    web.get("/dashboard")
+    web.keep_renewed()
+    assert web.jwt == jwt
+    assert rig.stored == stored
+
+
+@pytest.mark.parametrize("session", ["a\tb", "é", "<a>", "a" * 9000])
+def test_a_session_that_could_not_be_read_back_replaces_nothing(rig, session):
+    web = rig.web(session=rig.account.issue_session())
+    web.sign_in()
+    rig.wire.instead["GET /dashboard"] = with_cookie(
+        html(""), f"_strava4_session={session}; domain=.strava.com; path=/; secure"
+    )
+    web.get("/dashboard")
+    web.keep_renewed()
+    assert rig.stored == []
 
 
 @pytest.mark.parametrize("cookie", ["earlier", "garbled", "deleted", "same"])

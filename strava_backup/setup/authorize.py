@@ -9,6 +9,7 @@ import logging
 import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -50,8 +51,8 @@ def authorize(
     """Ask for consent and store the refresh token that it brings.
 
     `config` may be unfinished (`config.load_unfinished`). Without `opener` the page's address is
-    only told. Raises ConfigError, NotAuthorized,
-    AppRefused, AccountMismatch, TryLater; the config is then as it was.
+    only told. Raises ConfigError, NotAuthorized, AppRefused, TooManyAthletes, ApiInactive,
+    AccountMismatch, TryLater; the config is then as it was.
     """
     assert config.api is not None
     config.check_writable("api", "refresh_token")
@@ -96,10 +97,10 @@ def _answer(ask: Callable[[str], str], question: str, parse: Callable[[str], str
 def _ask_for_consent(client_id: str, dialog: Dialog, opener: Opener | None) -> consent.Consent:
     """Show Strava's page and wait for its answer, which comes by the browser or by hand."""
     state = secrets.token_urlsafe(24)
-    answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+    answers = _Answers(state, dialog)
     with ExitStack() as stack:
         try:
-            listener = stack.enter_context(Listener(consent.is_answer, answers.put))
+            listener = stack.enter_context(Listener(consent.is_answer, answers.hear))
             redirect_uri = listener.redirect_uri
         except OSError as error:
             _log.warning(
@@ -113,35 +114,69 @@ def _ask_for_consent(client_id: str, dialog: Dialog, opener: Opener | None) -> c
         if opener is not None:
             # In a thread, since some browsers return only when they are closed.
             threading.Thread(target=opener, args=(address,), daemon=True).start()
-        threading.Thread(target=_read_pasted, args=(dialog, answers.put), daemon=True).start()
-        return consent.parse_answer(_first(answers), state)
+        threading.Thread(target=answers.read_pasted, daemon=True).start()
+        return consent.parse_answer(answers.first(), state)
 
 
-def _read_pasted(dialog: Dialog, heard: Callable[[str], None]) -> None:
-    while (line := dialog.read_line()) is not None:
-        if consent.is_answer(line):
-            heard(line)
-        elif line.strip():
-            dialog.tell("That is not the address: it has code= in it. Paste the whole of it.")
+class _Answers:
+    """Collects answers to one question; those to another are ignored.
 
+    Any program on this machine, and a forgotten tab of the browser, can bring such a one.
+    """
 
-def _first(answers: queue.SimpleQueue[str]) -> str:
-    """The first answer. Raises NotAuthorized after a while without any."""
-    for _ in range(_LONGEST_WAIT):
-        try:
-            # In short turns: on Windows ^C does not end a long one.
-            return answers.get(timeout=1)
-        except queue.Empty:
-            pass
-    raise errors.NotAuthorized(
-        f"no answer came within {_LONGEST_WAIT // 60} minutes: run strava-backup --authorize again"
-    )
+    def __init__(self, state: str, dialog: Dialog) -> None:
+        self._state = state
+        self._dialog = dialog
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        # Acquired by the first of the listener's threads that has something to report.
+        self._report = threading.Lock()
+
+    def hear(self, address: str) -> None:
+        """Accept an answer from the browser; others are reported once."""
+        if consent.is_answer(address, self._state):
+            self._answers.put(address)
+        elif self._report.acquire(blocking=False):
+            _log.warning(
+                "an answer that does not belong to this question (wrong state) was ignored; still "
+                "waiting for the right one, from the page shown above"
+            )
+
+    def read_pasted(self) -> None:
+        """Accept answers from the input until it ends."""
+        while (line := self._dialog.read_line()) is not None:
+            if consent.is_answer(line, self._state):
+                self._answers.put(line)
+            elif consent.is_answer(line):
+                self._dialog.tell(
+                    "That answer does not belong to this question (wrong state). Open the page "
+                    "shown above, and paste the address that it leads to."
+                )
+            elif line.strip():
+                self._dialog.tell(
+                    "That is not the address: it has code= in it. Paste the whole of it."
+                )
+
+    def first(self) -> str:
+        """The first answer. Raises NotAuthorized after a while without any."""
+        end = time.monotonic() + _LONGEST_WAIT
+        while time.monotonic() < end:
+            try:
+                # In short turns: on Windows ^C does not end a long one.
+                return self._answers.get(timeout=1)
+            except queue.Empty:
+                pass
+        raise errors.NotAuthorized(
+            f"no answer came within {_LONGEST_WAIT // 60} minutes: run strava-backup --authorize "
+            "again"
+        )
 
 
 def _tell(config: Config, given: consent.Consent, granted: consent.Authorization) -> None:
     who = f"athlete {granted.athlete_id}" if granted.athlete_id else "the athlete"
     name = f" ({printable(granted.athlete_name)})" if granted.athlete_name else ""
-    scopes = ", ".join(sorted(given.scopes)) if given.scopes else "what Strava does not say"
+    scopes = (
+        printable(", ".join(sorted(given.scopes))) if given.scopes else "what Strava does not say"
+    )
     place = config.place("api", "refresh_token")
     _log.info("%s%s allows: %s. The refresh token is in %s", who, name, scopes, place)
     for scope in given.missing:

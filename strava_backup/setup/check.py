@@ -95,9 +95,10 @@ class _Check:
     def _find_config(self) -> Finding:
         config = self._config
         config.check_source()
-        names = " ".join(shlex.quote(str(path)) for path in config.open_files())
-        if names:
-            return Finding("config", Level.WARN, f"others can read {names}: chmod 600 {names}")
+        found = {shlex.quote(str(path)): access for path, access in config.open_files().items()}
+        if found:
+            what = ", ".join(f"others can {access} {name}" for name, access in found.items())
+            return Finding("config", Level.WARN, f"{what}: chmod 600 {' '.join(found)}")
         return Finding("config", Level.OK, str(config.path))
 
     def _find_api(self) -> Finding:

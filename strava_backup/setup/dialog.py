@@ -63,7 +63,11 @@ class Dialog:
         return _text(line)
 
     def _read(self) -> bytes:
-        return b"" if self._descriptor is None else os.read(self._descriptor, 1 << 16)
+        try:
+            return b"" if self._descriptor is None else os.read(self._descriptor, 1 << 16)
+        except OSError:
+            # A folder or a terminal that is gone, from which nothing will come.
+            return b""
 
     def _ask_hidden(self, question: str) -> str:
         try:

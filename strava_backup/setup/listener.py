@@ -71,9 +71,16 @@ class _Request(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer the browser; the name is http.server's."""
         server = cast("_Server", self.server)
-        if urlsplit(self.path).path != _PATH or not server.is_answer(self.path):
+        if _path(self.path) != _PATH or not server.is_answer(self.path):
             self.send_error(404)
             return
+        try:
+            self._send_page()
+        finally:
+            # Also if the browser is gone before it has the page.
+            server.heard(self.path)
+
+    def _send_page(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(_PAGE)))
@@ -82,7 +89,13 @@ class _Request(BaseHTTPRequestHandler):
         self.send_header("Referrer-Policy", "no-referrer")
         self.end_headers()
         self.wfile.write(_PAGE)
-        server.heard(self.path)
 
     def log_message(self, *arguments: object) -> None:
         """Nothing: the address is a secret until it is used."""
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return ""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
 from strava_backup.config import Config
+from strava_backup.secret_text import is_storable
 from strava_backup.setup.cookies import SESSION, TOKEN, Cookies, parse_cookies
 from strava_backup.setup.dialog import Dialog
 from strava_backup.setup.owner import api_source, archive_owner, check_owner
@@ -57,6 +58,10 @@ def log_in(
     """
     config.check_writable("user", "jwt")
     cookies = get_cookies()
+    if not all(map(is_storable, cookies.sessions)):
+        raise errors.GarbledJwt(
+            f"{SESSION} is not one line of plain text, nothing was changed: was it copied whole?"
+        )
     jwt = _best_token(cookies, clock())
     if jwt is None:
         config.check_writable("user", "session")
@@ -85,7 +90,10 @@ def _best_token(cookies: Cookies, now: float) -> Jwt | None:
     jwts, problem = [], None
     for token in cookies.tokens:
         try:
-            jwts.append(session.parse_jwt(token))
+            jwt = session.parse_jwt(token)
+            if not session.is_plausible(jwt, now):
+                raise errors.GarbledJwt
+            jwts.append(jwt)
         except errors.GarbledJwt:
             problem = errors.GarbledJwt(
                 f"{TOKEN} is not a JWT (three parts, eyJ... first), nothing was changed: was it "

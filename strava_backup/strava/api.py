@@ -19,6 +19,7 @@ import requests
 
 from strava_backup import errors
 from strava_backup.beside import beside, outcome
+from strava_backup.secret_text import is_storable
 from strava_backup.strava import transport
 from strava_backup.strava.budget import Budget
 from strava_backup.strava.records import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "https://www.strava.com/settings/api"
 
+_TOO_MANY = "Limit of connected athletes exceeded"
 _PER_PAGE = 200
 # No page size that a server would choose by itself is smaller.
 _SHORTEST_FULL_PAGE = 10
@@ -44,6 +46,8 @@ _MOST_PHOTO_PAGES = 100
 _LARGEST_PICTURE = 5000
 # Seconds before its end at which an access token (good for 6 hours) is renewed.
 _TOKEN_MARGIN = 300.0
+# Seconds since the epoch that no token outlasts.
+_END_OF_TIME = 10**11
 
 
 class App(NamedTuple):
@@ -257,9 +261,16 @@ class ApiSource:
                 refresh_token=self._refresh_token,
             )
         refresh_token, expires_at = tokens["refresh_token"], tokens["expires_at"]
-        if not (refresh_token and isinstance(refresh_token, str) and isinstance(expires_at, int)):
+        texts = tokens["access_token"], refresh_token
+        is_known = all(isinstance(text, str) and text for text in texts)
+        if not is_known or type(expires_at) is not int or not 0 < expires_at < _END_OF_TIME:
             # Anything else, once stored, would cost the user the token that still works.
             raise errors.PageInstead("Strava's API gives out tokens in a form that is not known")
+        if not all(map(is_storable, texts)):
+            raise errors.TryLater(
+                "Strava's API gives out a token that is not one line of plain text, so it is not "
+                "used, and the old one stays"
+            )
         if refresh_token != self._refresh_token:
             self._refresh_token = refresh_token
             self._store("refresh_token", refresh_token)
@@ -288,11 +299,9 @@ def _our_errors(*, renewing: bool = False) -> Iterator[None]:
 
 
 def _token_error(fault: Fault) -> errors.Error:
-    from stravalib import exc
-
-    if isinstance(fault, exc.ApplicationInactive):
-        return _api_error(fault)
     status = _status(fault)
+    if status == 403 and (error := app_error(_body(fault))):
+        return error
     if any(error.get("resource") == "RefreshToken" for error in _details(fault)):
         return errors.RefreshTokenDead(
             "Strava does not know [api] refresh_token (any more): run strava-backup --authorize"
@@ -304,14 +313,31 @@ def _token_error(fault: Fault) -> errors.Error:
     return _passing_error(status)
 
 
+def app_error(body: Any) -> errors.Error | None:
+    """What is wrong with the application itself by the body of a 403; None if it is not that."""
+    message = body.get("message") if isinstance(body, dict) else None
+    if isinstance(message, str) and _TOO_MANY in message:
+        return errors.TooManyAthletes(
+            "Strava says that your application is connected to as many athletes as it may be: "
+            f"disconnect one, or have its limit raised, at {SETTINGS}"
+        )
+    if any(str(entry.get("code")).lower() == "inactive" for entry in error_entries(body)):
+        return _inactive()
+    return None
+
+
+def _inactive() -> errors.Error:
+    return errors.ApiInactive(
+        "Strava's API says that your application is inactive: since June 2026 its owner needs a "
+        f"Strava subscription, and has to activate it again at {SETTINGS}"
+    )
+
+
 def _api_error(fault: Fault) -> errors.Error:
     from stravalib import exc
 
     if isinstance(fault, exc.ApplicationInactive):
-        return errors.ApiInactive(
-            "Strava's API says that your application is inactive: since June 2026 its owner needs "
-            f"a Strava subscription, and has to activate it again at {SETTINGS}"
-        )
+        return _inactive()
     status = _status(fault)
     if status == 401:
         return _access_error(fault)
@@ -348,11 +374,18 @@ def _status(fault: Fault) -> int:
 
 
 def _details(fault: Fault) -> list[dict[str, Any]]:
-    """The entries of an error body; "errors" has been seen as a list, an object and a string."""
+    return error_entries(_body(fault))
+
+
+def _body(fault: Fault) -> Any:
     try:
-        body = fault.response.json() if fault.response is not None else None
+        return fault.response.json() if fault.response is not None else None
     except (ValueError, RecursionError):
-        return []
+        return None
+
+
+def error_entries(body: Any) -> list[dict[str, Any]]:
+    """The entries of an error body; "errors" has been seen as a list, an object and a string."""
     entries = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(entries, list):
         entries = [entries]

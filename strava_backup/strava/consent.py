@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import requests
 
 from strava_backup import errors
+from strava_backup.secret_text import is_storable
 from strava_backup.strava import transport
-from strava_backup.strava.api import SETTINGS
+from strava_backup.strava.api import SETTINGS, app_error, error_entries
 from strava_backup.strava.records import record_id
 from strava_backup.strava.session import SITE
 
@@ -65,9 +66,11 @@ def consent_address(client_id: str, redirect_uri: str, state: str) -> str:
     return f"{SITE}/oauth/authorize?{urlencode(query, safe=':,/')}"
 
 
-def is_answer(address: str) -> bool:
-    """Whether this is the address that the page leads to, whatever it says."""
-    return not {"code", "error"}.isdisjoint(_query(address))
+def is_answer(address: str, state: str | None = None) -> bool:
+    """Whether this is an address that the page leads to, to the question of that state if given."""
+    query = _query(address)
+    belongs = state is None or query.get("state") == state
+    return belongs and not {"code", "error"}.isdisjoint(query)
 
 
 def parse_answer(address: str, state: str) -> Consent:
@@ -77,9 +80,9 @@ def parse_answer(address: str, state: str) -> Consent:
     config has may take its place.
     """
     query = _query(address)
-    if query.get("state") != state:
+    if not is_answer(address, state):
         raise errors.NotAuthorized(
-            "the answer does not belong to this question (wrong state), so it is not believed: "
+            "the answer does not belong to this question (wrong state), so it is ignored: "
             "run strava-backup --authorize again, and use the address that it shows then"
         )
     if "error" in query:
@@ -103,7 +106,7 @@ def fetch_authorization(
 ) -> Authorization:
     """Trade the code of a consent for a refresh token; tried once, since a code is good once.
 
-    Raises NotAuthorized, AppRefused, TryLater.
+    Raises NotAuthorized, AppRefused, TooManyAthletes, ApiInactive, TryLater.
     """
     form = {
         "client_id": client_id,
@@ -113,17 +116,18 @@ def fetch_authorization(
     }
     try:
         response = http.post(f"{SITE}/oauth/token", data=form)
-        body = response.json()
-    except requests.exceptions.JSONDecodeError:
-        body = None
     except requests.RequestException as error:
         raise errors.TryLater(
             f"Strava's API: {transport.describe(error)}: run strava-backup --authorize again"
         ) from error
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        body = None
     if response.status_code in (400, 401, 403):
-        raise _refusal(body)
+        raise _refusal(response.status_code, body)
     token = body.get("refresh_token") if isinstance(body, dict) else None
-    if response.status_code != 200 or not isinstance(token, str) or not token.isascii():
+    if response.status_code != 200 or not is_storable(token):
         raise errors.TryLater(
             f"Strava's API answers {response.status_code} and gives no token: run strava-backup "
             "--authorize again later"
@@ -146,13 +150,10 @@ def _query(address: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(query).items()}
 
 
-def _refusal(body: Any) -> errors.Error:
-    entries = body.get("errors") if isinstance(body, dict) else None
-    fields = {
-        entry.get("field")
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-    }
+def _refusal(status: int, body: Any) -> errors.Error:
+    if status == 403 and (error := app_error(body)):
+        return error
+    fields = [entry.get("field") for entry in error_entries(body)]
     if "code" in fields:
         return errors.NotAuthorized(
             "Strava does not take the code (it is good once, and for a short while): run "

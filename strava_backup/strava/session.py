@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import requests
 
 from strava_backup import errors
+from strava_backup.secret_text import is_storable
 from strava_backup.strava import pages, transport
 
 SITE = "https://www.strava.com"
@@ -30,6 +30,10 @@ _XHR = {"X-Requested-With": "XMLHttpRequest", "Accept": "application/json"}
 _LONGEST_WAIT = 15 * 60.0
 _DAY = 24 * 60 * 60.0
 _LOGIN_PAUSE = _DAY
+# Seconds; those of today last 30 days.
+_LONGEST_LIFETIME = 400 * _DAY
+_LATEST = 10**11
+_ID = re.compile(r"[0-9]{1,19}")
 _JWT = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]*=*", re.ASCII)
 
 
@@ -93,16 +97,33 @@ def parse_jwt(token: str) -> Jwt:
             raise ValueError
         payload = match[1]
         values = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        jwt = Jwt(token, int(values["sub"]), float(values["exp"]))
-        if not math.isfinite(jwt.expires_at):
-            raise ValueError
-        return jwt
+        return Jwt(token, _athlete_id(values["sub"]), _expiry(values["exp"]))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # The cause is not chained: its text could quote the token.
         raise errors.GarbledJwt(
             "[user] jwt is not a JWT (three parts, eyJ... first): was it copied whole? "
             f"To renew it, {RENEWAL}"
         ) from None
+
+
+def is_plausible(jwt: Jwt, now: float) -> bool:
+    """Whether a JWT ends at a time that Strava could have given it."""
+    return jwt.expires_at <= now + _LONGEST_LIFETIME
+
+
+def _athlete_id(sub: Any) -> int:
+    if isinstance(sub, str) and _ID.fullmatch(sub):
+        sub = int(sub)
+    if type(sub) is not int or not 0 < sub < 2**63:
+        raise ValueError
+    return sub
+
+
+def _expiry(exp: Any) -> float:
+    # Later ones are no dates any more. NaN fails as well.
+    if isinstance(exp, bool) or not 0 <= exp <= _LATEST:
+        raise ValueError
+    return float(exp)
 
 
 class WebSession:
@@ -128,6 +149,7 @@ class WebSession:
         self._has_waited = False
         self._kept: dict[str, str] = {}
         self._has_logged_in = False
+        self._athlete_id: int | None = None
 
     def sign_in(self, login_refused_at: float | None = None) -> int:
         """Sign in and return the athlete's id.
@@ -148,6 +170,7 @@ class WebSession:
             raise errors.AccountMismatch(
                 f"[user] jwt belongs to athlete {expected}, but the website signs in {athlete_id}"
             )
+        self._athlete_id = athlete_id
         self.keep_renewed()
         return athlete_id
 
@@ -245,7 +268,7 @@ class WebSession:
         if cookies.jwt is not None and self._is_newer(cookies.jwt):
             self._keep("jwt", cookies.jwt)
         kept = self._kept.get("session")
-        if kept is not None and kept == cookies.kept_session and cookies.session is not None:
+        if kept is not None and kept == cookies.kept_session and is_storable(cookies.session):
             self._keep("session", cookies.session)
 
     def _get_once(
@@ -276,6 +299,11 @@ class WebSession:
     def _present_credentials(self, login_refused_at: float | None) -> int | None:
         """Put the best credential there is to use; returns the athlete that a JWT names."""
         jwt = parse_jwt(self._credentials.jwt) if self._credentials.jwt else None
+        if jwt is not None and not is_plausible(jwt, self._clock()):
+            raise errors.GarbledJwt(
+                "[user] jwt says that it ends in more than a year, which none of Strava's does: "
+                f"was it changed, or is the clock wrong? To renew it, {RENEWAL}"
+            )
         if jwt is not None and jwt.expires_at > self._clock():
             # The id must be there beside the token; a stale _strava4_session would spoil both
             # (https://github.com/pR0Ps/stravaweblib/issues/2).
@@ -345,14 +373,21 @@ class WebSession:
         return pages.classify_login(page.status_code, "", page.text)
 
     def _is_newer(self, token: str) -> bool:
-        if token == self._kept.get("jwt"):
+        """Whether a JWT from an answer may replace the one in use: it is valid, the same
+        athlete's, and lasts longer."""
+        if token == self._kept.get("jwt") or not is_storable(token):
             return False
         try:
             renewed = parse_jwt(token)
             kept = parse_jwt(self._kept["jwt"]) if "jwt" in self._kept else None
         except errors.GarbledJwt:
             return False
-        return kept is None or renewed.expires_at > kept.expires_at
+        now = self._clock()
+        return (
+            renewed.athlete_id == self._athlete_id
+            and max(now, kept.expires_at if kept else now) < renewed.expires_at
+            and is_plausible(renewed, now)
+        )
 
     def _keep(self, name: str, value: str) -> None:
         if self._kept.get(name) != value:
