@@ -230,13 +230,14 @@ def _authorize(options: argparse.Namespace, report: Report) -> int:
 
 
 def _log_in(options: argparse.Namespace, report: Report) -> int:
+    from strava_backup import config as configs
     from strava_backup.setup import firefox, login
 
     def cookies() -> Cookies:
         if options.cookies_from_browser is None:
             return login.ask_for_cookies(_dialog())
         profile = firefox.wanted_profile(options.cookies_from_browser)
-        places = firefox.roots(Path.home(), os.environ, sys.platform)
+        places = firefox.roots(configs.home(), os.environ, sys.platform)
         return firefox.read_cookies(places, profile, time.time())
 
     config = _load_unfinished(options, "jwt", "session", "password")
@@ -327,7 +328,7 @@ def _archive_folder(options: argparse.Namespace) -> Path:
         return _absolute(options.output_dir)
     if options.demo:
         return _demo_folder()
-    found = options.config or next(filter(Path.exists, config.places(os.environ)), None)
+    found = options.config or next(filter(config.exists, config.places(os.environ)), None)
     return config.output_dir(found, os.environ)
 
 
@@ -337,11 +338,11 @@ def _import(options: argparse.Namespace, report: Report) -> int:
 
     folder = _archive_folder(options)
     importing.import_export(
-        options.export.expanduser(),
+        _absolute(options.export, errors.ConfigError),
         folder,
         importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
         report,
-        with_parents=folder == config.default_output_dir(os.environ),
+        with_parents=options.output_dir is None and folder == config.default_output_dir(os.environ),
         out=streams.print_line,
         clock=time.time,
     )
@@ -358,19 +359,27 @@ def _with_overrides(config: Config, options: argparse.Namespace) -> Config:
     return config
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+def _absolute(path: Path, error_class: type[errors.Error] = errors.Error) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise error_class(f"{path} leads nowhere: there is no such home folder") from error
+    except OSError as error:
+        raise error_class(
+            f"cannot find {path}, since the current folder is not there any more: "
+            "change to one that is"
+        ) from error
 
 
 def _demo_folder() -> Path:
-    return Path.cwd() / "strava-backup-demo"
+    return _absolute(Path("strava-backup-demo"))
 
 
 def _load_config(options: argparse.Namespace) -> Config:
     from strava_backup import config
 
     path = _config_path(options)
-    if not path.exists():
+    if not config.exists(path):
         raise errors.ConfigError(
             f"there is no config at {path}: strava-backup --login makes one. To look around: --demo"
         )
@@ -384,7 +393,7 @@ def _config_path(options: argparse.Namespace) -> Path:
     if options.config is not None:
         return Path(options.config)
     places = config.places(os.environ)
-    return next((place for place in places if place.exists()), places[0])
+    return next(filter(config.exists, places), places[0])
 
 
 def _tell(report: Report, code: int) -> None:

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 import appdirs
 
 from strava_backup import config_file, config_values, errors
+from strava_backup.archive import atomic
 
 BASE_URL = "https://www.strava.com/api/v3"
 
@@ -216,9 +217,30 @@ def _write_errors(what: str, path: Path) -> Iterator[None]:
         ) from None
 
 
+def home() -> Path:
+    """Returns the user's home folder. Raises ConfigError if none is known."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise errors.ConfigError(
+            "the home folder of this user is not known: set HOME, or name the config with --config"
+        ) from error
+
+
+def exists(path: Path) -> bool:
+    """Returns whether there is a config at `path`. Raises ConfigError if nobody can know."""
+    try:
+        return atomic.exists(path)
+    except OSError as error:
+        raise errors.ConfigError(f"cannot look at {path}: {error.strerror or error}") from error
+
+
 def places(environ: Mapping[str, str]) -> list[Path]:
-    """Where a config is looked for when none is named, the preferred place first."""
-    folders = [Path.home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
+    """Where a config is looked for when none is named, the preferred place first.
+
+    Raises ConfigError.
+    """
+    folders = [home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
     if environ.get("XDG_CONFIG_HOME"):
         folders.insert(0, Path(environ["XDG_CONFIG_HOME"]))
     return [folder / _FILE_NAME for folder in folders]
@@ -256,7 +278,7 @@ def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[s
     Missing values of [api] are empty. So are the secrets named in `unread`: no command is run for
     them, and only their place counts.
     """
-    parser = _parse(path if path.exists() else sample_path())
+    parser = _parse(path if exists(path) else sample_path())
     return _Reader(path, parser, environ, unread).config()
 
 
@@ -288,11 +310,18 @@ def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) 
 
 
 def default_output_dir(environ: Mapping[str, str]) -> Path:
-    """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it."""
+    """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it.
+
+    Raises ConfigError.
+    """
     if environ.get("XDG_DATA_HOME"):
         return Path(environ["XDG_DATA_HOME"]) / "strava-backup"
-    customary = Path.home() / ".local" / "share" / "strava-backup"
-    return customary if customary.is_dir() else Path(appdirs.user_data_dir("strava-backup", False))
+    customary = home() / ".local" / "share" / "strava-backup"
+    return (
+        customary
+        if os.path.isdir(customary)
+        else Path(appdirs.user_data_dir("strava-backup", False))
+    )
 
 
 class _Reader:
