@@ -401,5 +401,7 @@ def _tell(report: Report, code: int) -> None:
     if report.archive and code != errors.INTERRUPTED and (report.listed or code == errors.OK):
         for line in report.lines():
             _log.info("%s", line)
-    for line in report.problem_lines():
-        _log.error("%s", line)
+    for text in report.problem_lines():
+        # An error may be of several lines, each of which is marked as one.
+        for line in text.split("\n"):
+            _log.error("%s", line)

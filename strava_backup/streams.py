@@ -6,6 +6,7 @@ a failure to write there is the command's; a failure of standard error ends noth
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import os
@@ -81,16 +82,28 @@ class Handler(logging.StreamHandler[TextIO]):
 
 
 class _Format(logging.Formatter):
-    """`strava-backup: ` before warnings and errors only: ordinary messages are plain lines."""
+    """`strava-backup: ` before warnings and errors only: ordinary messages are plain lines.
+
+    Line ends of a message's own and of a traceback are kept. Those in its arguments, which may come
+    from anywhere, are escaped: a name must not be able to forge a line.
+    """
 
     def __init__(self, *, with_time: bool) -> None:
         super().__init__("%(asctime)s %(name)s: %(message)s" if with_time else "%(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
+        args = record.args if isinstance(record.args, tuple) else ()
+        if args:
+            record = copy.copy(record)
+            record.args = tuple(map(_escaped, args))
         text = escape_lines(super().format(record))
         if record.levelno < logging.WARNING:
             return text
         return f"strava-backup: {record.levelname.lower()}: {text}"
+
+
+def _escaped(argument: object) -> object:
+    return argument if isinstance(argument, (int, float)) else escape_line(str(argument))
 
 
 def _prepared(stream: TextIO | None) -> TextIO:

@@ -6,7 +6,7 @@ import io
 import logging
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -124,6 +124,7 @@ def test_a_config_with_control_characters_stays_text_on_several_lines(tmp_path: 
     lines = result.stderr.splitlines()
     assert len(lines) > 1
     assert all(line.isprintable() for line in lines)
+    assert all(line.startswith("strava-backup: error: ") for line in lines)
     assert "conf\\u202e: unknown section [\\u001b[31mred]" in lines[0]
 
 
@@ -152,9 +153,22 @@ def test_a_printed_line_stays_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "photos/5_\\u001b[31m\\u000a.jpg\n"
 
 
-def test_a_message_keeps_its_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("message", "arguments", "lines"),
+    [
+        ("one\ntwo", (), "one\ntwo\n"),
+        ("one\ntwo\x1b%%", (), "one\ntwo\\u001b%%\n"),
+        ("a name: %s", ("x\nforged\r\x07",), "a name: x\\u000aforged\\u000d\\u0007\n"),
+        ("a path: %s", (PurePosixPath("a\nb"),), "a path: a\\u000ab\n"),
+        ("an error: %s", (ValueError("a\nb"),), "an error: a\\u000ab\n"),
+        ("%d of %.1f", (1, 2.5), "1 of 2.5\n"),
+        ("%(name)s", ({"name": "\x1b"},), "\\u001b\n"),
+    ],
+)
+def test_a_message_keeps_its_own_line_ends_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, message: str, arguments: tuple[object, ...], lines: str
+) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     handler = streams.Handler(with_time=False)
-    record = {"levelno": logging.INFO, "msg": "one\ntwo %s", "args": ("\r\x07",)}
-    handler.handle(logging.makeLogRecord(record))
-    assert handler.stream.getvalue() == "one\ntwo \\u000d\\u0007\n"
+    handler.handle(logging.LogRecord("", logging.INFO, "", 0, message, arguments, None))
+    assert handler.stream.getvalue() == lines
