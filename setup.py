@@ -38,7 +38,7 @@ setup(
             "types-requests>=2.31",
         ],
     },
-    entry_points={"console_scripts": ["strava-backup = strava_backup.cli:main"]},
+    entry_points={"console_scripts": ["strava-backup = strava_backup.__main__:main"]},
     classifiers=[
         "Environment :: Console",
         "Intended Audience :: End Users/Desktop",

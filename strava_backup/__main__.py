@@ -1,5 +1,25 @@
-"""Lets `python -m strava_backup` be the command. Does nothing else."""
+"""The command, as `python -m strava_backup` and as the installed script.
 
-from strava_backup.cli import main
+Makes interrupts end the process quietly before anything is loaded that takes time.
+"""
 
-raise SystemExit(main())
+import sys
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    try:
+        from strava_backup import process
+
+        process.hold_descriptors()
+        process.end_at_once()
+        from strava_backup import cli
+    except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("strava-backup: error: interrupted; nothing was changed\n")
+        return 130
+    return cli.main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,23 +1,23 @@
 """The command line: arguments in, messages and exit code out.
 
-The only place for the environment, standard error and the exit code. Nothing heavy is imported
-before the arguments are read, so that --help and --version answer at once.
+The only place for the environment and the exit code. Nothing heavy is imported before the
+arguments are read, so that --help and --version answer at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from strava_backup import __version__, errors
+from strava_backup import __version__, errors, process, streams
 
 if TYPE_CHECKING:
     from strava_backup.config import Config
@@ -36,19 +36,36 @@ exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    options = _parse(argv)
+    """Run the command and return its exit code.
+
+    A closed pipe on standard output ends the command quietly, as an interrupt by its reader: 130.
+    If standard output cannot be written for another reason, it is 1. A backup prints nothing there,
+    and standard error is never needed, so neither can end one.
+    """
+    process.hold_descriptors()
+    streams.prepare()
+    try:
+        return _main(_parse(argv))
+    except streams.ReaderGone:
+        return errors.INTERRUPTED
+    except streams.OutputError as error:
+        streams.show(f"strava-backup: error: {error}\n")
+        return 1
+    finally:
+        streams.finish()
+
+
+def _main(options: argparse.Namespace) -> int:
     # What is loaded, listed and held stays to the end. To look for garbage among it after every 700
     # new objects takes a fifth of the time of a scan.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _configure_logging(options)
     # stravalib warns at every start of variables that are not set; ours come from the config.
     os.environ.setdefault("SILENCE_TOKEN_WARNINGS", "1")
-    signal.signal(signal.SIGTERM, _interrupt)
     from strava_backup.report import Report
 
     report = Report()
-    code = errors.worst([_run(options, report), report.exit_code])
+    code = errors.worst([_run_until_interrupted(options, report), report.exit_code])
     _tell(report, code)
     # The interpreter would look through all that is in memory for garbage before it ends.
     gc.freeze()
@@ -67,8 +84,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints as all the program does. Raises OutputError where --help cannot be printed."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (streams.print_text if file is sys.stdout else streams.show)(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="strava-backup",
         description="Get your own data back from Strava, whole, and keep it current.",
         epilog=_EPILOG,
@@ -140,59 +164,61 @@ def _configure_logging(options: argparse.Namespace) -> None:
 
     Below DEBUG, urllib3 and stravalib stay silent also with --debug: they would log addresses.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Format(with_time=options.debug))
-    logging.root.handlers[:] = [handler]
+    logging.root.handlers[:] = [streams.Handler(with_time=options.debug)]
     logging.root.setLevel(logging.WARNING if options.debug else logging.ERROR)
     level = logging.DEBUG if options.debug else logging.INFO
     _log.setLevel(logging.WARNING if options.quiet else level)
 
 
-class _Format(logging.Formatter):
-    """`strava-backup: ` before warnings and errors only: ordinary messages are plain lines."""
-
-    def __init__(self, *, with_time: bool) -> None:
-        super().__init__("%(asctime)s %(name)s: %(message)s" if with_time else "%(message)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        if record.levelno < logging.WARNING:
-            return text
-        return f"strava-backup: {record.levelname.lower()}: {text}"
-
-
-def _run(options: argparse.Namespace, report: Report) -> int:
-    """Do what was asked for; every way to end becomes an exit code here."""
+def _run_until_interrupted(options: argparse.Namespace, report: Report) -> int:
+    """Do what was asked for; returns the exit code. Raises OutputError."""
     try:
-        return _mode(options)(options, report)
-    except errors.Error as error:
-        report.fatal.append(error)
+        code = _run(options, report)
+        process.ignore_interrupts()
+        return code
     except KeyboardInterrupt:
         # It is about to end anyway; another ^C would only cut off what is said of it.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        process.ignore_interrupts()
         # An interrupt within an exec, as imports make them, counts as unhandled for `python -m`,
         # which then dies by the signal in place of our exit code; the next exec takes that back
         # (https://github.com/python/cpython/blob/3.11/Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102  # of nothing
         _log.error("%s", report.interrupted_line())
         return errors.INTERRUPTED
+
+
+def _run(options: argparse.Namespace, report: Report) -> int:
+    """Every way to end but interrupts and a failure of standard output becomes an exit code."""
+    try:
+        mode, module = _mode(options)
+        importlib.import_module(f"strava_backup.{module}")
+        process.raise_interrupts()
+        return mode(options, report)
+    except streams.OutputError:
+        raise
+    except errors.Error as error:
+        report.fatal.append(error)
     except Exception:
+        if process.was_interrupted():
+            raise KeyboardInterrupt from None
         _log.exception("this is a bug in strava-backup: please report it")
         return 1
     return errors.OK
 
 
-def _mode(options: argparse.Namespace) -> Callable[[argparse.Namespace, Report], int]:
+def _mode(
+    options: argparse.Namespace,
+) -> tuple[Callable[[argparse.Namespace, Report], int], str]:
+    """Returns what does the work that was asked for, and the module that has to be loaded first."""
     if options.verify:
-        return _verify
+        return _verify, "verify"
     if options.authorize:
-        return _authorize
+        return _authorize, "setup.authorize"
     if options.login:
-        return _log_in
+        return _log_in, "setup.login"
     if options.export is not None:
-        return _import
-    return _check if options.check else _back_up
+        return _import, "bulk_export.importing"
+    return (_check, "setup.check") if options.check else (_back_up, "run")
 
 
 def _authorize(options: argparse.Namespace, report: Report) -> int:
@@ -204,13 +230,14 @@ def _authorize(options: argparse.Namespace, report: Report) -> int:
 
 
 def _log_in(options: argparse.Namespace, report: Report) -> int:
+    from strava_backup import config as configs
     from strava_backup.setup import firefox, login
 
     def cookies() -> Cookies:
         if options.cookies_from_browser is None:
             return login.ask_for_cookies(_dialog())
         profile = firefox.wanted_profile(options.cookies_from_browser)
-        places = firefox.roots(Path.home(), os.environ, sys.platform)
+        places = firefox.roots(configs.home(), os.environ, sys.platform)
         return firefox.read_cookies(places, profile, time.time())
 
     config = _load_unfinished(options, "jwt", "session", "password")
@@ -226,7 +253,7 @@ def _check(options: argparse.Namespace, report: Report) -> int:
 
     findings = check(load)
     for finding in findings:
-        _out(str(finding))
+        streams.print_line(str(finding))
     failed = sum(finding.level is Level.FAIL for finding in findings)
     if failed:
         _log.error("%d of %d checks failed", failed, len(findings))
@@ -243,11 +270,7 @@ def _load_unfinished(options: argparse.Namespace, *unread: str) -> Config:
 def _dialog() -> Dialog:
     from strava_backup.setup.dialog import Dialog
 
-    def write(text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-    return Dialog(sys.stdin.fileno() if sys.stdin else None, write)
+    return Dialog(sys.stdin.fileno() if sys.stdin else None, streams.show)
 
 
 def _page_opener() -> Callable[[str], object] | None:
@@ -268,9 +291,9 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
 
         made_up = account.Account.sample()
         config = setting.config(made_up, _demo_folder())
-        edges = setting.edges(made_up, _out)
+        edges = setting.edges(made_up, streams.print_line)
     else:
-        config, edges = _load_config(options), run.Edges(_out)
+        config, edges = _load_config(options), run.Edges(streams.print_line)
         config.warn_of_open_files()
     config = _with_overrides(config, options)
     wishes = run.Options(
@@ -293,7 +316,7 @@ def _verify(options: argparse.Namespace, report: Report) -> int:
     from strava_backup import verify
 
     return verify.verify(
-        _archive_folder(options), _out, repairs=options.repair, quiet=options.quiet
+        _archive_folder(options), streams.print_line, repairs=options.repair, quiet=options.quiet
     )
 
 
@@ -305,7 +328,7 @@ def _archive_folder(options: argparse.Namespace) -> Path:
         return _absolute(options.output_dir)
     if options.demo:
         return _demo_folder()
-    found = options.config or next(filter(Path.exists, config.places(os.environ)), None)
+    found = options.config or next(filter(config.exists, config.places(os.environ)), None)
     return config.output_dir(found, os.environ)
 
 
@@ -315,12 +338,12 @@ def _import(options: argparse.Namespace, report: Report) -> int:
 
     folder = _archive_folder(options)
     importing.import_export(
-        options.export.expanduser(),
+        _absolute(options.export, errors.ConfigError),
         folder,
         importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
         report,
-        with_parents=folder == config.default_output_dir(os.environ),
-        out=_out,
+        with_parents=options.output_dir is None and folder == config.default_output_dir(os.environ),
+        out=streams.print_line,
         clock=time.time,
     )
     return errors.OK
@@ -336,19 +359,27 @@ def _with_overrides(config: Config, options: argparse.Namespace) -> Config:
     return config
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+def _absolute(path: Path, error_class: type[errors.Error] = errors.Error) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise error_class(f"{path} leads nowhere: there is no such home folder") from error
+    except OSError as error:
+        raise error_class(
+            f"cannot find {path}, since the current folder is not there any more: "
+            "change to one that is"
+        ) from error
 
 
 def _demo_folder() -> Path:
-    return Path.cwd() / "strava-backup-demo"
+    return _absolute(Path("strava-backup-demo"))
 
 
 def _load_config(options: argparse.Namespace) -> Config:
     from strava_backup import config
 
     path = _config_path(options)
-    if not path.exists():
+    if not config.exists(path):
         raise errors.ConfigError(
             f"there is no config at {path}: strava-backup --login makes one. To look around: --demo"
         )
@@ -362,11 +393,7 @@ def _config_path(options: argparse.Namespace) -> Path:
     if options.config is not None:
         return Path(options.config)
     places = config.places(os.environ)
-    return next((place for place in places if place.exists()), places[0])
-
-
-def _out(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    return next(filter(config.exists, places), places[0])
 
 
 def _tell(report: Report, code: int) -> None:
@@ -375,9 +402,7 @@ def _tell(report: Report, code: int) -> None:
     if report.archive and code != errors.INTERRUPTED and has_begun:
         for line in report.lines():
             _log.info("%s", line)
-    for line in report.problem_lines():
-        _log.error("%s", line)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    for text in report.problem_lines():
+        # An error may be of several lines, each of which is marked as one.
+        for line in text.split("\n"):
+            _log.error("%s", line)

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 import appdirs
 
 from strava_backup import config_file, config_values, errors, secret_text
+from strava_backup.archive import atomic
 
 BASE_URL = "https://www.strava.com/api/v3"
 
@@ -234,7 +235,7 @@ class Config:
         return []
 
     def _source(self, kind: str) -> Path:
-        return sample_path() if kind == "new" and not self.path.exists() else self.path
+        return sample_path() if kind == "new" and not exists(self.path) else self.path
 
     def _save_aside(self, path: Path, section: str, values: Mapping[str, str]) -> str:
         """Where values are that could not be written to their place, and what to do now."""
@@ -275,21 +276,33 @@ def _reason(error: Exception) -> str:
     return "it is no config any more" if isinstance(error, configparser.Error) else str(error)
 
 
+def home() -> Path:
+    """Returns the user's home folder. Raises ConfigError if none is known."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise errors.ConfigError(
+            "your home folder is not known: set HOME, or give --config and --output-dir"
+        ) from error
+
+
+def exists(path: Path) -> bool:
+    """Returns whether there is a config at `path`. Raises ConfigError if nobody can know."""
+    try:
+        return atomic.exists(path)
+    except OSError as error:
+        raise errors.ConfigError(f"cannot look at {path}: {error.strerror or error}") from error
+
+
 def places(environ: Mapping[str, str]) -> list[Path]:
-    """Where a config is looked for when none is named, the preferred place first."""
-    folders = [_home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
+    """Where a config is looked for when none is named, the preferred place first.
+
+    Raises ConfigError.
+    """
+    folders = [home() / ".config", Path(appdirs.user_config_dir("strava-backup", False))]
     if environ.get("XDG_CONFIG_HOME"):
         folders.insert(0, Path(environ["XDG_CONFIG_HOME"]))
     return [folder / _FILE_NAME for folder in folders]
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:
-        raise errors.ConfigError(
-            "your home folder is not known: set HOME, or give --config and --output-dir"
-        ) from None
 
 
 def sample_path() -> Path:
@@ -332,12 +345,7 @@ def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[s
     Missing values of [api] are empty. So are the secrets named in `unread`: no command is run for
     them, and only their place counts.
     """
-    try:
-        parser = _parse(path)
-    except errors.ConfigError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
-            raise
-        parser = _parse(sample_path())
+    parser = _parse(path if exists(path) else sample_path())
     return _Reader(path, parser, environ, unread).config()
 
 
@@ -367,10 +375,13 @@ def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) 
 
 
 def default_output_dir(environ: Mapping[str, str]) -> Path:
-    """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it."""
+    """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it.
+
+    Raises ConfigError.
+    """
     if environ.get("XDG_DATA_HOME"):
         return Path(environ["XDG_DATA_HOME"]) / "strava-backup"
-    customary = _home() / ".local" / "share" / "strava-backup"
+    customary = home() / ".local" / "share" / "strava-backup"
     return (
         customary
         if os.path.isdir(customary)

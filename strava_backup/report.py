@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from strava_backup import errors
+from strava_backup.characters import CONTROLS, INVISIBLES
 
 _SPACE = re.compile(r"\s+")
-_INVISIBLE = re.compile(r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_INVISIBLE = re.compile(f"[{INVISIBLES}]")
+_CONTROL = re.compile(f"[{CONTROLS}]")
 # How the items of `decide` are counted: one, several.
 _NOUNS = {
     "original": ("original", "originals"),

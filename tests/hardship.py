@@ -61,5 +61,6 @@ def disk_filled_up(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
 
 def obey_permissions() -> None:
     """Make the permissions of files bind this process, also where it is root's."""
-    pr_capbset_drop, cap_dac_override = 24, 1
-    ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override)
+    pr_capbset_drop, cap_dac_override, cap_dac_read_search = 24, 1, 2
+    for capability in (cap_dac_override, cap_dac_read_search):
+        ctypes.CDLL(None).prctl(pr_capbset_drop, capability)

@@ -7,6 +7,7 @@ fsynced, closed, renamed, and then the folder fsynced, which commits the rename
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -100,6 +101,21 @@ class Draft:
         if self._file is not None:
             file, self._file = self._file, None
             file.close()
+
+
+def exists(path: Path) -> bool:
+    """Returns whether there is a file or folder at `path`. Raises OSError if nobody can know.
+
+    Path.exists depends on the version of Python: for a folder that must not be entered it raises
+    or returns False, and for a loop of links or an impossible name it returns False.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    return True
 
 
 def save_bytes(path: Path, data: bytes, mode: int = 0o666, *, syncs_folder: bool = True) -> None:

@@ -22,7 +22,7 @@ import filelock
 
 from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
-from strava_backup.archive.atomic import HEAD_SIZE, Draft, save_bytes, sync_folder
+from strava_backup.archive.atomic import HEAD_SIZE, Draft, exists, save_bytes, sync_folder
 from strava_backup.archive.checksums import Checksums, Listing, hash_file
 from strava_backup.archive.metadata import (
     OURS,
@@ -120,9 +120,10 @@ class Archive:
 
     def exists(self) -> bool:
         """Whether there is an archive. Raises DiskError."""
-        if any((self.root / name).exists() for name in (layout.MARKER, layout.CHECKSUMS)):
-            return True
-        return self.root.is_dir() and any(
+        with self._looking():
+            if any(exists(self.root / name) for name in (layout.MARKER, layout.CHECKSUMS)):
+                return True
+        return os.path.isdir(self.root) and any(
             layout.parse_name(path) is not None
             for room in layout.ROOMS
             for path in self.paths(room)
@@ -144,8 +145,8 @@ class Archive:
         Returns the folder, or where it is missing the one in which it is to be made.
         """
         self._check_parent(with_parents)
-        with _disk_errors(f"cannot look at {self.root}"):
-            place = next(one for one in (self.root, *self.root.parents) if one.exists())
+        with self._looking():
+            place = next(one for one in (self.root, *self.root.parents) if exists(one))
             if not place.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
@@ -153,15 +154,21 @@ class Archive:
         return place
 
     def _check_parent(self, with_parents: bool) -> None:
-        if not with_parents and not self.root.parent.is_dir():
+        with self._looking():
+            can_be_made = exists(self.root) or with_parents or exists(self.root.parent)
+        if not can_be_made:
             raise DiskError(
                 f"{self.root.parent} does not exist (is the disk mounted?): "
                 f"cannot make {self.root.name} in it"
             )
 
     def has_lock(self) -> bool:
-        """Whether there is a file to lock, so that locking writes nothing."""
-        return (self.root / layout.LOCK).exists()
+        """Whether there is a file to lock, so that locking writes nothing. Raises DiskError."""
+        with self._looking():
+            return exists(self.root / layout.LOCK)
+
+    def _looking(self) -> AbstractContextManager[None]:
+        return _disk_errors(f"cannot look at {self.root}")
 
     @contextmanager
     def locked(self, *, is_reader: bool = False) -> Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from strava_backup import errors
+from strava_backup.archive.atomic import exists
 from strava_backup.setup.cookies import TOKEN, Cookies, from_pairs
 
 _STORE = "cookies.sqlite"
@@ -83,9 +85,9 @@ def read_cookies(places: list[Path], wanted: str | None, now: float) -> Cookies:
     """
     profiles = [profile for root in places for profile in find_profiles(root)]
     if wanted is not None:
-        folder = Path(wanted).expanduser()
+        folder = Path(os.path.expanduser(wanted))
         named = [profile for profile in profiles if profile.is_called(wanted)]
-        profiles = named or ([Profile(wanted, folder)] if (folder / _STORE).exists() else [])
+        profiles = named or ([Profile(wanted, folder)] if _has_store(folder) else [])
     if not profiles:
         raise errors.ConfigError(_no_profile(places, wanted))
     found = [read_store(profile.folder / _STORE, now) for profile in profiles]
@@ -107,7 +109,7 @@ def find_profiles(root: Path) -> list[Profile]:
     for store in sorted([*root.glob(f"*/{_STORE}"), *root.glob(f"Profiles/*/{_STORE}")]):
         folder = store.parent
         profiles.setdefault(folder, Profile(folder.name.partition(".")[2] or folder.name, folder))
-    return [profile for profile in profiles.values() if (profile.folder / _STORE).exists()]
+    return [profile for profile in profiles.values() if _has_store(profile.folder)]
 
 
 def read_store(store: Path, now: float) -> Cookies:
@@ -133,6 +135,14 @@ def read_store(store: Path, now: float) -> Cookies:
 
 def _lasts(expiry: int, now: float) -> bool:
     return (expiry / 1000 if expiry >= _MILLISECONDS else expiry) > now
+
+
+def _has_store(folder: Path) -> bool:
+    try:
+        return exists(folder / _STORE)
+    except OSError:
+        # Nobody can know; the error of reading it will say why.
+        return True
 
 
 def _listed_profiles(root: Path) -> Iterator[Profile]:

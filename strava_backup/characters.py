@@ -1,0 +1,34 @@
+"""Pure: the characters that must not reach a terminal, and texts without them."""
+
+from __future__ import annotations
+
+import re
+
+# What terminals act on, what ends a line, and halves of characters, which no encoding has.
+CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+# Format characters that show nothing by themselves, but turn the rest of a line around or hide in
+# it (category Cf in https://www.unicode.org/Public/UCD/latest/ucd/UnicodeData.txt).
+INVISIBLES = (
+    r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
+_UNSAFE = re.compile(f"[{CONTROLS}{INVISIBLES}]")
+_UNSAFE_BUT_LINE_ENDS = re.compile(rf"(?!\n){_UNSAFE.pattern}")
+
+
+def escape_line(text: str) -> str:
+    r"""Returns the text as one line without unsafe characters: each becomes an escape, `\u001b`.
+
+    The escapes are those of JSON, so that a line of JSON keeps its meaning.
+    """
+    return _UNSAFE.sub(_escape, text)
+
+
+def escape_lines(text: str) -> str:
+    """Returns the text likewise escaped, but with its line ends."""
+    return _UNSAFE_BUT_LINE_ENDS.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

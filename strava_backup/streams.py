@@ -1,0 +1,114 @@
+"""Standard output and standard error: what is written to them, and what if they do not accept it.
+
+Nothing leaves by them that a terminal would act on. Standard output carries what was asked for, so
+a failure to write there is the command's; a failure of standard error ends nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from strava_backup.characters import escape_line, escape_lines
+
+
+class OutputError(Exception):
+    """Standard output does not accept what was asked for. No `errors.Error`: the work is fine."""
+
+
+class ReaderGone(OutputError):
+    """The program at the other end of the pipe has ended, as `head` does."""
+
+
+def prepare() -> None:
+    """Give missing streams the null device, and have characters escaped that cannot be encoded."""
+    # Missing where the descriptor was closed when Python started.
+    sys.stdout = _prepared(sys.stdout)
+    sys.stderr = _prepared(sys.stderr)
+
+
+def finish() -> None:
+    """Drop what could not be written: Python tries again at its end, and fails with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+
+
+def print_line(line: str) -> None:
+    """Write a line to standard output. Raises ReaderGone, OutputError."""
+    print_text(f"{escape_line(line)}\n")
+
+
+def print_text(text: str) -> None:
+    """Write a text, line ends included, to standard output. Raises ReaderGone, OutputError."""
+    try:
+        sys.stdout.write(escape_lines(text))
+        # At once: a reader that has gone ends the work for it.
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"cannot write to standard output: {reason}") from error
+
+
+def show(text: str) -> None:
+    """Write a text, line ends included, to standard error if that accepts it."""
+    with suppress(OSError):
+        sys.stderr.write(escape_lines(text))
+        sys.stderr.flush()
+
+
+class Handler(logging.StreamHandler[TextIO]):
+    """Log messages on standard error: a failure to write them is ignored."""
+
+    def __init__(self, *, with_time: bool) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(_Format(with_time=with_time))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Report a faulty call of the logger; not that standard error cannot be written."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
+class _Format(logging.Formatter):
+    """`strava-backup: ` before warnings and errors only: ordinary messages are plain lines.
+
+    Line ends of a message's own and of a traceback are kept. Those in its arguments, which may come
+    from anywhere, are escaped: a name must not be able to forge a line.
+    """
+
+    def __init__(self, *, with_time: bool) -> None:
+        super().__init__("%(asctime)s %(name)s: %(message)s" if with_time else "%(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        args = record.args if isinstance(record.args, tuple) else ()
+        if args:
+            record = copy.copy(record)
+            record.args = tuple(map(_escaped, args))
+        text = escape_lines(super().format(record))
+        if record.levelno < logging.WARNING:
+            return text
+        return f"strava-backup: {record.levelname.lower()}: {text}"
+
+
+def _escaped(argument: object) -> object:
+    return argument if isinstance(argument, (int, float)) else escape_line(str(argument))
+
+
+def _prepared(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream

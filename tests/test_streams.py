@@ -1,0 +1,174 @@
+"""Whatever the standard streams lead to: no backup ends because of it, and nothing else crashes."""
+
+from __future__ import annotations
+
+import io
+import logging
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from strava_backup import streams
+from strava_backup.demo.account import Account
+from tests import truth
+from tests.conftest import read_files
+
+ROOT = Path(__file__).parent.parent
+COMMAND = f"{sys.executable} -m strava_backup"
+FULL = "strava-backup: error: cannot write to standard output: No space left on device\n"
+
+# What a shell may put behind a command, or before it.
+BROKEN_STREAMS = {
+    "stdin closed": "{} 0<&-",
+    "stdout closed": "{} >&-",
+    "stderr closed": "{} 2>&-",
+    "both closed": "{} >&- 2>&-",
+    "all closed": "{} 0<&- >&- 2>&-",
+    "stderr full": "{} 2>/dev/full",
+    "stderr without reader": "{} 2>&1 >/dev/null | true; exit ${{PIPESTATUS[0]}}",
+    "stdout and stderr without reader": "{} 2>&1 | true; exit ${{PIPESTATUS[0]}}",
+    "ascii": "export PYTHONIOENCODING=ascii; {}",
+    "cp1252": "export PYTHONIOENCODING=cp1252; {}",
+    "C": "export PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C; {}",
+}
+PRINTING = [["--demo", "--dry-run"], ["--demo", "--verify"], ["--check"], ["--help"], ["--version"]]
+
+
+def shell(
+    line: str, arguments: list[str], folder: Path, *, is_slow_to_start: bool = False
+) -> subprocess.CompletedProcess[str]:
+    command = f"{'sleep 0.3; ' * is_slow_to_start}{COMMAND} {' '.join(arguments)}"
+    return subprocess.run(
+        ["bash", "-c", line.format(f"{{ {command}; }}")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="latin-1",
+        timeout=120,
+        check=False,
+        env={"HOME": str(folder), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a complete archive of the demo's."""
+    folder = tmp_path_factory.mktemp("archived")
+    assert shell("{}", ["--demo", "--quiet"], folder).returncode == 0
+    return folder
+
+
+def assert_quiet(result: subprocess.CompletedProcess[str]) -> None:
+    for text in ("Traceback", "this is a bug", "Exception ignored", "Logging error"):
+        assert text not in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("streams", BROKEN_STREAMS)
+def test_a_backup_is_complete_whatever_its_streams_lead_to(tmp_path: Path, streams: str) -> None:
+    result = shell(BROKEN_STREAMS[streams], ["--demo", "--debug"], tmp_path, is_slow_to_start=True)
+    assert result.returncode == 0, result
+    assert_quiet(result)
+    truth.assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
+
+
+@pytest.mark.parametrize("streams", [name for name in BROKEN_STREAMS if "reader" not in name])
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_command_that_prints_ends_as_ever_where_it_is_not_heard(
+    archived: Path, streams: str, arguments: list[str]
+) -> None:
+    result = shell(BROKEN_STREAMS[streams], arguments, archived)
+    assert result.returncode == (2 if arguments == ["--check"] else 0), result
+    assert_quiet(result)
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_full_standard_output_is_one_line_and_exit_code_1(
+    archived: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    # A dry run of an archive that lacks nothing prints nothing.
+    folder = tmp_path if "--dry-run" in arguments else archived
+    result = shell("{} > /dev/full", arguments, folder)
+    assert (result.returncode, result.stderr) == (1, FULL)
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_closed_pipe_ends_a_command_that_prints_quietly(
+    archived: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    folder = tmp_path if "--dry-run" in arguments else archived
+    line = "{} | true; exit ${{PIPESTATUS[0]}}"
+    result = shell(line, arguments, folder, is_slow_to_start=True)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
+def test_the_reader_gets_what_it_waits_for(tmp_path: Path) -> None:
+    result = shell("{} | head -1", ["--demo", "--dry-run"], tmp_path)
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) == 1
+    assert_quiet(result)
+
+
+def test_wrong_usage_is_told_in_any_encoding_and_without_control_characters(tmp_path: Path) -> None:
+    result = shell("export PYTHONIOENCODING=ascii; {}", ["$'\\e[2J'böse"], tmp_path)
+    assert result.returncode == 2
+    assert "error: unrecognized arguments: \\u001b[2Jb\\xf6se" in result.stderr
+
+
+def test_a_config_with_control_characters_stays_text_on_several_lines(tmp_path: Path) -> None:
+    config = tmp_path / "conf\u202e"
+    config.write_text("[\x1b[31mred]\na = 1\n[api]\nb\x9b = 1\n")
+    result = shell("{}", ["--config", config.name], tmp_path)
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) > 1
+    assert all(line.isprintable() for line in lines)
+    assert all(line.startswith("strava-backup: error: ") for line in lines)
+    assert "conf\\u202e: unknown section [\\u001b[31mred]" in lines[0]
+
+
+@pytest.mark.parametrize("option", ["", "--debug"])
+def test_neither_does_a_traceback_reach_the_terminal_with_control_characters(option: str) -> None:
+    code = (
+        "from strava_backup import cli, run\n"
+        "def broken(*arguments): raise ZeroDivisionError('\\x1b[2J\\u202e')\n"
+        "run.back_up = broken\n"
+        f"raise SystemExit(cli.main(['--demo', *{option!r}.split()]))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": "/nowhere", "PYTHONPATH": str(ROOT)},
+    )
+    assert result.returncode == 1
+    assert "ZeroDivisionError: \\u001b[2J\\u202e" in result.stderr
+    assert all(line.isprintable() for line in result.stderr.splitlines())
+
+
+def test_a_printed_line_stays_one(capsys: pytest.CaptureFixture[str]) -> None:
+    streams.print_line("photos/5_\x1b[31m\n.jpg")
+    assert capsys.readouterr().out == "photos/5_\\u001b[31m\\u000a.jpg\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "lines"),
+    [
+        ("one\ntwo", (), "one\ntwo\n"),
+        ("one\ntwo\x1b%%", (), "one\ntwo\\u001b%%\n"),
+        ("a name: %s", ("x\nforged\r\x07",), "a name: x\\u000aforged\\u000d\\u0007\n"),
+        ("a path: %s", (PurePosixPath("a\nb"),), "a path: a\\u000ab\n"),
+        ("an error: %s", (ValueError("a\nb"),), "an error: a\\u000ab\n"),
+        ("%d of %.1f", (1, 2.5), "1 of 2.5\n"),
+        ("%(name)s", ({"name": "\x1b"},), "\\u001b\n"),
+    ],
+)
+def test_a_message_keeps_its_own_line_ends_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, message: str, arguments: tuple[object, ...], lines: str
+) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    handler = streams.Handler(with_time=False)
+    handler.handle(logging.LogRecord("", logging.INFO, "", 0, message, arguments, None))
+    assert handler.stream.getvalue() == lines
