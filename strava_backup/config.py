@@ -291,7 +291,7 @@ def exists(path: Path) -> bool:
     try:
         return atomic.exists(path)
     except OSError as error:
-        raise errors.ConfigError(f"cannot look at {path}: {error.strerror or error}") from error
+        raise errors.ConfigError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def places(environ: Mapping[str, str]) -> list[Path]:

@@ -1,0 +1,227 @@
+"""Whatever comes in answer to one request, the other items come, and nothing is called a bug.
+
+The answers are bytes on the wire: those that hypothesis makes of known evils and of nothing at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from strava_backup.demo.account import Account
+from strava_backup.demo.faults import Fault
+from strava_backup.demo.photos import photo_of
+from tests import truth
+from tests.conftest import Clock, Rig
+from tests.made_up_json import JSON_VALUES
+
+ANSWERS = 1000 if "CI" in os.environ else 60
+
+# No 401, 403 or 429 and no way to a log-in page: those are answers that the program understands.
+STATUSES = [
+    *(b"200", b"200", b"200", b"200", b"201", b"202", b"204", b"206", b"300", b"301", b"302"),
+    *(b"304", b"307", b"400", b"402", b"404", b"410", b"418", b"451", b"500", b"502", b"503"),
+    *(b"100", b"101", b"599", b"600", b"999", b"99999", b"0", b"-1", b"20", b"2OO", b""),
+]
+DIGITS = b"9" * 5000
+HEADERS = [
+    *(b"Location: " + value for value in (b"https://[", b"\xff\xfe", b"", b"//", b"http://", DIGITS)),
+    b"Location: https://www.strava.com/athletes/" + DIGITS,
+    b"Location: https://www.strava.com:99999999/dashboard",
+    *(b"Content-Length: " + value for value in (DIGITS, b"-1", b"abc", b"5, 6", b"", b"0", b"10")),
+    *(b"Transfer-Encoding: " + value for value in (b"chunked", b"gzip, chunked", b"x", b"")),
+    *(b"Content-Encoding: " + value for value in (b"gzip", b"deflate", b"br", b"zstd", b"x,y")),
+    b"Content-Disposition: attachment",
+    b'Content-Disposition: attachment; filename="Ride.fit"',
+    b"Content-Disposition: attachment; filename*=UTF-8''%ff%00%2e%2e%2f.fit",
+    b"Content-Disposition: attachment; filename*=x'y'z; filename=\xff",
+    b'Content-Disposition: attachment; filename="' + b"a" * 60_000 + b'"',
+    *(b"Content-Type: text/html; charset=" + value for value in (b"zzz", b"utf-7", b"\x00", b"\xff")),
+    b"Content-Type: application/json",
+    *(b"Set-Cookie: " + value for value in (b"=", b";", b"a=" + b"b" * 9000, b"\xff\x00=1")),
+    b"Set-Cookie: _strava4_session=\x01\x02; domain=.strava.com",
+    b"Set-Cookie: strava_remember_token=eyJ.eyJ.x; domain=.strava.com",
+    *(b"Retry-After: " + value for value in (b"-5", DIGITS, b"soon", b"")),
+    *(b"X-ReadRateLimit-Limit: " + value for value in (b"-1,-1", DIGITS, b"a,b")),
+    *(b"X-ReadRateLimit-Usage: " + value for value in (b"-1,-1", DIGITS, b"a,b")),
+    b"no colon",
+    b": no name",
+    b" folded",
+    b"\xff\xfe: \x00",
+]
+BODIES = [
+    b"",
+    b"<!DOCTYPE html><html><body><h1>Oops</h1></body></html>",
+    b"[" * 200_000,
+    b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    b'{"id": ' + DIGITS + b"}",
+    b'{"id": 1e999, "resource_state": NaN}',
+    b"-5\r\nabc\r\n0\r\n\r\n",
+    b"zz\r\nabc\r\n0\r\n\r\n",
+    b"ffffffffffffffffff\r\nabc",
+    b"3\r\nabc\r\n",
+    b"\x1f\x8b\x08\x00not gzip",
+    b"<table><thead></thead><tbody>" + b"<tr><td>" * 3000,
+    b"<![CDATA[" + b"<!--" * 2000,
+    b"\xef\xbb\xbf{}",
+    "ф".encode("utf-16"),
+]
+
+
+def evil_json(identity: int | str) -> st.SearchStrategy[bytes]:
+    """JSON with the id that was asked for, and with other things where the program looks."""
+    names = st.sampled_from(
+        ["id", "name", "resource_state", "urls", "unique_id", "strava_backup", "start_date", "items"]
+    )
+    return st.one_of(
+        JSON_VALUES,
+        st.dictionaries(names, JSON_VALUES, max_size=4).map(lambda rest: {"id": identity, **rest}),
+        st.lists(st.dictionaries(names, JSON_VALUES, max_size=4), max_size=3),
+    ).map(lambda value: json.dumps(value).encode())
+
+
+def answers(identity: int | str) -> st.SearchStrategy[bytes]:
+    """The bytes of an answer."""
+    body = st.one_of(st.sampled_from(BODIES), evil_json(identity), st.binary(max_size=200))
+    composed = st.builds(
+        lambda status, headers, body: b"\r\n".join(
+            [b"HTTP/1.1 " + status + b" OK", *headers, b"Connection: close", b"", body]
+        ),
+        st.sampled_from(STATUSES),
+        st.lists(st.sampled_from(HEADERS), max_size=3),
+        body,
+    )
+    return st.one_of(composed, composed, composed, st.binary(max_size=100))
+
+
+def only(**asked: bool) -> dict[str, bool]:
+    """The options of a run that asks for these items and for no others."""
+    return {"details": False, "photos": False, "gear": False, **asked}
+
+
+def without_user(rig: Rig) -> None:
+    rig.config = replace(rig.config, user=None)
+
+
+def by_website(rig: Rig) -> None:
+    rig.config = replace(rig.config, api=None)
+
+
+class Harness:
+    """An account of three activities, and a new archive for each answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.account = Account.of(3, self.clock)
+        for number, activity in enumerate(self.account.activities):
+            if not activity.photos:
+                activity.photos.append(photo_of(activity.detail, number))
+        self._folder = folder
+        self._numbers = count()
+
+    def rig(self) -> Rig:
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        return Rig(self.account, folder, self.clock)
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Harness:
+    return Harness(tmp_path_factory.mktemp("malformed"))
+
+
+Prepare = Callable[[Rig], None]
+# The kind of request, the options of a run that makes it, and the source.
+ITEMS: list[tuple[str, dict[str, bool], Prepare]] = [
+    ("original", only(), lambda rig: None),
+    ("detail", only(details=True), without_user),
+    ("photos", only(photos=True), without_user),
+    ("photo", only(photos=True), without_user),
+    ("gear", only(details=True, gear=True), without_user),
+    ("bike", only(details=True, gear=True), lambda rig: None),
+    ("photo", only(photos=True), by_website),
+]
+
+
+def identities(account: Account, kind: str) -> list[Any]:
+    if kind == "photo":
+        return [photo.unique_id for one in account.activities for photo in one.photos]
+    if kind in ("gear", "bike"):
+        return [gear for gear in account.gear if kind == "gear" or gear.startswith("b")]
+    return [one.id for one in account.activities]
+
+
+def expected(rig: Rig, kind: str, spoilt: Any) -> dict[str, bytes]:
+    """The files that come whatever happens to one item."""
+    files = {
+        "original": truth.expected_originals,
+        "photo": truth.expected_pictures,
+    }.get(kind, lambda account: {})(rig.account)
+    return {path: data for path, data in files.items() if str(spoilt) not in path}
+
+
+@pytest.mark.parametrize(("kind", "options", "prepare"), ITEMS)
+def test_a_malformed_answer_costs_its_item_and_no_other(
+    harness: Harness, kind: str, options: dict[str, bool], prepare: Prepare
+) -> None:
+    spoilt, *others = identities(harness.account, kind)
+    assert others
+
+    @settings(max_examples=ANSWERS, suppress_health_check=list(HealthCheck))
+    @given(answers(spoilt))
+    def check(answer: bytes) -> None:
+        rig = harness.rig()
+        prepare(rig)
+        rig.account.faults[:] = [Fault(kind, "raw", id=spoilt, body=answer)]
+        report = rig.run(**options)
+        assert report.exit_code in (0, 3), report
+        files = rig.files()
+        for path, data in expected(rig, kind, spoilt).items():
+            assert files[path] == data
+        assert set(map(str, others)) <= set(map(str, rig.asked_for(kind)))
+
+        rig.account.faults.clear()
+        assert rig.run(**options).exit_code == 0
+
+    check()
+
+
+LISTS: list[tuple[str, dict[str, bool], Prepare]] = [
+    ("token", only(), without_user),
+    ("athlete", only(), without_user),
+    ("list", only(), without_user),
+    ("me", only(), by_website),
+    ("web-list", only(), by_website),
+    ("web-photos", only(photos=True), by_website),
+    ("web-gear", only(details=True, gear=True), by_website),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "prepare"), LISTS)
+def test_a_malformed_list_or_sign_in_ends_with_a_message_and_the_next_run_completes(
+    harness: Harness, kind: str, options: dict[str, bool], prepare: Prepare
+) -> None:
+    @settings(max_examples=ANSWERS, suppress_health_check=list(HealthCheck))
+    @given(answers(harness.account.athlete_id))
+    def check(answer: bytes) -> None:
+        rig = harness.rig()
+        prepare(rig)
+        rig.account.faults[:] = [Fault(kind, "raw", body=answer)]
+        report = rig.run(**options)
+        assert not report.has_bug
+        assert report.exit_code in (0, 3, 4, 5)
+        assert bool(report.problem_lines()) == (report.exit_code != 0)
+
+        rig.account.faults.clear()
+        assert rig.run(**options).exit_code == 0
+
+    check()
