@@ -19,7 +19,7 @@ from strava_backup import errors
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-_LAST_STANDARD_DESCRIPTOR = 2
+_STANDARD_DESCRIPTORS = range(3)
 _LENGTH_OF_A_FINALIZER = 0.05  # seconds
 
 _received: list[signal.Signals] = []
@@ -31,9 +31,12 @@ def hold_descriptors() -> None:
     The next file to be opened would get its number otherwise, and whatever is printed by a library
     or a child process would go into that file.
     """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD_DESCRIPTOR:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
+    for descriptor in _STANDARD_DESCRIPTORS:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The system gives the lowest number that is free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def end_at_once() -> None:
@@ -86,7 +89,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 def _raise_again(unraisable: sys.UnraisableHookArgs) -> None:
     """An interrupt that came within a finalizer was swallowed there: it comes once more."""
-    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+    if _received and isinstance(unraisable.exc_value, KeyboardInterrupt):
         _thread.start_new_thread(_interrupt_later, (_received[-1],))
     else:
         sys.__unraisablehook__(unraisable)

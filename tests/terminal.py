@@ -34,6 +34,7 @@ class Terminal:
             preexec_fn=_sit_down,
         )
         os.close(slave)
+        self._is_open = True
         self.shown = ""
 
     def wait_for(self, text: str) -> None:
@@ -56,11 +57,18 @@ class Terminal:
             pass
         return self._process.wait(PATIENCE)
 
+    def hang_up(self) -> int:
+        """Close the terminal while the program runs, and return its exit code when it has ended."""
+        self._is_open = False
+        os.close(self._master)
+        return self._process.wait(PATIENCE)
+
     def close(self) -> None:
         """End a program that has not ended by itself."""
         self._process.kill()
         self._process.wait()
-        os.close(self._master)
+        if self._is_open:
+            os.close(self._master)
 
     def _read(self, deadline: float) -> bool:
         """Take in more of what is shown; False at its end, and when it is late."""

@@ -1,4 +1,4 @@
-"""^C and SIGTERM wherever the real command may be: how soon it ends, what it says and leaves."""
+"""Signals wherever the real command may be: how soon it ends, what it says and leaves."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def assert_whole_and_complete_it(command: Command) -> None:
     truth.assert_complete(command.account, command.files())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_with_all_lanes_at_work_it_ends_at_once_and_says_what_it_saved(
     make_command: MakeCommand, number: signal.Signals
 ) -> None:

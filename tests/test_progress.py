@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from strava_backup.progress import Bar, Progress
+from tests import truth
 from tests.terminal import terminal
 
 
@@ -72,3 +74,14 @@ def test_quiet_shows_a_person_no_bar(command):
     with terminal(arguments, command.environment(), command.folder) as opened:
         assert opened.wait() == 0
     assert opened.shown == ""
+
+
+@pytest.mark.parametrize(("action", "code"), [("''", 0), ("-", 130)], ids=["ignored", "default"])
+def test_a_terminal_that_is_closed_ends_a_run_unless_hangups_are_ignored(command, action, code):
+    command.proxy.latency = 0.1
+    script = f"trap {action} HUP; exec {shlex.join(command.arguments())}"
+    with terminal(["sh", "-c", script], command.environment(), command.folder) as opened:
+        opened.wait_for("1/")
+        assert opened.hang_up() == code
+    if code == 0:
+        truth.assert_complete(command.account, command.files())

@@ -203,7 +203,7 @@ class Archive:
         """Take in the marker, if there is one. Raises ConfigError for a newer format, DiskError."""
         path = self.root / layout.MARKER
         with _disk_errors(f"cannot read {path}"):
-            if not path.exists():
+            if not exists(path):
                 return
             values = read_json(path)
         if values is None:
