@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -515,6 +516,33 @@ def test_history_keeps_the_old_file_byte_for_byte_and_its_time(archive):
     assert content_of(archive)[copy] == old
     assert (archive.root / copy).stat().st_mtime == 1_000_000_000
     assert archive.read_record(META) == {"id": 5}
+
+
+def test_history_is_kept_where_mode_and_time_cannot_be_copied(archive, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    put(archive, META, b"{}")
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(os, "chmod", refuse)
+    archive.save_record(META, {"id": 5}, history=MOMENT)
+    assert content_of(archive)[f"history/{META}.2026-11-22T10-00-00Z.json"] == b"{}"
+    assert archive.read_record(META) == {"id": 5}
+    assert all("cannot be copied" in message for message in caplog.messages)
+
+
+def test_a_disk_that_cannot_keep_a_folder_ends_the_run(archive, monkeypatch):
+    fsync = os.fsync
+
+    def failing_fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    put(archive, META, b"{}")
+    monkeypatch.setattr(os, "fsync", failing_fsync)
+    with pytest.raises(DiskError, match="Input/output error"):
+        archive.save_record(META, {"id": 5}, history=None)
 
 
 def test_history_is_on_disk_before_the_metadata_is_replaced(archive, monkeypatch):

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from strava_backup.archive import layout
-from strava_backup.archive.atomic import save_bytes, sync_folder
+from strava_backup.archive.atomic import save_bytes, sync_file, sync_folder
 
 # https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html: the asterisk
 # marks binary mode, the backslash a name with escapes in it.
@@ -197,7 +197,7 @@ class Checksums:
                 left = memoryview(lines)
                 while left:
                     left = left[file.write(left) :]
-                os.fsync(file.fileno())
+                sync_file(file.fileno(), self._root)
             except BaseException:
                 # Half a line would spoil the next one of this run.
                 file.truncate(end)

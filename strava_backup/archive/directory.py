@@ -10,7 +10,6 @@ import errno
 import itertools
 import logging
 import os
-import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -22,7 +21,7 @@ import filelock
 
 from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
-from strava_backup.archive.atomic import HEAD_SIZE, Draft, save_bytes, sync_folder
+from strava_backup.archive.atomic import HEAD_SIZE, Draft, copy_stat, save_bytes, sync_folder
 from strava_backup.archive.checksums import Checksums, Listing, hash_file
 from strava_backup.archive.metadata import (
     OURS,
@@ -553,7 +552,7 @@ class Archive:
             Draft((self.root / target).parent, target.name) as draft,
         ):
             draft.write(iter(lambda: old.read(1 << 16), b""))
-            shutil.copystat(self.root / source, draft.path)
+            copy_stat(self.root / source, draft.path)
             draft.save_as(self.root / target)
 
 
