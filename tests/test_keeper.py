@@ -81,7 +81,8 @@ def rig(tmp_path, clock):
     return Rig(tmp_path / "archive", clock)
 
 
-def noting(ours, sent_name, odd):
+def noting(ours, sent_name, odd, file):
+    assert file.startswith(STEM.name)
     return {**ours, "name": sent_name, "odd": odd}
 
 
@@ -391,7 +392,7 @@ def test_with_one_suffix_asked_for_no_other_file_is_taken(rig):
 
 def test_a_file_that_is_there_is_never_overwritten(rig):
     rig.save(STEM, sending(FIT)[0])
-    with pytest.raises(DiskError, match="not overwritten"):
+    with pytest.raises(errors.ItemError, match="not overwritten"):
         rig.save(STEM, sending(FIT + FIT, name="Other.fit")[0])
     assert rig.files() == {f"{STEM}.fit": FIT}
     assert rig.note()["name"] == "Ride.fit"

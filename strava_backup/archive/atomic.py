@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from strava_backup.archive.regular import NotAFile
+
 _log = logging.getLogger(__name__)
 
 HEAD_SIZE = 1 << 10
@@ -54,6 +56,9 @@ class Draft:
         try:
             self._file = open(self.path, "xb", opener=self._open)
         except FileExistsError:
+            if self.path.is_dir() and not self.path.is_symlink():
+                text = "a folder, not a file"
+                raise NotAFile(errno.EISDIR, text, str(self.path)) from None
             self.path.unlink()
             self._file = open(self.path, "xb", opener=self._open)
         return self

@@ -15,6 +15,7 @@ from xml.parsers import expat
 
 from strava_backup.archive import pictures
 from strava_backup.archive.atomic import HEAD_SIZE
+from strava_backup.archive.regular import follow_link
 
 _CHUNK = 1 << 14
 # Expat scans a token that is not complete yet anew with each chunk.
@@ -73,14 +74,14 @@ def kind_of(head: bytes) -> str:
 
 def read_head(path: Path) -> bytes:
     """The first bytes of a file, enough to tell its kind. Raises OSError."""
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=follow_link) as file:
         return file.read(HEAD_SIZE)
 
 
 def read_gzip_head(path: Path) -> bytes:
     """The first bytes inside a gzip file; empty where it cannot be unpacked. Raises OSError."""
     try:
-        with gzip.open(path) as file:
+        with open(path, "rb", opener=follow_link) as packed, gzip.open(packed) as file:
             return file.read(HEAD_SIZE)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""
@@ -158,8 +159,12 @@ def check_file(path: Path, suffix: str) -> None:
     packed = suffix.endswith(".gz")
     check = _CHECKS.get(suffix.removesuffix(".gz"), _read_through)
     try:
-        with gzip.open(path) if packed else open(path, "rb") as file:
-            check(file)  # type: ignore[arg-type]  # GzipFile reads like any binary file
+        with open(path, "rb", opener=follow_link) as file:
+            if packed:
+                with gzip.open(file) as unpacked:
+                    check(unpacked)  # type: ignore[arg-type]  # it reads like any binary file
+            else:
+                check(file)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Damaged(f"the gzip data is broken: {error}") from error
 

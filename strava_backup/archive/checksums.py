@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from strava_backup.archive import layout
 from strava_backup.archive.atomic import save_bytes, sync_file, sync_folder
+from strava_backup.archive.regular import NotAFile, follow_link, refuse_link
 
 # https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html: the asterisk
 # marks binary mode, the backslash a name with escapes in it.
@@ -79,14 +80,18 @@ def without(text: bytes, paths: Collection[str]) -> bytes:
 
 def hash_file(path: Path) -> str:
     """The SHA-256 of a file, in hex. Raises OSError."""
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=follow_link) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Checksums:
-    """The list of one archive; several threads may add to it. Its methods raise OSError."""
+    """The list of one archive; several threads may add to it. Its methods raise OSError.
+
+    A list that is no file, such as a link, is left as it is, and `problem` says what it is.
+    """
 
     def __init__(self, root: Path) -> None:
+        self.problem: str | None = None
         self._root = root
         self._path = root / layout.CHECKSUMS
         self._known: dict[str, tuple[str, ...]] | None = None
@@ -103,10 +108,14 @@ class Checksums:
     def mend(self) -> None:
         """Make the list whole, should the last run have died over it, and remember what it says."""
         with self._lock:
-            text = self._text()
-            whole = mended(text)
-            if whole != text:
-                save_bytes(self._path, whole)
+            try:
+                text = self._text()
+                whole = mended(text)
+                if whole != text:
+                    save_bytes(self._path, whole)
+            except NotAFile as error:
+                self.problem, self._known = f"{error.filename} is {error.strerror}", {}
+                return
             self._known = parse(whole).digests
 
     def digests(self, path: PurePosixPath) -> tuple[str, ...]:
@@ -155,23 +164,28 @@ class Checksums:
         with self._lock:
             with self._adding:
                 waiting = list(self._new)
-                is_done = self._added - len(waiting) >= count
+                taken = len(waiting)
+                is_done = self._added - taken >= count
             if is_done:
                 return  # another thread has taken them along
             for folder in sorted({path.parent for path, _ in waiting}):
                 sync_folder(self._root / folder)
             known = self._lines()
+            if self.problem is not None:
+                waiting = []
             new = [one for one in dict.fromkeys(waiting) if known.get(str(one[0])) != (one[1],)]
             if new:
                 self._append(b"".join(format_line(path, digest) for path, digest in new))
                 known.update((str(path), (digest,)) for path, digest in new)
             with self._adding:
-                del self._new[: len(waiting)]
+                del self._new[:taken]
 
     def remove(self, paths: Collection[str]) -> None:
         """Write the list without the lines of these paths."""
         with self._lock:
             known = self._lines()
+            if self.problem is not None:
+                return
             save_bytes(self._path, without(self._text(), frozenset(paths)))
             for path in paths:
                 known.pop(path, None)
@@ -184,14 +198,19 @@ class Checksums:
 
     def _text(self) -> bytes:
         try:
-            return self._path.read_bytes()
+            with open(self._path, "rb", buffering=0, opener=refuse_link) as file:
+                return file.read()
         except FileNotFoundError:
             return b""
 
     def _append(self, lines: bytes) -> None:
         is_first = not self._path.exists()
         # Unbuffered: what is buffered would be written once more when the file is closed.
-        with open(self._path, "ab", buffering=0) as file:
+        with open(self._path, "ab", buffering=0, opener=refuse_link) as file:
+            if os.fstat(file.fileno()).st_nlink > 1:
+                # Its other name may be that of somebody else's file.
+                save_bytes(self._path, self._text() + lines)
+                return
             end = file.seek(0, os.SEEK_END)
             try:
                 left = memoryview(lines)
