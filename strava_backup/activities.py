@@ -31,7 +31,8 @@ class Originals(Protocol):
 class Work(NamedTuple):
     """One listed activity: its metadata's new form, if it has one, and what is missing.
 
-    `pictures` is the metadata of listed photos whose pictures are not held.
+    `pictures` is the metadata of listed photos whose pictures are not held, `suffixes` are those of
+    the files that are held.
     """
 
     activity: Activity
@@ -40,6 +41,7 @@ class Work(NamedTuple):
     record: Record | None
     missing: tuple[str, ...]
     pictures: tuple[PurePosixPath, ...] = ()
+    suffixes: tuple[str, ...] = ()
 
     @property
     def lacks_something(self) -> bool:
@@ -76,6 +78,8 @@ class Activities:
         held = inventory.activities.get(activity.id)
         stem = held.stem if held else layout.activity_stem(activity.start, activity.id)
         metadata = (held and held.metadata) or layout.metadata_path(stem)
+        if held and held.problem:
+            return Work(activity, stem, metadata, None, ())
         record = None
         state, ours = (held.resource_state, held.ours) if held else (None, {})
         if decide.is_changed(activity, held, self._source.name):
@@ -88,7 +92,7 @@ class Activities:
         if self._photos.wants_list(activity.id) and self._source.has_details:
             missing = tuple(dict.fromkeys([*missing, decide.PHOTO_LIST]))
         pictures = () if decide.PHOTO_LIST in missing else self._photos.missing(activity.id)
-        return Work(activity, stem, metadata, record, missing, pictures)
+        return Work(activity, stem, metadata, record, missing, pictures, suffixes)
 
     def held_work(self, activity_id: int, inventory: Inventory) -> Work | None:
         """What an activity still misses that is held and was not listed now. Raises DiskError.
@@ -97,13 +101,12 @@ class Activities:
         """
         held = inventory.activities[activity_id]
         pictures = self._photos.missing(activity_id)
-        if decide.is_gone(held.ours) or held.metadata is None:
+        if decide.is_gone(held.ours) or held.metadata is None or held.problem:
             return None
         if not (pictures or self._may_lack_files(held)):
             return None
-        record = self._keeper.archive.read_record(held.metadata)
         try:
-            activity = parse_activity(record)
+            activity = parse_activity(self._keeper.archive.read_record(held.metadata))
         except errors.ItemError:
             return None
         wanted = self._wanted._replace(details=False, photos=False)
@@ -111,7 +114,7 @@ class Activities:
         missing = decide.missing_items(
             activity, held.resource_state, held.suffixes, held.ours, wanted, today
         )
-        return Work(activity, held.stem, held.metadata, None, missing, pictures)
+        return Work(activity, held.stem, held.metadata, None, missing, pictures, held.suffixes)
 
     def tasks(self, work: Work) -> list[Task]:
         """The task that saves what was listed, if it is new, and leads to what is missing.
@@ -128,7 +131,7 @@ class Activities:
     def _may_lack_files(self, held: Held) -> bool:
         today = self._keeper.now().date()
         suffixes, ours = held.suffixes, held.ours
-        if not suffixes:
+        if held.lacks_original:
             return decide.may_have_original({}, ours, self._wanted, today)
         return decide.lacks_gpx(suffixes, ours, self._wanted, today)
 
@@ -173,11 +176,11 @@ class Activities:
         download = partial(self._originals.download_original, work.activity.id)
         saved = self._keeper.save_file(task, work.stem, download, self._with_original)
         today = self._keeper.now().date()
-        lacks_gpx = decide.lacks_gpx((saved.suffix,), {}, self._wanted, today)
+        lacks_gpx = decide.lacks_gpx((saved.suffix, *work.suffixes), {}, self._wanted, today)
         return Done(str(saved), (self._task(work, decide.GPX),) if lacks_gpx else ())
 
-    def _with_original(self, ours: Record, sent_name: str, odd: str | None) -> Record:
-        return merge.with_original(ours, sent_name, odd, self._keeper.now())
+    def _with_original(self, ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
+        return merge.with_original(ours, sent_name, odd, file, self._keeper.now())
 
     def _note_no_original(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
         """Accept a redirect as "there is none" if no record could say so beforehand."""
@@ -216,5 +219,5 @@ def _photo_count(work: Work) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _with_gpx(ours: Record, sent_name: str, odd: str | None) -> Record:
+def _with_gpx(ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
     return merge.without_refusal(ours, decide.GPX)

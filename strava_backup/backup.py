@@ -103,6 +103,7 @@ class Backup:
         self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
         for path, damage in self._archive.add_checksums(self._inventory):
             self._tell_of_damage(path, damage)
+        self._report_problems()
         with Crew(self._attempts.attempt, self._say, self._ways.break_off) as crew:
             tried = self._hand_in(crew, listing, limit)
             crew.wait()
@@ -156,6 +157,7 @@ class Backup:
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
         """Tell what `run` would fetch, a line an activity or gear."""
+        self._report_problems()
         for work in self._plan(self._own_listing() or (), limit):
             items = [*work.missing, *("photo" for _ in work.pictures)]
             if items:
@@ -206,6 +208,13 @@ class Backup:
         if work.lacks_something:
             self._census.lacking.add(work.activity.id)
         return work
+
+    def _report_problems(self) -> None:
+        for path, problem in self._archive.problems(self._inventory):
+            activity_id = layout.activity_of(path)
+            error = errors.ItemError(f"cannot be used ({problem}): move it away, or mend it")
+            self._keeper.fail(str(path), error, activity_id)
+            self._census.broken.add(activity_id)
 
     def _tell_of_damage(self, path: PurePosixPath, damage: str) -> None:
         activity_id = layout.activity_of(path)

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from strava_backup.archive.directory import Held, Inventory
-from strava_backup.archive.metadata import fingerprint
+from strava_backup.archive.metadata import fingerprint, lacks_original
 from strava_backup.errors import ItemError, Refused
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
@@ -86,7 +86,9 @@ def missing_items(
     """
     items = []
     if wanted.originals:
-        if not suffixes and may_have_original(activity.record, ours, wanted, today):
+        if lacks_original(suffixes, ours) and may_have_original(
+            activity.record, ours, wanted, today
+        ):
             items.append(ORIGINAL)
         if lacks_gpx(suffixes, ours, wanted, today):
             items.append(GPX)

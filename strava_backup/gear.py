@@ -114,6 +114,8 @@ class Gear:
     def _work(self, gear_id: str, summary: Record | None) -> GearWork:
         held = self._held.get(gear_id)
         metadata = (held and held.metadata) or layout.metadata_path(layout.gear_stem(gear_id))
+        if held and held.problem:
+            return GearWork(gear_id, summary, metadata, ())
         today = self._keeper.now().date()
         missing = decide.missing_gear_items(
             gear_id, summary, held, self._source.name, self._wanted, today

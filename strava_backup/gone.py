@@ -64,6 +64,8 @@ class Gone:
         walk, gone = self._source.walk, census.unlisted(self._source.walk)
         if walk is None or gone is None:
             return frozenset()
+        held = self._inventory.activities
+        gone = frozenset(activity_id for activity_id in gone if not held[activity_id].problem)
         hides_some = self._hides_some(census, walk, gone)
         if not gone or hides_some:
             return frozenset()

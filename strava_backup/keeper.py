@@ -63,9 +63,10 @@ Download = Callable[[], AbstractContextManager[Answer]]
 
 
 class Note(Protocol):
-    """What our key becomes by a saved file: by the name that Strava sent, and what is odd."""
+    """What our key becomes by a saved file: by the name that Strava sent, what is odd, and the
+    name under which it is stored."""
 
-    def __call__(self, ours: Record, sent_name: str, odd: str | None) -> Record: ...
+    def __call__(self, ours: Record, sent_name: str, odd: str | None, file: str) -> Record: ...
 
 
 class Saved(NamedTuple):
@@ -243,7 +244,11 @@ class Keeper:
             odd = self.archive.oddity(draft, sent)
             if odd is not None:
                 _compare(lane, download, draft.sha256)
-            noted = self._noted(task.metadata, partial(note, sent_name=answer.sent_name, odd=odd))
+            change = partial(note, sent_name=answer.sent_name, odd=odd)
+
+            def noted(file: str) -> AbstractContextManager[None]:
+                return self._noted(task.metadata, partial(change, file=file))
+
             path = self.archive.save_file(draft, stem, sent, noted, only)
             return Saved(path.name.removeprefix(stem.name), draft.size, odd)
 
@@ -261,7 +266,7 @@ class Keeper:
                 yield
             except BaseException:
                 # On a disk that is full or gone that may fail, too.
-                with suppress(DiskError):
+                with suppress(DiskError, errors.ItemError):
                     self.note(path, lambda _: (record or {}).get(OURS, {}))
                 raise
 

@@ -204,9 +204,11 @@ def is_same(old: Record | None, new: Record) -> bool:
     return old is not None and _without_moment(old) == _without_moment(new)
 
 
-def with_original(ours: Record, sent_name: str, odd: str | None, now: datetime) -> Record:
-    """Our key after an original was saved."""
-    original = {"name": sent_name, "saved_at": _stamp(now)}
+def with_original(
+    ours: Record, sent_name: str, odd: str | None, file: str, now: datetime
+) -> Record:
+    """Our key after an original was saved as `file`."""
+    original = {"name": sent_name, "file": file, "saved_at": _stamp(now)}
     if odd:
         original["odd"] = odd
     return without_refusal({**ours, "original": original}, ORIGINAL)
@@ -230,15 +232,17 @@ def with_photo_list(ours: Record, count: Any) -> Record:
     return without_refusal({**ours, "photos": {"count": count}}, PHOTO_LIST)
 
 
-def with_picture(ours: Record, odd: str | None, now: datetime) -> Record:
-    """Our key after a picture was saved."""
-    picture = {"saved_at": _stamp(now), **({"odd": odd} if odd else {})}
+def with_picture(ours: Record, odd: str | None, file: str | None, now: datetime) -> Record:
+    """Our key after a picture was saved as `file`; None if it is another photo's."""
+    picture = {"saved_at": _stamp(now)}
+    picture |= {"file": file} if file else {}
+    picture |= {"odd": odd} if odd else {}
     return without_refusal({**ours, "picture": picture}, PHOTO)
 
 
 def with_same_picture(ours: Record, photo_id: str, now: datetime) -> Record:
     """Our key after the picture turned out to be held already, as another photo's."""
-    ours = with_picture(ours, None, now)
+    ours = with_picture(ours, None, None, now)
     return {**ours, "picture": {**ours["picture"], "same_as": photo_id}}
 
 

@@ -60,10 +60,11 @@ class Photos:
         # names for them are the ids that the sources give is not known.
         self._of_export: dict[int, dict[str, str]] = defaultdict(dict)
         for (activity_id, photo_id), photo in held.items():
-            if photo.files and photo.ours.get("source") == merge.EXPORT_SOURCE:
-                self._of_export[activity_id][photo.ours[merge.BULK_EXPORT]["sha256"]] = photo_id
+            sha256 = photo.ours.get(merge.BULK_EXPORT, {}).get("sha256")
+            if photo.files and sha256 and photo.ours.get("source") == merge.EXPORT_SOURCE:
+                self._of_export[activity_id][sha256] = photo_id
         for (activity_id, _), photo in held.items() if wanted.photos else ():
-            if photo.metadata and self._lacks_picture(activity_id, photo):
+            if photo.metadata and not photo.problem and self._lacks_picture(activity_id, photo):
                 self._missing[activity_id].append(photo.metadata)
                 if photo.ours.get("refused", {}).get(decide.PHOTO, {}).get("why") in NO_PICTURE:
                     self._without_address.add(activity_id)
@@ -140,6 +141,8 @@ class Photos:
                 continue  # named twice
             self._taken.add(key)
             held = self._held.get(key)
+            if held and held.problem:
+                continue
             metadata = self._save_metadata(photo, held)
             lacks = held is None or self._lacks_picture(activity_id, held)
             if lacks and metadata not in self._tasked:
@@ -180,5 +183,5 @@ class Photos:
             self._keeper.note(task.metadata, lambda ours: merge.with_same_picture(ours, same, now))
         return Done(task.item)
 
-    def _with_picture(self, ours: Record, sent_name: str, odd: str | None) -> Record:
-        return merge.with_picture(ours, odd, self._keeper.now())
+    def _with_picture(self, ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
+        return merge.with_picture(ours, odd, file, self._keeper.now())

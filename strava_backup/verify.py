@@ -15,7 +15,14 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.checksums import Listing
 from strava_backup.archive.directory import Archive
-from strava_backup.archive.metadata import OURS, Record, is_what_strava_holds
+from strava_backup.archive.metadata import (
+    OURS,
+    Record,
+    is_stored,
+    is_what_strava_holds,
+    lacks_original,
+    promises_file,
+)
 from strava_backup.report import count_of, printable
 
 _LONGEST_LINE = 10_000
@@ -64,8 +71,7 @@ class _Metadata(NamedTuple):
 
     path: PurePosixPath
     is_gone: bool
-    promises_file: bool
-    # Of odd files only, of which there are few.
+    # Our key's notes of files, and what explains their names.
     ours: Record
 
 
@@ -79,7 +85,8 @@ class _Check:
         self._listing = Listing({})
         self._files: dict[PurePosixPath, layout.Key] = {}
         self._metadata: dict[layout.Key, _Metadata] = {}
-        self._unreadable: dict[PurePosixPath, layout.Key] = {}
+        self._unreadable: dict[PurePosixPath, tuple[layout.Key, str]] = {}
+        self._denied: set[PurePosixPath] = set()
         self._to_unlist: set[str] = set()
         self._records = 0
         self._notices = 0
@@ -88,11 +95,11 @@ class _Check:
 
     def findings(self) -> Iterator[Finding]:
         """What is found, as it is found. Raises DiskError."""
-        self._listing = self._archive.read_checksums()
+        yield from self._check_tops()
         yield from self._walk()
-        for path, key in self._unreadable.items():
-            yield self._damage(path, key, "unreadable metadata")
-        listed = {path for path in map(PurePosixPath, self._listing.digests) if _is_file(path)}
+        for path, (key, problem) in self._unreadable.items():
+            yield self._damage(path, key, f"unreadable metadata{problem}")
+        listed = {path for path in map(PurePosixPath, self._listing.digests) if self._is_file(path)}
         for path in sorted(listed | self._files.keys()):
             yield from self._check_file(path)
         yield from self._compare(listed)
@@ -113,39 +120,67 @@ class _Check:
             return f"{text}; --repair sets them aside, and the next run fetches them again"
         return text
 
+    def _check_tops(self) -> Iterator[Finding]:
+        """Read the list; it or the marker may be something else than a file."""
+        try:
+            self._listing = self._archive.read_checksums()
+        except errors.ItemError as error:
+            yield self._damage(PurePosixPath(layout.CHECKSUMS), None, str(error), repairs=False)
+        for path, problem in self._archive.problems():
+            yield self._damage(path, None, problem, repairs=False)
+
     def _walk(self) -> Iterator[Finding]:
         """Take down all files, and read all metadata."""
         for path in self._archive.leftovers():
             yield self._notice(path, "left over by a run that died, the next one removes it")
         for room in layout.ROOMS:
-            for path in self._archive.paths(room):
-                name = layout.parse_name(path)
+            others = list(self._archive.obstacles(room))
+            names = {path: layout.parse_name(path) for path in self._archive.paths(room)}
+            names |= {path: layout.parse_name(path) for path, _ in others}
+            for path, name in names.items():
                 if name is not None and name.suffix == layout.META_SUFFIX:
                     self._read_metadata(path, name.key)
-                elif name is not None:
+            for path, name in names.items():
+                if name is not None and self._is_file(path):
                     self._files[path] = name.key
-                elif not path.name.startswith("."):
+            for path in names.keys() - self._files.keys():
+                if not self._is_metadata(path) and not path.name.startswith("."):
                     yield self._notice(path, "not checked: it has no name of ours")
         unknown = self._listing.unknown
         if unknown:
             text = f"{count_of(unknown, 'line')} that cannot be understood"
             yield self._notice(PurePosixPath(layout.CHECKSUMS), text)
 
+    def _is_file(self, path: PurePosixPath) -> bool:
+        """Whether a path is that of an original or a picture; people may list what they like."""
+        # A backslash would lead elsewhere on Windows.
+        name = layout.parse_name(path) if "\\" not in str(path) else None
+        if name is None or name.suffix == layout.META_SUFFIX:
+            return False
+        metadata = self._metadata.get(name.key)
+        return is_stored(name, metadata.ours if metadata else {})
+
+    def _is_metadata(self, path: PurePosixPath) -> bool:
+        name = layout.parse_name(path)
+        return name is not None and name.suffix == layout.META_SUFFIX
+
     def _read_metadata(self, path: PurePosixPath, key: layout.Key) -> None:
-        record = self._archive.read_record(path)
         self._records += 1
+        try:
+            record = self._archive.read_record(path)
+        except errors.ItemError as error:
+            self._unreadable[path] = (key, f": {error}")
+            if isinstance(error.__cause__, PermissionError):
+                self._denied.add(path)
+            return
         if record is None:
-            self._unreadable[path] = key
+            self._unreadable[path] = (key, "")
             return
         ours = record.get(OURS, {})
-        notes = [note for note in (ours.get("original"), ours.get("picture")) if note]
-        notes = [note for note in notes if isinstance(note, dict)]
-        self._metadata[key] = _Metadata(
-            path,
-            is_gone="gone_since" in ours,
-            promises_file=any("saved_at" in note for note in notes),
-            ours=ours if any("odd" in note for note in notes) else {},
-        )
+        notes = ("original", "picture", "bulk_export")
+        kept = {name: ours[name] for name in notes if name in ours}
+        kept.get("bulk_export", {}).pop("columns", None)
+        self._metadata[key] = _Metadata(path, "gone_since" in ours, kept)
 
     def _check_file(self, path: PurePosixPath) -> Iterator[Finding]:
         """Compare an original or a picture with its checksum, else with the rules of its kind."""
@@ -154,6 +189,8 @@ class _Check:
         digests = self._listing.digests.get(str(path), ())
         key = self._files.get(path)
         look = self._archive.look_at(path, digests)
+        if look is not None and look.is_denied:
+            self._denied.add(path)
         if look is None and key is None:
             yield self._damage(path, None, f"missing, though {layout.CHECKSUMS} lists it")
         elif look is None:
@@ -164,6 +201,8 @@ class _Check:
                     f"{layout.CHECKSUMS} has another checksum of it, too: the next run mends that"
                 )
                 yield self._notice(path, text)
+        elif look.digest == "":
+            yield self._damage(path, key, look.damage or "unreadable")
         elif digests:
             why = look.damage or "what it is now is whole by the rules of its kind"
             yield self._damage(path, key, f"differs from its checksum ({why})")
@@ -178,24 +217,26 @@ class _Check:
 
     def _compare(self, listed: set[PurePosixPath]) -> Iterator[Finding]:
         """Files without metadata, and metadata whose file is neither there nor named as missing."""
-        with_metadata = self._metadata.keys() | self._unreadable.values()
+        with_metadata = self._metadata.keys() | {key for key, _ in self._unreadable.values()}
         for path, key in self._files.items():
             if key not in with_metadata:
                 yield self._notice(path, "has no metadata")
         names = map(layout.parse_name, listed | self._files.keys())
         keys = {name.key for name in names if name is not None}
         for key, metadata in self._metadata.items():
-            if metadata.promises_file and key not in keys:
+            if promises_file(metadata.ours) and key not in keys:
                 yield self._notice(metadata.path, "tells of a saved file that is not there")
 
     def _notice(self, path: PurePosixPath, text: str) -> Finding:
         self._notices += 1
         return Finding(path, text, is_damage=False)
 
-    def _damage(self, path: PurePosixPath, key: layout.Key | None, text: str) -> Finding:
+    def _damage(
+        self, path: PurePosixPath, key: layout.Key | None, text: str, *, repairs: bool = True
+    ) -> Finding:
         """Damage, and what is done about it; `key` is None if the file is missing."""
         self.damaged += 1
-        if self._repairs:
+        if repairs and self._repairs:
             text = f"{text}; {self._repair(path, key)}"
         return Finding(path, text, is_damage=True)
 
@@ -203,15 +244,39 @@ class _Check:
         """Set a damaged file aside; returns what was done. Raises DiskError."""
         if key is None and self._archive.is_cut_off(path):
             return "left in the list, since its folder is a link that leads nowhere"
+        if path in self._denied:
+            return "left where it is, since it may be whole: make it readable"
         if key is not None and self._is_gone(key):
             return "left where it is, since Strava no longer has the activity"
         if path in self._unreadable and isinstance(key, tuple):
             self._forget_photo_list(key[0])
+        self._note_name(path)
         # A GPX would count as the original of its JSON, which then never came again.
         done = [f"{self._set_aside(gpx)} as well" for gpx in self._gpx_beside(path)]
         # The list comes last: without its line a damaged file may pass for a whole one.
         self._to_unlist.add(str(path))
         return "; ".join(["taken out of the list" if key is None else self._set_aside(path), *done])
+
+    def _note_name(self, path: PurePosixPath) -> None:
+        """Note the name of a file in metadata of earlier versions, so that until it comes again
+        none beside it stands for it."""
+        name = layout.parse_name(path)
+        metadata = self._metadata.get(name.key) if name is not None else None
+        if name is None or metadata is None or isinstance(name.key, str):
+            return
+        item = "picture" if isinstance(name.key, tuple) else "original"
+        note = metadata.ours.get(item, {})
+        is_conversion = name.suffix == ".gpx" and (
+            lacks_original([name.suffix], metadata.ours) or self._has_json(name.key)
+        )
+        record = self._archive.read_record(metadata.path)
+        if record and "file" not in note and not is_conversion:
+            ours = {**record.get(OURS, {}), item: {**note, "file": path.name}}
+            self._archive.save_record(metadata.path, {**record, OURS: ours}, history=None)
+
+    def _has_json(self, key: layout.Key) -> bool:
+        suffixes = (path.name.partition(".")[2] for path, one in self._files.items() if one == key)
+        return any(suffix.startswith("json") for suffix in suffixes)
 
     def _set_aside(self, path: PurePosixPath) -> str:
         moved = self._archive.set_aside(path)
@@ -243,10 +308,3 @@ class _Check:
         if metadata is not None and record:
             ours = {name: value for name, value in record.get(OURS, {}).items() if name != "photos"}
             self._archive.save_record(metadata.path, {**record, OURS: ours}, history=None)
-
-
-def _is_file(path: PurePosixPath) -> bool:
-    """Whether a listed path is that of an original or a picture; people may list what they like."""
-    # A backslash would lead elsewhere on Windows.
-    name = layout.parse_name(path) if "\\" not in str(path) else None
-    return name is not None and name.suffix != layout.META_SUFFIX

@@ -75,7 +75,8 @@ class Rig:
         return json.loads(self.files()[str(META)])["strava_backup"]
 
 
-def noting(ours, sent_name, odd):
+def noting(ours, sent_name, odd, file):
+    assert file.startswith(STEM.name)
     return {**ours, "name": sent_name, "odd": odd}
 
 

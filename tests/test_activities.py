@@ -103,7 +103,11 @@ def test_a_record_is_the_detail_and_tells_of_all_items(rig: Rig) -> None:
     kept = record(rig, FIT)
     noted = kept.pop("strava_backup")
     assert kept == ride.detail
-    assert noted["original"] == {"name": "Ride.fit", "saved_at": "2026-11-22T10:00:00Z"}
+    assert noted["original"] == {
+        "name": "Ride.fit",
+        "file": f"{truth.stem(ride).rpartition('/')[2]}.fit",
+        "saved_at": "2026-11-22T10:00:00Z",
+    }
     assert noted["photos"] == {"count": 2}
     assert noted["listed"]["api"]["total_photo_count"] == 2
     assert noted["source"] == "api"

@@ -287,17 +287,61 @@ def test_a_file_whose_content_cannot_be_put_on_disk_gets_no_name(folder, target,
     assert content_of(folder) == {target.name: b"old"}
 
 
-def test_a_file_system_that_cannot_fsync_folders_is_named_once(folder, monkeypatch, caplog):
+@pytest.fixture
+def warned(monkeypatch):
+    monkeypatch.setattr(atomic, "_warned", {})
+
+
+@pytest.mark.usefixtures("warned")
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+@pytest.mark.parametrize("refuses_files", [True, False])
+def test_a_file_system_without_fsync_is_named_once_and_used(
+    folder, monkeypatch, caplog, error, refuses_files
+):
     fsync = os.fsync
 
     def fsync_of_a_network_share(descriptor):
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "Invalid argument")
+        if refuses_files or stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(error, os.strerror(error))
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync_of_a_network_share)
-    monkeypatch.setattr(atomic, "_unsyncable_devices", set())
     save_bytes(folder / "a", b"a")
     save_bytes(folder / "b", b"b")
     assert content_of(folder) == {"a": b"a", "b": b"b"}
-    assert caplog.messages == [f"{folder}: this file system cannot fsync folders, going on without"]
+    assert caplog.messages == [f"{folder}: this file system cannot fsync, going on without"]
+
+
+@pytest.mark.usefixtures("warned")
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_folder_whose_names_cannot_be_put_on_disk_is_an_error(folder, monkeypatch, caplog, error):
+    fsync = os.fsync
+
+    def failing_fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(error, os.strerror(error))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing_fsync)
+    with pytest.raises(OSError, match=os.strerror(error)):
+        save_bytes(folder / "a", b"a")
+    assert caplog.messages == []
+
+
+@pytest.mark.usefixtures("warned")
+@pytest.mark.parametrize("call", ["utime", "chmod", "setxattr"])
+def test_modes_and_times_that_cannot_be_copied_are_no_error(folder, monkeypatch, caplog, call):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("a", "b"):
+        save_bytes(folder / name, b"x")
+    if call == "setxattr":
+        monkeypatch.setattr(os, "listxattr", lambda *_, **__: ["user.x"], raising=False)
+        monkeypatch.setattr(os, "getxattr", lambda *_, **__: b"", raising=False)
+    monkeypatch.setattr(os, call, refuse, raising=False)
+    for _ in range(2):
+        atomic.copy_stat(folder / "a", folder / "b")
+    # Python itself passes over extended attributes that are refused.
+    assert len(caplog.messages) == (call != "setxattr")
+    assert all("cannot be copied" in message for message in caplog.messages)

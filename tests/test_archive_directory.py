@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -490,7 +491,7 @@ def test_a_record_that_is_none_is_read_as_none(archive, content):
 
 def test_metadata_that_the_disk_does_not_give_is_an_error(archive):
     (archive.root / META).mkdir(parents=True)
-    with pytest.raises(DiskError, match="cannot read"):
+    with pytest.raises(errors.ItemError, match=r"cannot be read \(a folder, not a file\)"):
         archive.read_record(META)
 
 
@@ -515,6 +516,33 @@ def test_history_keeps_the_old_file_byte_for_byte_and_its_time(archive):
     assert content_of(archive)[copy] == old
     assert (archive.root / copy).stat().st_mtime == 1_000_000_000
     assert archive.read_record(META) == {"id": 5}
+
+
+def test_history_is_kept_where_mode_and_time_cannot_be_copied(archive, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    put(archive, META, b"{}")
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(os, "chmod", refuse)
+    archive.save_record(META, {"id": 5}, history=MOMENT)
+    assert content_of(archive)[f"history/{META}.2026-11-22T10-00-00Z.json"] == b"{}"
+    assert archive.read_record(META) == {"id": 5}
+    assert all("cannot be copied" in message for message in caplog.messages)
+
+
+def test_a_disk_that_cannot_keep_a_folder_ends_the_run(archive, monkeypatch):
+    fsync = os.fsync
+
+    def failing_fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    put(archive, META, b"{}")
+    monkeypatch.setattr(os, "fsync", failing_fsync)
+    with pytest.raises(DiskError, match="Input/output error"):
+        archive.save_record(META, {"id": 5}, history=None)
 
 
 def test_history_is_on_disk_before_the_metadata_is_replaced(archive, monkeypatch):
@@ -582,22 +610,24 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
 ):
     with archive.draft(STEM) as draft:
         draft.write([content[:3], content[3:]])
-        path = archive.save_file(draft, STEM, sent, nullcontext())
+        path = archive.save_file(draft, STEM, sent, nullcontext)
     assert path == PurePosixPath(f"{STEM}{suffix}")
     line = f"{hashlib.sha256(content).hexdigest()}  {path}\n".encode()
     assert content_of(archive) == {str(path): content, "SHA256SUMS": line}
+    note = {"name": f"Run{sent}", "file": path.name, "saved_at": "2026-11-22T10:00:00Z"}
+    archive.save_record(META, {"strava_backup": {"original": note}}, history=None)
     assert archive.scan().activities[5].suffixes == (suffix,)
 
 
 def save_original(archive, content, sent):
     with archive.draft(STEM) as draft:
         draft.write([content])
-        return archive.save_file(draft, STEM, sent, nullcontext())
+        return archive.save_file(draft, STEM, sent, nullcontext)
 
 
 def test_an_original_is_never_overwritten(archive):
     put(archive, f"{STEM}.fit", b"held")
-    with pytest.raises(DiskError, match="exists already and is not overwritten"):
+    with pytest.raises(errors.ItemError, match="exists already and is not overwritten"):
         save_original(archive, files.fit(START, 5), ".fit")
     assert content_of(archive) == {f"{STEM}.fit": b"held"}
 
@@ -673,7 +703,7 @@ def save_photo(archive, number):
     stem = PurePosixPath(f"photos/5_{number}")
     with archive.draft(stem) as draft:
         draft.write([picture("jpg", str(number), 48, 64)])
-        return archive.save_file(draft, stem, ".jpg", nullcontext())
+        return archive.save_file(draft, stem, ".jpg", nullcontext)
 
 
 def listed_paths(archive):
@@ -729,7 +759,7 @@ for number in range(100_000):
     stem = PurePosixPath(f"photos/5_{number}")
     with archive.draft(stem) as draft:
         draft.write([b"x%d" % number])
-        archive.save_file(draft, stem, ".jpg", nullcontext())
+        archive.save_file(draft, stem, ".jpg", nullcontext)
 """
 
 
@@ -758,7 +788,7 @@ def test_a_picture_that_comes_again_in_another_format_takes_the_old_line_along(a
     content = picture("heic", "a", 48, 64)
     with archive.draft(stem) as draft:
         draft.write([content])
-        archive.save_file(draft, stem, ".jpg", nullcontext())
+        archive.save_file(draft, stem, ".jpg", nullcontext)
     # those that are held keep theirs
     new = f"{hashlib.sha256(content).hexdigest()}  {stem}.heic"
     assert lines_of(archive) == [zeros[1], zeros[2], new]
@@ -799,14 +829,6 @@ def test_an_empty_archive_gets_no_list(archive):
     assert content_of(archive) == {}
 
 
-def test_a_list_that_cannot_be_read_stops_a_run(archive):
-    (archive.root / "SHA256SUMS").mkdir()
-    with pytest.raises(DiskError, match="SHA256SUMS"):
-        archive.add_checksums(archive.scan())
-    with pytest.raises(DiskError, match="SHA256SUMS"):
-        archive.read_checksums()
-
-
 @pytest.mark.parametrize(
     ("path", "is_there"),
     [
@@ -817,7 +839,11 @@ def test_a_list_that_cannot_be_read_stops_a_run(archive):
         ("activities/.x_5.part", False),
         (".strava-backup.json", True),
         ("SHA256SUMS", True),
-        ("activities/x/2026-05-06T07-08-09Z_5.fit", True),
+        ("activities/x/2026-05-06T07-08-09Z_5.fit", False),
+        ("activities/2026/2026-05-06T07-08-09Z_5.txt", False),
+        ("photos/5_a.jpg.xmp", False),
+        ("activities/2026/2026-05-06T07-08-09Z_5.fit", True),
+        ("photos/5_a.jpg", True),
         ("gear/b1.meta.json", True),
     ],
 )
@@ -868,7 +894,7 @@ def test_grouped_files_are_synced_one_by_one_and_their_folders_once(archive, mon
             archive.save_record(path, {"id": number}, history=None)
         with archive.draft(STEM) as draft:
             draft.write([files.fit(START)])
-            archive.save_file(draft, STEM, ".fit", nullcontext())
+            archive.save_file(draft, STEM, ".fit", nullcontext)
         assert synced == [False] * 4
     # the folder of the file, the list, where that is new its folder, and the folder of metadata
     assert synced[4:] == [True, False, True, True]
@@ -895,7 +921,7 @@ def test_a_held_file_has_a_sum_and_a_missing_one_has_none(archive):
 def test_a_file_is_saved_under_any_name_but_never_over_another(archive):
     path = PurePosixPath("bulk_export/2026-11-20/bikes.csv")
     for content in (b"first", b"second"):
-        with suppress(DiskError), archive.draft(path) as draft:
+        with suppress(errors.ItemError), archive.draft(path) as draft:
             draft.write([content])
             archive.save_named(draft, path)
     assert content_of(archive) == {str(path): b"first"}

@@ -190,6 +190,7 @@ def test_metadata_says_where_it_is_from_and_what_the_original_was_called(rig: Ri
     assert ours["fetched_at"] == "2026-11-22T10:00:00Z"
     assert ours["original"] == {
         "name": activity.original_name,
+        "file": f"{truth.stem(activity).rpartition('/')[2]}{activity.original_suffix}",
         "saved_at": "2026-11-22T10:00:00Z",
     }
     assert ours["listed"]["api"]["distance"] == activity.summary()["distance"]

@@ -138,6 +138,7 @@ def test_metadata_has_the_names_of_the_api_and_every_column(
         "fetched_at": "2026-11-22T10:00:00Z",
         "original": {
             "name": f"activities/{detail['upload_id']}.fit.gz",
+            "file": f"2026-07-03T05-15-42Z_{detail['id']}.fit",
             "saved_at": "2026-11-22T10:00:00Z",
         },
     }

@@ -180,7 +180,7 @@ def test_with_one_suffix_asked_for_no_other_file_is_taken(rig):
 
 def test_a_file_that_is_there_is_never_overwritten(rig):
     rig.save(STEM, sending(FIT)[0])
-    with pytest.raises(DiskError, match="not overwritten"):
+    with pytest.raises(errors.ItemError, match="not overwritten"):
         rig.save(STEM, sending(FIT + FIT, name="Other.fit")[0])
     assert rig.files() == {f"{STEM}.fit": FIT}
     assert rig.note()["name"] == "Ride.fit"

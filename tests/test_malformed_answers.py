@@ -34,7 +34,10 @@ STATUSES = [
 ]
 DIGITS = b"9" * 5000
 HEADERS = [
-    *(b"Location: " + value for value in (b"https://[", b"\xff\xfe", b"", b"//", b"http://", DIGITS)),
+    *(
+        b"Location: " + value
+        for value in (b"https://[", b"\xff\xfe", b"", b"//", b"http://", DIGITS)
+    ),
     b"Location: https://www.strava.com/athletes/" + DIGITS,
     b"Location: https://www.strava.com:99999999/dashboard",
     *(b"Content-Length: " + value for value in (DIGITS, b"-1", b"abc", b"5, 6", b"", b"0", b"10")),
@@ -45,7 +48,10 @@ HEADERS = [
     b"Content-Disposition: attachment; filename*=UTF-8''%ff%00%2e%2e%2f.fit",
     b"Content-Disposition: attachment; filename*=x'y'z; filename=\xff",
     b'Content-Disposition: attachment; filename="' + b"a" * 60_000 + b'"',
-    *(b"Content-Type: text/html; charset=" + value for value in (b"zzz", b"utf-7", b"\x00", b"\xff")),
+    *(
+        b"Content-Type: text/html; charset=" + value
+        for value in (b"zzz", b"utf-7", b"\x00", b"\xff")
+    ),
     b"Content-Type: application/json",
     *(b"Set-Cookie: " + value for value in (b"=", b";", b"a=" + b"b" * 9000, b"\xff\x00=1")),
     b"Set-Cookie: _strava4_session=\x01\x02; domain=.strava.com",
@@ -80,7 +86,16 @@ BODIES = [
 def evil_json(identity: int | str) -> st.SearchStrategy[bytes]:
     """JSON with the id that was asked for, and with other things where the program looks."""
     names = st.sampled_from(
-        ["id", "name", "resource_state", "urls", "unique_id", "strava_backup", "start_date", "items"]
+        [
+            "id",
+            "name",
+            "resource_state",
+            "urls",
+            "unique_id",
+            "strava_backup",
+            "start_date",
+            "items",
+        ]
     )
     return st.one_of(
         JSON_VALUES,

@@ -263,14 +263,14 @@ def test_nothing_is_written_where_only_the_moment_of_fetching_differs(old, new, 
 
 def test_a_saved_original_is_noted_and_ends_its_refusal():
     ours = {"source": "api", "original": {"absent": "redirect", "since": "2026"}, **REFUSED_TWICE}
-    assert merge.with_original(ours, "Run.fit", None, NOW) == {
+    assert merge.with_original(ours, "Run.fit", None, "5.fit", NOW) == {
         "source": "api",
-        "original": {"name": "Run.fit", "saved_at": STAMP},
+        "original": {"name": "Run.fit", "file": "5.fit", "saved_at": STAMP},
     }
 
 
 def test_an_odd_original_says_what_is_odd():
-    ours = merge.with_original({}, "Run.fit", "the FIT checksum differs", NOW)
+    ours = merge.with_original({}, "Run.fit", "the FIT checksum differs", "5.fit", NOW)
     assert ours["original"]["odd"] == "the FIT checksum differs"
 
 
@@ -305,12 +305,12 @@ def test_no_decision_changes_what_it_was_given():
     before = json.dumps(kept)
     merge.listed_record(activity(name="x"), kept, "api", NOW)
     merge.fetched_record(SUMMARY, ours, "api", NOW)
-    merge.with_original(ours, "Run.fit", None, NOW)
+    merge.with_original(ours, "Run.fit", None, "5.fit", NOW)
     merge.without_gpx(ours, "no track", NOW)
     merge.with_refusal(ours, ORIGINAL, "404", NOW)
     merge.without_refusal(ours, ORIGINAL)
     merge.with_photo_list(ours, 1)
-    merge.with_picture(ours, "odd", NOW)
+    merge.with_picture(ours, "odd", "5_a.jpg", NOW)
     merge.with_gear_summary(ours, None, "api")
     merge.with_components(ours, NOW)
     merge.is_same(kept, kept)
@@ -324,9 +324,10 @@ def test_a_photo_list_that_came_is_noted_with_its_count_and_ends_its_refusal():
 
 def test_a_saved_picture_is_noted_and_ends_its_refusal():
     ours = {"source": "api", **PICTURE_REFUSED}
-    picture = {"saved_at": STAMP}
-    assert merge.with_picture(ours, None, NOW) == {"source": "api", "picture": picture}
-    assert merge.with_picture(ours, "no end", NOW)["picture"] == {**picture, "odd": "no end"}
+    picture = {"saved_at": STAMP, "file": "5_a.jpg"}
+    assert merge.with_picture(ours, None, "5_a.jpg", NOW) == {"source": "api", "picture": picture}
+    odd = merge.with_picture(ours, "no end", "5_a.jpg", NOW)
+    assert odd["picture"] == {**picture, "odd": "no end"}
 
 
 def test_fetched_gear_is_missing_no_longer():

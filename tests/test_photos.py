@@ -84,7 +84,10 @@ def test_metadata_says_where_a_photo_is_from_and_when_its_picture_was_saved(rig:
     assert record(rig, one, one.photos[0])["strava_backup"] == {
         "source": "api",
         "fetched_at": "2026-11-22T10:00:00Z",
-        "picture": {"saved_at": "2026-11-22T10:00:00Z"},
+        "picture": {
+            "saved_at": "2026-11-22T10:00:00Z",
+            "file": f"{one.id}_{one.photos[0].unique_id}.jpg",
+        },
     }
     assert truth.ours(rig.files(), one)["photos"] == {"count": 3}
 

@@ -317,16 +317,19 @@ def test_a_disk_that_cannot_read_one_file_does_not_stop_the_rest(
     assert "unreadable: Input/output error" in lines[0]
 
 
-def test_a_file_that_may_not_be_read_is_not_called_damaged(
+def test_a_file_that_may_not_be_read_is_named_and_left_where_it_is(
     full: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(file: Path) -> str:
         raise PermissionError(13, "Permission denied", str(file))
 
     monkeypatch.setattr("strava_backup.archive.directory.hash_file", refuse)
-    with pytest.raises(DiskError, match="Permission denied"):
-        check(full.root, repairs=True)
-    assert not (full.root / "damaged").exists()
+    before = full.files()
+    code, lines = check(full.root, repairs=True)
+    assert code == 6
+    assert damaged(lines) == set(held(full.root))
+    assert all("Permission denied" in line for line in lines[:-1])
+    assert full.files() == before
 
 
 # Odd is not damaged

@@ -11,16 +11,23 @@ import errno
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from strava_backup.archive.regular import NotAFile
+
 _log = logging.getLogger(__name__)
 
 HEAD_SIZE = 1 << 10
 
-_unsyncable_devices: set[int] = set()
+# The answers of a file system that has no fsync; any other means that it failed.
+_NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+# By the warning, the devices for which it has been given.
+_warned: dict[str, set[int]] = {}
 
 
 class Draft:
@@ -49,6 +56,9 @@ class Draft:
         try:
             self._file = open(self.path, "xb", opener=self._open)
         except FileExistsError:
+            if self.path.is_dir() and not self.path.is_symlink():
+                text = "a folder, not a file"
+                raise NotAFile(errno.EISDIR, text, str(self.path)) from None
             self.path.unlink()
             self._file = open(self.path, "xb", opener=self._open)
         return self
@@ -80,7 +90,7 @@ class Draft:
         """Commit what was written, to which nothing can be added any more. Raises OSError."""
         if self._file is not None:
             self._file.flush()
-            os.fsync(self._file.fileno())
+            sync_file(self._file.fileno(), self.path.parent)
             self._close()
 
     def save_as(self, path: Path, *, syncs_folder: bool = True) -> None:
@@ -125,11 +135,21 @@ def save_bytes(path: Path, data: bytes, mode: int = 0o666, *, syncs_folder: bool
         draft.save_as(path, syncs_folder=syncs_folder)
 
 
-def sync_folder(folder: Path) -> None:
-    """Commit the renames in `folder`; where a file system cannot, warn once and go on.
+def sync_file(descriptor: int, folder: Path) -> None:
+    """Commit an open file in `folder`, or the folder itself. Raises OSError.
 
-    Windows opens no folders, and some network shares refuse to fsync them.
+    If the file system has no fsync, warns once and goes on.
     """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+        warn_once(descriptor, "%s: this file system cannot fsync, going on without", folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Commit the renames in `folder`, as `sync_file` does. Windows opens no folders."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:
@@ -137,11 +157,24 @@ def sync_folder(folder: Path) -> None:
             return
         raise
     try:
-        os.fsync(descriptor)
-    except OSError:
-        device = os.fstat(descriptor).st_dev
-        if device not in _unsyncable_devices:
-            _unsyncable_devices.add(device)
-            _log.warning("%s: this file system cannot fsync folders, going on without", folder)
+        sync_file(descriptor, folder)
     finally:
         os.close(descriptor)
+
+
+def copy_stat(source: Path, target: Path) -> None:
+    """Copy mode and times, if the file system and the files' owner allow it; else warn once."""
+    try:
+        shutil.copystat(source, target)
+    except OSError:
+        text = "%s: modes and times of files cannot be copied here, going on without"
+        warn_once(target, text, target.parent)
+
+
+def warn_once(file: int | Path, text: str, folder: Path) -> None:
+    """Log a warning about a folder, once for each device. Raises OSError."""
+    device = os.stat(file).st_dev
+    devices = _warned.setdefault(text, set())
+    if device not in devices:
+        devices.add(device)
+        _log.warning(text, folder)

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from strava_backup.archive import layout
-from strava_backup.archive.atomic import save_bytes, sync_folder
+from strava_backup.archive.atomic import save_bytes, sync_file, sync_folder
+from strava_backup.archive.regular import NotAFile, follow_link, refuse_link
 
 # https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html: the asterisk
 # marks binary mode, the backslash a name with escapes in it.
@@ -23,8 +24,9 @@ _LINE = re.compile(rb"(?P<escaped>\\?)(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>[
 _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}
 _ESCAPED = re.compile(rb"\\.?", re.DOTALL)
 _TO_ESCAPE = re.compile(rb"[\\\n\r]")
-_BOM = b"\xef\xbb\xbf"
-_LINE_END = re.compile(rb"\r+\n")
+_BOMS = re.compile(rb"(?:\xef\xbb\xbf)*")
+# Without the look behind, a run of CR without LF would be scanned from each of its bytes.
+_LINE_END = re.compile(rb"(?<!\r)\r+\n")
 
 _BATCH = 256
 
@@ -41,17 +43,17 @@ class Listing(NamedTuple):
 
 def parse(text: bytes) -> Listing:
     """Read a list, also one that was edited by hand; a last line without its end does not count."""
-    digests: dict[str, tuple[str, ...]] = {}
+    # Dictionaries in place of sets keep the order.
+    digests: dict[str, dict[str, None]] = {}
     unknown = 0
     for line in mended(text).split(b"\n"):
         entry = _parse_line(line)
         if entry is not None:
             path, digest = entry
-            known = digests.get(path, ())
-            digests[path] = known if digest in known else (*known, digest)
+            digests.setdefault(path, {})[digest] = None
         elif line.strip() and not line.startswith(b"#"):
             unknown += 1
-    return Listing(digests, unknown)
+    return Listing({path: tuple(found) for path, found in digests.items()}, unknown)
 
 
 def format_line(path: PurePosixPath, digest: str) -> bytes:
@@ -66,9 +68,7 @@ def mended(text: bytes) -> bytes:
 
     What editors of other systems add is taken away, since `sha256sum` stumbles over it.
     """
-    while text.startswith(_BOM):
-        text = text.removeprefix(_BOM)
-    text = _LINE_END.sub(b"\n", text)
+    text = _LINE_END.sub(b"\n", _BOMS.sub(b"", text, count=1))
     return text[: text.rfind(b"\n") + 1]
 
 
@@ -80,14 +80,18 @@ def without(text: bytes, paths: Collection[str]) -> bytes:
 
 def hash_file(path: Path) -> str:
     """The SHA-256 of a file, in hex. Raises OSError."""
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=follow_link) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Checksums:
-    """The list of one archive; several threads may add to it. Its methods raise OSError."""
+    """The list of one archive; several threads may add to it. Its methods raise OSError.
+
+    A list that is no file, such as a link, is left as it is, and `problem` says what it is.
+    """
 
     def __init__(self, root: Path) -> None:
+        self.problem: str | None = None
         self._root = root
         self._path = root / layout.CHECKSUMS
         self._known: dict[str, tuple[str, ...]] | None = None
@@ -104,10 +108,14 @@ class Checksums:
     def mend(self) -> None:
         """Make the list whole, should the last run have died over it, and remember what it says."""
         with self._lock:
-            text = self._text()
-            whole = mended(text)
-            if whole != text:
-                save_bytes(self._path, whole)
+            try:
+                text = self._text()
+                whole = mended(text)
+                if whole != text:
+                    save_bytes(self._path, whole)
+            except NotAFile as error:
+                self.problem, self._known = f"{error.filename} is {error.strerror}", {}
+                return
             self._known = parse(whole).digests
 
     def digests(self, path: PurePosixPath) -> tuple[str, ...]:
@@ -156,23 +164,28 @@ class Checksums:
         with self._lock:
             with self._adding:
                 waiting = list(self._new)
-                is_done = self._added - len(waiting) >= count
+                taken = len(waiting)
+                is_done = self._added - taken >= count
             if is_done:
                 return  # another thread has taken them along
             for folder in sorted({path.parent for path, _ in waiting}):
                 sync_folder(self._root / folder)
             known = self._lines()
+            if self.problem is not None:
+                waiting = []
             new = [one for one in dict.fromkeys(waiting) if known.get(str(one[0])) != (one[1],)]
             if new:
                 self._append(b"".join(format_line(path, digest) for path, digest in new))
                 known.update((str(path), (digest,)) for path, digest in new)
             with self._adding:
-                del self._new[: len(waiting)]
+                del self._new[:taken]
 
     def remove(self, paths: Collection[str]) -> None:
         """Write the list without the lines of these paths."""
         with self._lock:
             known = self._lines()
+            if self.problem is not None:
+                return
             save_bytes(self._path, without(self._text(), frozenset(paths)))
             for path in paths:
                 known.pop(path, None)
@@ -185,20 +198,25 @@ class Checksums:
 
     def _text(self) -> bytes:
         try:
-            return self._path.read_bytes()
+            with open(self._path, "rb", buffering=0, opener=refuse_link) as file:
+                return file.read()
         except FileNotFoundError:
             return b""
 
     def _append(self, lines: bytes) -> None:
         is_first = not self._path.exists()
         # Unbuffered: what is buffered would be written once more when the file is closed.
-        with open(self._path, "ab", buffering=0) as file:
+        with open(self._path, "ab", buffering=0, opener=refuse_link) as file:
+            if os.fstat(file.fileno()).st_nlink > 1:
+                # Its other name may be that of somebody else's file.
+                save_bytes(self._path, self._text() + lines)
+                return
             end = file.seek(0, os.SEEK_END)
             try:
                 left = memoryview(lines)
                 while left:
                     left = left[file.write(left) :]
-                os.fsync(file.fileno())
+                sync_file(file.fileno(), self._root)
             except BaseException:
                 # Half a line would spoil the next one of this run.
                 file.truncate(end)

@@ -10,45 +10,65 @@ import errno
 import itertools
 import logging
 import os
-import shutil
-from collections.abc import Collection, Iterable, Iterator
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import filelock
 
 from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
-from strava_backup.archive.atomic import HEAD_SIZE, Draft, exists, save_bytes, sync_folder
+from strava_backup.archive.atomic import (
+    HEAD_SIZE,
+    Draft,
+    copy_stat,
+    exists,
+    save_bytes,
+    sync_folder,
+)
 from strava_backup.archive.checksums import Checksums, Listing, hash_file
 from strava_backup.archive.metadata import (
     OURS,
     Record,
+    fitting,
+    is_stored,
     is_what_strava_holds,
+    lacks_original,
     read_for_scan,
     read_json,
     read_record,
     slimmed,
     to_json,
 )
+from strava_backup.archive.regular import NotAFile, follow_link, obstacle
 
 _log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _NO_FILE = (
     errno.ENOENT,
     errno.ENOTDIR,
-    errno.EISDIR,
     errno.ELOOP,
     errno.ENAMETOOLONG,
     errno.EINVAL,
 )
 
 FORMAT = 1
+
+_MARKER_SHAPE = {
+    "athlete_id": int,
+    "failed": [int],
+    "last_walk": str,
+    "last_photo_walk": str,
+    "surplus": int,
+    "last_count": str,
+    "uncounted": int,
+    "last_complete_run": str,
+    "login_refused_at": float,
+}
 
 
 class DiskError(errors.Error):
@@ -75,7 +95,7 @@ class Held(NamedTuple):
 
     `files` are the originals, or the picture. `listed` has the `fingerprint` of what each source
     listed last, `ours` the rest of our key but for the website's raw record: ten thousand records
-    are held in memory.
+    are held in memory. `problem` says why the metadata can be neither read nor replaced.
     """
 
     stem: PurePosixPath
@@ -84,6 +104,12 @@ class Held(NamedTuple):
     resource_state: int | None = None
     ours: Record = {}  # noqa: RUF012  # never changed in place
     listed: dict[str, int] = {}  # noqa: RUF012  # as above
+    problem: str | None = None
+
+    @property
+    def lacks_original(self) -> bool:
+        """Whether no original of an activity is there."""
+        return lacks_original(self.suffixes, self.ours)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -102,10 +128,26 @@ class Inventory(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a look at a held file shows: its SHA-256 in hex, and how it is damaged, if it is."""
+    """What a look at a held file shows: its SHA-256 in hex, and how it is damaged, if it is.
+
+    Of a file that may not be read nothing is known but that.
+    """
 
     digest: str
     damage: str | None = None
+    is_denied: bool = False
+
+
+class Folder(NamedTuple):
+    """A folder of the archive: the names of its files, and of what is none.
+
+    The files include links to files, and links that lead nowhere; the others are pipes and the
+    like, and folders that are not the archive's.
+    """
+
+    path: PurePosixPath
+    files: list[str]
+    others: list[str]
 
 
 class Archive:
@@ -115,6 +157,7 @@ class Archive:
         self.root = root
         self.marker = Marker()
         self.checksums = Checksums(root)
+        self._marker_problem: str | None = None
         self._uncommitted: set[Path] | None = None
         self._is_locked = False
 
@@ -124,9 +167,10 @@ class Archive:
             if any(exists(self.root / name) for name in (layout.MARKER, layout.CHECKSUMS)):
                 return True
         return os.path.isdir(self.root) and any(
-            layout.parse_name(path) is not None
+            name is not None
+            and (name.suffix == layout.META_SUFFIX or layout.has_usual_suffix(name))
             for room in layout.ROOMS
-            for path in self.paths(room)
+            for name in map(layout.parse_name, self.paths(room))
         )
 
     def prepare(self, *, with_parents: bool) -> None:
@@ -178,6 +222,13 @@ class Archive:
         shares), the run goes on without; so does a reader where nothing can be written.
         """
         path = self.root / layout.LOCK
+        problem = _lock_problem(path)
+        if problem is not None:
+            if not is_reader:
+                text = "%s cannot be locked, going on without (%s is %s)"
+                _log.warning(text, self.root, layout.LOCK, problem)
+            yield
+            return
         # A lock file that stays behind would need a human, so no fall-back to those.
         lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
         try:
@@ -203,22 +254,28 @@ class Archive:
         """Take in the marker, if there is one. Raises ConfigError for a newer format, DiskError."""
         path = self.root / layout.MARKER
         with _disk_errors(f"cannot read {path}"):
-            if not exists(path):
+            if not os.path.islink(path) and not exists(path):
                 return
-            values = read_json(path)
+            try:
+                values = read_json(path)
+            except NotAFile as error:
+                self._marker_problem = error.strerror
+                return
         if values is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return
         version = values.get("format")
-        if not isinstance(version, int) or version > FORMAT:
+        if type(version) is not int or version > FORMAT:
             raise errors.ConfigError(
                 f"{self.root} was written by a newer strava-backup (format {version}): "
                 "update this one"
             )
-        known = {field.name for field in fields(Marker)}
-        marker = {name: value for name, value in values.items() if name in known}
-        marker["failed"] = _only(int, marker.get("failed"))
-        self.marker = Marker(**marker)
+        known = {name: values[name] for name in _MARKER_SHAPE.keys() & values.keys()}
+        marker = fitting(known, _MARKER_SHAPE)
+        for name in known.keys() - marker.keys():
+            if known[name] is not None:
+                _log.warning("%s: the value of %s is of a wrong type and is ignored", path, name)
+        self.marker = Marker(**{**marker, "failed": tuple(marker.get("failed", ()))})
 
     def check_owner(self, athlete_id: int) -> None:
         """Raises AccountMismatch where the marker names another athlete than that of the config."""
@@ -230,13 +287,20 @@ class Archive:
             )
 
     def save_marker(self, marker: Marker) -> None:
-        """Write the marker if it differs from the one there. Raises DiskError."""
+        """Write the marker if it differs from the one there, and that is a file. Raises
+        DiskError."""
         if marker == self.marker:
             return
+        if self._marker_problem is not None:
+            self.marker = marker
+            return
         path = self.root / layout.MARKER
-        with _disk_errors(f"cannot write {path}"):
-            save_bytes(path, to_json({"format": FORMAT, **asdict(marker)}))
         self.marker = marker
+        with _disk_errors(f"cannot write {path}"):
+            try:
+                save_bytes(path, to_json({"format": FORMAT, **asdict(marker)}))
+            except NotAFile as error:
+                self._marker_problem = f"not writable: {error.filename} is {error.strerror}"
 
     def scan(self) -> Inventory:
         """What is held. Raises DiskError.
@@ -251,20 +315,45 @@ class Archive:
                 self._scan_room(layout.GEAR),
             )
 
+    def problems(self, inventory: Inventory | None = None) -> list[tuple[PurePosixPath, str]]:
+        """Files of our own that can be neither read nor replaced, and why.
+
+        Without the inventory only those that say something of the whole archive.
+        """
+        tops = ((layout.MARKER, self._marker_problem), (layout.CHECKSUMS, self.checksums.problem))
+        held = (one for part in inventory or () for one in part.values())
+        return [
+            *((PurePosixPath(name), problem) for name, problem in tops if problem is not None),
+            *((one.metadata, one.problem) for one in held if one.metadata and one.problem),
+        ]
+
     def paths(self, room: PurePosixPath) -> Iterator[PurePosixPath]:
         """All files of a room, whatever their names. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
-            yield from self._files(room)
+            for folder in self._folders(room):
+                yield from map(folder.path.joinpath, folder.files)
+
+    def obstacles(self, room: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
+        """All in a room that is neither a file nor a folder of the archive, and what it is
+        instead. Raises DiskError."""
+        with _disk_errors(f"cannot read {self.root}"):
+            for folder in self._folders(room):
+                for path in map(folder.path.joinpath, folder.others):
+                    yield path, obstacle(self.root / path) or "unreadable"
 
     def leftovers(self) -> Iterator[PurePosixPath]:
         """Drafts of runs that died, one at work aside. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
-            top = [PurePosixPath(path.name) for path in sorted(self.root.glob(".*.part"))]
+            top = [
+                PurePosixPath(path.name)
+                for path in sorted(self.root.glob(".*.part"))
+                if path.is_symlink() or not path.is_dir()
+            ]
             hidden = [
-                folder / name
+                folder.path / name
                 for room in (*layout.ROOMS, layout.HISTORY, layout.DAMAGED)
-                for folder, names in self._folders(room)
-                for name in names
+                for folder in self._folders(room)
+                for name in folder.files
                 if name.startswith(".")
             ]
         yield from filter(layout.is_draft, (*top, *hidden))
@@ -288,8 +377,8 @@ class Archive:
         return any(folder.is_symlink() and not folder.exists() for folder in folders)
 
     def read_checksums(self) -> Listing:
-        """What SHA256SUMS says. Raises DiskError."""
-        with _disk_errors(f"cannot read {self.root / layout.CHECKSUMS}"):
+        """What SHA256SUMS says. Raises DiskError, and ItemError if it is no file."""
+        with _item_errors(f"cannot read {self.root / layout.CHECKSUMS}"):
             return self.checksums.read()
 
     def remove_checksums(self, paths: Collection[str]) -> None:
@@ -307,6 +396,10 @@ class Archive:
                 digest = hash_file(self.root / path)
                 damage = None if digest in expected else checks.damage(self.root / path)
                 return Look(digest, damage)
+            except NotAFile as error:
+                return Look("", error.strerror)
+            except PermissionError as error:
+                return Look("", f"unreadable: {error.strerror}", is_denied=True)
             except OSError as error:
                 if error.errno in _NO_FILE:
                     return None
@@ -322,6 +415,8 @@ class Archive:
         """
         with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
             self.checksums.mend()
+            if self.checksums.problem is not None:
+                return []
             held = (*inventory.activities.values(), *inventory.photos.values())
             # More than one digest is somebody's edit: the file tells which of them is right.
             doubtful = [
@@ -337,17 +432,23 @@ class Archive:
         return [(path, damage) for path, damage in looks if damage is not None]
 
     def read_record(self, path: PurePosixPath) -> Record | None:
-        """The metadata at `path`; None where there is none, or no JSON object. Raises DiskError."""
-        with _disk_errors(f"cannot read {path}"):
+        """The metadata at `path`; None where there is none, or no JSON object.
+
+        Raises ItemError if something is there that cannot be read.
+        """
+        try:
             return read_record(self.root / path)
+        except OSError as error:
+            why = error.strerror or error
+            raise errors.ItemError(f"{self.root / path} cannot be read ({why})") from error
 
     def save_record(self, path: PurePosixPath, record: Record, *, history: datetime | None) -> None:
         """Write metadata; what was there is copied to `history/` if a moment is given for it.
 
-        Raises DiskError.
+        Raises DiskError, and ItemError as `draft`.
         """
         target = self.root / path
-        with _disk_errors(f"cannot write {target}"):
+        with _item_errors(f"cannot write {target}"):
             self._make_folder(path.parent)
             if history is not None and target.exists():
                 self._copy(path, self._free_history_path(path, history))
@@ -358,9 +459,10 @@ class Archive:
     def draft(self, stem: PurePosixPath, chunks: Iterable[bytes] = ()) -> Iterator[Draft]:
         """A draft of a file with that stem, into which the chunks are written.
 
-        Raises DiskError, and whatever the chunks raise.
+        Raises DiskError, ItemError if something else stands in place of a file or a folder, and
+        whatever the chunks raise.
         """
-        with _disk_errors(f"cannot write {self.root / stem}"):
+        with _item_errors(f"cannot write {self.root / stem}"):
             self._make_folder(stem.parent)
             with Draft(self.root / stem.parent, stem.name) as draft:
                 draft.write(chunks)
@@ -392,28 +494,32 @@ class Archive:
         draft: Draft,
         stem: PurePosixPath,
         sent: str,
-        noted: AbstractContextManager[object],
+        noted: Callable[[str], AbstractContextManager[object]],
         only: str = "",
     ) -> PurePosixPath:
         """Give a complete draft its final name, and return that. Raises DiskError, ItemError.
 
         `sent` is the suffix of the name that Strava sent; the content's own magic corrects it.
-        With `only`, nothing of another suffix is taken. `noted` is entered when all is done but
-        the renaming, and left when that is.
+        With `only`, nothing of another suffix is taken. What `noted` returns for the file's name is
+        entered when all is done but the renaming, and left when that is. A file that is there
+        already, byte for byte, stays.
         """
         suffix = checks.proper_suffix(draft.path, sent, draft.head)
         if only not in ("", suffix):
             raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
         path = stem.with_name(stem.name + suffix)
-        self._check_free(path)
+        is_there = self._holds(path, draft.sha256)
+        if not is_there:
+            self._check_free(path)
         # A picture that is fetched again may come in another format.
         suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
         others = [stem.with_name(stem.name + other) for other in suffixes]
         gone = [other for other in others if not (self.root / other).exists()]
         self.checksums.make_room(path, draft.sha256, gone)
         draft.finish()
-        with noted:
-            draft.save_as(self.root / path, syncs_folder=False)
+        with noted(path.name):
+            if not is_there:
+                draft.save_as(self.root / path, syncs_folder=False)
         self.checksums.add(path, draft.sha256)
         return path
 
@@ -474,16 +580,27 @@ class Archive:
         return None
 
     def sha256(self, path: PurePosixPath) -> str | None:
-        """The SHA-256 of a held file, in hex; None where there is none. Raises DiskError."""
+        """The SHA-256 of a held file, in hex, of anything else an empty text; None where there is
+        nothing. Raises DiskError."""
         with _disk_errors(f"cannot read {path}"):
             try:
                 return hash_file(self.root / path)
+            except NotAFile:
+                return ""
             except FileNotFoundError:
                 return None
 
+    def _holds(self, path: PurePosixPath, digest: str) -> bool:
+        is_file = (self.root / path).is_file()
+        return is_file and self.sha256(path) == digest
+
     def _check_free(self, path: PurePosixPath) -> None:
-        if (self.root / path).exists():
-            raise DiskError(f"{self.root / path} exists already and is not overwritten")
+        """Raises ItemError if there is something at the path."""
+        place = self.root / path
+        if os.path.lexists(place):
+            found = obstacle(place)
+            what = f"is {found}" if found else "exists already and is not overwritten"
+            raise errors.ItemError(f"{place} {what}: move it away")
 
     def _commit(self, folder: Path) -> None:
         """Commit the renames in a folder, now or with all others of `saving_many`."""
@@ -493,33 +610,63 @@ class Archive:
             self._uncommitted.add(folder)
 
     def _scan_room(self, room: PurePosixPath) -> dict[Any, Held]:
-        found: dict[layout.Key, Held] = {}
+        found: dict[layout.Key, list[tuple[PurePosixPath, layout.FileName]]] = {}
         parse = layout.PARSERS[room.name]
-        for folder, names in self._folders(room):
-            for file_name in names:
-                name = parse(file_name)
+        for folder in self._folders(room):
+            # Metadata counts as held though it is no file: nothing else can take its place.
+            obstacles = [name for name in folder.others if name.endswith(layout.META_SUFFIX)]
+            for name in map(parse, (*folder.files, *obstacles)):
                 if name is not None:
-                    held = found.get(name.key) or Held(folder / name.stem)
-                    found[name.key] = self._with_file(held, folder / file_name, name)
-        return found
+                    path = folder.path / (name.stem + name.suffix)
+                    found.setdefault(name.key, []).append((path, name))
+        held = ((key, self._held(files)) for key, files in found.items())
+        return {key: one for key, one in held if one is not None}
 
-    def _files(self, room: PurePosixPath) -> Iterator[PurePosixPath]:
-        for folder, names in self._folders(room):
-            yield from map(folder.joinpath, names)
+    def _held(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Held | None:
+        """What files of one key are; None if all are those of other programs."""
+        held = Held(PurePosixPath())
+        for path, name in files:
+            if name.suffix == layout.META_SUFFIX:
+                held = self._with_metadata(held, path)
+        ours = [
+            (path, name)
+            for path, name in files
+            if name.suffix == layout.META_SUFFIX or is_stored(name, held.ours)
+        ]
+        if not ours:
+            return None
+        stem = ours[0][0].with_name(ours[0][1].stem)
+        stored = tuple(path for path, name in ours if name.suffix != layout.META_SUFFIX)
+        return held._replace(stem=stem, files=stored)
 
-    def _folders(self, room: PurePosixPath) -> Iterator[tuple[PurePosixPath, list[str]]]:
-        """A room's folders, and the names of the files in them, in order."""
-        # Years may have moved to another disk and be links.
-        top = self.root / room
-        for folder, folders, names in os.walk(top, onerror=_raise_unless_missing, followlinks=True):
-            folders.sort()
-            names.sort()
-            yield PurePosixPath(Path(folder).relative_to(self.root).as_posix()), names
+    def _folders(self, room: PurePosixPath) -> Iterator[Folder]:
+        """A room's folders, with all names in order. Links are followed: years may have moved to
+        another disk. A folder to which several links lead is entered once."""
+        entered: set[tuple[int, int]] = set()
+        waiting = [room]
+        while waiting:
+            path = waiting.pop(0)
+            try:
+                status = os.stat(self.root / path)
+                with os.scandir(self.root / path) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except FileNotFoundError:
+                continue
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            folders = {entry.name for entry in found if _is_folder(entry)}
+            known = {name for name in folders if layout.is_section(path / name)}
+            files = [entry.name for entry in found if _may_be_file(entry)]
+            names = {entry.name for entry in found}
+            yield Folder(path, files, sorted(names - known - set(files)))
+            waiting[:0] = [path / name for name in sorted(known)]
 
-    def _with_file(self, held: Held, path: PurePosixPath, name: layout.FileName) -> Held:
-        if name.suffix != layout.META_SUFFIX:
-            return held._replace(files=(*held.files, path))
-        record = read_for_scan(f"{self.root}{os.sep}{path}")
+    def _with_metadata(self, held: Held, path: PurePosixPath) -> Held:
+        try:
+            record = read_for_scan(f"{self.root}{os.sep}{path}")
+        except OSError as error:
+            return held._replace(metadata=path, problem=error.strerror or str(error))
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return held if held.metadata else held._replace(metadata=path)
@@ -556,23 +703,38 @@ class Archive:
     def _copy(self, source: PurePosixPath, target: PurePosixPath) -> None:
         self._make_folder(target.parent)
         with (
-            open(self.root / source, "rb") as old,
+            open(self.root / source, "rb", opener=follow_link) as old,
             Draft((self.root / target).parent, target.name) as draft,
         ):
             draft.write(iter(lambda: old.read(1 << 16), b""))
-            shutil.copystat(self.root / source, draft.path)
+            copy_stat(self.root / source, draft.path)
             draft.save_as(self.root / target)
 
 
-def _only(kind: type[T], values: Any) -> tuple[T, ...]:
-    """The values of that kind in a list; none where it is no list."""
-    values = values if isinstance(values, list) else []
-    return tuple(value for value in values if isinstance(value, kind))
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
-def _raise_unless_missing(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link that leads to one, or nowhere."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    try:
+        return stat.S_ISREG(entry.stat().st_mode)
+    except OSError:
+        return True
+
+
+def _lock_problem(path: Path) -> str | None:
+    """Why a file must not be opened for the lock, which would empty it."""
+    found = obstacle(path, follows_link=False)
+    if found is not None:
+        return found
+    has_another_name = path.exists() and path.stat().st_nlink > 1
+    return "a file that has another name, too" if has_another_name else None
 
 
 @contextmanager
@@ -581,3 +743,15 @@ def _disk_errors(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskError(f"{doing}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _item_errors(doing: str) -> Iterator[None]:
+    """Raises ItemError if something else stands under a name that is needed, else DiskError."""
+    with _disk_errors(doing):
+        try:
+            yield
+        except (NotAFile, IsADirectoryError, FileExistsError) as error:
+            where = error.filename2 or error.filename
+            problem = error.strerror if isinstance(error, NotAFile) else "in the way"
+            raise errors.ItemError(f"{doing}: {where} is {problem}: move it away") from error

@@ -21,11 +21,14 @@ LOCK = ".lock"
 META_SUFFIX = ".meta.json"
 
 # Wide enough for every archive of earlier versions: their names had odd dates and odd suffixes.
-_ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]+))(?P<suffix>\..+)", re.DOTALL)
+_ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]{1,20}))(?P<suffix>\..+)", re.DOTALL)
 _PHOTO_NAME = re.compile(
-    r"(?P<stem>(?P<id>[0-9]+)_(?P<photo>[\w-]+))(?P<suffix>\..+)",
+    r"(?P<stem>(?P<id>[0-9]{1,20})_(?P<photo>[\w-]+))(?P<suffix>\..+)",
     re.ASCII | re.DOTALL,
 )
+_ORIGINAL_SUFFIX = re.compile(r"\.(?:fit|tcx|gpx|json|dat)(?:\.gz)?|\.gz", re.IGNORECASE)
+_PICTURE_SUFFIX = re.compile(r"\.(?:jpg|png|gif|webp|heic)", re.IGNORECASE)
+_YEAR = re.compile(r"[0-9]{4}")
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
 _UNSAFE = re.compile(r"[^\w .,()+@=&-]")
@@ -71,6 +74,25 @@ def parse_gear_name(name: str) -> FileName | None:
     """The parts of a file name such as `b123.meta.json`, or None."""
     match = _GEAR_NAME.fullmatch(name)
     return match and FileName(match["stem"], match["stem"], match["suffix"])
+
+
+def has_usual_suffix(name: FileName) -> bool:
+    """Whether a file's suffix is one of those that originals or pictures have.
+
+    Version 0.4 left the suffix of some originals at `.gz`, or in capitals.
+    """
+    pattern = _PICTURE_SUFFIX if isinstance(name.key, tuple) else _ORIGINAL_SUFFIX
+    return name.suffix != META_SUFFIX and pattern.fullmatch(name.suffix) is not None
+
+
+def is_section(path: PurePosixPath) -> bool:
+    """Whether a folder at that path is one in which the archive has files."""
+    kept = (HISTORY.name, DAMAGED.name)
+    parts = path.parts[1:] if path.parts[:1] and path.parts[0] in kept else path.parts
+    if not parts:
+        return path.name in kept
+    is_year = parts[0] == ACTIVITIES.name and len(parts) == 2 and _YEAR.fullmatch(parts[1])
+    return parts[0] in PARSERS and (len(parts) == 1 or bool(is_year))
 
 
 def parse_name(path: PurePosixPath) -> FileName | None:

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from strava_backup.archive import layout
 from strava_backup.archive.excerpt import excerpt
+from strava_backup.archive.regular import follow_link, refuse_link
 
 OURS = "strava_backup"
 
 Record = dict[str, Any]
+
+_MOST_BYTES = 1 << 27
+_DEEPEST = 100
+
+# The shape of any name that a dictionary's own shape does not list.
+_EACH = "*"
+_RECORD_SHAPE = {
+    "resource_state": int,
+    "components": list,
+    OURS: {
+        "source": str,
+        "fetched_at": str,
+        "components_at": str,
+        "gone_since": str,
+        "frame_type": str,
+        "website": dict,
+        "listed": {_EACH: dict},
+        "refused": {_EACH: {"why": str, "on": [str]}},
+        "photos": {"count": int},
+        "original": {
+            **dict.fromkeys(("name", "file", "saved_at", "odd", "no_gpx", "absent", "since"), str),
+            "on": [str],
+            "no_gpx_on": [str],
+        },
+        "picture": dict.fromkeys(("file", "saved_at", "odd", "same_as"), str),
+        "bulk_export": {"export": str, "name": str, "sha256": str, "columns": {_EACH: str}},
+    },
+}
 
 
 def to_json(record: Record) -> bytes:
@@ -26,39 +59,87 @@ def to_json(record: Record) -> bytes:
 
 def is_what_strava_holds(ours: Record, damage: str) -> bool:
     """Whether a file's metadata knows of its damage: then it came so, twice alike."""
-    notes = (ours.get("original"), ours.get("picture"))
-    return any(isinstance(note, dict) and note.get("odd") == damage for note in notes)
+    return damage in (note.get("odd") for note in _notes(ours))
+
+
+def promises_file(ours: Record) -> bool:
+    """Whether metadata notes a file that was saved."""
+    return any("saved_at" in note for note in _notes(ours))
+
+
+def is_stored(name: layout.FileName, ours: Record) -> bool:
+    """Whether a file of that name is an original or a picture, or Strava's GPX of a JSON original.
+
+    The metadata's own note counts, else the suffix. Files of other programs are none of these.
+    """
+    note = ours.get("picture" if isinstance(name.key, tuple) else "original", {})
+    stored = _suffix_of(note.get("file", ""))
+    if stored:
+        return name.suffix == stored or (_is_json(stored) and name.suffix == ".gpx")
+    return layout.has_usual_suffix(name) or ("saved_at" in note and name.suffix in _sent(ours))
+
+
+def lacks_original(suffixes: Collection[str], ours: Record) -> bool:
+    """Whether no stored file of an activity is its original: a GPX alone is none if a JSON
+    original was stored once."""
+    note = ours.get("original", {})
+    stored = _suffix_of(note.get("file", ""))
+    # Archives of earlier versions note only the name that Strava sent, which can be wrong.
+    was_sent = "saved_at" in note and "odd" not in note and ".json" in _sent(ours)
+    was_json = _is_json(stored) if stored else was_sent
+    return not any(map(_is_json, suffixes)) if was_json else not suffixes
+
+
+def _notes(ours: Record) -> list[Record]:
+    return [ours[item] for item in ("original", "picture") if item in ours]
+
+
+def _sent(ours: Record) -> set[str]:
+    """The suffixes of the name that Strava sent; a bulk export packs files once more."""
+    names = [ours.get(key, {}).get("name", "") for key in ("original", "bulk_export")]
+    return {layout.sent_suffix(one) for name in names for one in (name, name.removesuffix(".gz"))}
+
+
+def _suffix_of(file: str) -> str:
+    _, dot, suffix = file.partition(".")
+    return dot + suffix
+
+
+def _is_json(suffix: str) -> bool:
+    return suffix.lower().removesuffix(".gz") == ".json"
 
 
 def read_for_scan(path: str) -> Record | None:
     """What a scan needs of metadata, at least; None as of `read_record`. Raises OSError."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            content = file.read()
-    except FileNotFoundError:
+    content = _read(path, follow_link)
+    if content is None:
         return None
     record = excerpt(content, ("resource_state", OURS))
-    return _without_foreign_key(_parse_json(content) if record is None else record)
+    return _sound(_parse_json(content) if record is None else record)
 
 
 def read_record(path: Path) -> Record | None:
-    """Metadata without what stands under our key and cannot be ours.
+    """Metadata without values under our key that are of a wrong type.
 
     None where there is none, or no JSON object. Raises OSError.
     """
-    return _without_foreign_key(read_json(path))
-
-
-def _without_foreign_key(record: Record | None) -> Record | None:
-    if record is not None and not isinstance(record.get(OURS, {}), dict):
-        del record[OURS]
-    return record
+    content = _read(path, follow_link)
+    return None if content is None else _sound(_parse_json(content))
 
 
 def read_json(path: Path) -> Record | None:
-    """A JSON object; None where there is no file, or no such object in it. Raises OSError."""
+    """A JSON object; None where there is no file, or no such object in it. Raises OSError, also
+    for a link."""
+    content = _read(path, refuse_link)
+    return None if content is None else _parse_json(content)
+
+
+def _read(path: str | Path, opener: Callable[[str, int], int]) -> bytes | None:
     try:
-        return _parse_json(path.read_bytes())
+        with open(path, "rb", buffering=0, opener=opener) as file:
+            if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            return file.read()
     except FileNotFoundError:
         return None
 
@@ -68,7 +149,51 @@ def _parse_json(content: bytes) -> Record | None:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not _is_too_deep(value) else None
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether lists and objects are nested so deep that writing them could fail."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            part
+            for one in level
+            for part in (one.values() if isinstance(one, dict) else one)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _sound(record: Record | None) -> Record | None:
+    if record is None or _is_too_deep(record):
+        return None
+    fit: Record = fitting(record, _RECORD_SHAPE)
+    return fit
+
+
+def fitting(value: Any, shape: Any) -> Any:
+    """The value without the parts that are of a wrong type; None if it is so itself.
+
+    A shape is a type, a list with the shape of the items, or a dictionary with the shapes of known
+    names; those of other names are kept as they are.
+    """
+    if isinstance(shape, dict) and isinstance(value, dict):
+        shapes = {name: shape.get(name, shape.get(_EACH)) for name in value}
+        parts = {
+            name: part if shapes[name] is None else fitting(part, shapes[name])
+            for name, part in value.items()
+        }
+        return {
+            name: part for name, part in parts.items() if part is not None or shapes[name] is None
+        }
+    if isinstance(shape, list) and isinstance(value, list):
+        return [part for part in value if fitting(part, shape[0]) is not None]
+    # Not isinstance: in JSON true is no number, but 1 is as good as 1.0.
+    is_whole_number = shape is float and type(value) is int
+    return value if type(value) is shape or is_whole_number else None
 
 
 def fingerprint(value: Any) -> int:
@@ -88,8 +213,7 @@ def _frozen(value: Any) -> Any:
 def slimmed(ours: Record) -> tuple[Record, dict[str, int]]:
     """What of our key is kept in memory for ten thousand records: all but the website's raw record,
     and in place of what each source listed last its `fingerprint`."""
-    listed = ours.get("listed")
-    prints = listed.items() if isinstance(listed, dict) else ()
+    prints = ours.get("listed", {}).items()
     rest = {name: ours[name] for name in ours.keys() - {"listed", "website"}}
     return _interned(rest), {sys.intern(source): fingerprint(was) for source, was in prints}
 

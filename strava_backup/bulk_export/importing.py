@@ -77,8 +77,9 @@ class Work(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A file as it was stored."""
+    """A file as it was stored under a name."""
 
+    name: str
     size: int
     sha256: str
     odd: str | None
@@ -157,6 +158,9 @@ class Import:
         with self._archive.saving_many():
             for name in self._rest():
                 self._save_as_it_is(name)
+        for path, problem in self._archive.problems(self._inventory):
+            error = f"cannot be used ({problem}): move it away, or mend it"
+            self._fail(str(path), error, layout.activity_of(path))
         self._tell_of_those_without_file()
 
     def dry_run(self, out: Callable[[str], None]) -> None:
@@ -254,7 +258,7 @@ class Import:
         """What an activity of the export lacks; None where it has no place in the archive."""
         held = self._inventory.activities.get(entry.id)
         is_told = held is not None and held.resource_state is not None
-        lacks_original = (held is None or not held.files) and self._has_original(entry)
+        lacks_original = (held is None or held.lacks_original) and self._has_original(entry)
         start = entry.start
         if start is None and not is_told and entry.file in self._export.parts:
             start = self._find_start(entry.file)
@@ -267,6 +271,9 @@ class Import:
             self._fail(f"activity {_title(entry)}", why, entry.id)
             return None
         self._claimed.add(entry.file)
+        photos = self._lacking_photos(entry)
+        if held is not None and held.problem:
+            return None
         return Work(
             entry,
             stem,
@@ -274,7 +281,7 @@ class Import:
             {**entry.record, "start_date": table.iso(start)} if start else entry.record,
             lacks_original,
             not (held is not None and is_told and merge.BULK_EXPORT in held.ours),
-            self._lacking_photos(entry),
+            photos,
         )
 
     def _has_original(self, entry: Entry) -> bool:
@@ -298,7 +305,7 @@ class Import:
             keys.add(key)
             held = self._inventory.photos.get(key)
             self._claimed.add(name)
-            if not self._options.photos or (held is not None and held.files):
+            if not self._options.photos or (held is not None and (held.files or held.problem)):
                 continue
             if name in self._export.parts:
                 lacking.append(name)
@@ -326,7 +333,7 @@ class Import:
         with self._archive.saving_many():
             outcomes = list(pool.map(self._save_files, batch))
         with self._archive.saving_many():
-            list(pool.map(self._save_records, outcomes))
+            list(pool.map(self._try_records, outcomes))
         for work, original, photos in outcomes:
             what = f"activity {_title(work.entry)}"
             self._report.saved.update([METADATA] * work.lacks_metadata)
@@ -365,8 +372,8 @@ class Import:
             with self._archive.draft(stem) as draft:
                 draft.write(chunks)
                 odd = self._archive.misnomer(draft, sent)
-                self._archive.save_file(draft, stem, sent, nullcontext())
-                return Stored(draft.size, draft.sha256, odd)
+                path = self._archive.save_file(draft, stem, sent, nullcontext)
+                return Stored(path.name, draft.size, draft.sha256, odd)
         except errors.ItemError as error:
             return error
 
@@ -374,6 +381,13 @@ class Import:
         photo_id = table.media_id(name)
         held = self._inventory.photos.get(layout.photo_key(activity_id, photo_id))
         return held.stem if held else layout.photo_stem(activity_id, photo_id)
+
+    def _try_records(self, outcome: Outcome) -> None:
+        """Save metadata; one that cannot be saved is counted. Raises DiskError."""
+        try:
+            self._save_records(outcome)
+        except errors.ItemError as error:
+            self._keeper.fail(f"activity {_title(outcome.work.entry)}, {METADATA}", error)
 
     def _save_records(self, outcome: Outcome) -> None:
         """Save the metadata of an activity and its photos; works beside others of its kind.
@@ -388,8 +402,10 @@ class Import:
         kept = self._archive.read_record(work.metadata)
         record = merge.imported_record(work.record, told, kept, now)
         if isinstance(outcome.original, Stored):
-            odd = outcome.original.odd
-            record[OURS] = merge.with_original(record[OURS], work.entry.file, odd, now)
+            stored = outcome.original
+            record[OURS] = merge.with_original(
+                record[OURS], work.entry.file, stored.odd, stored.name, now
+            )
         self._save_record(work.metadata, kept, record)
 
     def _save_photo_record(self, activity_id: int, name: str, photo: Stored) -> None:
@@ -403,7 +419,7 @@ class Import:
         }
         kept = self._archive.read_record(path)
         record = merge.imported_record(record, told, kept, now)
-        record[OURS] = merge.with_picture(record[OURS], photo.odd, now)
+        record[OURS] = merge.with_picture(record[OURS], photo.odd, photo.name, now)
         self._save_record(path, kept, record)
 
     def _save_record(self, path: PurePosixPath, kept: Record | None, record: Record) -> None:

@@ -1,0 +1,299 @@
+"""Files of other programs in the archive never stand for ours, and stay as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strava_backup.archive import layout
+from strava_backup.archive.metadata import is_stored, lacks_original
+from strava_backup.demo import files
+from strava_backup.demo.activity import Activity
+from strava_backup.verify import verify
+from tests import truth
+from tests.conftest import Rig
+
+START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
+MakeRig = Callable[..., Rig]
+
+# Behind the stem of an original or a picture.
+SUFFIXES = [
+    ".txt",
+    ".csv",
+    ".fit.bak",
+    ".fit.tmp",
+    ".fit.old",
+    ".fit~",
+    ".fit.part",
+    ".sync-conflict-20261101-101112-ABCDEFG.fit",
+    " (1).fit",
+    " - Copy.fit",
+    ".jpg.xmp",
+    ".sync-conflict-20261101-101112-ABCDEFG.jpg",
+    "~20261101-101112.fit",
+    "@SynoEAStream",
+    ".fit@SynoEAStream",
+]
+# Folders of other programs; the files in them bear the very names of ours.
+FOLDERS = ["@eaDir", ".stversions", "#recycle", "lost+found", "old/2026", "2026/@eaDir/x.fit"]
+
+
+def victim(rig: Rig, suffix: str = ".fit") -> Activity:
+    return next(one for one in rig.account.activities if one.original_suffix == suffix)
+
+
+def check(root: Path, **options: bool) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    return verify(root, lines.append, **options), lines
+
+
+def put(root: Path, path: str, content: bytes = b"mine") -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_bytes(content)
+
+
+@pytest.fixture
+def full(rig: Rig) -> Rig:
+    assert rig.run().exit_code == 0
+    return rig
+
+
+def forget_files(rig: Rig) -> None:
+    """Make the archive one of before stored names were noted."""
+    for path in rig.root.rglob("*.meta.json"):
+        record = json.loads(path.read_bytes())
+        for item in ("original", "picture"):
+            record["strava_backup"].get(item, {}).pop("file", None)
+        path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_no_file_of_others_stands_for_an_original_or_a_picture(full: Rig, is_old: bool) -> None:
+    originals = [one for one in full.account.activities if one.original is not None]
+    lost = {
+        path
+        for path in {**truth.originals(full.files()), **truth.pictures(full.files())}
+        if (full.root / path).exists()
+    }
+    if is_old:
+        forget_files(full)
+    expected = full.files()
+    foreign: dict[str, bytes] = {}
+    for path in lost:
+        folder, _, name = path.rpartition("/")
+        stem = name.partition(".")[0]
+        foreign |= {f"{folder}/{stem}{suffix}": b"mine" for suffix in SUFFIXES}
+        foreign |= {f"{folder}/{other}/{name}": b"mine" for other in FOLDERS if other[0] != "2"}
+        (full.root / path).unlink()
+    for path, content in foreign.items():
+        put(full.root, path, content)
+
+    report = full.run()
+
+    assert report.exit_code == 0, report.problem_lines()
+    assert report.saved["original"] == len(originals)
+    after = full.files()
+    assert {path: after[path] for path in lost} == {path: expected[path] for path in lost}
+    assert {path: after[path] for path in foreign} == foreign
+    listed = {line.split("  ")[1] for line in after["SHA256SUMS"].decode().splitlines()}
+    assert listed == lost
+    code, lines = check(full.root)
+    assert code == 0
+    assert all(line.startswith("notice") for line in lines[:-1])
+    assert check(full.root, repairs=True)[0] == 0
+    assert foreign.items() <= full.files().items()
+
+
+@pytest.mark.parametrize("other", [".txt", ".fit.gz", ".gpx", ".fit.bak"])
+@pytest.mark.parametrize("is_old", [True, False])
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_repair_keeps_its_promise_whatever_lies_beside(
+    full: Rig, other: str, is_old: bool, is_missing: bool
+) -> None:
+    if is_old:
+        forget_files(full)
+    path = f"{truth.stem(victim(full))}.fit"
+    beside = f"{truth.stem(victim(full))}{other}"
+    whole = (full.root / path).read_bytes()
+    if is_missing:
+        (full.root / path).unlink()
+    else:
+        (full.root / path).write_bytes(whole[:-9])
+    content = files.gzipped(files.fit(START)) if other == ".fit.gz" else files.gpx(START)
+    put(full.root, beside, content)
+
+    code, lines = check(full.root, repairs=True)
+
+    assert code == 6
+    assert [line.split(": ")[1] for line in lines if line.startswith("damaged")] == [path]
+    assert full.run().exit_code == 0
+    assert (full.root / path).read_bytes() == whole
+    assert (full.root / beside).read_bytes() == content
+
+
+def test_a_file_that_lies_where_a_damaged_original_was_is_named_and_stays(full: Rig) -> None:
+    path = f"{truth.stem(victim(full))}.fit"
+    (full.root / path).write_bytes(b"spoilt")
+    assert check(full.root, repairs=True)[0] == 6
+    put(full.root, path, b"mine")
+    for _ in range(2):
+        report = full.run()
+        assert report.exit_code == 3
+        assert [failure.what for failure in report.failures] == [path]
+        assert (full.root / path).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+@pytest.mark.parametrize("source", ["api", "website"])
+def test_a_gpx_alone_does_not_stand_for_a_json_that_was_stored(
+    make_rig: MakeRig, is_old: bool, source: str
+) -> None:
+    rig = make_rig()
+    rig.config = replace(rig.config, source=source)
+    assert rig.run().exit_code == 0
+    one = next(x for x in rig.account.activities if x.original_suffix == ".json" and x.gpx)
+    if is_old:
+        forget_files(rig)
+    path = rig.root / f"{truth.stem(one)}.json"
+    content = path.read_bytes()
+    path.unlink()
+
+    report = rig.run()
+
+    assert report.exit_code == 0, report.problem_lines()
+    assert path.read_bytes() == content
+    assert rig.asked.count("gpx") == 0
+    assert (rig.root / f"{truth.stem(one)}.gpx").read_bytes() == one.gpx
+
+
+def test_a_gpx_without_such_a_note_stands_for_a_json_as_in_version_0_4(full: Rig) -> None:
+    one = next(x for x in full.account.activities if x.original_suffix == ".json" and x.gpx)
+    metadata = full.root / f"{truth.stem(one)}.meta.json"
+    record = json.loads(metadata.read_bytes())
+    del record["strava_backup"]["original"]
+    metadata.write_text(json.dumps(record))
+    (full.root / f"{truth.stem(one)}.json").unlink()
+    assert full.run().exit_code == 0
+    assert "original" not in full.asked
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_an_original_of_an_unknown_kind_counts_by_its_note(make_rig: MakeRig, is_old: bool) -> None:
+    rig = make_rig()
+    one = victim(rig)
+    one.original, one.original_suffix = b"who knows", ".bin"
+    rig.run()
+    path = rig.root / f"{truth.stem(one)}.bin"
+    assert path.read_bytes() == b"who knows"
+    if is_old:
+        forget_files(rig)
+    assert rig.run().exit_code == 0
+    assert "original" not in rig.asked
+    code, lines = check(rig.root)
+    assert (code, len(lines)) == (0, 1)
+    path.write_bytes(b"who knew")
+    assert check(rig.root)[0] == 6
+
+
+def test_what_no_note_explains_is_fetched_once_and_then_noted(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    one = victim(rig)
+    one.original, one.original_suffix = b"who knows", ".bin"
+    rig.run()
+    metadata = rig.root / f"{truth.stem(one)}.meta.json"
+    record = json.loads(metadata.read_bytes())
+    del record["strava_backup"]["original"]
+    metadata.write_text(json.dumps(record))
+    before = (rig.root / f"{truth.stem(one)}.bin").stat()
+
+    assert rig.run().exit_code == 0
+    assert rig.asked.count("original") == 1
+    assert rig.run().exit_code == 0
+    assert "original" not in rig.asked
+    after = (rig.root / f"{truth.stem(one)}.bin").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+# By name
+
+
+@pytest.mark.parametrize(
+    ("suffix", "ours", "expected"),
+    [
+        (".fit", {}, True),
+        (".FIT", {}, True),
+        (".gz", {}, True),
+        (".tcx.gz", {}, True),
+        (".dat", {}, True),
+        (".json", {}, True),
+        (".bin", {}, False),
+        (".bin", {"original": {"name": "Ride.bin", "saved_at": "2026"}}, True),
+        (".bin", {"original": {"name": "activities/1.bin.gz", "saved_at": "2026"}}, True),
+        (".bin", {"original": {"name": "Ride.bin"}}, False),
+        (".bin", {"original": {"name": "Ride.fit", "saved_at": "2026"}}, False),
+        (".bin", {"original": {"file": "x_5.bin", "saved_at": "2026"}}, True),
+        (".fit", {"original": {"file": "x_5.bin", "saved_at": "2026"}}, False),
+        (".fit.gz", {"original": {"file": "x_5.fit", "saved_at": "2026"}}, False),
+        (".gpx", {"original": {"file": "x_5.fit", "saved_at": "2026"}}, False),
+        (".gpx", {"original": {"file": "x_5.json", "saved_at": "2026"}}, True),
+        (".gpx", {"original": {"file": "x_5.json.gz", "saved_at": "2026"}}, True),
+        (".fit", {"original": {"file": "", "saved_at": "2026"}}, True),
+        (".jpg", {}, False),
+        (".meta.json", {}, False),
+    ],
+)
+def test_an_original_is_known_by_its_suffix_or_its_note(suffix, ours, expected):
+    assert is_stored(layout.FileName(5, "x_5", suffix), ours) is expected
+
+
+@pytest.mark.parametrize(
+    ("suffix", "ours", "expected"),
+    [
+        (".jpg", {}, True),
+        (".HEIC", {}, True),
+        (".mp4", {}, False),
+        (".fit", {}, False),
+        (".mp4", {"picture": {"file": "5_a.mp4", "saved_at": "2026"}}, True),
+        (".jpg", {"picture": {"file": "5_a.webp", "saved_at": "2026"}}, False),
+        (".mp4", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.mp4"}}, True),
+        (".mp4", {"bulk_export": {"name": "media/a.mp4"}}, False),
+        (".xmp", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.mp4"}}, False),
+    ],
+)
+def test_a_picture_is_known_by_its_suffix_or_its_note(suffix, ours, expected):
+    assert is_stored(layout.FileName((5, "a"), "5_a", suffix), ours) is expected
+
+
+@pytest.mark.parametrize(
+    ("suffixes", "note", "lacks"),
+    [
+        ((), {}, True),
+        ((".gpx",), {}, False),
+        ((".gpx",), {"name": "Ride.json", "saved_at": "2026"}, True),
+        ((".gpx",), {"file": "5.json", "saved_at": "2026"}, True),
+        ((".gpx", ".json"), {"file": "5.json", "saved_at": "2026"}, False),
+        ((".gpx", ".json.gz"), {"file": "5.json.gz", "saved_at": "2026"}, False),
+        ((".gpx",), {"absent": "redirect"}, False),
+        ((".gpx",), {"name": "Ride.json"}, False),
+        ((".gpx",), {"name": "R.json", "saved_at": "2026", "odd": "named .json, but"}, False),
+        ((".gpx",), {"name": "Ride.gpx", "file": "5.gpx", "saved_at": "2026"}, False),
+    ],
+)
+def test_a_gpx_is_the_original_unless_a_json_was(suffixes, note, lacks):
+    assert lacks_original(suffixes, {"original": note}) is lacks
+
+
+@given(st.text(max_size=30))
+def test_no_name_counts_without_a_note_but_by_the_contract(suffix: str) -> None:
+    allowed = {
+        f".{kind}{gz}" for kind in ("fit", "tcx", "gpx", "json", "dat") for gz in ("", ".gz")
+    }
+    counts = is_stored(layout.FileName(5, "_5", suffix), {})
+    assert counts == (suffix.lower() in allowed | {".gz"})
