@@ -204,7 +204,7 @@ def test_an_activity_of_thirty_days_ago_is_not_yet_older(make_rig):
     assert rig.pages() == [1]
 
 
-@pytest.mark.parametrize("total", [None, "60", 60.0, True, [60], {"value": 60}, float("nan")])
+@pytest.mark.parametrize("total", [None, "60", 60.0, True, [60], {"value": 60}])
 def test_a_total_that_is_no_number_leads_to_the_end_of_the_list(rig, total):
     rig.tell_total(total, pages=4)
     assert rig.listed(rig.known(rig.ids)) == rig.ids

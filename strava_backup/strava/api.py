@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import requests
-
 from strava_backup import errors
 from strava_backup.beside import beside, outcome
 from strava_backup.strava import transport
@@ -269,21 +267,18 @@ class ApiSource:
 
 @contextmanager
 def _our_errors(*, renewing: bool = False) -> Iterator[None]:
-    """Turn stravalib's and requests' exceptions into ours.
-
-    The order matters: a Fault is a RequestException, and both are OSErrors.
-    """
+    """Turn stravalib's exceptions into ours; those of `transport` are ours already."""
     from stravalib import exc
 
     try:
         yield
+    except errors.Error:
+        raise
     except exc.Fault as fault:
         raise (_token_error(fault) if renewing else _api_error(fault)) from fault
-    except requests.exceptions.JSONDecodeError as error:
+    except ValueError as error:
         raise errors.PageInstead("Strava's API answers with a page instead of JSON") from error
-    except requests.RequestException as error:
-        raise errors.Unreachable(f"Strava's API: {transport.describe(error)}") from error
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise errors.PageInstead("Strava's API answers in a form that is not known") from error
 
 
@@ -351,7 +346,7 @@ def _details(fault: Fault) -> list[dict[str, Any]]:
     """The entries of an error body; "errors" has been seen as a list, an object and a string."""
     try:
         body = fault.response.json() if fault.response is not None else None
-    except (ValueError, RecursionError):
+    except ValueError:
         return []
     entries = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(entries, list):

@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import requests
-
 from strava_backup import errors
 from strava_backup.strava import transport
 from strava_backup.strava.api import SETTINGS
@@ -113,13 +111,12 @@ def fetch_authorization(
     }
     try:
         response = http.post(f"{SITE}/oauth/token", data=form)
+    except errors.ItemError as error:
+        raise errors.TryLater(f"{error}: run strava-backup --authorize again") from error
+    try:
         body = response.json()
-    except requests.exceptions.JSONDecodeError:
+    except ValueError:
         body = None
-    except requests.RequestException as error:
-        raise errors.TryLater(
-            f"Strava's API: {transport.describe(error)}: run strava-backup --authorize again"
-        ) from error
     if response.status_code in (400, 401, 403):
         raise _refusal(body)
     token = body.get("refresh_token") if isinstance(body, dict) else None
@@ -148,12 +145,10 @@ def _query(address: str) -> dict[str, str]:
 
 def _refusal(body: Any) -> errors.Error:
     entries = body.get("errors") if isinstance(body, dict) else None
-    fields = {
-        entry.get("field")
+    if any(
+        isinstance(entry, dict) and entry.get("field") == "code"
         for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-    }
-    if "code" in fields:
+    ):
         return errors.NotAuthorized(
             "Strava does not take the code (it is good once, and for a short while): run "
             "strava-backup --authorize again"
