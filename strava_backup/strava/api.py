@@ -83,6 +83,7 @@ class ApiSource:
         self._store = store
         self._clock = clock
         self._budget = Budget(clock, http.sleep, waits)
+        http.when_broken_off(self._budget.close)
         self._has_signed_in = False
         self._renewing = threading.Lock()
         self._client: Client | None = None
@@ -200,6 +201,14 @@ class ApiSource:
         return records
 
     def _get(self, path: str, **query: Any) -> Any:
+        """One GET. What needs a human or another time ends the waiting of other threads, too."""
+        try:
+            return self._get_signed_in(path, query)
+        except (errors.HumanNeeded, errors.TryLater):
+            self._budget.close()
+            raise
+
+    def _get_signed_in(self, path: str, query: dict[str, Any]) -> Any:
         """One GET; an access token that the API does not take is renewed once."""
         client, renewals = self._signed_in_client()
         try:
@@ -213,9 +222,8 @@ class ApiSource:
         try:
             return self._get_once(client, path, query)
         except errors.LimitReached:
-            self._budget.refused()
             # A run that has only begun is rather repeated.
-            if not self._has_signed_in:
+            if self._budget.is_closed or not self._has_signed_in:
                 raise
         return self._get_once(client, path, query)
 

@@ -101,11 +101,10 @@ class Session(requests.Session):
         for pause in _RETRY_PAUSES if str(method).upper() == "GET" else ():
             try:
                 response = self._request_once(method, url, *args, **kwargs)
-            except errors.TooSlow:
+            except errors.Unreachable as error:
                 # Three times the deadline would be too long.
-                raise
-            except errors.Unreachable:
-                pass
+                if self.is_broken_off or isinstance(error, errors.TooSlow):
+                    raise
             else:
                 if response.status_code < 500:
                     return response
