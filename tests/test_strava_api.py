@@ -16,7 +16,7 @@ from strava_backup.demo.faults import Fault, api_error
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Response, html, json_response
-from strava_backup.strava import api, transport
+from strava_backup.strava import api, records, transport
 from strava_backup.strava.records import Known, parse_activity
 from tests.conftest import NOW, Clock
 from tests.strava_wire import RIDE, Store, Wire, asked, is_pause, told
@@ -557,6 +557,37 @@ def test_a_server_that_ignores_the_page_is_not_asked_a_hundred_times(rig):
     rig.wire.instead |= {photo_page(number): json_response(records) for number in range(1, 200)}
     assert rig.source.fetch_photos(listed(rig.account, total_photo_count=31)) == records
     assert photo_pages(rig) == [1, 2]
+
+
+def test_new_photos_for_ever_end(rig):
+    rig.wire.instead |= {
+        photo_page(page): json_response([{"unique_id": f"{page}-{one}"} for one in range(10)])
+        for page in range(1, 200)
+    }
+    with pytest.raises(errors.PageChanged, match="does not end: 1,000 up to page 100"):
+        rig.source.fetch_photos(listed(rig.account, total_photo_count=10**9))
+
+
+@pytest.mark.parametrize("count", ["1", [1], {}, True, -1, 1.5, 10**50, None])
+def test_a_photo_count_that_is_none_is_not_believed(rig, count):
+    records = add_photos(rig.account, 12)
+    assert rig.source.fetch_photos(listed(rig.account, total_photo_count=count)) == records
+
+
+def test_new_activities_for_ever_end(rig, monkeypatch):
+    monkeypatch.setattr(records, "_MOST_ACTIVITIES", 2000)
+    numbers = iter(range(1, 10**9))
+
+    def answer(path):
+        if "/athlete/activities" not in path:
+            return None
+        return json_response([{"id": next(numbers)} for _ in range(200)])
+
+    rig.wire.make = answer
+    rig.source.sign_in()
+    with pytest.raises(errors.TryLater, match=r"does not end: .* up to page 11"):
+        for _ in rig.source.fetch_activities(KNOWN):
+            pass
 
 
 @pytest.mark.parametrize("count", [None, 0, 99])

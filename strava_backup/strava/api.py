@@ -6,6 +6,7 @@ its transport, token handling and errors are used.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -26,6 +27,7 @@ from strava_backup.strava.records import (
     Unseen,
     Walk,
     gear_of_athlete,
+    is_id,
     record_id,
 )
 
@@ -38,6 +40,7 @@ SETTINGS = "https://www.strava.com/settings/api"
 _PER_PAGE = 200
 # No page size that a server would choose by itself is smaller.
 _SHORTEST_FULL_PAGE = 10
+# 20,000 photos of one activity.
 _MOST_PHOTO_PAGES = 100
 _LARGEST_PICTURE = 5000
 # Seconds before its end at which an access token (good for 6 hours) is renewed.
@@ -141,10 +144,11 @@ class ApiSource:
 
         The path is not documented; 5000 pixels bring the largest picture there is
         (https://github.com/stravalib/stravalib/issues/94). Pages are asked for until the listed
-        count is reached or one brings nothing new. Raises as `fetch_activity`.
+        count is reached or one brings nothing new. Raises as `fetch_activity`, and PageChanged if
+        the list does not end.
         """
-        entries: list[Any] = []
-        expected = activity.record.get("total_photo_count") or 0
+        entries: dict[str, Any] = {}
+        expected = _photo_count(activity.record)
         for page in range(1, _MOST_PHOTO_PAGES + 1):
             new = self._get(
                 f"/activities/{activity.id}/photos",
@@ -156,11 +160,14 @@ class ApiSource:
             if not isinstance(new, list):
                 raise errors.ItemError("the API answers with something that is no photo list")
             # A server that does not know of pages gives the same again.
-            fresh = [entry for entry in new if entry not in entries]
-            entries += fresh
-            if not fresh or len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE:
-                break
-        return entries
+            before = len(entries)
+            entries |= {json.dumps(entry, sort_keys=True): entry for entry in new}
+            is_whole = len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE
+            if is_whole or len(entries) == before:
+                return list(entries.values())
+        raise errors.PageChanged(
+            f"the API's list of photos does not end: {len(entries):,} up to page {page}"
+        )
 
     def fetch_gear(self, gear_id: str) -> Record:
         """The detail of a bike or a pair of shoes. Raises as `fetch_activity`."""
@@ -288,6 +295,11 @@ def _our_errors(*, renewing: bool = False) -> Iterator[None]:
         raise errors.PageInstead("Strava's API answers with a page instead of JSON") from error
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise errors.PageInstead("Strava's API answers in a form that is not known") from error
+
+
+def _photo_count(record: Record) -> int:
+    count = record.get("total_photo_count")
+    return count if is_id(count) else 0
 
 
 def _token_error(fault: Fault) -> errors.Error:
