@@ -103,6 +103,10 @@ class CutShort(Unreachable):
     """A body ended before it should, or fell silent."""
 
 
+class TooSlow(CutShort):
+    """An answer did not come whole by its deadline."""
+
+
 class HumanNeeded(Error):
     """Nothing goes on before a person has renewed a log-in or mended a permission."""
 

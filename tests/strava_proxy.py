@@ -164,6 +164,8 @@ class _Connection(socketserver.BaseRequestHandler):
             secured.sendall(transmission(response))
         if response.stall:
             self.proxy.closing.wait(LONGEST_SILENCE)
+        while response.flood and not self.proxy.closing.wait(response.pause):
+            secured.sendall(response.flood)
         return not response.ends_connection
 
     def _send_held(self, secured: ssl.SSLSocket, response: Response, hold: Hold) -> None:

@@ -6,7 +6,7 @@ The account answers by itself; only for answers that it never gives is one laid 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -25,7 +25,7 @@ NO_GPX = 1_000_002  # a JSON of which Strava makes no GPX
 class Wire(DemoAdapter):
     """Notes timeouts and bodies; answers what is in `instead`, by "METHOD /path?query", as told.
 
-    The account sees these requests, too.
+    `make` may make up an answer to any other request. The account sees these requests, too.
     """
 
     def __init__(self, account: Account) -> None:
@@ -33,12 +33,14 @@ class Wire(DemoAdapter):
         self.timeouts: list[Any] = []
         self.bodies: list[Any] = []
         self.instead: dict[str, Response] = {}
+        self.make: Callable[[str], Response | None] = lambda path: None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         self.timeouts.append(kwargs["timeout"])
         self.bodies.append(request.body)
         truth = super().send(request, **kwargs)
         answer = self.instead.get(f"{request.method} {request.path_url}")
+        answer = answer or self.make(request.path_url)
         if answer is None:
             return truth
         raw = raw_response(answer, request.method)

@@ -18,6 +18,7 @@ EXIT_CODES = {
     errors.PageInstead: 3,
     errors.Unreachable: 3,
     errors.CutShort: 3,
+    errors.TooSlow: 3,
     errors.HumanNeeded: 4,
     errors.ApiInactive: 4,
     errors.ScopeMissing: 4,
@@ -83,6 +84,7 @@ def test_a_refusal_keeps_its_reason_apart_from_its_message():
         (errors.PageInstead, True),
         (errors.Unreachable, True),
         (errors.CutShort, True),
+        (errors.TooSlow, True),
     ],
 )
 def test_only_what_may_be_the_fault_of_the_way_there_ends_a_lane_when_repeated(kind, ends_lane):

@@ -353,7 +353,7 @@ OUR_KEYS = [
 NESTED = [
     {"refused": {"original": {"on": 5, "why": "404"}}},
     {"refused": {"original": {"on": [5, None], "why": ["x"]}}},
-    {"original": {"absent": 5, "to_confirm": 7}},
+    {"original": {"absent": 5, "on": 7}},
     {"original": {"name": 5, "file": [], "saved_at": {}}},
     {"picture": {"same_as": [], "odd": 5, "file": {}, "saved_at": 5}},
     {"photos": {"count": "3"}},

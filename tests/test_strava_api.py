@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +16,7 @@ from strava_backup.demo.faults import Fault, api_error
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Response, html, json_response
-from strava_backup.strava import api, transport
+from strava_backup.strava import api, records, transport
 from strava_backup.strava.records import Known, parse_activity
 from tests.conftest import NOW, Clock
 from tests.strava_wire import RIDE, Store, Wire, asked, is_pause, told
@@ -587,6 +588,37 @@ def test_a_server_that_ignores_the_page_is_not_asked_a_hundred_times(rig):
     assert photo_pages(rig) == [1, 2]
 
 
+def test_new_photos_for_ever_end(rig):
+    rig.wire.instead |= {
+        photo_page(page): json_response([{"unique_id": f"{page}-{one}"} for one in range(10)])
+        for page in range(1, 200)
+    }
+    with pytest.raises(errors.PageChanged, match="does not end: 1,000 up to page 100"):
+        rig.source.fetch_photos(listed(rig.account, total_photo_count=10**9))
+
+
+@pytest.mark.parametrize("count", ["1", [1], {}, True, -1, 1.5, 10**50, None])
+def test_a_photo_count_that_is_none_is_not_believed(rig, count):
+    records = add_photos(rig.account, 12)
+    assert rig.source.fetch_photos(listed(rig.account, total_photo_count=count)) == records
+
+
+def test_new_activities_for_ever_end(rig, monkeypatch):
+    monkeypatch.setattr(records, "_MOST_ACTIVITIES", 2000)
+    numbers = iter(range(1, 10**9))
+
+    def answer(path):
+        if "/athlete/activities" not in path:
+            return None
+        return json_response([{"id": next(numbers)} for _ in range(200)])
+
+    rig.wire.make = answer
+    rig.source.sign_in()
+    with pytest.raises(errors.TryLater, match=r"does not end: .* up to page 11"):
+        for _ in rig.source.fetch_activities(KNOWN):
+            pass
+
+
 @pytest.mark.parametrize("count", [None, 0, 99])
 def test_a_count_that_is_wrong_loses_no_photo(rig, count):
     records = add_photos(rig.account, 12)
@@ -730,9 +762,78 @@ def test_a_refusal_that_nobody_could_know_of_is_waited_out_once(rig):
     assert rig.source.fetch_activity(RIDE)["id"] == RIDE
     assert len(rig.clock.slept) == 1
     rig.account.faults.append(Fault("detail", "429"))
-    with pytest.raises(errors.LimitReached):
+    rig.account.requests.clear()
+    for _ in range(2):
+        with pytest.raises(errors.LimitReached):
+            rig.source.fetch_activity(RIDE)
+    assert len(rig.clock.slept) == 1
+    assert asked(rig.account) == ["detail"]
+
+
+@pytest.mark.parametrize("what", ["403", "break off"])
+def test_giving_up_the_api_ends_all_waiting_for_its_limit(rig, what):
+    """In real time: this sleep is one that really waits."""
+    asleep, over, answer = threading.Event(), threading.Event(), threading.Event()
+    in_flight = threading.Event()
+
+    class SlowGear(Wire):
+        def send(self, request, **kwargs):
+            if "/gear/" in request.path_url:
+                in_flight.set()
+                answer.wait(5)
+            return super().send(request, **kwargs)
+
+    rig.http.mount("https://", SlowGear(rig.account))
+    rig.http.sleep = lambda seconds: (asleep.set(), over.wait(60))
+    rig.source = rig.source_with(rig.stored)
+    rig.account.limits = RateLimits(short=3, daily=1000)
+    rig.account.faults.append(Fault("gear", "403"))
+    rig.source.sign_in()
+    with ThreadPoolExecutor(5) as threads:
+        given_up = threads.submit(rig.source.fetch_gear, "b9000002")
+        assert in_flight.wait(5)
+        waiting = [threads.submit(rig.source.fetch_activity, RIDE) for _ in range(4)]
+        assert asleep.wait(5)
+        if what == "break off":
+            rig.http.break_off()
+        else:
+            answer.set()
+        for one in waiting:
+            assert type(one.exception(timeout=5)) is errors.LimitReached
+        answer.set()
+        assert isinstance(given_up.exception(timeout=5), errors.ApiInactive | errors.CutShort)
+        over.set()
+
+
+@pytest.mark.parametrize("limit", ["0,1000", "0,0", "100,0"])
+def test_a_limit_of_0_ends_it_at_once(rig, limit):
+    told = (("X-ReadRateLimit-Limit", limit), ("X-ReadRateLimit-Usage", "1,1"))
+    rig.wire.instead[DETAIL] = json_response({"id": RIDE}, headers=told)
+    rig.source.fetch_activity(RIDE)
+    with pytest.raises(errors.LimitReached, match="0"):
         rig.source.fetch_activity(RIDE)
-    assert len(rig.clock.slept) == 2
+    assert rig.clock.slept == []
+
+
+def test_a_limit_that_stays_reached_is_not_waited_for_for_ever(rig):
+    told = (("X-ReadRateLimit-Limit", "100,1000"), ("X-ReadRateLimit-Usage", "5000,1"))
+    rig.wire.instead[DETAIL] = json_response({"id": RIDE}, headers=told)
+    for _ in range(4):
+        rig.source.fetch_activity(RIDE)
+    with pytest.raises(errors.LimitReached, match="still reached"):
+        rig.source.fetch_activity(RIDE)
+    assert len(rig.clock.slept) == 3
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "-5", "1e5", "\u0665", ""])
+@pytest.mark.parametrize("name", ["X-ReadRateLimit-Limit", "X-RateLimit-Usage"])
+def test_limits_in_no_known_form_are_none(rig, name, value):
+    told = (("X-RateLimit-Limit", "9,9"), ("X-ReadRateLimit-Usage", "9,9"), (name, f"{value},9"))
+    raw = "".join(f"{name}: {value}\r\n" for name, value in told)
+    rig.wire.instead[DETAIL] = Response(
+        0, raw=f'HTTP/1.1 200 OK\r\n{raw}\r\n{{"id": {RIDE}}}'.encode()
+    )
+    assert rig.source.fetch_activity(RIDE)["id"] == RIDE
 
 
 def test_a_refusal_at_sign_in_is_not_waited_out(rig):

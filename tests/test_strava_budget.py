@@ -148,7 +148,8 @@ def test_after_a_refusal_nothing_is_left_of_the_quarter_whatever_the_headers_say
     budget = Budget(clock, clock.sleep)
     with budget.request():
         budget.answered(headers(read=(5, 5)))
-    budget.refused()
+    with pytest.raises(errors.LimitReached), budget.request():
+        raise errors.LimitReached("429")
     with budget.request():
         assert clock.slept == [QUARTER + MARGIN]
 
@@ -177,3 +178,43 @@ def test_many_threads_wait_once_and_together_never_exceed_the_limit():
     assert sum(used.values()) == 41
     assert max(used.values()) <= 10
     assert len(clock.slept) == 4
+
+
+def test_a_refusal_in_a_later_quarter_closes_the_budget_and_one_at_the_same_time_does_not():
+    clock = Clock(now=START)
+    budget = Budget(clock, clock.sleep)
+    for _ in range(2):
+        # As of two threads whose requests were in flight together.
+        with pytest.raises(errors.LimitReached), budget.request():
+            raise errors.LimitReached("429")
+        budget._known.clear()
+    clock.now += QUARTER
+    assert not budget.is_closed
+    with pytest.raises(errors.LimitReached), budget.request():
+        raise errors.LimitReached("429")
+    with pytest.raises(errors.LimitReached, match="no more requests"), budget.request():
+        raise AssertionError("asked")
+
+
+def test_closing_ends_the_waiting_in_real_time():
+    clock, over = Clock(now=START), threading.Event()
+    budget = Budget(clock, lambda seconds: over.wait(60) and None)
+    with budget.request():
+        budget.answered(headers(read=(100, 100)))
+    ended: list[BaseException] = []
+
+    def ask():
+        try:
+            with budget.request():
+                pass
+        except errors.LimitReached as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    budget.close()
+    for thread in threads:
+        thread.join(5)
+    over.set()
+    assert len(ended) == 4

@@ -260,8 +260,8 @@ def test_an_announced_length_beyond_2_gib_is_refused_before_the_body_comes(rig):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-def test_a_body_that_grows_beyond_the_limit_is_left(rig, framing, monkeypatch):
-    monkeypatch.setattr(transport, "_LARGEST_BODY", 100_000)
+def test_a_body_that_grows_beyond_the_limit_is_left(rig, framing):
+    rig.http.limits = transport.Limits(file_bytes=100_000)
     rig.answer(Response(200, (), b"x" * 100_000, framing))
     assert rig.picture()[1] == b"x" * 100_000
     rig.answer(Response(200, (), b"x" * 100_001, framing))

@@ -3,15 +3,20 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strava_backup import __version__, errors
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Response
 from strava_backup.strava import transport
+from tests.conftest import Clock
+from tests.strava_proxy import StravaProxy
 from tests.strava_wire import RIDE, Wire, asked, gaps, is_pause
 
 SITE = "https://www.strava.com"
@@ -41,7 +46,7 @@ def original(account):
 
 
 def body(response):
-    return b"".join(transport.read_chunks(response))
+    return b"".join(response.read_chunks())
 
 
 def test_requests_name_the_program_and_its_version(account, http):
@@ -88,11 +93,11 @@ def test_the_third_5xx_is_handed_on(account, http, what):
 
 
 @pytest.mark.parametrize(
-    ("what", "error"), [("dropped", requests.ConnectionError), ("silent", requests.Timeout)]
+    ("what", "words"), [("dropped", "no connection"), ("silent", "no answer in time")]
 )
-def test_the_third_connection_error_is_raised(account, http, what, error):
+def test_the_third_connection_error_is_raised(account, http, what, words):
     account.faults.append(Fault("dashboard", what))
-    with pytest.raises(error):
+    with pytest.raises(errors.Unreachable, match=f"^www.strava.com: {words}$"):
         http.get(f"{SITE}/dashboard")
     assert asked(account) == ["dashboard"] * 3
 
@@ -110,7 +115,7 @@ def test_a_post_is_never_tried_again(account, http, clock, what):
     account.faults.append(Fault("login", what))
     try:
         assert http.post(f"{SITE}/session").status_code == 500
-    except (requests.ConnectionError, requests.Timeout):
+    except errors.Unreachable:
         assert what != "500"
     assert asked(account) == ["login"]
     assert clock.slept == []
@@ -169,7 +174,7 @@ def test_a_body_cut_short_raises_after_what_came(account, http, what, announced)
     account.faults.append(Fault("original", what))
     came = []
     with pytest.raises(errors.CutShort):
-        came.extend(transport.read_chunks(http.get(EXPORT, stream=True)))
+        came.extend(http.get(EXPORT, stream=True).read_chunks())
     assert original(account).startswith(b"".join(came))
     assert asked(account) == ["original"]
 
@@ -282,3 +287,205 @@ def test_a_fault_is_told_in_few_words_without_addresses(error, words):
     text = transport.describe(error)
     assert words in text
     assert "s3cret" not in text
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+END = b"Content-Length: 2\r\n\r\n{}"
+WRONG_ANSWERS = {
+    "nothing": b"",
+    "no HTTP": b"\x00\xff\xfe\r\n\r\n",
+    "status of letters": b"HTTP/1.1 abc OK\r\n\r\n",
+    "status of one digit": b"HTTP/1.1 2 OK\r\n\r\n",
+    "status below 0": b"HTTP/1.1 -20 OK\r\n\r\n",
+    "status of 5000 digits": b"HTTP/1.1 " + b"2" * 5000 + b" OK\r\n\r\n",
+    "protocol of its own": b"HTTP/9.9 200 OK\r\n\r\n{}",
+    "header without colon": OK + b"no colon\r\n" + END,
+    "header without name": OK + b": x\r\n" + END,
+    "header of bytes": OK + b"X-\xff\x00: \xfe\r\n" + END,
+    "header too long": OK + b"X: " + b"y" * 70_000 + b"\r\n" + END,
+    "too many headers": OK + b"X: y\r\n" * 200 + END,
+    "length of letters": OK + b"Content-Length: abc\r\n\r\n{}",
+    "length below 0": OK + b"Content-Length: -5\r\n\r\n{}",
+    "length of 5000 digits": OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}",
+    "length of Arabic digits": OK + "Content-Length: \u0662\r\n\r\n{}".encode(),
+    "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "chunk of -5": OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
+    "chunk of -1": OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n{}\r\n0\r\n\r\n",
+    "chunk of letters": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "chunk without size": OK + b"Transfer-Encoding: chunked\r\n\r\n\r\n{}\r\n0\r\n\r\n",
+    "chunk of 5000 digits": OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 5000 + b"\r\n{}",
+    "unknown transfer": OK + b"Transfer-Encoding: zzz\r\n\r\n{}",
+    "gzip that is none": OK + b"Content-Encoding: gzip\r\n" + END,
+    "half a gzip": OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"{}" * 99)[:15],
+    "brotli": OK + b"Content-Encoding: br\r\n" + END,
+    "gzip in gzip": OK + b"Content-Encoding: gzip, gzip\r\n" + END,
+    "unknown compression": OK + b"Content-Encoding: \xff\x00\r\n" + END,
+    "charset zzz": OK + b"Content-Type: text/html; charset=zzz\r\n" + END,
+    "charset utf-7": OK + b"Content-Type: text/html; charset=utf-7\r\n" + END,
+    "charset with NUL": OK + b'Content-Type: text/html; charset="\x00"\r\n' + END,
+    "charset undefined": OK + b"Content-Type: text/html; charset=undefined\r\n" + END,
+    "text that is not UTF-8": OK + b"Content-Length: 3\r\n\r\n\xff\xfe{",
+    "location not UTF-8": b"HTTP/1.1 302 Found\r\nLocation: /\xff\xfe\r\n" + END,
+    "location of no address": b"HTTP/1.1 302 Found\r\nLocation: https://[\r\n" + END,
+    "location with a bad port": b"HTTP/1.1 302 Found\r\nLocation: https://a:b/\r\n" + END,
+    "location of a long label": b"HTTP/1.1 302 F\r\nLocation: https://"
+    + b"a" * 99
+    + b"/\r\n"
+    + END,
+    "location to itself": b"HTTP/1.1 302 Found\r\nLocation: /about\r\n" + END,
+    "redirect to nowhere": b"HTTP/1.1 302 Found\r\n" + END,
+    "cookie of nothing": OK + b"Set-Cookie:\r\nSet-Cookie: ;;;=\r\n" + END,
+    "cookie of bytes": OK + b"Set-Cookie: \xff=\xfe\x00; Max-Age=zz; Expires=\xff\r\n" + END,
+    "cookie of digits": OK + b"Set-Cookie: a=b; Max-Age=" + b"9" * 5000 + b"\r\n" + END,
+    "cookie of a wrong port": OK + b'Set-Cookie2: a=b; Port="z"; Version=z\r\n' + END,
+    "switching protocols": b"HTTP/1.1 101 Switching\r\n\r\n",
+    "early hints": b"HTTP/1.1 103 Early\r\n\r\n",
+    "no content": b"HTTP/1.1 204 No\r\nContent-Length: 7\r\n\r\n",
+    "partial": b"HTTP/1.1 206 Partial\r\nContent-Range: bytes z\r\n" + END,
+    "not modified": b"HTTP/1.1 304 Same\r\n\r\n",
+    "a teapot": b"HTTP/1.1 418 Teapot\r\n" + END,
+    "status 999": b"HTTP/1.1 999 What\r\n" + END,
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("answer", WRONG_ANSWERS)
+def test_a_wrong_answer_raises_nothing_but_our_errors(wire, http, answer, stream):
+    wire.instead["GET /about"] = Response(0, raw=WRONG_ANSWERS[answer])
+    look_at(http, stream)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(b"HTTP/1.1 ", b"200", b"302", b" ", b"OK", b"\r\n", b":", b"\xff", b"\0", b"-5"),
+                *(b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: "),
+                *(b"Location: https://[", b"Set-Cookie: a=b; Expires=", b"gzip", b"{}", b"0", b"5"),
+                *(b"HTTP/1.1 200 OK\r\n", b"\r\n\r\n", gzip.compress(b"{}")),
+            ]
+        )
+        | st.binary(max_size=4)
+    ).map(b"".join)
+)
+def test_any_bytes_raise_nothing_but_our_errors(raw):
+    wire = Wire(Account.sample(Clock()))
+    wire.instead["GET /about"] = Response(0, raw=raw)
+    with transport.Session(adapter=wire, sleep=lambda seconds: None) as http:
+        look_at(http, stream=False)
+        look_at(http, stream=True)
+
+
+def look_at(http, stream):
+    try:
+        response = http.get(f"{SITE}/about", stream=stream)
+        assert isinstance(
+            b"".join(response.read_chunks()) if stream else response.text, (str, bytes)
+        )
+    except errors.ItemError:
+        return
+    with suppress(ValueError):
+        response.json()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://", "https://[", "https://a:b/", "https://a..b/", f"https://{'a' * 99}.com/",
+        "ftp://www.strava.com/", "https://\ud800.com/", "https://www.strava.com:99999/", "", None,
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_fails_one_item(url):
+    with transport.Session(sleep=lambda seconds: None) as http, pytest.raises(errors.ItemError):
+        http.get(url)
+
+
+@pytest.mark.parametrize("header", ["a\nb", "a\r\nb: c"])
+def test_a_header_that_cannot_be_sent_fails_one_item(http, header):
+    with pytest.raises(errors.ItemError):
+        http.get(f"{SITE}/about", headers={"Authorization": header})
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, b"", b"no certificate", b"\xff\x00"])
+def test_certificates_that_are_none_are_named(monkeypatch, tmp_path, name, content):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_bytes(content)
+    monkeypatch.setenv(name, str(bundle))
+    with (
+        StravaProxy(Account.sample()) as proxy,
+        transport.Session(sleep=lambda seconds: None) as http,
+    ):
+        http.proxies = {"https": proxy.url}
+        with pytest.raises(errors.ConfigError, match=f"{bundle}.*{name}") as caught:
+            http.get(f"{SITE}/about")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://[", "http://:80", "socks9://x:1", "http://a:b", "http://"]
+)
+def test_a_proxy_that_is_none_is_unreachable(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with transport.Session(sleep=lambda seconds: None) as http, pytest.raises(errors.ItemError):
+        http.get(f"{SITE}/about")
+
+
+def test_cookies_are_bounded_in_size_and_number(wire, http):
+    kept = {cookie.name: cookie.value for cookie in http.cookies}
+    for number in range(40):
+        lines = (f"c{number}x{one}=y" for one in range(90))
+        huge = f"huge{number}={'z' * 5000}"
+        headers = tuple(("Set-Cookie", f"{line}; Domain=.strava.com") for line in (*lines, huge))
+        wire.instead["GET /about"] = Response(200, headers, b"")
+        http.get(f"{SITE}/about")
+    found = {cookie.name: cookie.value for cookie in http.cookies}
+    assert len(found) == 50
+    assert kept.items() <= found.items()
+    assert not any(name.startswith("huge") for name in found)
+
+
+def test_a_cookie_that_is_known_is_renewed_among_too_many(wire, http):
+    lines = ("_strava4_session=new; Domain=.strava.com; Path=/", *(f"c{n}=y" for n in range(90)))
+    wire.instead["GET /about"] = Response(200, tuple(("Set-Cookie", one) for one in lines), b"")
+    http.get(f"{SITE}/about")
+    assert "new" in {one.value for one in http.cookies if one.name == "_strava4_session"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a=b; Domain=example.org",
+        "a=b; Domain=.com",
+        "a=b; Domain=cloudfront.net",
+        "a=\u00ff; Domain=.strava.com",
+        "a=b\r\n c=d",
+        "a=\x01",
+    ],
+)
+def test_a_cookie_for_others_or_that_cannot_be_sent_is_not_kept(wire, http, line):
+    known = len(http.cookies)
+    raw = OK + f"Set-Cookie: {line}\r\n".encode("latin-1") + END
+    wire.instead["GET /about"] = Response(0, raw=raw)
+    http.get(f"{SITE}/about")
+    assert len(http.cookies) == known
+    del wire.instead["GET /about"]
+    assert http.get(f"{SITE}/about").status_code == 200
+
+
+def test_a_slow_body_is_found_out_without_a_connection_too(wire, clock):
+    class SlowWire(Wire):
+        def send(self, request, **kwargs):
+            clock.now += 100
+            return super().send(request, **kwargs)
+
+    limits = transport.Limits(head_seconds=99)
+    slow = SlowWire(wire.account)
+    with transport.Session(adapter=slow, clock=clock, limits=limits) as http:
+        with pytest.raises(errors.TooSlow):
+            http.get(f"{SITE}/about")
+        http.limits = transport.Limits(head_seconds=101)
+        assert http.get(f"{SITE}/about").status_code == 200

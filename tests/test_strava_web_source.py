@@ -7,14 +7,14 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
-from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import photo_of
-from strava_backup.strava import transport
+from strava_backup.demo.wire import json_response
+from strava_backup.strava import records, transport, web_source
 from strava_backup.strava.records import Known, Walk, record_id
 from strava_backup.strava.session import Credentials, WebSession
 from strava_backup.strava.web_source import WebSource
-from tests.strava_wire import Store, is_pause
+from tests.strava_wire import Store, Wire, is_pause
 
 ALWAYS_SEEN = timedelta(days=30)
 DEEP = b"[" * 200_000
@@ -26,7 +26,8 @@ class Rig:
     def __init__(self, clock, count):
         self.clock = clock
         self.account = Account.of(count, clock)
-        http = transport.Session(adapter=DemoAdapter(self.account), sleep=clock.sleep)
+        self.wire = Wire(self.account)
+        http = transport.Session(adapter=self.wire, sleep=clock.sleep)
         web = WebSession(
             http,
             Credentials(jwt=self.account.issue_jwt()),
@@ -204,7 +205,7 @@ def test_an_activity_of_thirty_days_ago_is_not_yet_older(make_rig):
     assert rig.pages() == [1]
 
 
-@pytest.mark.parametrize("total", [None, "60", 60.0, True, [60], {"value": 60}, float("nan")])
+@pytest.mark.parametrize("total", [None, "60", 60.0, True, [60], {"value": 60}])
 def test_a_total_that_is_no_number_leads_to_the_end_of_the_list(rig, total):
     rig.tell_total(total, pages=4)
     assert rig.listed(rig.known(rig.ids)) == rig.ids
@@ -412,12 +413,13 @@ def test_an_account_without_photos_has_none(make_rig):
     assert make_rig(0).photo_ids() == []
 
 
-@pytest.mark.parametrize("cursor", [None, "", 0])
-def test_more_without_a_cursor_ends_the_list(make_rig, cursor):
+@pytest.mark.parametrize("cursor", [None, "", 0, "1" * 1001])
+def test_more_without_a_usable_cursor_is_not_taken_for_the_end(make_rig, cursor):
     rig = make_rig(200)
     items = rig.items()[:20]
     rig.answer("web-photos", {"items": items, "next_cursor": cursor, "has_more": True})
-    assert len(rig.photo_ids(rig.known(whole_photos=True))) == 20
+    with pytest.raises(errors.PageChanged, match="from page 1,"):
+        rig.photo_ids(rig.known(whole_photos=True))
 
 
 def test_an_empty_page_ends_the_list_although_there_is_said_to_be_more(rig):
@@ -432,19 +434,66 @@ def test_no_more_ends_the_list_although_there_is_a_cursor(make_rig):
     assert len(rig.photo_ids()) == 5
 
 
-def test_cursors_that_come_again_do_not_keep_us_for_ever(make_rig):
+def test_cursors_that_come_again_are_not_taken_for_the_end(make_rig):
     rig = make_rig(200)
-    items = rig.items()[:20]
-    for cursor, after in [("", "1,1"), ("1,1", "2,2"), ("2,2", "1,1")]:
-        rig.answer("web-photos", {"items": items, "next_cursor": after, "has_more": True}, cursor)
-    rig.photo_ids(rig.known(whole_photos=True))
+    items = rig.items()
+    for page, (cursor, after) in enumerate([("", "1,1"), ("1,1", "2,2"), ("2,2", "1,1")]):
+        value = {"items": items[page : page + 2], "next_cursor": after, "has_more": True}
+        rig.answer("web-photos", value, cursor)
+    with pytest.raises(errors.PageChanged, match="from page 3,"):
+        rig.photo_ids(rig.known(whole_photos=True))
     assert rig.pages("web-photos") == ["", "1,1", "2,2"]
 
 
-def test_the_same_cursor_for_ever_does_not_keep_us_for_ever(make_rig):
-    rig = make_rig(200)
-    rig.answer("web-photos", {"items": rig.items()[:20], "next_cursor": "1,1", "has_more": True})
-    assert len(rig.photo_ids(rig.known(whole_photos=True))) == 40
+def made(wire, what, make):
+    """Have each request for a list answered with what is made of its number."""
+    numbers = iter(range(10**9))
+
+    def answer(path):
+        return json_response(make(next(numbers))) if what in path else None
+
+    wire.make = answer
+
+
+@pytest.mark.parametrize("items", [[{"photo_id": "a"}], [None, {}, {"photo_id": []}]])
+def test_new_cursors_without_new_photos_are_not_followed_for_ever(make_rig, items):
+    rig = make_rig(0)
+    made(
+        rig.wire,
+        "/photos",
+        lambda number: {"items": items, "next_cursor": str(number + 1), "has_more": True},
+    )
+    with pytest.raises(errors.PageChanged, match="from page"):
+        rig.photo_ids(rig.known(whole_photos=True))
+    assert len(rig.pages("web-photos")) <= 2
+
+
+def test_new_photos_for_ever_end(make_rig, monkeypatch):
+    monkeypatch.setattr(web_source, "_MOST_PHOTO_PAGES", 50)
+    rig = make_rig(0)
+
+    def page(number):
+        item = {"photo_id": str(number)}
+        return {"items": [item], "next_cursor": str(number + 1), "has_more": True}
+
+    made(rig.wire, "/photos", page)
+    with pytest.raises(errors.PageChanged, match="does not end: 50 pages"):
+        rig.photo_ids(rig.known(whole_photos=True))
+
+
+@pytest.mark.parametrize(("total", "pages"), [(61, 9), (None, 51), ("growing", 51)])
+def test_new_activities_for_ever_end(make_rig, monkeypatch, total, pages):
+    monkeypatch.setattr(records, "_MOST_ACTIVITIES", 1000)
+    rig = make_rig(0)
+
+    def page(number):
+        models = [{"id": 1 + 20 * number + one} for one in range(20)]
+        return {"models": models, "total": 20 * number + 500 if total == "growing" else total}
+
+    made(rig.wire, "/training_activities", page)
+    with pytest.raises(errors.TryLater, match=rf"does not end: .* up to page {pages}"):
+        rig.listed()
+    assert len(rig.pages()) == pages
 
 
 @pytest.mark.parametrize("strange", [None, 5, "x", [], {}, {"activity_id": []}, {"photo_id": []}])

@@ -97,16 +97,19 @@ class _Socket:
         self._answer = answer
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Wire(transmission(self._answer), self._answer.stall))
+        return io.BufferedReader(
+            _Wire(transmission(self._answer), self._answer.stall, self._answer.flood)
+        )
 
 
 class _Wire(io.RawIOBase):
-    """The bytes of an answer; after them the end, or a silence that times out at once."""
+    """The bytes of an answer; after them the end, a silence that times out at once, or a flood."""
 
-    def __init__(self, content: bytes, stalls: bool) -> None:
+    def __init__(self, content: bytes, stalls: bool, flood: bytes) -> None:
         super().__init__()
         self._rest = memoryview(content)
         self._stalls = stalls
+        self._flood = memoryview(flood)
 
     def readable(self) -> bool:
         return True
@@ -114,6 +117,7 @@ class _Wire(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         if not self._rest and self._stalls:
             raise TimeoutError("timed out")
+        self._rest = self._rest or self._flood
         size = min(len(buffer), len(self._rest))
         buffer[:size], self._rest = self._rest[:size], self._rest[size:]
         return size

@@ -30,6 +30,8 @@ class Fault:
     times: int | None = None
     retry_after: int | None = None
     body: bytes = b""
+    flood: bytes = b""
+    pause: float = 0.0
 
     def __post_init__(self) -> None:
         if self.what not in REPLACEMENTS and self.what not in CHANGES:
@@ -135,4 +137,8 @@ CHANGES: dict[str, Callable[[Response, Fault], Response]] = {
     # done, but the answer never arrives
     "lost": lambda truth, fault: DROPPED,
     "other-body": lambda truth, fault: truth._replace(body=fault.body),
+    # these bytes in place of the whole answer, and then others for ever
+    "raw": lambda truth, fault: truth._replace(
+        raw=fault.body, flood=fault.flood, pause=fault.pause
+    ),
 }

@@ -43,7 +43,9 @@ class Response(NamedTuple):
     `framing` says how its end is announced; "close" means: by nothing but the end of the
     connection. With `cut` the wire breaks after that many bytes of the body. `stall` is silence
     in place of that break, and from the very start when `cut` is None. `drop` closes the
-    connection before any answer.
+    connection before any answer. `raw` are the bytes on the wire in place of head and body, and
+    `flood` comes after them again and again, each time after `pause` seconds, until the client
+    has gone.
     """
 
     status: int
@@ -53,6 +55,9 @@ class Response(NamedTuple):
     cut: int | None = None
     stall: bool = False
     drop: bool = False
+    raw: bytes | None = None
+    flood: bytes = b""
+    pause: float = 0.0
 
     def header(self, name: str) -> str | None:
         """The first header of that name."""
@@ -66,7 +71,8 @@ class Response(NamedTuple):
     @property
     def ends_connection(self) -> bool:
         """Whether nothing can follow this answer on the same connection."""
-        return self.framing == "close" or self.cut is not None or self.stall or self.drop
+        is_broken = self.cut is not None or self.stall or self.drop or self.raw is not None
+        return self.framing == "close" or is_broken
 
 
 DROPPED = Response(0, drop=True)
@@ -92,6 +98,8 @@ def redirect(location: str) -> Response:
 
 def transmission(response: Response) -> bytes:
     """All bytes that reach the client before the answer ends, breaks off or falls silent."""
+    if response.raw is not None:
+        return response.raw
     if response.drop or (response.stall and response.cut is None):
         return b""
     return _head(response) + b"".join(_framed_body(response))

@@ -6,6 +6,7 @@ its transport, token handling and errors are used.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -14,8 +15,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import requests
 
 from strava_backup import errors
 from strava_backup.beside import beside, outcome
@@ -29,6 +28,7 @@ from strava_backup.strava.records import (
     Unseen,
     Walk,
     gear_of_athlete,
+    is_id,
     record_id,
 )
 
@@ -42,6 +42,7 @@ _TOO_MANY = "Limit of connected athletes exceeded"
 _PER_PAGE = 200
 # No page size that a server would choose by itself is smaller.
 _SHORTEST_FULL_PAGE = 10
+# 20,000 photos of one activity.
 _MOST_PHOTO_PAGES = 100
 _LARGEST_PICTURE = 5000
 # Seconds before its end at which an access token (good for 6 hours) is renewed.
@@ -89,6 +90,7 @@ class ApiSource:
         self._store = store
         self._clock = clock
         self._budget = Budget(clock, http.sleep, waits)
+        http.when_broken_off(self._budget.close)
         self._has_signed_in = False
         self._renewing = threading.Lock()
         self._client: Client | None = None
@@ -146,10 +148,11 @@ class ApiSource:
 
         The path is not documented; 5000 pixels bring the largest picture there is
         (https://github.com/stravalib/stravalib/issues/94). Pages are asked for until the listed
-        count is reached or one brings nothing new. Raises as `fetch_activity`.
+        count is reached or one brings nothing new. Raises as `fetch_activity`, and PageChanged if
+        the list does not end.
         """
-        entries: list[Any] = []
-        expected = activity.record.get("total_photo_count") or 0
+        entries: dict[str, Any] = {}
+        expected = _photo_count(activity.record)
         for page in range(1, _MOST_PHOTO_PAGES + 1):
             new = self._get(
                 f"/activities/{activity.id}/photos",
@@ -161,11 +164,14 @@ class ApiSource:
             if not isinstance(new, list):
                 raise errors.ItemError("the API answers with something that is no photo list")
             # A server that does not know of pages gives the same again.
-            fresh = [entry for entry in new if entry not in entries]
-            entries += fresh
-            if not fresh or len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE:
-                break
-        return entries
+            before = len(entries)
+            entries |= {json.dumps(entry, sort_keys=True): entry for entry in new}
+            is_whole = len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE
+            if is_whole or len(entries) == before:
+                return list(entries.values())
+        raise errors.PageChanged(
+            f"the API's list of photos does not end: {len(entries):,} up to page {page}"
+        )
 
     def fetch_gear(self, gear_id: str) -> Record:
         """The detail of a bike or a pair of shoes. Raises as `fetch_activity`."""
@@ -206,6 +212,14 @@ class ApiSource:
         return records
 
     def _get(self, path: str, **query: Any) -> Any:
+        """One GET. What needs a human or another time ends the waiting of other threads, too."""
+        try:
+            return self._get_signed_in(path, query)
+        except (errors.HumanNeeded, errors.TryLater):
+            self._budget.close()
+            raise
+
+    def _get_signed_in(self, path: str, query: dict[str, Any]) -> Any:
         """One GET; an access token that the API does not take is renewed once."""
         client, renewals = self._signed_in_client()
         try:
@@ -219,9 +233,8 @@ class ApiSource:
         try:
             return self._get_once(client, path, query)
         except errors.LimitReached:
-            self._budget.refused()
             # A run that has only begun is rather repeated.
-            if not self._has_signed_in:
+            if self._budget.is_closed or not self._has_signed_in:
                 raise
         return self._get_once(client, path, query)
 
@@ -280,22 +293,24 @@ class ApiSource:
 
 @contextmanager
 def _our_errors(*, renewing: bool = False) -> Iterator[None]:
-    """Turn stravalib's and requests' exceptions into ours.
-
-    The order matters: a Fault is a RequestException, and both are OSErrors.
-    """
+    """Turn stravalib's exceptions into ours; those of `transport` are ours already."""
     from stravalib import exc
 
     try:
         yield
+    except errors.Error:
+        raise
     except exc.Fault as fault:
         raise (_token_error(fault) if renewing else _api_error(fault)) from fault
-    except requests.exceptions.JSONDecodeError as error:
+    except ValueError as error:
         raise errors.PageInstead("Strava's API answers with a page instead of JSON") from error
-    except requests.RequestException as error:
-        raise errors.Unreachable(f"Strava's API: {transport.describe(error)}") from error
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise errors.PageInstead("Strava's API answers in a form that is not known") from error
+
+
+def _photo_count(record: Record) -> int:
+    count = record.get("total_photo_count")
+    return count if is_id(count) else 0
 
 
 def _token_error(fault: Fault) -> errors.Error:
@@ -380,7 +395,7 @@ def _details(fault: Fault) -> list[dict[str, Any]]:
 def _body(fault: Fault) -> Any:
     try:
         return fault.response.json() if fault.response is not None else None
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 

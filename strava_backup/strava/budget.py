@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from strava_backup import errors
+from strava_backup.beside import LET_INTERRUPTS_THROUGH, beside
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +24,10 @@ DAY = 24 * 60 * 60
 # Seconds after the end of a quarter, since two clocks are never quite the same.
 MARGIN = 5.0
 
+# Quarters in a row after which the API still says that nothing is left.
+_MOST_FRUITLESS_WAITS = 3
+# Python reads no integer of more than 4,300 digits, and no limit has so many.
+_MOST_DIGITS = 18
 _KINDS = ("x-readratelimit", "x-ratelimit")
 
 
@@ -45,9 +51,13 @@ def parse_use(headers: Mapping[str, str]) -> list[tuple[int, Use]]:
 
 def _pair(value: str | None) -> tuple[int, int] | None:
     parts = [part.strip() for part in (value or "").split(",")]
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+    if len(parts) != 2 or not all(map(_is_number, parts)):
         return None
     return int(parts[0]), int(parts[1])
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 class Budget:
@@ -63,8 +73,12 @@ class Budget:
         self._sleep = sleep
         self._waits = waits
         self._waiting = threading.Lock()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._in_flight = 0
+        self._fruitless_waits = 0
+        # The number of the quarter in which a request began that was refused all the same.
+        self._refused_in: int | None = None
+        self.is_closed = False
         # Of each thread the quarter in which its request began; None when it has been answered.
         self._here = threading.local()
         # By seconds: the number of the window that is meant, and what is known of it.
@@ -74,20 +88,27 @@ class Budget:
     def request(self) -> Iterator[None]:
         """Make one request in here, as soon as the budget allows it, and `answered` with it.
 
-        Waits for the next quarter of the hour where need be; raises LimitReached for the day.
+        Waits for the next quarter of the hour where need be. Raises LimitReached for the day, and
+        after `close`. A LimitReached that the request raises is a 429 of Strava's: the first one
+        of a run spends the quarter, one in a later quarter closes the budget.
         """
         with self._waiting:
             while (pause := self._begin()) is not None:
-                until = datetime.fromtimestamp(self._clock() + pause, UTC).strftime("%H:%M:%S")
-                _log.info("the API's limit for 15 minutes is reached: it goes on at %s UTC", until)
-                self._waits(f"API waits until {until} UTC")
-                self._sleep(pause)
-                self._waits("")
-        self._here.quarter = _window(QUARTER, self._clock())
+                self._wait(pause)
+        self._here.began = self._here.quarter = _window(QUARTER, self._clock())
         try:
             yield
+        except errors.LimitReached:
+            self._refuse()
+            raise
         finally:
             self._end()
+
+    def close(self) -> None:
+        """Allow no request any more, and end the waiting for one."""
+        with self._lock:
+            self.is_closed = True
+            self._lock.notify_all()
 
     def answered(self, headers: Mapping[str, str]) -> None:
         """Take in what an answer tells of the limits."""
@@ -107,19 +128,55 @@ class Budget:
                         for use, old in zip(uses, before, strict=True)
                     ]
                 self._known[seconds] = (_window(seconds, now), uses)
+            if all(use.used < use.limit for use in self._uses(QUARTER, now)):
+                self._fruitless_waits = 0
 
-    def refused(self) -> None:
+    def _refuse(self) -> None:
         """Strava answered 429: whatever its headers say, nothing is left of this quarter."""
         now = self._clock()
+        began = self._here.began
         with self._lock:
-            uses = self._uses(QUARTER, now) or [Use(0, 0)]
-            spent = [use._replace(used=max(use.used, use.limit)) for use in uses]
-            self._known[QUARTER] = (_window(QUARTER, now), spent)
+            if self._refused_in not in (None, began):
+                self.is_closed = True
+                self._lock.notify_all()
+            self._refused_in = began
+            if began == _window(QUARTER, now):
+                uses = self._uses(QUARTER, now) or [Use(1, 1)]
+                spent = [use._replace(used=max(use.used, use.limit)) for use in uses]
+                self._known[QUARTER] = (began, spent)
+
+    def _wait(self, pause: float) -> None:
+        """Sleep in a thread of its own, so that `close` ends the waiting whatever the sleep is."""
+        self._fruitless_waits += 1
+        if self._fruitless_waits > _MOST_FRUITLESS_WAITS:
+            raise errors.LimitReached(
+                f"Strava's API limit for 15 minutes is still reached after {_MOST_FRUITLESS_WAITS} "
+                "waits for it: try again later"
+            )
+        until = datetime.fromtimestamp(self._clock() + pause, UTC).strftime("%H:%M:%S")
+        _log.info("the API's limit for 15 minutes is reached: it goes on at %s UTC", until)
+        self._waits(f"API waits until {until} UTC")
+        nap = beside(partial(self._sleep, pause))
+        nap.add_done_callback(lambda _: self._wake())
+        with self._lock:
+            while not (nap.done() or self.is_closed):
+                self._lock.wait(LET_INTERRUPTS_THROUGH)
+        self._waits("")
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._lock.notify_all()
 
     def _begin(self) -> float | None:
         """Count one more request as in flight, or return the seconds to wait before."""
         now = self._clock()
         with self._lock:
+            if self.is_closed:
+                raise errors.LimitReached("no more requests are made to Strava's API in this run")
+            if any(use.limit == 0 for use in self._uses(QUARTER, now)):
+                raise errors.LimitReached(
+                    "Strava's API allows no requests at all (a limit of 0): try again later"
+                )
             for use in self._uses(DAY, now):
                 if use.used + self._in_flight >= use.limit:
                     raise errors.LimitReached(

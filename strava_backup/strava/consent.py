@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import requests
-
 from strava_backup import errors
 from strava_backup.secret_text import is_storable
 from strava_backup.strava import transport
@@ -116,13 +114,11 @@ def fetch_authorization(
     }
     try:
         response = http.post(f"{SITE}/oauth/token", data=form)
-    except requests.RequestException as error:
-        raise errors.TryLater(
-            f"Strava's API: {transport.describe(error)}: run strava-backup --authorize again"
-        ) from error
+    except errors.ItemError as error:
+        raise errors.TryLater(f"{error}: run strava-backup --authorize again") from error
     try:
         body = response.json()
-    except (ValueError, RecursionError):
+    except ValueError:
         body = None
     if response.status_code in (400, 401, 403):
         raise _refusal(response.status_code, body)

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
-import requests
-
 from strava_backup import errors
 from strava_backup.strava import transport
 
@@ -32,21 +30,13 @@ class PhotoHosts:
         Raises ItemError (Refused, Unreachable): anything that comes is the answer to one picture.
         """
         host = _trusted_host(url)
-        try:
-            response = self._http.get(
-                url,
-                stream=True,
-                headers={"Accept-Encoding": "identity"},
-            )
-        except requests.RequestException as error:
-            raise errors.Unreachable(f"{host}: {transport.describe(error)}") from error
-        with response:
+        with self._http.get(url, stream=True, headers={"Accept-Encoding": "identity"}) as response:
             status = response.status_code
             if status >= 500:
                 raise errors.Unreachable(f"{host} answers {status}", why=str(status))
             if status != 200:
                 raise errors.Refused(f"{host} answers {status}", str(status))
-            yield transport.Download(urlsplit(url).path, transport.read_chunks(response))
+            yield transport.Download(urlsplit(url).path, response.read_chunks())
 
 
 def _trusted_host(url: str) -> str:

@@ -43,6 +43,12 @@ _GEAR_ID = re.compile(r"[a-z]{1,2}[0-9]{1,20}")
 _KNOWN_PAGES = 3
 # Photos of Instagram never had an address (https://github.com/strava/go.strava).
 NEVER_OFFERED = ("from Instagram",)
+# 27 a day for ten years: a list that goes on beyond these, or that far beyond its own total (some
+# may be uploaded or deleted meanwhile), is not an athlete's.
+_MOST_ACTIVITIES = 100_000
+_MOST_BEYOND_TOTAL = 100
+# As many digits as the largest size of a picture has, and more than any.
+_LONGEST_SIZE = 9
 # Why an entry of a photo list has no picture.
 NO_PICTURE = ("no address", "placeholder", *NEVER_OFFERED)
 # What Strava shows in place of a picture that it does not have in the size asked for
@@ -88,10 +94,10 @@ class Known(NamedTuple):
 
     def has_photo(self, record: Any) -> bool:
         """Whether the photo in a record of a photo list is known."""
-        if not isinstance(record, dict):
+        if not isinstance(record, dict) or not is_id(record.get("activity_id")):
             return False
         photo_id = str(record.get("unique_id") or record.get("id")).lower().replace("-", "")
-        return (record.get("activity_id"), photo_id) in self.photos
+        return (record["activity_id"], photo_id) in self.photos
 
 
 class Walk(NamedTuple):
@@ -105,7 +111,7 @@ class Unseen:
     """Keeps ids from coming twice out of a list whose pages shift, and pages from coming for ever.
 
     Uploads shift known records onto one page more; a server that gives the same pages again and
-    again gives nothing but known ones.
+    again gives nothing but known ones, and one that makes up ids goes beyond any total.
     """
 
     def __init__(self, what: str) -> None:
@@ -113,8 +119,11 @@ class Unseen:
         self._what = what
         self._known_pages = 0
 
-    def of(self, records: Iterable[Any], page: int) -> list[Any]:
-        """The records whose ids are new, and those without one. Raises TryLater, as said."""
+    def of(self, records: Iterable[Any], page: int, total: int | None = None) -> list[Any]:
+        """The records whose ids are new, and those without one. Raises TryLater, as said.
+
+        `total` is how many activities the list has in its own words, if it says so.
+        """
         before = len(self.ids)
         new = []
         for record in records:
@@ -126,7 +135,18 @@ class Unseen:
         self._known_pages = self._known_pages + 1 if len(self.ids) == before else 0
         if self._known_pages == _KNOWN_PAGES:
             raise errors.TryLater(f"{self._what} repeats itself at page {page}")
+        if len(self.ids) > _most_activities(total):
+            raise errors.TryLater(
+                f"{self._what} does not end: {len(self.ids):,} activities up to page {page}"
+                + ("" if total is None else f", although it counts {total:,}")
+            )
         return new
+
+
+def _most_activities(total: int | None) -> int:
+    if total is None:
+        return _MOST_ACTIVITIES
+    return min(total + _MOST_BEYOND_TOTAL, _MOST_ACTIVITIES)
 
 
 class Source(Protocol):
@@ -272,6 +292,11 @@ def _largest(urls: Any) -> str | None:
     """The address with the largest size, which is the key; None where there is none."""
     if not isinstance(urls, dict):
         return None
-    sized = [(int(size), url) for size, url in urls.items() if str(size).isdecimal() and url]
+    sized = [(int(size), url) for size, url in urls.items() if _is_size(size) and url]
     url = max(sized, default=(0, None), key=lambda pair: pair[0])[1]
     return url if isinstance(url, str) else None
+
+
+def _is_size(key: Any) -> bool:
+    # Python reads no integer of more than 4,300 digits.
+    return str(key).isdecimal() and len(str(key)) <= _LONGEST_SIZE

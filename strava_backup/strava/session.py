@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import requests
-
 from strava_backup import errors
 from strava_backup.secret_text import is_storable
 from strava_backup.strava import pages, transport
@@ -203,14 +201,11 @@ class WebSession:
 
     def get(
         self, path: str, *, stream: bool = False, headers: Mapping[str, str] | None = None
-    ) -> requests.Response:
+    ) -> transport.Response:
         """One GET, redirects not followed. Raises Unreachable and LimitReached."""
-        try:
+        response = self._get_once(path, stream, headers)
+        if response.status_code == 429 and self._waited_as_asked(response):
             response = self._get_once(path, stream, headers)
-            if response.status_code == 429 and self._waited_as_asked(response):
-                response = self._get_once(path, stream, headers)
-        except requests.RequestException as error:
-            raise errors.Unreachable(f"www.strava.com: {transport.describe(error)}") from error
         if response.status_code == 429:
             response.close()
             raise errors.LimitReached(
@@ -237,14 +232,14 @@ class WebSession:
             raise errors.SessionOver(f"the web session is over: {RENEWAL}")
         if response.status_code == 403:
             raise errors.Blocked("www.strava.com answers 403 (forbidden)", "403")
-        try:
-            if response.status_code != 200:
-                raise ValueError
-            value = response.json()
-        except (ValueError, RecursionError):
+        if response.status_code != 200:
             raise errors.PageInstead(
-                f"www.strava.com answers {response.status_code} with a page instead of JSON"
-            ) from None
+                f"www.strava.com answers {response.status_code} instead of JSON"
+            )
+        try:
+            value = response.json()
+        except ValueError:
+            raise errors.PageInstead("www.strava.com answers with a page instead of JSON") from None
         self.keep_renewed()
         return value
 
@@ -273,7 +268,7 @@ class WebSession:
 
     def _get_once(
         self, path: str, stream: bool, headers: Mapping[str, str] | None
-    ) -> requests.Response:
+    ) -> transport.Response:
         # Downloads come as they are: what is announced is then what is saved.
         own = {"Accept-Encoding": "identity"} if stream else {}
         return self._http.get(SITE + path, stream=stream, headers={**own, **(headers or {})})
@@ -286,7 +281,7 @@ class WebSession:
                 self._http.cookies.clear(cookie.domain, cookie.path, cookie.name)
         self.get("/dashboard")
 
-    def _waited_as_asked(self, response: requests.Response) -> bool:
+    def _waited_as_asked(self, response: transport.Response) -> bool:
         """Wait as `Retry-After` says, once in a run and not for ever."""
         pause = pages.retry_after(response.headers, datetime.fromtimestamp(self._clock(), UTC))
         if self._has_waited or pause is None or pause > _LONGEST_WAIT:
@@ -349,10 +344,7 @@ class WebSession:
             "remember_me": "on",
             **fields,
         }
-        try:
-            response = self._http.post(SITE + "/session", data=form)
-        except requests.RequestException as error:
-            raise errors.Unreachable(f"www.strava.com: {transport.describe(error)}") from error
+        response = self._http.post(SITE + "/session", data=form)
         if response.status_code >= 500:
             response.close()
             raise errors.Unreachable(f"www.strava.com answers {response.status_code}")

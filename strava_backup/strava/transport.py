@@ -1,4 +1,4 @@
-"""HTTP sessions: identity, timeouts, retries, pace; network faults become our errors.
+"""HTTP sessions: identity, deadlines, retries, pace; every fault becomes one of our errors.
 
 Knows neither the API nor the website, and sends nobody's credentials by itself.
 """
@@ -6,17 +6,22 @@ Knows neither the API nor the website, and sends nobody's credentials by itself.
 from __future__ import annotations
 
 import random
-import threading
+import ssl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any, NamedTuple
-from weakref import WeakSet
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from http.cookiejar import Cookie, DefaultCookiePolicy
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
 
 from strava_backup import __version__, errors
+from strava_backup.strava.connections import WATCHDOG, Adapter, connection_handle
+from strava_backup.strava.json_body import parse_json
 
 USER_AGENT = f"strava-backup/{__version__}"
 
@@ -26,20 +31,36 @@ TIMEOUT = (10.0, 60.0)
 MEAN_PAUSE = 1.25
 _RETRY_PAUSES = (1.0, 3.0)
 _CHUNK = 1 << 14
-_LARGEST_BODY = 2 << 30
-_PASSING_FAULTS = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-)
+# No length has more digits, and Python reads no integer of more than 4,300.
+_LONGEST_LENGTH = 18
+# As of browsers, and more than Strava sets.
+_LARGEST_COOKIE = 4096
+_MOST_COOKIES = 50
+# Strava is asked for gzip only; other names (S3 has many) mean that the body is as it is.
+_PACKED = {"gzip", "x-gzip", "deflate", "compress", "br", "zstd"}
 
 Sleep = Callable[[float], None]
+T = TypeVar("T")
 
-_broken_off: WeakSet[requests.Response] = WeakSet()
+
+class Limits(NamedTuple):
+    """What an answer may take: seconds for its head, bytes for its body, and a lowest speed.
+
+    So many bytes of a body have to come within each `slow_seconds`: 1 kB/s.
+    """
+
+    head_seconds: float = 300.0
+    slow_seconds: float = 300.0
+    slow_bytes: int = 300_000
+    page_bytes: int = 32 << 20
+    file_bytes: int = 2 << 30
+
+
+LIMITS = Limits()
 
 
 class Session(requests.Session):
-    """A requests session with our manners: a name, timeouts, and patience with passing faults.
+    """A requests session with our manners: a name, deadlines, and patience with passing faults.
 
     GETs are tried three times, on connection errors and 5xx answers. Nothing else is: a repeated
     token request could spend a token twice, a repeated log-in can lock an account.
@@ -51,31 +72,39 @@ class Session(requests.Session):
         adapter: BaseAdapter | None = None,
         pace: Pace | None = None,
         sleep: Sleep = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        limits: Limits = LIMITS,
     ) -> None:
         super().__init__()
         self.headers["User-Agent"] = USER_AGENT
+        self.headers["Accept-Encoding"] = "gzip"
         # ~/.netrc is another program's; HTTPS_PROXY and REQUESTS_CA_BUNDLE still count.
         self.auth = _no_auth
+        self.cookies.set_policy(_CookiePolicy())
         self.sleep = sleep
+        self.clock = clock
+        self.limits = limits
+        self.is_broken_off = False
         self._pace = pace
-        self._is_broken_off = False
-        self._streaming = threading.Lock()
-        self._streamed: WeakSet[requests.Response] = WeakSet()
-        if adapter is not None:
-            self.mount("https://", adapter)
+        self._when_broken_off: list[Callable[[], None]] = []
+        self.mount("https://", adapter or Adapter())
+        self.mount("http://", Adapter())
 
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        """Like requests' own, with timeouts and retries; raises requests' exceptions.
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Response:
+        """Return the answer; its body is read already unless `stream` asks for it as it comes.
 
-        Redirects are never followed: their targets tell things, and could get our secrets.
+        Redirects are never followed: their targets tell things, and could get our secrets. Raises
+        Unreachable (with CutShort and TooSlow), ItemError, and ConfigError for the environment's
+        certificates, whatever the libraries below raise.
         """
         kwargs.setdefault("timeout", TIMEOUT)
-        kwargs["allow_redirects"] = False
         for pause in _RETRY_PAUSES if str(method).upper() == "GET" else ():
             try:
                 response = self._request_once(method, url, *args, **kwargs)
-            except _PASSING_FAULTS:
-                pass
+            except errors.Unreachable as error:
+                # Three times the deadline would be too long.
+                if self.is_broken_off or isinstance(error, errors.TooSlow):
+                    raise
             else:
                 if response.status_code < 500:
                     return response
@@ -83,29 +112,156 @@ class Session(requests.Session):
             self.sleep(pause + random.uniform(0, pause / 2))
         return self._request_once(method, url, *args, **kwargs)
 
-    def break_off(self) -> None:
-        """End the bodies that other threads are reading, and send no request any more."""
-        with self._streaming:
-            self._is_broken_off = True
-            streamed = list(self._streamed)
-        for response in streamed:
-            _broken_off.add(response)
-            # urllib3 1.26 has no shutdown; and there may be nothing to shut down any more.
-            with suppress(AttributeError, ValueError, RuntimeError, OSError):
-                response.raw.shutdown()
+    def get(self, url: Any, *args: Any, **kwargs: Any) -> Response:
+        """Return the answer to a GET, as `request` does."""
+        return self.request("GET", url, *args, **kwargs)
 
-    def _request_once(self, *args: Any, **kwargs: Any) -> requests.Response:
+    def post(self, url: Any, *args: Any, **kwargs: Any) -> Response:
+        """Return the answer to a POST, as `request` does."""
+        return self.request("POST", url, *args, **kwargs)
+
+    def break_off(self) -> None:
+        """End the requests that other threads are making, and send none any more."""
+        self.is_broken_off = True
+        WATCHDOG.end_all(self)
+        for call in self._when_broken_off:
+            call()
+
+    def when_broken_off(self, call: Callable[[], None]) -> None:
+        """Call this on `break_off`, to end what waits between requests."""
+        self._when_broken_off.append(call)
+
+    def within(self, seconds: float, call: Callable[[], T], raw: Any = None) -> T:
+        """Return what the blocking call returns, which may read from the answer `raw`.
+
+        Raises what it raises, TooSlow after so many seconds, CutShort after `break_off`.
+        """
+        ends_at = self.clock() + seconds
+        result: list[T] = []
+        error: Exception | None = None
+        with WATCHDOG.limit(self, seconds, connection_handle(raw)) as limit:
+            try:
+                # Read after the limit began, since `break_off` ends only limits that have begun.
+                if not self.is_broken_off:
+                    result.append(call())
+            except Exception as caught:
+                error = caught
+        if self.is_broken_off:
+            raise errors.CutShort("interrupted", why="cut short") from error
+        if limit.is_over or self.clock() > ends_at:
+            raise errors.TooSlow("no whole answer in time", why="too slow") from error
+        if error is not None:
+            raise error
+        return result[0]
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Response:
+        """Send a prepared request and return the answer, its body unread."""
+        host = urlsplit(request.url or "").hostname
+        # Without this, requests reads whole bodies, without limits.
+        kwargs["stream"] = True
+        try:
+            answer = self.within(
+                self.limits.head_seconds, lambda: super(Session, self).send(request, **kwargs)
+            )
+        except errors.Unreachable as error:
+            raise type(error)(f"{host}: {error}", error.why) from error
+        except Exception as error:
+            raise _failure(host, error, kwargs.get("verify")) from error
+        _drop_surplus_cookies(self)
+        return Response(answer, self)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: requests would parse the address and prepare a request to it."""
+
+    def _request_once(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Response:
         if self._pace is not None:
             self._pace.wait()
-        if self._is_broken_off:
-            raise requests.RequestException("interrupted")
-        response = super().request(*args, **kwargs)
-        with self._streaming:
-            if not self._is_broken_off:
-                self._streamed.add(response)
-                return response
-        response.close()
-        raise requests.RequestException("interrupted")
+        try:
+            response = super().request(method, url, *args, **kwargs)
+        except errors.Error:
+            raise
+        except Exception as error:
+            # Sending raises our errors only: this request could not even be built.
+            raise errors.ItemError(
+                f"the request to {_host(url)} cannot be made ({type(error).__name__})"
+            ) from error
+        assert isinstance(response, Response)
+        if not kwargs.get("stream"):
+            response.read()
+        return response
+
+
+class Response(requests.Response):
+    """An answer whose body is read within limits, once: by `read`, or by `read_chunks`."""
+
+    def __init__(self, answer: requests.Response, session: Session) -> None:
+        super().__init__()
+        self.__dict__.update(answer.__dict__)
+        # All of Strava's pages and JSON are; a charset that the answer names can be anything.
+        self.encoding = "utf-8"
+        self.session = session
+
+    def read(self) -> None:
+        """Read the body into `content`, unless nobody needs it. Raises Unreachable, ItemError."""
+        body = BytesIO()
+        try:
+            if self.status_code < 300 or 400 <= self.status_code < 500:
+                for chunk in self._chunks(self.session.limits.page_bytes):
+                    body.write(chunk)
+        except errors.TooSlow as error:
+            raise errors.TooSlow(f"{_host(self.url)}: {error}", error.why) from error
+        except errors.CutShort as error:
+            raise errors.Unreachable(f"{_host(self.url)}: {error}") from error
+        finally:
+            # Closes the connection, unless the body was read to its end.
+            self.close()
+        self._content = body.getvalue()
+        self._content_consumed = True
+
+    def json(self, **_: Any) -> Any:
+        """Return the JSON in the body. Raises ValueError, as stravalib expects."""
+        return parse_json(self.content)
+
+    def read_chunks(self) -> Iterator[bytes]:
+        """Yield the body of a file as it comes. Raises as Download says."""
+        return self._chunks(self.session.limits.file_bytes)
+
+    def _chunks(self, most: int) -> Iterator[bytes]:
+        announced = _announced_length(self.headers)
+        _refuse_too_large(announced or 0, most)
+        size = 0
+        for chunk in _unpacked(self._raw_chunks(most), self.headers):
+            size += len(chunk)
+            _refuse_too_large(size, most)
+            if chunk:
+                yield chunk
+        # What came over the wire, before any decoding; urllib3 1.26 does not compare the two.
+        seen = self.raw.tell()
+        if announced is not None and seen != announced:
+            raise errors.CutShort(
+                f"the connection ended after {seen} of {announced} bytes", why="cut short"
+            )
+
+    def _raw_chunks(self, most: int) -> Iterator[bytes]:
+        """Yield what comes over the wire; only the time spent waiting for it counts."""
+        session, limits = self.session, self.session.limits
+        left, size = limits.slow_seconds, 0
+        while True:
+            began = session.clock()
+            chunk = session.within(left, self._raw_chunk, self.raw)
+            left, size = left - (session.clock() - began), size + len(chunk)
+            if not chunk:
+                return
+            _refuse_too_large(self.raw.tell(), most)
+            if size >= limits.slow_bytes:
+                left, size = limits.slow_seconds, 0
+            yield chunk
+
+    def _raw_chunk(self) -> bytes:
+        try:
+            return self.raw.read(_CHUNK, decode_content=False) or b""
+        except Exception as error:
+            raise errors.CutShort("the connection broke in the middle", why="cut short") from error
 
 
 class Pace:
@@ -142,36 +298,93 @@ class Download(NamedTuple):
     chunks: Iterator[bytes]
 
 
-def read_chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes, held against the announced length. Raises as Download says.
+class _CookiePolicy(DefaultCookiePolicy):
+    """Accepts only cookies that can be sent back in a header, none larger than browsers do."""
 
-    The length is checked here as well as below: urllib3 1.26 takes a body cut short for whole.
-    """
-    header = response.headers.get("Content-Length") or ""
-    announced = int(header) if header.isdecimal() else None
-    size = 0
-    _refuse_too_large(announced or 0)
+    def set_ok(self, cookie: Cookie, request: Any) -> bool:
+        text = f"{cookie.name}={cookie.value}"
+        is_plain = text.isascii() and text.isprintable() and len(text) <= _LARGEST_COOKIE
+        return is_plain and super().set_ok(cookie, request)
+
+
+def _drop_surplus_cookies(session: Session) -> None:
+    """Keep the cookies that came first: our own, and those of the first pages."""
+    for cookie in list[Any](session.cookies)[_MOST_COOKIES:]:
+        session.cookies.clear(cookie.domain, cookie.path, cookie.name)
+
+
+def _announced_length(headers: Mapping[str, str]) -> int | None:
+    """The length that an answer announces, which may be repeated. Raises CutShort."""
+    if "Content-Length" not in headers:
+        return None
+    lengths = {part.strip() for part in headers["Content-Length"].split(",")}
+    length = lengths.pop()
+    if lengths or not (length.isascii() and length.isdigit()):
+        raise errors.CutShort("it announces its length in a wrong form", why="cut short")
+    return int(length) if len(length) <= _LONGEST_LENGTH else 10**_LONGEST_LENGTH
+
+
+def _unpacked(chunks: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
+    """The body as it was before its `Content-Encoding`, in pieces of limited size."""
+    packings = {part.strip().lower() for part in headers.get("Content-Encoding", "").split(",")}
+    if not packings & _PACKED:
+        return chunks
+    if packings <= {"gzip", "x-gzip"} and len(packings) == 1:
+        return _gunzipped(chunks)
+    raise errors.PageInstead("it comes in a compression that was not asked for")
+
+
+def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     try:
-        for chunk in response.iter_content(_CHUNK):
-            size += len(chunk)
-            _refuse_too_large(size)
-            yield chunk
-    except (requests.RequestException, OSError) as error:
-        raise errors.CutShort("the connection broke in the middle", why="cut short") from error
-    if response in _broken_off:
-        # Without an announced length that looks like the end of the body.
-        raise errors.CutShort("interrupted in the middle", why="cut short")
-    # What came over the wire, before any decoding of it.
-    seen = response.raw.tell()
-    if announced is not None and seen != announced:
-        raise errors.CutShort(
-            f"the connection ended after {seen} of {announced} bytes", why="cut short"
+        unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        for chunk in chunks:
+            rest = chunk
+            while rest:
+                if unpacker.eof:
+                    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+                yield unpacker.decompress(rest, _CHUNK)
+                rest = unpacker.unconsumed_tail or unpacker.unused_data
+        yield unpacker.flush()
+    except zlib.error as error:
+        raise errors.CutShort("it cannot be decompressed", why="cut short") from error
+    if not unpacker.eof:
+        raise errors.CutShort("its compressed data ends in the middle", why="cut short")
+
+
+def _refuse_too_large(size: int, most: int) -> None:
+    if size > most:
+        raise errors.ItemError(f"it is larger than {_size_text(most)}", why="too large")
+
+
+def _size_text(size: int) -> str:
+    return f"{size >> 30} GiB" if size >= 1 << 30 else f"{size >> 20} MiB"
+
+
+def _host(url: Any) -> str:
+    try:
+        return urlsplit(str(url)).hostname or "an unknown host"
+    except ValueError:
+        return "an unknown host"
+
+
+def _failure(host: str | None, error: Exception, verify: Any) -> errors.Error:
+    if isinstance(verify, str) and not _has_certificates(verify):
+        return errors.ConfigError(
+            f"there are no certificates in {verify}, where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE "
+            "points to: name a file in PEM format there, or unset the variable"
         )
+    return errors.Unreachable(f"{host}: {describe(error)}")
 
 
-def _refuse_too_large(size: int) -> None:
-    if size > _LARGEST_BODY:
-        raise errors.ItemError("it is larger than 2 GiB", why="too large")
+def _has_certificates(path: str) -> bool:
+    is_folder = Path(path).is_dir()
+    try:
+        ssl.create_default_context(
+            cafile=None if is_folder else path, capath=path if is_folder else None
+        )
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def describe(error: Exception) -> str:
@@ -180,6 +393,8 @@ def describe(error: Exception) -> str:
         return "the TLS connection failed (certificate not trusted, or a proxy in between)"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not answer"
+    if isinstance(error, requests.exceptions.InvalidProxyURL):
+        return "the address of the proxy (HTTPS_PROXY) is not one"
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     if isinstance(error, requests.ConnectionError):

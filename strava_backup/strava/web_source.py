@@ -21,6 +21,7 @@ from strava_backup.strava.records import (
     Record,
     Unseen,
     Walk,
+    has_photo_id,
 )
 from strava_backup.strava.session import WebSession
 
@@ -29,6 +30,11 @@ _log = logging.getLogger(__name__)
 # So far back the list is always looked at: people edit what is new.
 _ALWAYS_SEEN = timedelta(days=30)
 _PER_PAGE = 20
+# A list of 100,000 photos, 27 a day for ten years.
+_MOST_PHOTO_PAGES = 5_000
+_LONGEST_CURSOR = 1_000
+# Beyond all that can be listed; a number of hundreds of digits is no total.
+_LARGEST_TOTAL = 10_000_000
 
 
 class WebSource:
@@ -64,7 +70,7 @@ class WebSource:
             records = [web_records.activity_record(model) for model in models]
             if not records:
                 break
-            yield from unseen.of(records, page)
+            yield from unseen.of(records, page, total)
             if len(seen) == total:
                 break
             if not known.wants_whole_walk and _adds_up(known, seen, total, records):
@@ -84,11 +90,13 @@ class WebSource:
 
     def fetch_new_photos(self, known: Known) -> list[Any]:
         """Records of photos in the API's names, newest first: up to a page that holds only known
-        ones, or all. Raises SessionOver, ItemError and TryLater."""
+        ones, or all. Raises SessionOver, ItemError and TryLater; PageChanged if a page says that
+        there is more, but does not lead on: the rest would be taken for listed."""
         records: list[Any] = []
         cursor = ""
         cursors = {""}
-        while True:
+        seen: set[str] = set()
+        for number in range(1, _MOST_PHOTO_PAGES + 1):
             path = f"/athletes/{self._athlete_id}/photos?per_page={_PER_PAGE}"
             answer = self._web.get_json(path + (f"&cursor={_quoted(cursor)}" if cursor else ""))
             items = answer.get("items") if isinstance(answer, dict) else None
@@ -96,13 +104,22 @@ class WebSource:
                 raise errors.PageChanged("the website's list of photos has another form")
             page = [web_records.photo_record(item) for item in items]
             records += page
-            next_cursor = str(answer.get("next_cursor") or "")
-            if not items or not answer.get("has_more") or next_cursor in cursors:
+            if not items or not answer.get("has_more"):
                 return records
             if not known.wants_whole_photo_walk and all(map(known.has_photo, page)):
                 return records
-            cursor = next_cursor
+            before = len(seen)
+            seen.update(str(one["unique_id"] or one.get("id")) for one in page if has_photo_id(one))
+            cursor = str(answer.get("next_cursor") or "")
+            if cursor in cursors or len(cursor) > _LONGEST_CURSOR or len(seen) == before:
+                raise errors.PageChanged(
+                    f"the website's list of photos does not lead on from page {number}, although "
+                    "it says that there is more"
+                )
             cursors.add(cursor)
+        raise errors.PageChanged(
+            f"the website's list of photos does not end: {_MOST_PHOTO_PAGES:,} pages"
+        )
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:
         """The athlete's bikes and shoes by id. Raises SessionOver, ItemError and TryLater."""
@@ -147,7 +164,7 @@ def fetch_list_page(web: WebSession, page: int) -> tuple[list[Any], int | None]:
         raise errors.TryLater("the website's list of activities has another form")
     total = answer.get("total")
     is_number = isinstance(total, int) and not isinstance(total, bool)
-    return models, total if is_number else None
+    return models, total if is_number and 0 <= total <= _LARGEST_TOTAL else None
 
 
 def _quoted(cursor: str) -> str:

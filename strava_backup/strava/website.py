@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import requests
-
 from strava_backup import errors
 from strava_backup.strava import pages, session, transport
 from strava_backup.strava.web_source import fetch_list_page
@@ -70,13 +68,13 @@ class Website:
             if response.status_code == 200 and pages.is_attachment(response.headers):
                 self._web.keep_renewed()
                 name = pages.sent_file_name(response.headers)
-                yield transport.Download(name, transport.read_chunks(response))
+                yield transport.Download(name, response.read_chunks())
             else:
                 raise self._refusal(response)
         finally:
             response.close()
 
-    def _refusal(self, response: requests.Response) -> errors.Error:
+    def _refusal(self, response: transport.Response) -> errors.Error:
         status = response.status_code
         if status == 404:
             return errors.Refused("Strava answers 404 (not found)", "404")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strava_backup.strava.json_body import parse_json
+from tests.made_up_json import JSON_VALUES
+
+
+def body(value):
+    return json.dumps(value).encode()
+
+
+@given(JSON_VALUES)
+def test_any_json_comes_as_it_is(value):
+    assert parse_json(body(value)) == json.loads(json.dumps(value))
+
+
+def test_a_byte_order_mark_is_no_part_of_it():
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"id": 1, "strava_backup": []},
+        {"id": 1, "strava_backup": {"listed": {}, "refused": {}, "original": {"file": "x"}}},
+        [{"id": 1, "strava_backup": None}],
+        {"models": [{"id": 1, "strava_backup": {"website": {}}}]},
+        {"gear": {"strava_backup": "x"}},
+    ],
+)
+def test_our_own_key_is_removed_at_every_depth(forged):
+    assert "strava_backup" in json.dumps(forged)
+    assert "strava_backup" not in json.dumps(parse_json(body(forged)))
+
+
+def test_our_own_key_is_removed_however_it_is_escaped():
+    assert parse_json(b'{"\\u0073trava_backup": {"listed": 1}, "id": 5}') == {"id": 5}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"<html></html>",
+        b'{"a": 1',
+        b'{"a": 1} x',
+        b'"\xe9"',
+        b"\xff\xfe1\x00",
+        b"NaN",
+        b'[1, {"a": Infinity}]',
+        b"-Infinity",
+        b"1e999",
+        b"[-1e400]",
+        b"9" * 101,
+        b"9" * 5000,
+        b"9" * 400 + b".0",
+        b"[" * 102 + b"]" * 102,
+        b'{"a":' * 102 + b"1" + b"}" * 102,
+        b"[" * 1_000_000,
+        b"[" * 400_000 + b"]" * 400_000,
+        b"[" + b"[]," * 500_000 + b"[]]",
+    ],
+)
+def test_what_an_archive_could_not_keep_as_json_is_a_value_error(text):
+    with pytest.raises(ValueError):  # noqa: PT011 (the text is nobody's but json's)
+        parse_json(text)
+
+
+def test_what_strava_sends_is_far_from_the_bounds():
+    value: object = "end"
+    for _ in range(99):
+        value = [value]
+    assert parse_json(body(value)) == value
+    assert parse_json(body({"name": "9" * 5000})) == {"name": "9" * 5000}
+    assert parse_json(b"9" * 19) == int("9" * 19)
+    assert len(parse_json(body(list(range(200_000))))) == 200_000
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_json_or_a_value_error(text):
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return
+    assert not isinstance(value, float) or math.isfinite(value)
+    json.dumps(value, allow_nan=False)
