@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -202,6 +203,14 @@ class Config:
                     f"the {kind} [{section}] {name} is not one line of plain text, so nothing was "
                     "changed"
                 )
+        # ^C interrupts the main thread only, and a token that is spent must still reach the disk.
+        writer = ThreadPoolExecutor(max_workers=1)
+        problems = writer.submit(self._save_all, section, values, kind)
+        writer.shutdown(wait=False)
+        if problems.result():
+            raise errors.ConfigError(*problems.result())
+
+    def _save_all(self, section: str, values: Mapping[str, str], kind: str) -> list[str]:
         own: dict[str, str] = {}
         problems: list[str] = []
         for name, value in values.items():
@@ -212,8 +221,7 @@ class Config:
                 own[_form(name, secret)] = value
         if own:
             problems += self._save(self.path, section, own, kind)
-        if problems:
-            raise errors.ConfigError(*problems)
+        return problems
 
     def _save(self, path: Path, section: str, values: Mapping[str, str], kind: str) -> list[str]:
         """Write values into the config or a secret's own file, else into a file beside the config.

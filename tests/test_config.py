@@ -885,6 +885,37 @@ loaded.store("api", "refresh_token", "new")
 """
 
 
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from strava_backup import config
+
+fsync = os.fsync
+def interrupted(descriptor):
+    os.kill(os.getpid(), signal.SIGINT)
+    fsync(descriptor)
+
+loaded = config.load(Path(sys.argv[1]), {})
+os.fsync = interrupted
+loaded.store("api", "refresh_token", "new")
+"""
+
+
+def test_a_token_reaches_the_disk_although_the_program_is_interrupted(load, home, path):
+    load(API)
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, path],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    assert path.read_text() == API.replace("def", "new")
+    assert list(home.iterdir()) == [path]
+
+
 def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, home, path):
     namespace = ["unshare", "--mount", "--map-root-user"]
     if not shutil.which("unshare") or subprocess.run([*namespace, "true"], check=False).returncode:
