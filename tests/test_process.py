@@ -45,8 +45,16 @@ def is_of_pythons_start(stderr: str) -> bool:
     return "KeyboardInterrupt" in stderr and f'File "{ROOT}/strava_backup/' not in stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("command", [MODULE, SCRIPT], ids=["module", "script"])
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        (MODULE, signal.SIGINT),
+        (MODULE, signal.SIGTERM),
+        (MODULE, signal.SIGHUP),
+        (SCRIPT, signal.SIGINT),
+    ],
+    ids=["module ^C", "module SIGTERM", "module SIGHUP", "script ^C"],
+)
 def test_an_interrupt_ends_quietly_whenever_it_comes(
     tmp_path: Path, command: list[str], number: signal.Signals
 ) -> None:
