@@ -220,9 +220,13 @@ class Keeper:
         why = decide.lasting_reason(task.item, error)
         if why is not None:
             today = self.now().date()
-            ours = self.note(
-                task.metadata, lambda ours: merge.with_refusal(ours, task.item, why, today)
-            )
+            try:
+                ours = self.note(
+                    task.metadata, lambda ours: merge.with_refusal(ours, task.item, why, today)
+                )
+            except errors.ItemError as problem:
+                self.fail(f"{task.what}, {task.item}", problem, task.activity_id)
+                return False
             if decide.is_given_up(ours, task.item):
                 failure = _failure(f"{task.what}, {task.item}", error)
                 self._insert(self.report.given_up, failure)

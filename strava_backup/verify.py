@@ -143,8 +143,9 @@ class _Check:
             for path, name in names.items():
                 if name is not None and self._is_file(path):
                     self._files[path] = name.key
-            for path in names.keys() - self._files.keys():
-                if not self._is_metadata(path) and not path.name.startswith("."):
+            for path, name in names.items():
+                is_ours = path in self._files or (name and name.suffix == layout.META_SUFFIX)
+                if not is_ours and not path.name.startswith("."):
                     yield self._notice(path, "not checked: it has no name of ours")
         unknown = self._listing.unknown
         if unknown:
@@ -159,10 +160,6 @@ class _Check:
             return False
         metadata = self._metadata.get(name.key)
         return is_stored(name, metadata.ours if metadata else {})
-
-    def _is_metadata(self, path: PurePosixPath) -> bool:
-        name = layout.parse_name(path)
-        return name is not None and name.suffix == layout.META_SUFFIX
 
     def _read_metadata(self, path: PurePosixPath, key: layout.Key) -> None:
         self._records += 1
