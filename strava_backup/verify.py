@@ -6,7 +6,7 @@ It needs neither config nor network, so that it serves as long as the files do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -269,7 +269,7 @@ class _Check:
         record = self._archive.read_record(metadata.path)
         if record and "file" not in note and not is_conversion:
             ours = {**record.get(OURS, {}), item: {**note, "file": path.name}}
-            self._archive.save_record(metadata.path, {**record, OURS: ours}, history=None)
+            self._save(metadata.path, {**record, OURS: ours})
 
     def _has_json(self, key: layout.Key) -> bool:
         suffixes = (path.name.partition(".")[2] for path, one in self._files.items() if one == key)
@@ -304,4 +304,9 @@ class _Check:
         record = metadata and self._archive.read_record(metadata.path)
         if metadata is not None and record:
             ours = {name: value for name, value in record.get(OURS, {}).items() if name != "photos"}
-            self._archive.save_record(metadata.path, {**record, OURS: ours}, history=None)
+            self._save(metadata.path, {**record, OURS: ours})
+
+    def _save(self, path: PurePosixPath, record: Record) -> None:
+        # A folder may stand in the way of its draft; the rest of the repair goes on.
+        with suppress(errors.ItemError):
+            self._archive.save_record(path, record, history=None)

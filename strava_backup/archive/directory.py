@@ -557,6 +557,8 @@ class Archive:
         look = self.look_at(path, digests)
         if look is None:
             return None
+        if not look.digest:
+            return look.damage
         if look.digest not in digests and digests:
             return "it differs from its checksums"
         if look.damage is not None and not is_what_strava_holds(ours, look.damage):
@@ -722,11 +724,12 @@ def _may_be_file(entry: os.DirEntry[str]) -> bool:
 
 def _lock_problem(path: Path) -> str | None:
     """Why a file must not be opened for the lock, which would empty it."""
+    try:
+        links = os.lstat(path).st_nlink
+    except OSError:
+        return None
     found = obstacle(path, follows_link=False)
-    if found is not None:
-        return found
-    has_another_name = path.exists() and path.stat().st_nlink > 1
-    return "a file that has another name, too" if has_another_name else None
+    return found or ("a file that has another name, too" if links > 1 else None)
 
 
 @contextmanager
