@@ -137,7 +137,11 @@ class Attempts:
         if why is not None:
             now = self._keeper.now()
             change = task.note_refusal or partial(_with_refusal, task.item)
-            ours = self._keeper.note(task.metadata, lambda ours: change(ours, why, now))
+            try:
+                ours = self._keeper.note(task.metadata, lambda ours: change(ours, why, now))
+            except errors.ItemError as problem:
+                self._keeper.fail(f"{task.what}, {task.item}", problem, task.activity_id)
+                return ""
             if decide.is_absent(ours, task.item):
                 return f"no {task.item}" if task.item == decide.ORIGINAL else ""
             if decide.is_given_up(ours, task.item, decide.Wanted(), now.date()):

@@ -143,7 +143,10 @@ class Gone:
         # Of an activity without metadata the mark is all that there is to say.
         held = self._inventory.activities[activity_id]
         path = held.metadata or layout.metadata_path(held.stem)
-        self._keeper.note(path, partial(merge.with_gone, now=self._keeper.now()))
+        try:
+            self._keeper.note(path, partial(merge.with_gone, now=self._keeper.now()))
+        except errors.ItemError as error:
+            self._keeper.fail(f"activity {activity_id}", error, activity_id)
 
     def _name(self, activity_id: int) -> str:
         path = self._inventory.activities[activity_id].metadata

@@ -143,7 +143,11 @@ class Photos:
             held = self._held.get(key)
             if held and held.problem:
                 continue
-            metadata = self._save_metadata(photo, held)
+            try:
+                metadata = self._save_metadata(photo, held)
+            except errors.ItemError as error:
+                self._keeper.fail(f"activity {title}, photo {photo.id}", error, activity_id)
+                continue
             lacks = held is None or self._lacks_picture(activity_id, held)
             if lacks and metadata not in self._tasked:
                 tasks.append(self.task(title, metadata))

@@ -6,7 +6,7 @@ It needs neither config nor network, so that it serves as long as the files do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -143,8 +143,9 @@ class _Check:
             for path, name in names.items():
                 if name is not None and self._is_file(path):
                     self._files[path] = name.key
-            for path in names.keys() - self._files.keys():
-                if not self._is_metadata(path) and not path.name.startswith("."):
+            for path, name in names.items():
+                is_ours = path in self._files or (name and name.suffix == layout.META_SUFFIX)
+                if not is_ours and not path.name.startswith("."):
                     yield self._notice(path, "not checked: it has no name of ours")
         unknown = self._listing.unknown
         if unknown:
@@ -159,10 +160,6 @@ class _Check:
             return False
         metadata = self._metadata.get(name.key)
         return is_stored(name, metadata.ours if metadata else {})
-
-    def _is_metadata(self, path: PurePosixPath) -> bool:
-        name = layout.parse_name(path)
-        return name is not None and name.suffix == layout.META_SUFFIX
 
     def _read_metadata(self, path: PurePosixPath, key: layout.Key) -> None:
         self._records += 1
@@ -272,7 +269,7 @@ class _Check:
         record = self._archive.read_record(metadata.path)
         if record and "file" not in note and not is_conversion:
             ours = {**record.get(OURS, {}), item: {**note, "file": path.name}}
-            self._archive.save_record(metadata.path, {**record, OURS: ours}, history=None)
+            self._save(metadata.path, {**record, OURS: ours})
 
     def _has_json(self, key: layout.Key) -> bool:
         suffixes = (path.name.partition(".")[2] for path, one in self._files.items() if one == key)
@@ -307,4 +304,9 @@ class _Check:
         record = metadata and self._archive.read_record(metadata.path)
         if metadata is not None and record:
             ours = {name: value for name, value in record.get(OURS, {}).items() if name != "photos"}
-            self._archive.save_record(metadata.path, {**record, OURS: ours}, history=None)
+            self._save(metadata.path, {**record, OURS: ours})
+
+    def _save(self, path: PurePosixPath, record: Record) -> None:
+        # A folder may stand in the way of its draft; the rest of the repair goes on.
+        with suppress(errors.ItemError):
+            self._archive.save_record(path, record, history=None)

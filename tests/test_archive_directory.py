@@ -211,6 +211,14 @@ def test_a_folder_that_may_not_be_written_is_an_error(public_archive):
         pytest.fail("it went on")
 
 
+def test_a_folder_that_may_not_be_entered_is_an_error(public_archive):
+    put(public_archive, ".lock")
+    public_archive.root.chmod(0o600)
+    refused = pytest.raises(DiskError, match=r"cannot write into .*: Permission denied")
+    with without_root(), refused, public_archive.locked():
+        pytest.fail("it went on")
+
+
 # What dead runs left
 
 LEFT = (

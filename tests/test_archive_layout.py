@@ -419,3 +419,30 @@ def test_no_name_of_an_export_leads_out_of_its_folder(name):
 )
 def test_a_file_belongs_to_an_activity(path, activity_id):
     assert layout.activity_of(PurePosixPath(path)) == activity_id
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("activities", True),
+        ("activities/2026", True),
+        ("activities/0207", True),
+        ("photos", True),
+        ("gear", True),
+        ("history", True),
+        ("history/activities/2026", True),
+        ("damaged/photos", True),
+        ("activities/x", False),
+        ("activities/2026/2026", False),
+        ("activities/20261", False),
+        ("activities/@eaDir", False),
+        ("photos/2026", False),
+        ("history/history", False),
+        ("history/x", False),
+        ("bulk_export/2026-11-20", False),
+        (".stversions", False),
+        (".", False),
+    ],
+)
+def test_a_folder_is_the_archives_own_by_its_path(path, expected):
+    assert layout.is_section(PurePosixPath(path)) is expected

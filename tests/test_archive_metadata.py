@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from strava_backup.archive.metadata import fingerprint, read_for_scan, read_record, slimmed, to_json
+from strava_backup.archive.metadata import (
+    fingerprint,
+    fitting,
+    read_for_scan,
+    read_record,
+    slimmed,
+    to_json,
+)
 from tests.made_up_json import RECORDS
 
 
@@ -54,3 +61,23 @@ def test_a_scan_reads_less_of_metadata_but_no_other_values(tmp_path, content, re
     assert (scanned is None) is (record is None)
     assert (scanned or {}).items() <= (record or {}).items()
     assert (scanned or {}).get("resource_state") == (record or {}).get("resource_state")
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "expected"),
+    [
+        (5, int, 5),
+        (True, int, None),
+        (5, float, 5),
+        (True, float, None),
+        ("5", int, None),
+        (["a", 5, None, "b"], [str], ["a", "b"]),
+        ("a", [str], None),
+        ({"a": 5, "b": "x"}, {"a": str}, {"b": "x"}),
+        ({"a": None, "b": None}, {"a": str}, {"b": None}),
+        ({"a": {"x": 5}, "b": 5}, {"*": {"x": int}}, {"a": {"x": 5}}),
+        ([], {"a": str}, None),
+    ],
+)
+def test_values_of_a_wrong_type_are_left_out_one_by_one(value, shape, expected):
+    assert fitting(value, shape) == expected

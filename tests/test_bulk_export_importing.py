@@ -703,3 +703,68 @@ class TestTheWebsite(ThenOnline):
     def prepare(rig: Rig) -> Rig:
         rig.config = replace(rig.config, api=None, source="website")
         return rig
+
+
+def test_files_of_other_programs_do_not_stand_for_originals_and_photos(
+    setting: Setting, account: Account
+) -> None:
+    setting.write(bulk_export.export_files(account))
+    setting.run()
+    paths = [*exported_originals(account), *exported_pictures(account)]
+    foreign = {}
+    for path in paths:
+        (setting.root / path).unlink()
+        stem = path.partition(".")[0]
+        foreign |= {f"{stem}{suffix}": b"mine" for suffix in (".txt", ".jpg.xmp", ".fit.bak")}
+    for path, content in foreign.items():
+        (setting.root / path).write_bytes(content)
+
+    report = setting.run()
+
+    assert report.exit_code == 0, report.problem_lines()
+    held = setting.files()
+    assert held.items() >= {**exported_originals(account), **exported_pictures(account)}.items()
+    assert held.items() >= foreign.items()
+    assert setting.run().saved == {}
+
+
+@pytest.mark.parametrize("is_draft", [True, False])
+def test_metadata_that_cannot_be_written_is_one_failure(
+    setting: Setting, account: Account, is_draft: bool
+) -> None:
+    setting.write(bulk_export.export_files(account))
+    metadata = setting.root / f"{truth.stem(find(account, FIT))}.meta.json"
+    metadata.parent.mkdir(parents=True)
+    path = metadata.with_name(f".{metadata.name}.part") if is_draft else metadata
+    path.mkdir()
+    # An archive that holds something needs an owner.
+    marker = {"format": 1, "athlete_id": account.athlete_id}
+    (setting.root / ".strava-backup.json").write_text(json.dumps(marker))
+
+    report = setting.run()
+
+    assert report.exit_code == 3
+    assert len(report.failures) == 1
+    assert metadata.name in report.failures[0].what + report.failures[0].why
+    held = setting.files()
+    assert sum(name.endswith(".meta.json") for name in held if name.startswith("act")) == (
+        len(account.activities) - 1
+    )
+    assert not [name for name in held if name.startswith("bulk_export") and "activities/" in name]
+    path.rmdir()
+    assert setting.run().exit_code == 0
+    assert truth.originals(setting.files()) == exported_originals(account)
+
+
+def test_a_list_that_is_a_link_is_one_failure_of_an_import(
+    setting: Setting, account: Account
+) -> None:
+    outside = setting.root.parent / "outside"
+    outside.write_text("mine\n")
+    setting.root.mkdir()
+    (setting.root / "SHA256SUMS").symlink_to(outside)
+    setting.write(bulk_export.export_files(account))
+    report = setting.run()
+    assert [failure.what for failure in report.failures] == ["SHA256SUMS"]
+    assert outside.read_text() == "mine\n"
+    assert truth.originals(setting.files()) == exported_originals(account)

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from strava_backup import errors
 from strava_backup.archive.directory import Archive, Marker
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
+from strava_backup.demo.faults import Fault
 from strava_backup.verify import verify
 from tests import truth
 from tests.conftest import Clock, Rig, read_files
@@ -203,7 +205,7 @@ def test_a_year_to_which_two_links_lead_is_entered_once(full: Rig) -> None:
 # The list
 
 
-@pytest.mark.parametrize("kind", [*OBSTACLES, "link", "link to nowhere"])
+@pytest.mark.parametrize("kind", [*OBSTACLES, "huge", "link", "link to nowhere"])
 def test_a_list_that_is_no_file_is_one_problem_and_nothing_is_written_through_it(
     full: Rig, kind: str
 ) -> None:
@@ -211,6 +213,7 @@ def test_a_list_that_is_no_file_is_one_problem_and_nothing_is_written_through_it
     outside.write_text("mine\n")
     path = full.root / "SHA256SUMS"
     links = {
+        "huge": huge,
         "link": lambda path: path.symlink_to(outside),
         "link to nowhere": lambda path: path.symlink_to(full.root.parent / "nowhere"),
     }
@@ -294,6 +297,33 @@ def test_a_lock_that_is_no_file_of_its_own_is_not_opened(
 
 
 # Drafts
+
+
+@pytest.mark.parametrize("source", ["api", "website"])
+def test_folders_under_the_names_of_all_drafts_end_no_run(full: Rig, source: str) -> None:
+    """All metadata would change: of gear, of photos, of activities that are refused or gone."""
+    full.config = replace(full.config, source=source)
+    one, *others = full.account.activities
+    full.account.edit(one.id, name="Changed")
+    full.account.remove(others[0].id)
+    full.account.faults.append(Fault("original", "404"))
+    for path in sorted(full.files()):
+        if path.startswith("act") and not path.endswith(".meta.json"):
+            (full.root / path).unlink()
+        if path.startswith("photos") and path.endswith(".meta.json"):
+            (full.root / path).unlink()
+        if path.endswith(".meta.json") and "history" not in path:
+            folder, _, name = path.rpartition("/")
+            (full.root / folder / f".{name}.part").mkdir()
+
+    report = full.run()
+
+    assert report.exit_code == 3, report.fatal
+    others = [failure for failure in report.failures if ".part is a folder" not in failure.why]
+    assert others == []
+    newcomer_stem = newcomer(full)
+    assert full.run().exit_code == 3
+    assert f"{newcomer_stem}.meta.json" in full_files(full)
 
 
 @pytest.mark.parametrize("name", ["STEM", "STEM.meta.json"])

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from strava_backup.archive import layout
 from strava_backup.archive.atomic import save_bytes, sync_file, sync_folder
-from strava_backup.archive.regular import NotAFile, follow_link, refuse_link
+from strava_backup.archive.regular import NotAFile, follow_link, read_whole, refuse_link
 
 # https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html: the asterisk
 # marks binary mode, the backslash a name with escapes in it.
@@ -198,8 +198,7 @@ class Checksums:
 
     def _text(self) -> bytes:
         try:
-            with open(self._path, "rb", buffering=0, opener=refuse_link) as file:
-                return file.read()
+            return read_whole(self._path, refuse_link)
         except FileNotFoundError:
             return b""
 

@@ -571,6 +571,8 @@ class Archive:
         look = self.look_at(path, digests)
         if look is None:
             return None
+        if not look.digest:
+            return look.damage
         if look.digest not in digests and digests:
             return "it differs from its checksums"
         if look.damage is not None and not is_what_strava_holds(ours, look.damage):
@@ -617,27 +619,26 @@ class Archive:
             obstacles = [name for name in folder.others if name.endswith(layout.META_SUFFIX)]
             for name in map(parse, (*folder.files, *obstacles)):
                 if name is not None:
-                    path = folder.path / (name.stem + name.suffix)
-                    found.setdefault(name.key, []).append((path, name))
+                    found.setdefault(name.key, []).append((folder.path, name))
         held = ((key, self._held(files)) for key, files in found.items())
         return {key: one for key, one in held if one is not None}
 
     def _held(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Held | None:
-        """What files of one key are; None if all are those of other programs."""
+        """What files of one key are, each with its folder; None if all are other programs'."""
         held = Held(PurePosixPath())
-        for path, name in files:
+        for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
-                held = self._with_metadata(held, path)
-        ours = [
-            (path, name)
-            for path, name in files
-            if name.suffix == layout.META_SUFFIX or is_stored(name, held.ours)
+                held = self._with_metadata(held, folder / (name.stem + name.suffix))
+        stored = [
+            (folder, name)
+            for folder, name in files
+            if name.suffix != layout.META_SUFFIX and is_stored(name, held.ours)
         ]
-        if not ours:
+        if not stored and held.metadata is None:
             return None
-        stem = ours[0][0].with_name(ours[0][1].stem)
-        stored = tuple(path for path, name in ours if name.suffix != layout.META_SUFFIX)
-        return held._replace(stem=stem, files=stored)
+        first = next(one for one in files if one[1].suffix == layout.META_SUFFIX or one in stored)
+        paths = tuple(folder / (name.stem + name.suffix) for folder, name in stored)
+        return held._replace(stem=first[0] / first[1].stem, files=paths)
 
     def _folders(self, room: PurePosixPath) -> Iterator[Folder]:
         """A room's folders, with all names in order. Links are followed: years may have moved to
@@ -648,19 +649,15 @@ class Archive:
             path = waiting.pop(0)
             try:
                 status = os.stat(self.root / path)
-                with os.scandir(self.root / path) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
+                entries = os.scandir(self.root / path)
             except FileNotFoundError:
                 continue
-            if (status.st_dev, status.st_ino) in entered:
-                continue
-            entered.add((status.st_dev, status.st_ino))
-            folders = {entry.name for entry in found if _is_folder(entry)}
-            known = {name for name in folders if layout.is_section(path / name)}
-            files = [entry.name for entry in found if _may_be_file(entry)]
-            names = {entry.name for entry in found}
-            yield Folder(path, files, sorted(names - known - set(files)))
-            waiting[:0] = [path / name for name in sorted(known)]
+            with entries:
+                if (status.st_dev, status.st_ino) not in entered:
+                    entered.add((status.st_dev, status.st_ino))
+                    folder, sections = _sorted_out(path, entries)
+                    yield folder
+                    waiting[:0] = sections
 
     def _with_metadata(self, held: Held, path: PurePosixPath) -> Held:
         try:
@@ -711,17 +708,28 @@ class Archive:
             draft.save_as(self.root / target)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle
-        return False
+def _sorted_out(
+    path: PurePosixPath, entries: Iterable[os.DirEntry[str]]
+) -> tuple[Folder, list[PurePosixPath]]:
+    """A folder, and those in it that are the archive's, too."""
+    folder = Folder(path, [], [])
+    sections = []
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        if _may_be_file(entry):
+            folder.files.append(entry.name)
+        elif entry.is_dir() and layout.is_section(path / entry.name):
+            sections.append(path / entry.name)
+        else:
+            folder.others.append(entry.name)
+    return folder, sections
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
     """Whether it is a file, or a link that leads to one, or nowhere."""
+    if entry.is_file(follow_symlinks=False):
+        return True
     if not entry.is_symlink():
-        return entry.is_file()
+        return False
     try:
         return stat.S_ISREG(entry.stat().st_mode)
     except OSError:
@@ -730,11 +738,12 @@ def _may_be_file(entry: os.DirEntry[str]) -> bool:
 
 def _lock_problem(path: Path) -> str | None:
     """Why a file must not be opened for the lock, which would empty it."""
+    try:
+        links = os.lstat(path).st_nlink
+    except OSError:
+        return None
     found = obstacle(path, follows_link=False)
-    if found is not None:
-        return found
-    has_another_name = path.exists() and path.stat().st_nlink > 1
-    return "a file that has another name, too" if has_another_name else None
+    return found or ("a file that has another name, too" if links > 1 else None)
 
 
 @contextmanager
@@ -754,4 +763,4 @@ def _item_errors(doing: str) -> Iterator[None]:
         except (NotAFile, IsADirectoryError, FileExistsError) as error:
             where = error.filename2 or error.filename
             problem = error.strerror if isinstance(error, NotAFile) else "in the way"
-            raise errors.ItemError(f"{doing}: {where} is {problem}: move it away") from error
+            raise errors.ItemError(f"{where} is {problem}: move it away") from error

@@ -5,11 +5,16 @@ Opening a pipe would wait for its other end, and reading a device may never end.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Callable
 
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+# Far more than any list or metadata needs, and still not too much for the memory.
+_MOST_BYTES = 1 << 27
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -33,6 +38,14 @@ def follow_link(name: str, flags: int) -> int:
 def refuse_link(name: str, flags: int) -> int:
     """An opener for `open` that opens no links. Raises NotAFile, OSError."""
     return _open(name, flags, follows_link=False)
+
+
+def read_whole(path: str | os.PathLike[str], opener: Callable[[str, int], int]) -> bytes:
+    """The content of a file of ours that is small. Raises NotAFile, also if it is not, OSError."""
+    with open(path, "rb", buffering=0, opener=opener) as file:
+        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+            raise NotAFile(errno.EFBIG, "too large", os.fspath(path))
+        return file.read()
 
 
 def obstacle(path: str | os.PathLike[str], *, follows_link: bool = True) -> str | None:
