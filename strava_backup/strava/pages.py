@@ -1,24 +1,27 @@
-"""Pure: HTML and headers of the website in, values out. The only user of bs4; does no I/O."""
+"""Pure: HTML and headers of the website in, values out. Does no I/O.
+
+HTML is searched with patterns whose cost is linear: Python's own parser, and those built on it,
+take minutes for a page of unclosed tags.
+"""
 
 from __future__ import annotations
 
+import html as html_text
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from strava_backup import errors
 
-if TYPE_CHECKING:
-    from bs4 import BeautifulSoup
-
 _LANGUAGE = r"(?:/[a-z]{2}(?:-[A-Za-z]{2,4})?)?"
 _LOGIN_PATH = re.compile(_LANGUAGE + r"/(?:login|session/new|register)(?:/.*)?")
-_ATHLETE_PATH = re.compile(_LANGUAGE + r"/athletes/(\d+)/?")
+_ATHLETE_PATH = re.compile(_LANGUAGE + r"/athletes/([0-9]{1,19})/?")
 _ACTIVITY_PATH = re.compile(_LANGUAGE + r"/activities/\d+/?")
 _EXTENDED_NAME = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 _DASHBOARD_PATH = re.compile(_LANGUAGE + r"/dashboard(?:/.*)?")
@@ -31,8 +34,23 @@ _CODE_MARKS = re.compile(r"(?<![a-z])otp(?![a-z])|one-time code|6-digit code|ver
 _CAPTCHA_MARKS = ("captcha", "challenge", "awswaf", "verify you are human")
 _WRONG_PASSWORD_MARKS = ("did not match", "incorrect", "invalid")
 
+# A bike's page has 200 kB, the page of the log-in form less; longer ones are not looked at.
+_LONGEST_PAGE = 1 << 20
+# As of file names on all systems, and then some.
+_LONGEST_DISPOSITION = 4096
+_LONGEST_DISTANCE = 50
+# What is text in there looks like tags, but is none.
+_HIDDEN = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"))
+_TABLE_TAG = re.compile(r"<(/?(?:table|thead|tbody|tr|td))(?![a-z0-9-])[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z!][^<>]*>", re.IGNORECASE)
+_META = re.compile(r"<meta\s([^<>]*)>", re.IGNORECASE)
+_HTML_LANGUAGE = re.compile(r"<html\s([^<>]*)>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"""(?<![a-z-])([a-z-]{1,40})=(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE
+)
+
 _COMPONENT_FIELDS = ("type", "brand", "model", "added", "removed", "distance")
-_DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*?)\s*(?P<unit>km|mi)")
+_DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*)(?P<unit>km|mi)")
 # Its thousands are set apart by an underscore, or not at all.
 _SURE_NUMBER = re.compile(r"(?:[0-9]{1,9}|[0-9]{1,3}(?:_[0-9]{3}){1,2})(?:\.[0-9]{1,3})?")
 _METRES = {"km": 1000.0, "mi": 1609.344}
@@ -83,12 +101,10 @@ def csrf_fields(html: str) -> dict[str, str]:
     `<meta name="csrf-param" content="authenticity_token">` and `csrf-token`, as Rails makes them
     (https://github.com/pR0Ps/stravaweblib).
     """
-    soup = _parse(html)
-    param = soup.find("meta", attrs={"name": "csrf-param"})
-    token = soup.find("meta", attrs={"name": "csrf-token"})
-    if param is None or token is None:
-        return {}
-    return {str(param.get("content")): str(token.get("content"))}
+    tags = [_attributes(tag[1]) for tag in _META.finditer(html[:_LONGEST_PAGE])]
+    metas = {tag.get("name"): tag.get("content") for tag in tags}
+    param, token = metas.get("csrf-param"), metas.get("csrf-token")
+    return {param: token} if param and token else {}
 
 
 def classify_login(status: int, location: str, html: str) -> LoginAnswer:
@@ -122,14 +138,16 @@ def parse_components(html: str) -> list[dict[str, Any]]:
     only where unit and number are sure. Raises PageChanged where the table is not as known
     (https://github.com/pR0Ps/stravaweblib, `get_bike_components`).
     """
-    soup = _parse(html)
-    table = next((table for table in soup.find_all("table") if table.find("thead")), None)
-    if table is None or table.tbody is None:
+    if len(html) > _LONGEST_PAGE:
+        raise errors.PageChanged("the bike's page is larger than such a page is")
+    html = _without_hidden_text(html)
+    rows = _table_rows(html)
+    if rows is None:
         raise errors.PageChanged("the bike's page shows no table of components")
-    language = str(soup.html.get("lang") or "")[:2].lower() if soup.html else ""
-    rows = [_cell_texts(row) for row in table.tbody.find_all("tr")]
     if not rows:
         raise errors.PageChanged("the bike's page shows an empty table of components")
+    root = _HTML_LANGUAGE.search(html)
+    language = _attributes(root[1]).get("lang", "")[:2].lower() if root else ""
     # "No active components", in whatever language, is a row of one cell.
     return [_component(cells, language) for cells in rows if len(cells) > 1]
 
@@ -140,10 +158,11 @@ def parse_distance(text: str, language: str) -> float | None:
     `language` is the two letters of the page's language, which decides where a lone comma or
     point could be the decimal one as well as that of the thousands.
     """
-    match = _DISTANCE.fullmatch(text.strip())
+    text = text.strip()
+    match = _DISTANCE.fullmatch(text) if len(text) <= _LONGEST_DISTANCE else None
     if match is None:
         return None
-    number = re.sub(r"[\s'\u2019]", "_", match["number"])
+    number = re.sub(r"[\s'\u2019]", "_", match["number"].rstrip())
     decimal = _decimal_mark(number, language)
     if decimal is None:
         return None
@@ -169,19 +188,61 @@ def _decimal_mark(number: str, language: str) -> str | None:
     return _DECIMAL_MARKS.get(language)
 
 
-def _parse(html: str) -> BeautifulSoup:
-    """The page; an empty one where Python's own parser gives up."""
-    from bs4 import BeautifulSoup
-    from bs4.builder import ParserRejectedMarkup
-
-    try:
-        return BeautifulSoup(html, "html.parser")
-    except ParserRejectedMarkup:
-        return BeautifulSoup("", "html.parser")
+def _attributes(text: str) -> dict[str, str]:
+    return {
+        found[1].lower(): _unescaped(found[2] or found[3] or found[4] or "")
+        for found in _ATTRIBUTE.finditer(text)
+    }
 
 
-def _cell_texts(row: Any) -> list[str]:
-    return [" ".join(cell.get_text().split()) for cell in row.find_all("td")]
+def _without_hidden_text(html: str) -> str:
+    """The page without comments, scripts and styles; what does not end hides the rest."""
+    for start, end in _HIDDEN:
+        shown, *hidden = re.split(re.escape(start), html, flags=re.IGNORECASE)
+        after = (re.split(re.escape(end), part, maxsplit=1, flags=re.IGNORECASE) for part in hidden)
+        html = shown + "".join(parts[1] for parts in after if len(parts) == 2)
+    return html
+
+
+def _table_rows(html: str) -> list[list[str]] | None:
+    """The cells of the first table with a head and a body, row by row; None without such a one."""
+    rows: list[list[str]] | None = None
+    has_head = False
+    for tag, text in _table_tags(html):
+        if tag == "table":
+            has_head, rows = False, None
+        elif tag == "thead":
+            has_head = True
+        elif tag == "tbody" and has_head:
+            rows = rows or []
+        elif tag == "tr" and rows is not None:
+            rows.append([])
+        elif tag == "td" and rows:
+            rows[-1].append(_text(text))
+        elif tag == "/table" and rows is not None:
+            return rows
+    return rows
+
+
+def _table_tags(html: str) -> Iterator[tuple[str, str]]:
+    """The tags of tables, each with what stands between it and the next one."""
+    before: re.Match[str] | None = None
+    for tag in _TABLE_TAG.finditer(html):
+        if before is not None:
+            yield before[1].lower(), html[before.end() : tag.start()]
+        before = tag
+    if before is not None:
+        yield before[1].lower(), html[before.end() :]
+
+
+def _text(html: str) -> str:
+    return " ".join(_unescaped(_TAG.sub("", html)).split())
+
+
+def _unescaped(text: str) -> str:
+    with suppress(ValueError):  # a character of more digits than Python reads
+        return html_text.unescape(text)
+    return text
 
 
 def _component(cells: list[str], language: str) -> dict[str, Any]:
@@ -204,7 +265,7 @@ def sent_file_name(headers: Mapping[str, str]) -> str:
     Of two forms the extended one counts, `filename*=UTF-8''...` (RFC 6266, part 4.3), which Strava
     sends for titles beyond ASCII.
     """
-    disposition = headers.get("Content-Disposition") or ""
+    disposition = (headers.get("Content-Disposition") or "")[:_LONGEST_DISPOSITION]
     extended = _EXTENDED_NAME.search(disposition)
     if extended:
         return unquote(extended[1], errors="replace")
@@ -212,7 +273,7 @@ def sent_file_name(headers: Mapping[str, str]) -> str:
     message["Content-Disposition"] = disposition
     try:
         return message.get_filename() or ""
-    except (LookupError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return ""
 
 
@@ -224,7 +285,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     try:
         moment = parsedate_to_datetime(value)
         return max(0.0, (moment - now).total_seconds())
-    except (TypeError, ValueError, OverflowError):
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
         return None
 
 
