@@ -22,7 +22,6 @@ setup(
     install_requires=[
         "ConfigUpdater>=3.1",
         "appdirs>=1.4.4",
-        "beautifulsoup4>=4.12",
         "filelock>=4",
         "requests>=2.31",
         "stravalib>=2.6",
@@ -30,6 +29,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "beautifulsoup4>=4.12",
             "hypothesis>=6.100",
             "mypy>=1.10",
             "pytest>=8",

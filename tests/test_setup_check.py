@@ -60,7 +60,7 @@ def versions() -> str:
     return f"versions OK    strava-backup {__version__}, Python {python}, {', '.join(libraries)}"
 
 
-LIBRARIES = ("requests", "stravalib", "beautifulsoup4")
+LIBRARIES = ("requests", "stravalib")
 API_WELL = f"API      OK    athlete {OWNER}, 9,990 requests left today"
 SESSION_WELL = f"session  OK    athlete {OWNER}, lasts 29 days"
 

@@ -28,7 +28,7 @@ from strava_backup.strava.session import Credentials, WebSession, time_left, war
 
 # Bytes below which the archive's disk is nearly full.
 _LITTLE_SPACE = 10**9
-_LIBRARIES = ("requests", "stravalib", "beautifulsoup4")
+_LIBRARIES = ("requests", "stravalib")
 
 
 class Level(StrEnum):
