@@ -117,7 +117,9 @@ class Keeper:
                     self.refuse(task, error)
         except (errors.HumanNeeded, errors.TryLater) as error:
             lane.end(error)
-            self._count_left(task)
+            # An interrupt ends the waiting for a limit in the same way, and counts as nothing.
+            if not lane.is_abandoned:
+                self._count_left(task)
         else:
             # The turn lasts until what the task leads to is in line: that comes before the next.
             count_answer()
