@@ -55,7 +55,9 @@ class Attempts:
             return Done(self._failed(task, error))
         except (errors.HumanNeeded, errors.TryLater) as error:
             lane.end(error)
-            self._count_left(task)
+            # An interrupt ends the waiting for a limit in the same way, and counts as nothing.
+            if not lane.is_abandoned:
+                self._count_left(task)
         except errors.Error:
             raise
         except Exception as error:

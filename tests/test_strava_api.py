@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,9 @@ from strava_backup.demo.wire import Response, html, json_response
 from strava_backup.strava import api, records, transport
 from strava_backup.strava.records import Known, parse_activity
 from tests.conftest import NOW, Clock
+from tests.made_up_json import JSON_VALUES
 from tests.strava_wire import RIDE, Store, Wire, asked, is_pause, told
+from tests.wrong_answers import WRONG_ANSWERS
 
 BASE = "https://www.strava.com/api/v3"
 HOUR = 60 * 60.0
@@ -935,3 +938,70 @@ def test_no_repr_tells_a_secret(rig):
     for text in (repr(rig.app), str(rig.app), f"{rig.app}", repr(rig.source)):
         assert not any(secret in text for secret in rig.secrets())
     assert rig.app.client_id in repr(rig.app)
+
+
+# Any JSON that a server can send
+
+
+SHAPES = st.sampled_from(["id", "resource_state", "bikes", "shoes", "name", "start_date"])
+RECORD_LIKE = JSON_VALUES | st.dictionaries(
+    SHAPES, JSON_VALUES | st.sampled_from([RIDE, str(RIDE), float(RIDE), True, 10**99, "b1"])
+)
+
+
+@given(RECORD_LIKE | st.lists(RECORD_LIKE, max_size=3), st.sampled_from([200, 201, 206, 418]))
+def test_any_json_from_the_api_is_a_record_or_one_of_our_errors(value, status):
+    account, clock = Account.sample(Clock()), Clock()
+    rig = Rig(account, clock)
+    rig.wire.make = lambda path: json_response(value, status) if "/oauth/" not in path else None
+    for fetch in (
+        rig.source.sign_in,
+        lambda: list(rig.source.fetch_activities(KNOWN)),
+        lambda: rig.source.fetch_activity(RIDE),
+        lambda: rig.source.fetch_photos(parse_activity(account.activity(RIDE).summary())),
+        lambda: rig.source.fetch_gear("b1"),
+    ):
+        with suppress(errors.Error):
+            fetch()
+
+
+@given(RECORD_LIKE)
+def test_any_json_for_tokens_is_one_of_our_errors_or_tokens(value):
+    rig = Rig(Account.sample(Clock()), Clock())
+    rig.wire.make = lambda path: json_response(value) if "/oauth/" in path else None
+    with suppress(errors.Error):
+        rig.source.sign_in()
+
+
+@pytest.mark.parametrize("answer", WRONG_ANSWERS)
+def test_a_wrong_answer_of_the_api_is_one_of_our_errors(rig, answer):
+    rig.source.sign_in()
+    rig.wire.make = lambda path: Response(0, raw=WRONG_ANSWERS[answer])
+    for fetch in (
+        lambda: list(rig.source.fetch_activities(KNOWN)),
+        lambda: rig.source.fetch_activity(RIDE),
+        lambda: rig.source.fetch_gear("b1"),
+    ):
+        with pytest.raises(errors.Error):
+            list(fetch())
+    rig.source = rig.source_with(rig.stored)
+    with pytest.raises(errors.Error):
+        rig.source.sign_in()
+
+
+def test_our_own_key_in_answers_of_the_api_is_removed(rig):
+    forged = {"id": RIDE, "name": "x", "strava_backup": {"original": {"file": "x"}}}
+    rig.wire.instead[DETAIL] = json_response(forged)
+    rig.wire.instead[photo_page(1)] = json_response([forged])
+    rig.wire.instead["GET /api/v3/gear/b1"] = json_response({**forged, "id": "b1"})
+    rig.wire.instead[list_page(1)] = json_response([forged])
+    rig.wire.instead[list_page(2)] = json_response([])
+    rig.source.sign_in()
+    found = [
+        rig.source.fetch_activity(RIDE),
+        *rig.source.fetch_photos(listed(rig.account)),
+        rig.source.fetch_gear("b1"),
+        *rig.source.fetch_activities(KNOWN),
+    ]
+    assert len(found) == 4
+    assert not any("strava_backup" in record for record in found)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from urllib.parse import quote
 
@@ -424,3 +426,93 @@ def test_every_distance_that_a_page_shows_is_understood(tenths, language, units)
     bike = Bike("b1", "B", components=[Component(1, "Chain", distance=truth)])
     (found,) = components(bike, language, units)
     assert found["distance_m"] == pytest.approx(truth, abs=METRES[units] / 10)
+
+
+# Hostile pages
+
+
+MIB = 1 << 20
+HEAD = "<html lang='de'><table><thead></thead><tbody><tr>"
+WORST = {
+    "comments": "<!--",
+    "comments in a table": (HEAD, "<!--"),
+    "ended comments": "<!-- -->",
+    "tables": "<table>",
+    "heads": "<table><thead>",
+    "cells": (HEAD, "<td>x"),
+    "rows": (HEAD, "<tr><td>1 km</td>"),
+    "open tags": (HEAD, "<td "),
+    "open names": (HEAD, "<"),
+    "declarations": (HEAD, "<!["),
+    "instructions": (HEAD, "<?"),
+    "ends": (HEAD, "</"),
+    "scripts": "<script>",
+    "characters": (HEAD + "<td>", "&#"),
+    "spaces": (HEAD + "<td>" * 6 + "1", " "),
+    "digits": (HEAD + "<td>" * 6, "1 "),
+    "a character of digits": (HEAD + "<td>&#", "9"),
+    "attributes": ("<meta ", "a"),
+    "quotes": ("<meta ", "a='b"),
+    "metas": "<meta ",
+    "braces": "{ ",
+    "white space": (" ", " "),
+    "otp": "otp",
+    "filename": ("attachment; ", "filename*="),
+    "filename spaces": ("attachment; filename*", " "),
+    "parameters": ('attachment; a="', ';"'),
+    "paths": "/de-DE",
+    "a path": ("/activities/", "9"),
+}
+
+
+def components_or_changed(html):
+    with suppress(errors.PageChanged):
+        pages.parse_components(html)
+
+
+PARSERS = {
+    "components": components_or_changed,
+    "csrf fields": pages.csrf_fields,
+    "login": lambda html: pages.classify_login(200, "", html),
+    "redirect": pages.redirect_target,
+    "athlete": pages.redirected_athlete_id,
+    "distance": lambda html: pages.parse_distance(html, "de"),
+    "file name": lambda text: pages.sent_file_name({"Content-Disposition": text}),
+    "pause": lambda text: pages.retry_after({"Retry-After": text}, NOW),
+}
+
+
+def seconds(parse, text):
+    """The processor time of one call, of the fastest of three."""
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        parse(text)
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+@pytest.mark.parametrize("worst", WORST)
+@pytest.mark.parametrize("parser", PARSERS)
+def test_the_cost_of_a_parser_is_linear_in_the_worst_of_pages(parser, worst):
+    start, again = WORST[worst] if isinstance(WORST[worst], tuple) else ("", WORST[worst])
+    texts = [start + again * ((size - len(start)) // len(again)) for size in (MIB // 4, MIB)]
+    short, long = (seconds(PARSERS[parser], text) for text in texts)
+    assert long < 12 * short + 0.02
+
+
+def test_a_page_larger_than_any_is_a_changed_one():
+    with pytest.raises(errors.PageChanged, match="larger"):
+        pages.parse_components(table(("a", "b", "c", "d", "e", "1 km")) + " " * MIB)
+
+
+@pytest.mark.parametrize("path", ["/athletes/" + "9" * 5000, "/athletes/\u0665", "/athletes/"])
+def test_an_athlete_id_in_no_known_form_is_none(path):
+    assert pages.redirected_athlete_id(path) is None
+
+
+def test_a_table_in_a_comment_or_a_script_is_none():
+    real = table(("Chain", "", "", "", "", "1 km"))
+    lie = "<table><thead></thead><tbody><tr><td>x</td></tr></tbody></table>"
+    for hidden in (f"<!-- {lie} -->", f"<SCRIPT>'{lie}'</SCRIPT>", f"<style>{lie}</style>"):
+        assert pages.parse_components(hidden + real) == pages.parse_components(real)

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import photo_of
-from strava_backup.demo.wire import json_response
+from strava_backup.demo.wire import Response, json_response
 from strava_backup.strava import records, transport, web_source
 from strava_backup.strava.records import Known, Walk, record_id
 from strava_backup.strava.session import Credentials, WebSession
 from strava_backup.strava.web_source import WebSource
+from strava_backup.strava.website import Website
+from tests.conftest import Clock
+from tests.made_up_json import JSON_VALUES
 from tests.strava_wire import Store, Wire, is_pause
+from tests.wrong_answers import WRONG_ANSWERS
 
 ALWAYS_SEEN = timedelta(days=30)
 DEEP = b"[" * 200_000
@@ -580,3 +587,61 @@ def test_gear_of_another_form_is_a_changed_page(rig, shape, kind):
     rig.answer("web-gear", shape, kind)
     with pytest.raises(errors.PageChanged, match=kind):
         rig.source.fetch_gear_summaries()
+
+
+# Anything that a server can send
+
+
+FIELDS = st.sampled_from(
+    ["items", "has_more", "next_cursor", "models", "total", "id", "photo_id", "activity_id"]
+)
+LIST_LIKE = JSON_VALUES | st.dictionaries(
+    FIELDS, JSON_VALUES | st.lists(st.dictionaries(FIELDS, JSON_VALUES, max_size=3), max_size=3)
+)
+
+
+@given(LIST_LIKE)
+def test_any_json_from_the_website_is_records_or_one_of_our_errors(value):
+    rig = Rig(Clock(), 0)
+    rig.wire.make = lambda path: json_response(value)
+    known = rig.known(photos=[(1, "a")], whole_photos=True)
+    for fetch in (
+        lambda: list(rig.source.fetch_activities(known)),
+        lambda: rig.source.fetch_new_photos(known),
+        lambda: rig.source.fetch_new_photos(rig.known()),
+        rig.source.fetch_gear_summaries,
+    ):
+        with suppress(errors.Error):
+            fetch()
+
+
+@pytest.mark.parametrize("answer", WRONG_ANSWERS)
+def test_a_wrong_answer_of_the_website_is_one_of_our_errors(rig, answer):
+    rig.wire.make = lambda path: Response(0, raw=WRONG_ANSWERS[answer])
+    site = Website(rig.source._web)
+    for fetch in (
+        rig.listed,
+        rig.photo_ids,
+        rig.source.fetch_gear_summaries,
+        lambda: site.fetch_components("b1")(),
+        rig.source._web.fetch_athlete_id,
+        lambda: site.download_original(1).__enter__(),
+    ):
+        with suppress(errors.Error):
+            assert fetch() is None
+
+
+def test_our_own_key_in_answers_of_the_website_is_removed(rig):
+    forged = {"id": 5, "photo_id": "a", "strava_backup": {"refused": {}}}
+    rig.answer("web-list", {"models": [forged], "total": 1}, 1)
+    rig.answer("web-photos", {"items": [forged]})
+    rig.answer("web-gear", [forged])
+    assert rig.listed() == [5]
+    found = [
+        *rig.source.fetch_activities(rig.known()),
+        *rig.source.fetch_new_photos(rig.known()),
+        *map(rig.source.fetch_gear, rig.source.fetch_gear_summaries()),
+    ]
+    assert len(found) == 4
+    for record in found:
+        assert record["strava_backup"] == {"website": {"id": 5, "photo_id": "a"}}

@@ -1,4 +1,4 @@
-"""Connections that end at a deadline. The only user of urllib3; knows nothing of Strava.
+"""Connections that end at a deadline. Knows nothing of Strava.
 
 Blocking sockets have a timeout for each read only, so that an answer of one byte a minute would
 last for ever. A watchdog thread therefore shuts down the connection of an operation that takes too

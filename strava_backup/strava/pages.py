@@ -1,13 +1,18 @@
-"""Pure: HTML and headers of the website in, values out. The only user of bs4; does no I/O."""
+"""Pure: HTML and headers of the website in, values out. The only user of bs4; does no I/O.
+
+Pages are cut into single tags and cells, at a cost that is linear, and only those are parsed: bs4
+takes minutes for a page of unclosed tags.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 
 _LANGUAGE = r"(?:/[a-z]{2}(?:-[A-Za-z]{2,4})?)?"
 _LOGIN_PATH = re.compile(_LANGUAGE + r"/(?:login|session/new|register)(?:/.*)?")
-_ATHLETE_PATH = re.compile(_LANGUAGE + r"/athletes/(\d+)/?")
+_ATHLETE_PATH = re.compile(_LANGUAGE + r"/athletes/([0-9]{1,19})/?")
 _ACTIVITY_PATH = re.compile(_LANGUAGE + r"/activities/\d+/?")
 _EXTENDED_NAME = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 _DASHBOARD_PATH = re.compile(_LANGUAGE + r"/dashboard(?:/.*)?")
@@ -31,8 +36,23 @@ _CODE_MARKS = re.compile(r"(?<![a-z])otp(?![a-z])|one-time code|6-digit code|ver
 _CAPTCHA_MARKS = ("captcha", "challenge", "awswaf", "verify you are human")
 _WRONG_PASSWORD_MARKS = ("did not match", "incorrect", "invalid")
 
+# A bike's page has 200 kB, the page of the log-in form less; longer ones are not looked at.
+_LONGEST_PAGE = 1 << 20
+# As of file names on all systems, and then some.
+_LONGEST_DISPOSITION = 4096
+_LONGEST_DISTANCE = 50
+# What is text in there looks like tags, but is none.
+_HIDDEN = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"))
+_TABLE_TAG = re.compile(r"<(/?(?:table|thead|tbody|tr|td))(?![a-z0-9-])[^<>]*>", re.IGNORECASE)
+_META = re.compile(r"<meta\s[^<>]*>", re.IGNORECASE)
+_HTML = re.compile(r"<html\s[^<>]*>", re.IGNORECASE)
+# So many tags of one kind a page has, and so much text in a cell; a page with more is another one.
+_MOST_TAGS = 10_000
+_MOST_METAS = 500
+_LONGEST_CELL = 2000
+
 _COMPONENT_FIELDS = ("type", "brand", "model", "added", "removed", "distance")
-_DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*?)\s*(?P<unit>km|mi)")
+_DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*)(?P<unit>km|mi)")
 # Its thousands are set apart by an underscore, or not at all.
 _SURE_NUMBER = re.compile(r"(?:[0-9]{1,9}|[0-9]{1,3}(?:_[0-9]{3}){1,2})(?:\.[0-9]{1,3})?")
 _METRES = {"km": 1000.0, "mi": 1609.344}
@@ -83,12 +103,11 @@ def csrf_fields(html: str) -> dict[str, str]:
     `<meta name="csrf-param" content="authenticity_token">` and `csrf-token`, as Rails makes them
     (https://github.com/pR0Ps/stravaweblib).
     """
-    soup = _parse(html)
-    param = soup.find("meta", attrs={"name": "csrf-param"})
-    token = soup.find("meta", attrs={"name": "csrf-token"})
-    if param is None or token is None:
-        return {}
-    return {str(param.get("content")): str(token.get("content"))}
+    found = islice(_META.finditer(html[:_LONGEST_PAGE]), _MOST_METAS)
+    tags = [_attributes(tag[0]) for tag in found]
+    metas = {tag.get("name"): tag.get("content") for tag in tags}
+    param, token = metas.get("csrf-param"), metas.get("csrf-token")
+    return {param: token} if param and token else {}
 
 
 def classify_login(status: int, location: str, html: str) -> LoginAnswer:
@@ -122,14 +141,16 @@ def parse_components(html: str) -> list[dict[str, Any]]:
     only where unit and number are sure. Raises PageChanged where the table is not as known
     (https://github.com/pR0Ps/stravaweblib, `get_bike_components`).
     """
-    soup = _parse(html)
-    table = next((table for table in soup.find_all("table") if table.find("thead")), None)
-    if table is None or table.tbody is None:
+    if len(html) > _LONGEST_PAGE:
+        raise errors.PageChanged("the bike's page is larger than such a page is")
+    html = _without_hidden_text(html)
+    rows = _table_rows(html)
+    if rows is None:
         raise errors.PageChanged("the bike's page shows no table of components")
-    language = str(soup.html.get("lang") or "")[:2].lower() if soup.html else ""
-    rows = [_cell_texts(row) for row in table.tbody.find_all("tr")]
     if not rows:
         raise errors.PageChanged("the bike's page shows an empty table of components")
+    root = _HTML.search(html)
+    language = _attributes(root[0]).get("lang", "")[:2].lower() if root else ""
     # "No active components", in whatever language, is a row of one cell.
     return [_component(cells, language) for cells in rows if len(cells) > 1]
 
@@ -140,10 +161,11 @@ def parse_distance(text: str, language: str) -> float | None:
     `language` is the two letters of the page's language, which decides where a lone comma or
     point could be the decimal one as well as that of the thousands.
     """
-    match = _DISTANCE.fullmatch(text.strip())
+    text = text.strip()
+    match = _DISTANCE.fullmatch(text) if len(text) <= _LONGEST_DISTANCE else None
     if match is None:
         return None
-    number = re.sub(r"[\s'\u2019]", "_", match["number"])
+    number = re.sub(r"[\s'\u2019]", "_", match["number"].rstrip())
     decimal = _decimal_mark(number, language)
     if decimal is None:
         return None
@@ -170,7 +192,7 @@ def _decimal_mark(number: str, language: str) -> str | None:
 
 
 def _parse(html: str) -> BeautifulSoup:
-    """The page; an empty one where Python's own parser gives up."""
+    """A piece of a page; an empty one where Python's own parser gives up."""
     from bs4 import BeautifulSoup
     from bs4.builder import ParserRejectedMarkup
 
@@ -180,8 +202,55 @@ def _parse(html: str) -> BeautifulSoup:
         return BeautifulSoup("", "html.parser")
 
 
-def _cell_texts(row: Any) -> list[str]:
-    return [" ".join(cell.get_text().split()) for cell in row.find_all("td")]
+def _attributes(tag: str) -> dict[str, str]:
+    found = _parse(tag).find()
+    return {name: str(value) for name, value in found.attrs.items()} if found else {}
+
+
+def _without_hidden_text(html: str) -> str:
+    """The page without comments, scripts and styles; what does not end hides the rest."""
+    for start, end in _HIDDEN:
+        shown, *hidden = re.split(re.escape(start), html, flags=re.IGNORECASE)
+        after = (re.split(re.escape(end), part, maxsplit=1, flags=re.IGNORECASE) for part in hidden)
+        html = shown + "".join(parts[1] for parts in after if len(parts) == 2)
+    return html
+
+
+def _table_rows(html: str) -> list[list[str]] | None:
+    """The cells of the first table with a head and a body, row by row; None without such a one."""
+    rows: list[list[str]] | None = None
+    has_head = False
+    for count, (tag, text) in enumerate(_table_tags(html)):
+        if count == _MOST_TAGS:
+            raise errors.PageChanged("the bike's page has more cells than such a page has")
+        if tag == "table":
+            has_head, rows = False, None
+        elif tag == "thead":
+            has_head = True
+        elif tag == "tbody" and has_head:
+            rows = rows or []
+        elif tag == "tr" and rows is not None:
+            rows.append([])
+        elif tag == "td" and rows:
+            rows[-1].append(_text(text))
+        elif tag == "/table" and rows is not None:
+            return rows
+    return rows
+
+
+def _table_tags(html: str) -> Iterator[tuple[str, str]]:
+    """The tags of tables, each with what stands between it and the next one."""
+    before: re.Match[str] | None = None
+    for tag in _TABLE_TAG.finditer(html):
+        if before is not None:
+            yield before[1].lower(), html[before.end() : tag.start()]
+        before = tag
+    if before is not None:
+        yield before[1].lower(), html[before.end() :]
+
+
+def _text(cell: str) -> str:
+    return " ".join(_parse(cell[:_LONGEST_CELL]).get_text().split())
 
 
 def _component(cells: list[str], language: str) -> dict[str, Any]:
@@ -204,7 +273,7 @@ def sent_file_name(headers: Mapping[str, str]) -> str:
     Of two forms the extended one counts, `filename*=UTF-8''...` (RFC 6266, part 4.3), which Strava
     sends for titles beyond ASCII.
     """
-    disposition = headers.get("Content-Disposition") or ""
+    disposition = (headers.get("Content-Disposition") or "")[:_LONGEST_DISPOSITION]
     extended = _EXTENDED_NAME.search(disposition)
     if extended:
         return unquote(extended[1], errors="replace")
@@ -212,7 +281,7 @@ def sent_file_name(headers: Mapping[str, str]) -> str:
     message["Content-Disposition"] = disposition
     try:
         return message.get_filename() or ""
-    except (LookupError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return ""
 
 
@@ -224,7 +293,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     try:
         moment = parsedate_to_datetime(value)
         return max(0.0, (moment - now).total_seconds())
-    except (TypeError, ValueError, OverflowError):
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
         return None
 
 

@@ -368,7 +368,10 @@ def _host(url: Any) -> str:
 
 
 def _failure(host: str | None, error: Exception, verify: Any) -> errors.Error:
-    if isinstance(verify, str) and not _has_certificates(verify):
+    # Loading the certificates takes long; other faults are not theirs.
+    is_tls = isinstance(error, requests.exceptions.SSLError)
+    may_be_theirs = is_tls or not isinstance(error, requests.RequestException)
+    if may_be_theirs and isinstance(verify, str) and not _has_certificates(verify):
         return errors.ConfigError(
             f"there are no certificates in {verify}, where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE "
             "points to: name a file in PEM format there, or unset the variable"
