@@ -14,6 +14,7 @@ EXIT_CODES = {
     errors.ConfigError: 2,
     errors.ItemError: 3,
     errors.Refused: 3,
+    errors.NotOffered: 3,
     errors.Blocked: 3,
     errors.PageInstead: 3,
     errors.Unreachable: 3,

@@ -44,7 +44,12 @@ def hostile(make_command: MakeCommand) -> Command:
 
 @pytest.mark.parametrize("options", [[], ["--debug"], ["--dry-run"], ["--check"], ["--quiet"]])
 def test_names_from_strava_are_harmless(hostile: Command, options: list[str]) -> None:
-    hostile.account.faults += [Fault(kind, "404") for kind in ("original", "gear", "photo")]
+    # Others of their kinds come, so that these are named as failed.
+    refused = {
+        "original": hostile.account.activities[0].id,
+        "gear": next(iter(hostile.account.gear)),
+    }
+    hostile.account.faults += [Fault(kind, "404", id=one) for kind, one in refused.items()]
     result = hostile.run(*options)
     assert ("?[2J" in result.stdout + result.stderr) == (options != ["--check"])
     assert_harmless(result)

@@ -94,14 +94,14 @@ def test_an_output_folder_that_cannot_be_one_is_exit_code_1(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_output_folder_of_a_name_that_no_system_allows_is_exit_code_1(
+def test_an_output_folder_of_a_name_that_no_system_allows_is_exit_code_2(
     folder: Path, command: str
 ) -> None:
     (folder / "odd.conf").write_text(CONFIG.format(f"{folder}/a\0b"))
     arguments = [one for one in COMMANDS[command] if one not in ("--demo", "good.conf")]
     arguments = [one for one in arguments if one != "--config"]
     result = run(folder, *arguments, "--config", "odd.conf")
-    assert_said(result, 1, "a\\u0000b")
+    assert_said(result, 2, "[global] output_dir: must have no control characters")
 
 
 @pytest.mark.parametrize("command", [[], ["--verify"], ["--check"], ["--login"], ["--authorize"]])
