@@ -223,6 +223,11 @@ def test_damage_to_a_fit_file_is_named(write, content, says):
         checks.check_file(write(content), ".fit")
 
 
+def billion_laughs():
+    doubled = "".join(f'<!ENTITY e{n + 1} "&e{n};&e{n};">' for n in range(40))
+    return f'<!DOCTYPE x [<!ENTITY e0 "ha">{doubled}]><x>&e40;</x>'.encode()
+
+
 @pytest.mark.parametrize(
     ("content", "suffix", "says"),
     [
@@ -231,6 +236,8 @@ def test_damage_to_a_fit_file_is_named(write, content, says):
         (b" " * 100, ".tcx", "not well-formed XML: no element found"),
         (GPX.replace(b"UTF-8", b"Klingon"), ".gpx", "not well-formed XML"),
         (GPX.replace(b"UTF-8", b"Shift_JIS"), ".gpx", "not well-formed XML"),
+        (GPX.replace(b"<gpx", b'<!DOCTYPE gpx [<!ENTITY a "b">]>\n<gpx', 1), ".gpx", "entities"),
+        (billion_laughs(), ".tcx", "it declares XML entities"),
         (JSON[:-1], ".json", "not valid JSON"),
         (JSON + b"]", ".json", "not valid JSON"),
         (b'{"a": "\xff"}', ".json", "not valid JSON"),

@@ -17,10 +17,11 @@ from strava_backup.archive import pictures
 from strava_backup.archive.atomic import HEAD_SIZE
 
 _CHUNK = 1 << 14
-_HTML = re.compile(
-    rb"(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]",
-    re.IGNORECASE | re.DOTALL,
-)
+# Expat scans a token that is not complete yet anew with each chunk.
+_XML_CHUNK = 1 << 20
+_PAGE_START = re.compile(rb"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
+_BLANKS = re.compile(rb"\s*")
+_BEFORE_A_PAGE = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -32,7 +33,22 @@ class Damaged(Exception):
 
 def looks_like_html(head: bytes) -> bool:
     """Whether the first bytes are those of a web page, which is never an original."""
-    return _HTML.match(_text_start(head)) is not None
+    text = _text_start(head)
+    return _PAGE_START.match(text, _end_of_prolog(text)) is not None
+
+
+def _end_of_prolog(text: bytes) -> int:
+    """Where declarations, comments and blanks end; one that has no end counts as the end."""
+    at = 0
+    while opened := [mark for mark in _BEFORE_A_PAGE if text.startswith(mark[0], at)]:
+        [(start, end)] = opened
+        found = text.find(end, at + len(start))
+        if found < 0:
+            break
+        blanks = _BLANKS.match(text, found + len(end))
+        assert blanks is not None
+        at = blanks.end()
+    return at
 
 
 def kind_of(head: bytes) -> str:
@@ -214,14 +230,20 @@ def _check_fit_data(file: BinaryIO, size: int, crc: int) -> None:
         raise Damaged("the FIT checksum differs")
 
 
+def _refuse_entity(*_: object) -> None:
+    # A few lines of entities can stand for gigabytes, and no device declares any.
+    raise Damaged("it declares XML entities")
+
+
 def _check_xml(file: BinaryIO) -> None:
     parser = expat.ParserCreate()
+    parser.EntityDeclHandler = _refuse_entity
     # XML allows nothing before its declaration, Strava's TCX files have white space there.
-    chunk = file.read(_CHUNK).removeprefix(_BOM).lstrip()
+    chunk = file.read(_XML_CHUNK).removeprefix(_BOM).lstrip()
     try:
         while chunk:
             parser.Parse(chunk)
-            chunk = file.read(_CHUNK)
+            chunk = file.read(_XML_CHUNK)
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         # The last two stand for a declared encoding that is unknown, or that expat cannot use.

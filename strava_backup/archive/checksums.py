@@ -23,8 +23,9 @@ _LINE = re.compile(rb"(?P<escaped>\\?)(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>[
 _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}
 _ESCAPED = re.compile(rb"\\.?", re.DOTALL)
 _TO_ESCAPE = re.compile(rb"[\\\n\r]")
-_BOM = b"\xef\xbb\xbf"
-_LINE_END = re.compile(rb"\r+\n")
+_BOMS = re.compile(rb"(?:\xef\xbb\xbf)*")
+# Without the look behind, a run of CR without LF would be scanned from each of its bytes.
+_LINE_END = re.compile(rb"(?<!\r)\r+\n")
 
 _BATCH = 256
 
@@ -41,17 +42,17 @@ class Listing(NamedTuple):
 
 def parse(text: bytes) -> Listing:
     """Read a list, also one that was edited by hand; a last line without its end does not count."""
-    digests: dict[str, tuple[str, ...]] = {}
+    # Dictionaries in place of sets keep the order.
+    digests: dict[str, dict[str, None]] = {}
     unknown = 0
     for line in mended(text).split(b"\n"):
         entry = _parse_line(line)
         if entry is not None:
             path, digest = entry
-            known = digests.get(path, ())
-            digests[path] = known if digest in known else (*known, digest)
+            digests.setdefault(path, {})[digest] = None
         elif line.strip() and not line.startswith(b"#"):
             unknown += 1
-    return Listing(digests, unknown)
+    return Listing({path: tuple(found) for path, found in digests.items()}, unknown)
 
 
 def format_line(path: PurePosixPath, digest: str) -> bytes:
@@ -66,9 +67,7 @@ def mended(text: bytes) -> bytes:
 
     What editors of other systems add is taken away, since `sha256sum` stumbles over it.
     """
-    while text.startswith(_BOM):
-        text = text.removeprefix(_BOM)
-    text = _LINE_END.sub(b"\n", text)
+    text = _LINE_END.sub(b"\n", _BOMS.sub(b"", text, count=1))
     return text[: text.rfind(b"\n") + 1]
 
 

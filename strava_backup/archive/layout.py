@@ -21,9 +21,9 @@ LOCK = ".lock"
 META_SUFFIX = ".meta.json"
 
 # Wide enough for every archive of earlier versions: their names had odd dates and odd suffixes.
-_ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]+))(?P<suffix>\..+)", re.DOTALL)
+_ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]{1,20}))(?P<suffix>\..+)", re.DOTALL)
 _PHOTO_NAME = re.compile(
-    r"(?P<stem>(?P<id>[0-9]+)_(?P<photo>[\w-]+))(?P<suffix>\..+)",
+    r"(?P<stem>(?P<id>[0-9]{1,20})_(?P<photo>[\w-]+))(?P<suffix>\..+)",
     re.ASCII | re.DOTALL,
 )
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")

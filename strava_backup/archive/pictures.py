@@ -53,11 +53,23 @@ class _Content:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        # A part of the file: a packed one is unpacked from its beginning for a step back.
+        self._window, self._start = b"", 0
 
     def read(self, start: int, length: int) -> bytes:
         """Up to so many bytes from there."""
-        self._file.seek(start)
-        return self._file.read(length)
+        at = self._find(start, length)
+        return self._window[at : at + length]
+
+    def _find(self, start: int, length: int) -> int:
+        """Where in the window the bytes from `start` are, which is moved for them if need be."""
+        end = self._start + len(self._window)
+        if not self._start <= start <= start + length <= end:
+            is_inside = self._start <= start <= end
+            kept = self._window[start - self._start :] if is_inside else b""
+            self._file.seek(start + len(kept))
+            self._window, self._start = kept + self._file.read(max(length, _CHUNK)), start
+        return start - self._start
 
     def byte(self, at: int) -> int:
         """One byte, as a number; 0 behind the end."""
@@ -65,12 +77,12 @@ class _Content:
 
     def find_marker(self, at: int) -> tuple[bytes, int] | None:
         """The next JPEG marker, and where it ends."""
-        while chunk := self.read(at, _CHUNK):
-            marker = _JPEG_MARKER.search(chunk)
+        while (offset := self._find(at, 2)) < len(self._window):
+            marker = _JPEG_MARKER.search(self._window, offset)
             if marker:
-                return marker[1], at + marker.end()
-            # Markers have two bytes: the first may be the chunk's last.
-            at += max(1, len(chunk) - 1)
+                return marker[1], self._start + marker.end()
+            # Markers have two bytes: the first may be the window's last.
+            at = max(at + 1, self._start + len(self._window) - 1)
         return None
 
 

@@ -19,9 +19,11 @@ _FIT_TIMESTAMP, _FIT_START_TIME = 253, 2
 _NO_FIT_MOMENT = 0xFFFFFFFF
 _NOBODYS = -1
 
-# The first track point of a GPX; what stands ahead of it may be when the file was made.
-_GPX_TIME = re.compile(rb"<trkpt\b(?:(?!</trkpt>).)*?<time>\s*([^<]+?)\s*</time>", re.DOTALL)
-_TCX_TIME = re.compile(rb"<Lap\b[^>]*\bStartTime\s*=\s*[\"']([^\"']+)[\"']")
+# No token is longer, so that a text is scanned once, whatever it holds.
+_LONGEST_TOKEN = 1 << 10
+_GPX_TOKEN = re.compile(rb"<trkpt[\s/>]|</trkpt>|<time>([^<]{1,200})</time>")
+_TCX_LAP = re.compile(rb"<Lap\s[^<>]{0,1000}>")
+_TCX_TIME = re.compile(rb"\bStartTime\s*=\s*[\"']([^\"']{1,200})[\"']")
 # So far into a text the start is looked for.
 _MOST_TEXT = 1 << 20
 
@@ -33,23 +35,45 @@ def find_start(chunks: Iterable[bytes], suffix: str) -> datetime | None:
     """
     if suffix == ".fit":
         return _start_of_fit(_Bytes(chunks))
-    pattern = {".gpx": _GPX_TIME, ".tcx": _TCX_TIME}.get(suffix)
-    if pattern is None:
-        return None
-    text = b""
-    for chunk in chunks:
-        text += chunk
-        found = pattern.search(text)
-        if found is not None:
-            return _moment(found[1].decode(errors="replace"))
-        if len(text) > _MOST_TEXT:
-            break
+    find = {".gpx": _start_of_gpx, ".tcx": _start_of_tcx}.get(suffix)
+    return find(chunks) if find is not None else None
+
+
+def _start_of_gpx(chunks: Iterable[bytes]) -> datetime | None:
+    """The time of the first track point that has one; any ahead of it may be when the file was
+    made."""
+    is_in_point = False
+    for token in _tokens(chunks, _GPX_TOKEN):
+        if token[1] is None:
+            is_in_point = token[0] != b"</trkpt>"
+        elif is_in_point:
+            return _moment(token[1])
     return None
 
 
-def _moment(text: str) -> datetime | None:
+def _start_of_tcx(chunks: Iterable[bytes]) -> datetime | None:
+    laps = (_TCX_TIME.search(lap[0]) for lap in _tokens(chunks, _TCX_LAP))
+    return next((_moment(found[1]) for found in laps if found is not None), None)
+
+
+def _tokens(chunks: Iterable[bytes], pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """All matches in the first megabyte of a text."""
+    text, size = b"", 0
+    for chunk in chunks:
+        text += chunk
+        size += len(chunk)
+        end = 0
+        for match in pattern.finditer(text):
+            yield match
+            end = match.end()
+        if size > _MOST_TEXT:
+            return
+        text = text[max(end, len(text) - _LONGEST_TOKEN) :]
+
+
+def _moment(text: bytes) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.decode(errors="replace").strip())
         # Both kinds have their times in UTC, the few without a zone as well.
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

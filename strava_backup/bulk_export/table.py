@@ -32,7 +32,7 @@ _SHORT_WIDTH = 10
 
 _ID_SHAPE = re.compile(r"[0-9]{1,20}")
 _FILE_SHAPE = re.compile(r"activities/\d+\.(?:fit|tcx|gpx|json)(?:\.gz)?")
-_MEDIA_SHAPE = re.compile(r"media/[\w.-]+(?:[|,]\s*media/[\w.-]+)*")
+_MEDIA_SHAPE = re.compile(r"media/[\w.-]+")
 _NUMBER_SHAPE = re.compile(r"-?\d+(?:[.,]\d+)?")
 # Metres in the units of the rounded distance: kilometres, miles; pools have metres and yards.
 _UNITS = (1000.0, 1609.344, 1.0, 0.9144)
@@ -115,8 +115,9 @@ def _file(cells: Sequence[str]) -> str:
 def _media(cells: Sequence[str]) -> tuple[str, ...]:
     """The names of photos, which are in the last column where there is one for them."""
     for cell in reversed(cells):
-        if _MEDIA_SHAPE.fullmatch(cell):
-            return tuple(dict.fromkeys(name.strip() for name in re.split("[|,]", cell)))
+        names = [name.strip() for name in re.split("[|,]", cell)]
+        if all(map(_MEDIA_SHAPE.fullmatch, names)):
+            return tuple(dict.fromkeys(names))
     return ()
 
 
