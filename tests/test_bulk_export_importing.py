@@ -548,6 +548,17 @@ def test_files_are_found_under_names_that_differ_little(
     assert not setting.run().saved
 
 
+def test_two_activities_may_have_one_file(setting: Setting, account: Account) -> None:
+    one, other = find(account, FIT), find(account, 15_000_000_001)
+    contents = bulk_export.export_files(account)
+    name = bulk_export.original_name(one)
+    del contents[bulk_export.original_name(other)]
+    setting.write(with_cells(contents, {bulk_export.original_name(other): name}))
+    assert setting.run().exit_code == 0
+    held = setting.files()
+    assert held[f"{truth.stem(one)}.fit"] == held[f"{truth.stem(other)}.fit"] == one.original
+
+
 def test_of_several_files_like_the_one_in_the_table_none_is_taken(
     setting: Setting, account: Account
 ) -> None:

@@ -79,6 +79,13 @@ def test_cells_are_parted_by_what_parts_the_header(separator: str) -> None:
     assert [row.cells for row in table.rows] == rows
 
 
+@pytest.mark.parametrize("line", ["sep=;\n", '"SEP=;"\r\n'])
+def test_a_line_that_names_the_separator_is_no_header(line: str) -> None:
+    table = parse_table([line, "id;text\n", "1;a\n"])
+    assert table.header == ["id", "text"]
+    assert list(table.rows) == [Row(["1", "a"], line=3)]
+
+
 @pytest.mark.parametrize("junk", ["what,is,this\n", "what\n", ",b,c\n", '"open\n', "a\nb\n"])
 def test_a_row_without_an_id_is_a_row_of_its_own(junk: str) -> None:
     first, second, third = parse(f'{HEADER}7,"be\nfore",x\n{junk}8,"a\nb",y\n')

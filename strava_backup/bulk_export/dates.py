@@ -132,8 +132,11 @@ def _parts(text: str) -> _Parts | None:
     hour = _hour(int(clock[1]), noon)
     if hour is None:
         return None
+    numbers = [token for token in tokens if token.isdecimal()]
+    if any(len(number) > len("2026") for number in numbers):
+        return None
     return _Parts(
-        [int(token) for token in tokens if token.isdecimal()],
+        [int(number) for number in numbers],
         _MONTHS[names.pop()] if names else None,
         (hour, int(clock[2]), int(clock[3])),
         _DOTTED_DAY.search(rest) is not None,

@@ -132,9 +132,7 @@ def import_export(
 
 
 def _read_survey(export: Parcel) -> table.Survey:
-    """What a look through the table tells. Raises ConfigError if it tells of no activity, although
-    there may be some.
-    """
+    """Facts about the table. Raises ConfigError if it hides activities, or may do so."""
     try:
         survey = table.survey(_table(export))
     except errors.ItemError as error:

@@ -19,6 +19,8 @@ _SEPARATORS = ",;\t"
 _ROW_START = re.compile(
     r"[\s'\"=]{0,9}[0-9]{1,20}(?:[.,][0-9]{1,20})?(?:[Ee]\+?[0-9]{1,3})?[\s\"]{0,9}([,;\t])"
 )
+# A line with which Excel is told what separates cells.
+_SEPARATOR_LINE = re.compile(r"\"?sep=[,;\t]\"?\s*$", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|[\r\n]")
 # So many lines of a description may begin like that.
 _MOST_STARTS = 50
@@ -50,6 +52,8 @@ def parse_table(lines: Iterable[str]) -> Table:
     numbered = _Lines(lines)
     numbered.drop_blank(_SEPARATORS)
     first = numbered.take()
+    if _SEPARATOR_LINE.match(first):
+        first = numbered.take()
     separator = _separator_of(first)
     header = _loose(first, separator)
     return Table(header, _rows(numbered, len(header), separator), separator)

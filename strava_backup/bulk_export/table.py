@@ -41,8 +41,8 @@ _SLOWEST = 0.1
 
 _ID_SHAPE = re.compile(r"'?([0-9]{1,20})(?:[.,]0{1,9})?")
 _FILE_SHAPE = re.compile(r"activities[/\\][^/\\\s]+")
-_MEDIA_SHAPE = re.compile(r"media[/\\][\w. ()-]+")
-_NUMBER_SHAPE = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
+_MEDIA_SHAPE = re.compile(r"media[/\\][^/\\]+")
+_NUMBER_SHAPE = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,30})?")
 _SECONDS_SHAPE = re.compile(r"([0-9]{1,12})(?:[.,]0{1,9})?")
 _TAG = re.compile(r"<[^<>]*>")
 _NOT_IN_A_TYPE = re.compile(r"[\s_-]")
@@ -68,10 +68,10 @@ _SPORTS = {name.lower(): name for name in _SPORT_TYPES.split()} | {
 
 
 class Columns(NamedTuple):
-    """Where a table has what; None for what is not found for sure.
+    """The places of a table's columns; None for a column that is not found for certain.
 
     `titles` are the header's, each made unique. `raw` is the first column of the second block.
-    `is_resaved` tells that another program wrote the table, which may have changed numbers.
+    `is_resaved` says that another program saved the table, and may have changed numbers.
     """
 
     titles: tuple[str, ...]
@@ -83,7 +83,7 @@ class Columns(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What a look through a whole table tells. `problem` is why nothing can be read from it."""
+    """Facts about a whole table. `problem` says why no activity can be read from it."""
 
     columns: Columns
     ids: set[int]
@@ -107,7 +107,7 @@ class Entry(NamedTuple):
 
 
 def survey(found: Table) -> Survey:
-    """What a look through a whole table tells."""
+    """Facts about a whole table, for which all of its rows are read."""
     columns = find_columns(found.header, is_resaved=found.separator != ",")
     ids: set[int] = set()
     row_count = 0
@@ -131,10 +131,10 @@ def survey(found: Table) -> Survey:
 
 
 def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
-    """Where a table with that header has what.
+    """The places of the columns in a table with that header.
 
-    In every long table, whatever its language and year, exactly two columns of the first block
-    return with one column between them: elapsed time and distance.
+    In every long table, whatever its language and year, there is exactly one place where the titles
+    of elapsed time and distance return with one column between them.
     """
     titles = [_TAG.sub("", title).strip() for title in header]
     columns = Columns(_unique(header), is_resaved=is_resaved)
