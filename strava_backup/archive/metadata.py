@@ -13,6 +13,8 @@ OURS = "strava_backup"
 
 Record = dict[str, Any]
 
+_LONGEST_TIME = len("2026-05-06T07:08:09Z")
+
 
 def to_json(record: Record) -> bytes:
     """A record as it stands on disk: UTF-8, keys sorted, indented by 2."""
@@ -86,16 +88,22 @@ def _frozen(value: Any) -> Any:
 
 
 def slimmed(ours: Record) -> tuple[Record, dict[str, int]]:
-    """What of our key is kept in memory for ten thousand records: all but the website's raw record,
-    and in place of what each source listed last its `fingerprint`."""
+    """What of our key is kept in memory for ten thousand records: all but the website's raw record
+    and the cells of a bulk export, and in place of what each source listed last its `fingerprint`.
+    """
     listed = ours.get("listed")
     prints = listed.items() if isinstance(listed, dict) else ()
     rest = {name: ours[name] for name in ours.keys() - {"listed", "website"}}
+    export = rest.get("bulk_export")
+    if isinstance(export, dict):
+        rest["bulk_export"] = {name: export[name] for name in export.keys() - {"columns"}}
     return _interned(rest), {sys.intern(source): fingerprint(was) for source, was in prints}
 
 
 def _interned(value: Any) -> Any:
-    """The same with each key kept in memory once, whatever many records have it."""
+    """The same with each key, source and time kept in memory once, however many records have it."""
+    if isinstance(value, str) and len(value) <= _LONGEST_TIME:
+        return sys.intern(value)
     if not isinstance(value, dict):
         return value
     return {sys.intern(name): _interned(part) for name, part in value.items()}

@@ -175,9 +175,9 @@ class Import:
         self._inventory = archive.scan()
         self._captions = self._read_captions()
         self._names = parcel.Names(export.parts)
-        # The names of files that stand for themselves in the archive, and of all else the rest.
-        self._claimed: set[str] = set()
-        self._in_table: set[str] = set()
+        # The names of files that have no other place in the archive, as far as is known.
+        self._rest = set(export.parts)
+        self._nameless = _originals(export)
         self._without_file = 0
 
     def run(self) -> None:
@@ -191,7 +191,7 @@ class Import:
                 if len(batch) == _BATCH:
                     _log.info("%s so far", count_of(done, "activity", "activities"))
         with self._archive.saving_many():
-            for name in self._rest():
+            for name in sorted(self._rest):
                 self._save_as_it_is(name)
         self._report_unmatched()
 
@@ -202,7 +202,7 @@ class Import:
             day = work.record.get("start_date", "")[:10]
             out(f"{day} {_title(work.entry)}: {', '.join(work.items)}".lstrip())
             self._report.saved.update(work.items)
-        for name in self._rest():
+        for name in sorted(self._rest):
             if self._free_path(name) is not None:
                 out(name)
                 self._report.saved[FILE] += 1
@@ -264,7 +264,7 @@ class Import:
             if entry is None or entry.id in seen:
                 continue
             seen.add(entry.id)
-            self._in_table.update(self._names.find(entry.file))
+            self._nameless.difference_update(self._names.find(entry.file))
             self._report.listed += 1
             work = self._work(entry)
             # What the limit leaves out is looked at all the same: its files are not the rest.
@@ -298,7 +298,7 @@ class Import:
             why = "its date cannot be read, and no original tells its start: it was left out"
             self._fail(f"activity {_title(entry)}", why, entry.id)
             return None
-        self._claimed.add(self._file(entry.file))
+        self._rest.discard(self._file(entry.file))
         return Work(
             entry,
             stem,
@@ -342,7 +342,7 @@ class Import:
                 if place in places or not has_photo_id({"unique_id": photo_id}):
                     continue  # it has no place of its own, and counts as one of the rest
                 places.add(place)
-                self._claimed.add(self._file(name))
+                self._rest.discard(self._file(name))
                 if not self._options.photos or self._has_photo(entry.id, name):
                     continue
             if self._file(name):
@@ -473,10 +473,6 @@ class Import:
         else:
             self._keeper.save_record(path, record)
 
-    def _rest(self) -> list[str]:
-        """The names of files that have no other place in the archive."""
-        return sorted(self._export.parts.keys() - self._claimed)
-
     def _save_as_it_is(self, name: str) -> None:
         try:
             path = self._free_path(name)
@@ -519,7 +515,7 @@ class Import:
         if self._without_file:
             activities = count_of(self._without_file, "activity", "activities")
             _log.info("%s without a file in the export, as if typed in by hand", activities)
-        nameless = sorted(_originals(self._export) - self._in_table)
+        nameless = sorted(self._nameless)
         self._report.nameless_files = len(nameless)
         if nameless:
             names = first_of(map(printable, nameless))

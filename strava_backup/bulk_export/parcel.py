@@ -6,6 +6,7 @@ Writes nothing, and unpacks nothing under a name of the parcel's own choice.
 from __future__ import annotations
 
 import codecs
+import functools
 import glob
 import io
 import os
@@ -15,7 +16,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -41,10 +42,10 @@ T = TypeVar("T")
 
 
 class Part(NamedTuple):
-    """A file of the parcel: its size in bytes, and when it was written, in local time."""
+    """A file of the parcel: its size in bytes, and the day it was written, in local time."""
 
     size: int
-    written: tuple[int, ...]
+    day: str
 
 
 class Parcel(Protocol):
@@ -70,15 +71,19 @@ def opened(path: Path) -> Iterator[Parcel]:
 class Names:
     """The names of the files in an export, which somebody may have unpacked or copied since."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._similar: dict[str, list[str]] = {}
-        for name in names:
-            self._similar.setdefault(_folded(name), []).append(name)
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
 
     def find(self, name: str) -> list[str]:
         """The file of that name; else those that differ in `.gz`, case and slashes only."""
-        similar = self._similar.get(_folded(name), [])
-        return [name] if name in similar else similar
+        return [name] if name in self._names else self._similar.get(_folded(name), [])
+
+    @functools.cached_property
+    def _similar(self) -> dict[str, list[str]]:
+        similar: dict[str, list[str]] = {}
+        for name in self._names:
+            similar.setdefault(_folded(name), []).append(name)
+        return similar
 
 
 def storable(name: str) -> str:
@@ -89,8 +94,7 @@ def storable(name: str) -> str:
 
 def exported_on(parcel: Parcel) -> str:
     """The day on which the export was made, as 2026-11-22: that of its table of activities."""
-    year, month, day = parcel.parts[TABLE].written[:3]
-    return f"{year:04}-{month:02}-{day:02}"
+    return parcel.parts[TABLE].day
 
 
 def read_lines(parcel: Parcel, name: str) -> Iterator[str]:
@@ -196,7 +200,8 @@ class _Zip:
             )
         self._infos = _named(path, {info.filename: info for info in infos})
         self.parts = {
-            name: Part(info.file_size, info.date_time) for name, info in self._infos.items()
+            name: Part(info.file_size, _day(*info.date_time[:3]))
+            for name, info in self._infos.items()
         }
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
@@ -218,7 +223,8 @@ class _Folder:
     """A ZIP that somebody has unpacked."""
 
     def __init__(self, path: Path) -> None:
-        files = {}
+        # Strings, since a Path takes several times as much memory.
+        files: dict[str, str] = {}
         for folder, folders, names in os.walk(path, onerror=_raise):
             for name in (*folders, *names):
                 file = Path(folder, name)
@@ -226,14 +232,15 @@ class _Folder:
                 relative = file.relative_to(path).as_posix()
                 _check(path, relative, is_plain=stat.S_ISREG(mode) or stat.S_ISDIR(mode))
                 if stat.S_ISREG(mode):
-                    files[relative] = file
+                    files[relative] = relative
+        self._path = path
         self._files = _named(path, files)
-        self.parts = {name: _part_of(file) for name, file in self._files.items()}
+        self.parts = {name: _part_of(path / file) for name, file in self._files.items()}
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
         """The content of a part. Raises ItemError."""
         try:
-            with open(self._files[name], "rb") as file:
+            with open(self._path / self._files[name], "rb") as file:
                 while chunk := file.read(_CHUNK):
                     yield chunk
         except OSError as error:
@@ -242,7 +249,12 @@ class _Folder:
 
 def _part_of(file: Path) -> Part:
     status = file.stat()
-    return Part(status.st_size, tuple(time.localtime(status.st_mtime)[:6]))
+    return Part(status.st_size, _day(*time.localtime(status.st_mtime)[:3]))
+
+
+@functools.cache  # 100,000 files were written on few days
+def _day(year: int, month: int, day: int) -> str:
+    return f"{year:04}-{month:02}-{day:02}"
 
 
 def _check_readable(path: Path, info: zipfile.ZipInfo) -> None:
