@@ -548,6 +548,20 @@ def test_files_are_found_under_names_that_differ_little(
     assert not setting.run().saved
 
 
+@pytest.mark.parametrize("other", ["profile.csv", "activities.csv", "media/1.jpg"])
+def test_no_other_file_of_the_export_is_an_original(
+    other: str, setting: Setting, account: Account
+) -> None:
+    name = bulk_export.original_name(find(account, FIT))
+    contents = with_cells(bulk_export.export_files(account), {name: other})
+    setting.write({**contents, "media/1.jpg": b"1"})
+    report = setting.run()
+    assert report.exit_code == 3
+    assert f"the export lacks {other} (" in report.failures[0].why
+    assert f"bulk_export/2026-11-20/{other}" in setting.files()
+    assert not [path for path in truth.originals(setting.files()) if f"_{FIT}." in path]
+
+
 def test_two_activities_may_have_one_file(setting: Setting, account: Account) -> None:
     one, other = find(account, FIT), find(account, 15_000_000_001)
     contents = bulk_export.export_files(account)

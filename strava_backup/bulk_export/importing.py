@@ -288,8 +288,8 @@ class Import:
         is_told = held is not None and held.resource_state is not None
         lacks_original = (held is None or not held.files) and self._has_original(entry)
         start = entry.start
-        if start is None and not is_told and self._file(entry.file):
-            start = self._find_start(self._file(entry.file))
+        if start is None and not is_told and self._original_file(entry):
+            start = self._find_start(self._original_file(entry))
         if held is not None:
             stem = held.stem
         elif start is not None:
@@ -298,7 +298,7 @@ class Import:
             why = "its date cannot be read, and no original tells its start: it was left out"
             self._fail(f"activity {_title(entry)}", why, entry.id)
             return None
-        self._rest.discard(self._file(entry.file))
+        self._rest.discard(self._original_file(entry))
         return Work(
             entry,
             stem,
@@ -314,9 +314,14 @@ class Import:
         self._without_file += not entry.file
         if entry.file == table.LOST:
             self._fail(f"activity {_title(entry)}", f"the export has {table.LOST} for it {_ELSE}")
-        elif entry.file and not self._file(entry.file):
+        elif entry.file and not self._original_file(entry):
             self._fail(f"activity {_title(entry)}", self._lacks(entry.file))
-        return bool(self._file(entry.file))
+        return bool(self._original_file(entry))
+
+    def _original_file(self, entry: Entry) -> str:
+        """The name under which the export has the original; empty if it has none."""
+        file = self._file(entry.file)
+        return file if file.lower().startswith(_ORIGINALS) else ""
 
     def _file(self, name: str) -> str:
         """The name under which the export has a file of the table; empty if it has none."""
@@ -327,7 +332,7 @@ class Import:
         if name == table.LOST:
             return f"the export has {name} for one of its photos {_ELSE}"
         similar = [printable(one) for one in self._names.find(name)]
-        if similar:
+        if len(similar) > 1:
             return f"the export lacks {name}, but has more than one like it: {first_of(similar)}"
         return f"the export lacks {printable(name)} {_ELSE}"
 
@@ -400,7 +405,7 @@ class Import:
         """Save an activity's files; works beside others of its kind. Raises DiskError."""
         file = work.entry.file
         original = (
-            self._save_file(work.stem, file, self._original(self._file(file)))
+            self._save_file(work.stem, file, self._original(self._original_file(work.entry)))
             if work.lacks_original
             else None
         )
