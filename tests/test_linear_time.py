@@ -53,8 +53,8 @@ def start_of(suffix: str) -> Callable[[bytes], object]:
 
 
 def table(content: bytes) -> object:
-    header, found = rows.parse_table(content.decode().splitlines(keepends=True))
-    return header, list(found)
+    found = rows.parse_table(content.decode().splitlines(keepends=True))
+    return found.header, list(found.rows)
 
 
 def numbered_lines(size: int) -> bytes:
@@ -120,6 +120,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Callable[[int], bytes]]] = {
     "table of open quotes": (table, lambda n: filled(n, b'1,"\n', b"a,b\n")),
     "table of one row": (table, lambda n: filled(n, b'"', b'a,b\n1,"')),
     "table of backslashes": (table, lambda n: filled(n, b'2,"\\"\n', b"a,b\n")),
+    "table without ids": (table, lambda n: filled(n, b'x,"\n', b"a,b\n")),
+    "table of blank rows": (table, lambda n: filled(n, b",\n", b"a,b\n")),
     "captions": (
         named(lambda text: rows.parse_pairs(text.splitlines(keepends=True))),
         lambda n: filled(n, b'"\n'),

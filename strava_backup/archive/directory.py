@@ -93,9 +93,10 @@ class Marker:
 class Held(NamedTuple):
     """What the archive has of one activity, photo or gear; paths are relative to the archive.
 
-    `files` are the originals, or the picture. `listed` has the `fingerprint` of what each source
-    listed last, `ours` the rest of our key but for the website's raw record: ten thousand records
-    are held in memory. `problem` says why the metadata can be neither read nor replaced.
+    `files` are the originals, or the picture; `videos` lie beside it. `listed` has the
+    `fingerprint` of what each source listed last, `ours` the rest of our key but for the website's
+    raw record: ten thousand records are held in memory. `problem` says why the metadata can be
+    neither read nor replaced.
     """
 
     stem: PurePosixPath
@@ -105,6 +106,7 @@ class Held(NamedTuple):
     ours: Record = {}  # noqa: RUF012  # never changed in place
     listed: dict[str, int] = {}  # noqa: RUF012  # as above
     problem: str | None = None
+    videos: tuple[PurePosixPath, ...] = ()
 
     @property
     def lacks_original(self) -> bool:
@@ -422,7 +424,7 @@ class Archive:
             doubtful = [
                 (path, one.ours)
                 for one in held
-                for path in one.files
+                for path in (*one.files, *one.videos)
                 if len(self.checksums.digests(path)) != 1
             ]
             if len(doubtful) > 1:
@@ -637,8 +639,12 @@ class Archive:
         if not stored and held.metadata is None:
             return None
         first = next(one for one in files if one[1].suffix == layout.META_SUFFIX or one in stored)
-        paths = tuple(folder / (name.stem + name.suffix) for folder, name in stored)
-        return held._replace(stem=first[0] / first[1].stem, files=paths)
+        paths: dict[bool, list[PurePosixPath]] = {False: [], True: []}
+        for folder, name in stored:
+            paths[layout.is_video(name)].append(folder / (name.stem + name.suffix))
+        return held._replace(
+            stem=first[0] / first[1].stem, files=tuple(paths[False]), videos=tuple(paths[True])
+        )
 
     def _folders(self, room: PurePosixPath) -> Iterator[Folder]:
         """A room's folders, with all names in order. Links are followed: years may have moved to
