@@ -72,7 +72,7 @@ class Backup:
         self._report = report
         self._progress = progress
         self._wanted = wanted._replace(details=wanted.details and ways.source.has_details)
-        self._lanes = Lanes(report, ways.source.name)
+        self._lanes = Lanes(report, ways.source.name, ways.source.stop_waiting)
         self._lanes.website.is_over = ways.website is None
         self._keeper = Keeper(archive, report, clock)
         self._attempts = Attempts(self._keeper)

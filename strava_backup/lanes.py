@@ -89,16 +89,24 @@ class Lane:
     """One way to Strava. A fatal error, or three items in a row that cannot be reached, end it.
 
     `width` is how many tasks may have their turn, that is a request in flight, at once. Safe to
-    use from many threads.
+    use from many threads. `on_end` is called when the lane ends, to end waits that go on elsewhere.
     """
 
-    def __init__(self, name: str, report: Report, width: int = 1, savers: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        report: Report,
+        width: int = 1,
+        savers: int = 0,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
         self.width = width
         self.savers = savers
         self.is_over = False
         self.is_abandoned = False
         self._report = report
+        self._on_end = on_end
         self._failures_in_a_row = 0
         self._lock = threading.RLock()
         # Two, so that one thread wakes up for one thing: all of them would keep the next request
@@ -213,6 +221,7 @@ class Lane:
             self.is_over = True
             self._report.fatal.append(error)
             self._turn_comes.notify_all()
+            self._on_end()
 
 
 def step_aside() -> None:
@@ -275,14 +284,18 @@ class Lanes:
     """The ways of one run; `source` is that of lists and metadata, and may be the website.
 
     `disk` leads nowhere: what was listed is saved there, so that the list need not wait for it.
+    `stop_waiting` ends all waits for the source's limits.
     """
 
-    def __init__(self, report: Report, source_name: str) -> None:
+    def __init__(
+        self, report: Report, source_name: str, stop_waiting: Callable[[], None] = lambda: None
+    ) -> None:
         self.disk = Lane("disk", report, _IN_FLIGHT)
         self.website = Lane("website", report, savers=_SAVERS)
         self.photo_hosts = Lane("photo hosts", report, _IN_FLIGHT, _SAVERS)
         is_website = source_name == "website"
-        self.source = self.website if is_website else Lane("API", report, _IN_FLIGHT, _SAVERS)
+        api = Lane("API", report, _IN_FLIGHT, _SAVERS, stop_waiting)
+        self.source = self.website if is_website else api
 
 
 class Crew:

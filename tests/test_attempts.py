@@ -6,7 +6,7 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.archive.directory import DiskError
-from strava_backup.lanes import Done
+from strava_backup.lanes import Done, Lanes
 from strava_backup.report import Report
 from tests.conftest import DAY
 from tests.tasks import REFUSED, Rig
@@ -68,6 +68,14 @@ def test_three_items_in_a_row_that_cannot_be_reached_end_the_lane(rig):
     assert len(rig.report.failures) == 3
     assert rig.report.left == {"original": 2}
     assert rig.report.exit_code == 5
+
+
+def test_the_end_of_a_lane_ends_the_waits_for_its_limit(rig):
+    ended = []
+    rig.lanes = Lanes(rig.report, "api", lambda: ended.append("waits"))
+    bad = rig.failing(errors.Unreachable("no answer"), rig.lanes.source)
+    rig.work_off([bad] * 3)
+    assert ended == ["waits"]
 
 
 def test_an_item_that_comes_in_between_keeps_the_lane_open(rig):

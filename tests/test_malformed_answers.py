@@ -24,7 +24,7 @@ from strava_backup.demo.faults import Fault
 from strava_backup.demo.gear import Bike, Component
 from strava_backup.demo.photos import photo_of
 from tests import truth
-from tests.conftest import Clock, Rig
+from tests.conftest import DAY, Clock, Rig
 from tests.made_up_json import JSON_VALUES
 
 ANSWERS = int(os.environ.get("MALFORMED_ANSWERS", "100"))
@@ -156,6 +156,8 @@ class Harness:
     def rig(self, prepare: Prepare) -> Rig:
         folder = self._folder / str(next(self._numbers))
         folder.mkdir()
+        # The API limits the requests of a day.
+        self.clock.now += DAY
         rig = Rig(self.account, folder, self.clock)
         prepare(rig)
         return rig

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import sys
+import time
 import threading
 from urllib.parse import urlsplit
 
@@ -29,12 +30,20 @@ def get(address):
     return requests.get(address, timeout=10)
 
 
+def first_heard(heard):
+    """What is heard first, which may be a moment after the browser has its page."""
+    end = time.monotonic() + 10
+    while not heard and time.monotonic() < end:
+        time.sleep(0.01)
+    return heard[:1]
+
+
 def test_the_answer_is_heard_and_the_browser_gets_a_page(listener, heard):
     answer = get(f"{listener.redirect_uri}?code=c&state=s")
     assert answer.status_code == 200
     assert "You can close this page" in answer.text
     assert "code" not in answer.text
-    assert heard == ["/authorized?code=c&state=s"]
+    assert first_heard(heard) == ["/authorized?code=c&state=s"]
 
 
 def test_only_answers_to_the_right_path_are_heard(listener, heard):
@@ -47,7 +56,7 @@ def test_only_answers_to_the_right_path_are_heard(listener, heard):
 def test_a_connection_that_is_not_used_holds_up_nobody(listener, heard):
     with socket.create_connection(("127.0.0.1", urlsplit(listener.redirect_uri).port)):
         assert get(f"{listener.redirect_uri}?code=c").status_code == 200
-    assert heard
+    assert first_heard(heard)
 
 
 ODD_REQUESTS = [

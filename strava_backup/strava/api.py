@@ -90,7 +90,7 @@ class ApiSource:
         self._store = store
         self._clock = clock
         self._budget = Budget(clock, http.sleep, waits)
-        http.when_broken_off(self._budget.close)
+        http.when_broken_off(self.stop_waiting)
         self._has_signed_in = False
         self._renewing = threading.Lock()
         self._client: Client | None = None
@@ -114,6 +114,10 @@ class ApiSource:
         self._first_page = self._fetch_page(1)
         self._has_signed_in = True
         return athlete_id
+
+    def stop_waiting(self) -> None:
+        """End all waits for the API's limits, which raise LimitReached then."""
+        self._budget.close()
 
     def fetch_activities(self, known: Known) -> Iterator[Any]:
         """All records of the athlete's list, newest first, no id twice, whatever is known.
@@ -216,7 +220,7 @@ class ApiSource:
         try:
             return self._get_signed_in(path, query)
         except (errors.HumanNeeded, errors.TryLater):
-            self._budget.close()
+            self.stop_waiting()
             raise
 
     def _get_signed_in(self, path: str, query: dict[str, Any]) -> Any:

@@ -160,6 +160,9 @@ class Source(Protocol):
     has_details: bool
     walk: Walk | None
 
+    def stop_waiting(self) -> None:
+        """End all waits for a limit: no more requests are made."""
+
     def fetch_activities(self, known: Known) -> Iterator[Any]:
         """All records, newest first, no id twice; whether one is sound is for the caller to see.
 

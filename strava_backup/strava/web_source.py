@@ -49,6 +49,9 @@ class WebSource:
         self._gear: dict[str, Record] = {}
         self.walk: Walk | None = None
 
+    def stop_waiting(self) -> None:
+        """Nothing waits for a limit of the website but the one request that met it."""
+
     def fetch_activities(self, known: Known) -> Iterator[Any]:
         """Records in the API's names, newest first, no id twice.
 
