@@ -176,22 +176,28 @@ def test_a_damaged_fit_inside_sound_gzip_is_found(write):
         checks.check_file(write(packed), ".fit.gz")
 
 
-def test_the_fit_crc_is_crc_16_arc():
-    # The check value of https://reveng.sourceforge.io/crc-catalogue/16.htm#crc.cat.crc-16-arc
-    assert checks.fit_crc(b"123456789") == 0xBB3D
-    assert checks.fit_crc(b"456789", checks.fit_crc(b"123")) == 0xBB3D
-
-
 def fit_with_header(size, messages=b"\x40\x00\x00\x00\x00\x00"):
     head = struct.pack("<BBHI4s", size, 0x10, 2132, len(messages), b".FIT")
     # 0 in the place of the header's own checksum means that there is none.
     whole = head + bytes(size - 12) + messages
-    return whole + struct.pack("<H", checks.fit_crc(whole))
+    return whole + struct.pack("<H", files.fit_crc(whole))
 
 
-@pytest.mark.parametrize("size", [12, 14, 20])
+@pytest.mark.parametrize("size", [12, 14, 20, 255])
 def test_a_fit_header_of_any_length_passes(write, size):
     checks.check_file(write(fit_with_header(size)), ".fit")
+
+
+@pytest.mark.parametrize("length", [0, 1, 32766, 32767, 32768, 65533, 65534, 100_000])
+@settings(deadline=None, max_examples=20)
+@given(data=st.data())
+def test_the_checksum_of_a_fit_file_of_any_length_is_compared(length, data):
+    seed = data.draw(st.binary(min_size=1, max_size=100))
+    content = fit_with_header(14, (seed * length)[:length])
+    assert damage(content, ".fit") is None
+    position = data.draw(st.integers(14, len(content) - 1))
+    wrong = with_flipped(content, position, data.draw(st.integers(1, 255)))
+    assert damage(wrong, ".fit") == "the FIT checksum differs"
 
 
 def test_a_fit_file_without_messages_passes(write):

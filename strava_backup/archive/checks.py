@@ -185,25 +185,28 @@ def _read_through(file: BinaryIO) -> None:
         pass
 
 
-def _make_crc_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return table
+# The bits of a FIT file in the order of its CRC-16 (https://developer.garmin.com/fit/protocol/),
+# lowest bit of the first byte first, are the coefficients of a polynomial over GF(2). With the CRC
+# behind it, it is a multiple of (y + 1)(y^15 + y^14 + 1). That divides y^32767 + 1, so that blocks
+# of this length can be added up (XOR) before the division. A loop over bytes takes fifty times as
+# long.
+_FIT_BLOCK = 32767
+_FIT_FIRST_STEP = 1 << 14
 
 
-_CRC_TABLE = _make_crc_table()
-
-
-def fit_crc(data: bytes, crc: int = 0) -> int:
-    """The CRC-16 of the FIT protocol (https://developer.garmin.com/fit/protocol/), continued."""
-    table = _CRC_TABLE
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc
+def _is_multiple(polynomial: int) -> bool:
+    """Whether the sum of blocks has no remainder; bit i is the coefficient of y^i."""
+    if polynomial.bit_count() % 2:
+        return False
+    step = _FIT_FIRST_STEP
+    while step:
+        # A square has the same terms with twice the exponents: y^15n + y^14n + 1 for powers of 2.
+        low_bits = (1 << 14 * step) - 1
+        while polynomial.bit_length() > 15 * step:
+            low = polynomial & low_bits
+            polynomial = (polynomial >> 14 * step) ^ low ^ (low << step)
+        step >>= 1
+    return polynomial == 0
 
 
 def _check_fit(file: BinaryIO) -> None:
@@ -215,23 +218,25 @@ def _check_fit(file: BinaryIO) -> None:
         first = False
         rest = file.read(header[0] - 12)
         (size,) = struct.unpack_from("<I", header, 4)
-        _check_fit_data(file, size, fit_crc(header + rest))
+        _check_fit_data(file, header + rest, size)
     if first:
         raise Damaged("no FIT header")
 
 
-def _check_fit_data(file: BinaryIO, size: int, crc: int) -> None:
+def _check_fit_data(file: BinaryIO, header: bytes, size: int) -> None:
+    # The CRC starts at 0, so that zeros in front do not change it.
+    total = int.from_bytes(header.rjust(_FIT_BLOCK, b"\0"), "little")
     left = size
     while left:
-        chunk = file.read(min(left, _CHUNK))
+        chunk = file.read(min(left, _FIT_BLOCK))
         if not chunk:
             raise Damaged(f"the FIT data ends {left} bytes too early")
-        crc = fit_crc(chunk, crc)
+        total ^= int.from_bytes(chunk, "little")
         left -= len(chunk)
     stored = file.read(2)
     if len(stored) < 2:
         raise Damaged("the FIT checksum is missing")
-    if int.from_bytes(stored, "little") != crc:
+    if not _is_multiple(total ^ int.from_bytes(stored, "little") << 8 * (size % _FIT_BLOCK)):
         raise Damaged("the FIT checksum differs")
 
 
