@@ -100,12 +100,12 @@ def proper_suffix(path: Path, sent: str, head: bytes | None = None) -> str:
     return kind or sent or ".dat"
 
 
-def oddity(path: Path, sent: str) -> str | None:
+def oddity(path: Path, sent: str, head: bytes | None = None) -> str | None:
     """What is odd about a file whose name had the suffix `sent`; None if all is well.
 
-    Raises OSError. The whole file is read.
+    Raises OSError. The whole file is read. `head` is as for `proper_suffix`.
     """
-    return misnomer(path, sent) or damage(path, proper_suffix(path, sent))
+    return misnomer(path, sent, head) or damage(path, proper_suffix(path, sent, head))
 
 
 def misnomer(path: Path, sent: str, head: bytes | None = None) -> str | None:
