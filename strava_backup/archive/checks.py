@@ -143,7 +143,7 @@ def _suffix_of_held(path: Path) -> str:
     are_pictures = named in pictures.SUFFIXES and found in pictures.SUFFIXES
     if named in _CHECKS and found in _CHECKS and named != found and not are_pictures:
         raise Damaged(f"named {named}, but the content is {found}")
-    return suffix
+    return named + suffix if suffix == ".gz" else suffix
 
 
 def check_file(path: Path, suffix: str) -> None:
@@ -200,10 +200,10 @@ def _is_multiple(polynomial: int) -> bool:
         return False
     step = _FIT_FIRST_STEP
     while step:
-        # A square has the same terms with twice the exponents: y^15n + y^14n + 1 for powers of 2.
-        low_bits = (1 << 14 * step) - 1
+        # Every power of two of a factor has its three terms: y^15n + y^14n + 1. A multiple of that
+        # removes the lowest 14n bits, and the factor y^14n of the rest changes no remainder of 0.
         while polynomial.bit_length() > 15 * step:
-            low = polynomial & low_bits
+            low = polynomial & ((1 << 14 * step) - 1)
             polynomial = (polynomial >> 14 * step) ^ low ^ (low << step)
         step >>= 1
     return polynomial == 0
@@ -224,15 +224,14 @@ def _check_fit(file: BinaryIO) -> None:
 
 
 def _check_fit_data(file: BinaryIO, header: bytes, size: int) -> None:
-    # The CRC starts at 0, so that zeros in front do not change it.
-    total = int.from_bytes(header.rjust(_FIT_BLOCK, b"\0"), "little")
-    left = size
-    while left:
-        chunk = file.read(min(left, _FIT_BLOCK))
+    total, at, end = int.from_bytes(header, "little"), len(header), len(header) + size
+    while at < end:
+        place = at % _FIT_BLOCK
+        chunk = file.read(min(end - at, _FIT_BLOCK - place))
         if not chunk:
-            raise Damaged(f"the FIT data ends {left} bytes too early")
-        total ^= int.from_bytes(chunk, "little")
-        left -= len(chunk)
+            raise Damaged(f"the FIT data ends {end - at} bytes too early")
+        total ^= int.from_bytes(chunk, "little") << 8 * place
+        at += len(chunk)
     stored = file.read(2)
     if len(stored) < 2:
         raise Damaged("the FIT checksum is missing")
