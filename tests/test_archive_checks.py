@@ -22,6 +22,9 @@ TCX = files.tcx(START, 20)
 TCX_WITH_BLANKS = files.tcx(START, 20, leading_whitespace=True)
 JSON = files.app_json(START, 20)
 
+# Polar's format (https://www.polar.com/files/Polar_HRM_file%20format.pdf)
+HRM = b"[Params]\r\nVersion=106\r\nMonitor=22\r\n\r\n[HRData]\r\n120\r\n121\r\n"
+
 WHOLE = [
     pytest.param(FIT, ".fit", id="fit"),
     pytest.param(GPX, ".gpx", id="gpx"),
@@ -120,6 +123,18 @@ def test_no_original_passes_for_a_web_page(content):
         (b"\x1f\x8b", "", ".gz"),
         (b"who knows", ".sml", ".sml"),
         (b"who knows", "", ".dat"),
+        (HRM, ".hrm", ".hrm"),
+        (HRM, "", ".dat"),
+        (HRM, ".json", ".json"),
+        (BOM + HRM, ".hrm", ".hrm"),
+        (b"[1]\nlap=5\n", ".ini", ".ini"),
+        (b"{rtf}", ".txt", ".txt"),
+        (JSON, ".hrm", ".json"),
+        (JSON, "", ".json"),
+        (b"[1, 2]", ".dat", ".json"),
+        (JSON[:-1], ".json", ".json"),
+        (files.gzipped(HRM), ".gz", ".gz"),
+        (files.gzipped(JSON), "", ".json.gz"),
     ],
 )
 def test_the_content_corrects_the_suffix_that_was_sent(write, content, sent, suffix):
@@ -375,3 +390,16 @@ def test_a_held_file_has_to_be_what_its_name_says(tmp_path, name, content, found
     path = tmp_path / name
     path.write_bytes(content)
     assert checks.damage(path) == found
+        (HRM, ".hrm", None),
+        (HRM, "", None),
+        (HRM, ".json", "not valid JSON"),
+        (HRM, ".fit", "no FIT header"),
+        (JSON[:-1], ".fit", "no FIT header"),
+        ("5.hrm", HRM, None),
+        ("5.dat", HRM, None),
+        (
+            "5.json.gz",
+            files.gzipped(HRM),
+            "not valid JSON: Expecting value: line 1 column 2 (char 1)",
+        ),
+        ("5.fit.gz", files.gzipped(b"who knows"), "no FIT header"),

@@ -22,6 +22,19 @@ _CHUNK = 1 << 14
 _XML_CHUNK = 1 << 20
 _PAGE_START = re.compile(rb"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _BLANKS = re.compile(rb"\s*")
+_XML_ENCODING = re.compile(
+    rb"(?:\xff\xfe|\xfe\xff)?\s*<\?xml\s[^<>]*?\sencoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._-]*)[\"']"
+)
+_EXPAT_ENCODINGS = ("utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii")
+# Python has these for other texts; some take quadratic time.
+_NO_CHARSETS = (
+    "idna",
+    "punycode",
+    "raw-unicode-escape",
+    "undefined",
+    "unicode-escape",
+    "utf-7",
+)
 _BEFORE_A_PAGE = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -53,7 +66,10 @@ def _end_of_prolog(text: bytes) -> int:
 
 
 def kind_of(head: bytes) -> str:
-    """The suffix that the first bytes call for, such as `.fit` or `.jpg`; empty if unknown."""
+    """The suffix that the first bytes call for, such as `.fit` or `.jpg`; empty if unknown.
+
+    `.json` is a guess: only the whole file shows whether it is JSON.
+    """
     if head.startswith(GZIP_MAGIC):
         return ".gz"
     if head[8:12] == b".FIT":
@@ -92,12 +108,16 @@ def proper_suffix(path: Path, sent: str, head: bytes | None = None) -> str:
 
     An unknown content keeps the suffix sent, `.dat` stands where none was. A gzip file is
     `.fit.gz` where its inside is known, `.gz` where not. `head` is what `read_head` would give, if
-    that is known.
+    that is known. Raises OSError.
     """
     kind = kind_of(read_head(path) if head is None else head)
-    if kind == ".gz":
-        return kind_of(read_gzip_head(path)).replace(".gz", "") + ".gz"
-    return kind or sent or ".dat"
+    packed = ".gz" if kind == ".gz" else ""
+    if packed:
+        kind = kind_of(read_gzip_head(path)).replace(".gz", "")
+    # Other texts begin with a bracket as well, such as the [Params] of Polar's HRM.
+    if kind == ".json" and sent != kind and damage(path, kind + packed) is not None:
+        kind = ""
+    return kind + packed or sent or ".dat"
 
 
 def oddity(path: Path, sent: str, head: bytes | None = None) -> str | None:
