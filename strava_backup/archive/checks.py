@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import io
 import json
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -20,8 +22,6 @@ from strava_backup.archive.regular import follow_link
 _CHUNK = 1 << 14
 # Expat scans a token that is not complete yet anew with each chunk.
 _XML_CHUNK = 1 << 20
-_PAGE_START = re.compile(rb"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
-_BLANKS = re.compile(rb"\s*")
 _XML_ENCODING = re.compile(
     rb"(?:\xff\xfe|\xfe\xff)?\s*<\?xml\s[^<>]*?\sencoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._-]*)[\"']"
 )
@@ -35,6 +35,8 @@ _NO_CHARSETS = (
     "unicode-escape",
     "utf-7",
 )
+_PAGE_START = re.compile(rb"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
+_BLANKS = re.compile(rb"\s*")
 _BEFORE_A_PAGE = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -255,7 +257,7 @@ def _check_fit_data(file: BinaryIO, header: bytes, size: int) -> None:
     stored = file.read(2)
     if len(stored) < 2:
         raise Damaged("the FIT checksum is missing")
-    if not _is_multiple(total ^ int.from_bytes(stored, "little") << 8 * (size % _FIT_BLOCK)):
+    if not _is_multiple(total ^ int.from_bytes(stored, "little") << 8 * (end % _FIT_BLOCK)):
         raise Damaged("the FIT checksum differs")
 
 
@@ -267,16 +269,48 @@ def _refuse_entity(*_: object) -> None:
 def _check_xml(file: BinaryIO) -> None:
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = _refuse_entity
-    # XML allows nothing before its declaration, Strava's TCX files have white space there.
-    chunk = file.read(_XML_CHUNK).removeprefix(_BOM).lstrip()
     try:
-        while chunk:
+        for chunk in _xml_chunks(file):
             parser.Parse(chunk)
-            chunk = file.read(_XML_CHUNK)
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:
-        # The last two stand for a declared encoding that is unknown, or that expat cannot use.
+        # The last two are raised for an encoding that is unknown, or text that is not in it.
         raise Damaged(f"not well-formed XML: {error}") from error
+
+
+def _xml_chunks(file: BinaryIO) -> Iterator[bytes | str]:
+    """The content of an XML file, as text if expat cannot decode it.
+
+    Raises LookupError and ValueError for what cannot be decoded.
+    """
+    first = file.read(_XML_CHUNK)
+    # XML allows nothing before its declaration, Strava's TCX files have white space there.
+    start = first.removeprefix(_BOM).lstrip()
+    encoding = _encoding_to_decode(start[:HEAD_SIZE])
+    if encoding is None:
+        yield start
+        yield from iter(lambda: file.read(_XML_CHUNK), b"")
+    else:
+        file.seek(0)
+        text = io.TextIOWrapper(file, encoding, newline="")
+        yield text.read(_XML_CHUNK).removeprefix("\ufeff").lstrip()
+        # Expat takes text for UTF-8, whatever the file declares.
+        yield from iter(lambda: text.read(_XML_CHUNK), "")
+
+
+def _encoding_to_decode(start: bytes) -> str | None:
+    """The encoding that XML declares; None if expat knows it. Raises LookupError."""
+    found = _XML_ENCODING.match(start.replace(b"\0", b""))
+    if found is None:
+        return None
+    name = found[1].decode().lower()
+    # Strings of .NET are UTF-16 and say so even in a file that is not.
+    is_wrong = name.startswith(("utf-16", "utf16")) and b"\0" not in start
+    if is_wrong or name in _EXPAT_ENCODINGS:
+        return "utf-8" if is_wrong else None
+    if codecs.lookup(name).name in _NO_CHARSETS:
+        raise LookupError(f"{name} is no character set")
+    return name
 
 
 def _check_json(file: BinaryIO) -> None:
