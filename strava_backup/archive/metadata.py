@@ -201,10 +201,14 @@ def _frozen(value: Any) -> Any:
 
 
 def slimmed(ours: Record) -> tuple[Record, dict[str, int]]:
-    """What of our key is kept in memory for ten thousand records: all but the website's raw record,
-    and in place of what each source listed last its `fingerprint`."""
+    """What of our key is kept in memory for a hundred thousand records: all but the website's raw
+    record and the columns of the bulk export, and in place of what each source listed last its
+    `fingerprint`."""
     prints = ours.get("listed", {}).items()
     rest = {name: ours[name] for name in ours.keys() - {"listed", "website"}}
+    if "bulk_export" in rest:
+        told = rest["bulk_export"]
+        rest["bulk_export"] = {name: told[name] for name in told.keys() - {"columns"}}
     return _interned(rest), {sys.intern(source): fingerprint(was) for source, was in prints}
 
 
