@@ -11,11 +11,12 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from strava_backup.archive import pictures
+from strava_backup.archive import pictures, track_points
 from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.regular import follow_link
 
@@ -288,8 +289,8 @@ def _xml_chunks(file: BinaryIO) -> Iterator[bytes | str]:
     start = first.removeprefix(_BOM).lstrip()
     encoding = _encoding_to_decode(start[:HEAD_SIZE])
     if encoding is None:
-        yield start
-        yield from iter(lambda: file.read(_XML_CHUNK), b"")
+        rest = iter(lambda: file.read(_XML_CHUNK), b"")
+        yield from track_points.shortened(chain([start], rest))
     else:
         file.seek(0)
         text = io.TextIOWrapper(file, encoding, newline="")
