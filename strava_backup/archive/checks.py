@@ -174,22 +174,25 @@ def check_file(path: Path, suffix: str) -> None:
 
     Kinds without rules here (`.dat` and whatever else Strava may send) pass unless they are empty.
     """
-    head = read_head(path)
-    if not head:
-        raise Damaged("an empty file")
-    if looks_like_html(head):
-        raise Damaged("a web page")
-    packed = suffix.endswith(".gz")
     check = _CHECKS.get(suffix.removesuffix(".gz"), _read_through)
     try:
         with open(path, "rb", opener=follow_link) as file:
-            if packed:
+            _refuse_page(file.read(HEAD_SIZE))
+            file.seek(0)
+            if suffix.endswith(".gz"):
                 with gzip.open(file) as unpacked:
                     check(unpacked)  # type: ignore[arg-type]  # it reads like any binary file
             else:
                 check(file)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Damaged(f"the gzip data is broken: {error}") from error
+
+
+def _refuse_page(head: bytes) -> None:
+    if not head:
+        raise Damaged("an empty file")
+    if looks_like_html(head):
+        raise Damaged("a web page")
 
 
 def _check_picture(file: BinaryIO, suffix: str) -> None:
