@@ -636,7 +636,8 @@ class Archive:
             for name in map(parse, (*folder.files, *obstacles)):
                 if name is not None:
                     found.setdefault(name.key, []).append((folder.path, name))
-        held = ((key, self._held(files)) for key, files in found.items())
+        # The parts of names take as much memory as what is made of them.
+        held = ((key, self._held(found.pop(key))) for key in list(found))
         return {key: one for key, one in held if one is not None}
 
     def _held(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Held | None:
@@ -644,7 +645,7 @@ class Archive:
         held = Held(PurePosixPath())
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
-                held = self._with_metadata(held, folder / (name.stem + name.suffix))
+                held = self._with_metadata(held, folder, name.stem + name.suffix)
         stored = [
             (folder, name)
             for folder, name in files
@@ -675,9 +676,11 @@ class Archive:
                     yield folder
                     waiting[:0] = sections
 
-    def _with_metadata(self, held: Held, path: PurePosixPath) -> Held:
+    def _with_metadata(self, held: Held, folder: PurePosixPath, name: str) -> Held:
+        path = folder / name
         try:
-            record = read_for_scan(f"{self.root}{os.sep}{path}")
+            # Not by the path, which would keep its text.
+            record = read_for_scan(f"{self.root}{os.sep}{folder}{os.sep}{name}")
         except OSError as error:
             return held._replace(metadata=path, problem=error.strerror or str(error))
         if record is None:

@@ -17,6 +17,8 @@ OURS = "strava_backup"
 Record = dict[str, Any]
 
 _DEEPEST = 100
+# Sources and days are the same in many records, longer texts hardly ever.
+_SHORT = 12
 
 # The shape of any name that a dictionary's own shape does not list.
 _EACH = "*"
@@ -213,7 +215,8 @@ def slimmed(ours: Record) -> tuple[Record, dict[str, int]]:
 
 
 def _interned(value: Any) -> Any:
-    """The same with each key kept in memory once, whatever many records have it."""
-    if not isinstance(value, dict):
-        return value
-    return {sys.intern(name): _interned(part) for name, part in value.items()}
+    """The same with each key, and each short text, kept in memory once, whatever many records have
+    it."""
+    if isinstance(value, dict):
+        return {sys.intern(name): _interned(part) for name, part in value.items()}
+    return sys.intern(value) if type(value) is str and len(value) <= _SHORT else value
