@@ -4,8 +4,8 @@ import contextlib
 import socket
 import struct
 import sys
-import time
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest

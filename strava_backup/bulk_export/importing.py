@@ -1,8 +1,7 @@
 """Takes Strava's bulk export into the archive: what is missing there, and nothing else.
 
-Makes no requests. What the export holds is not looked through as downloads are: the checksums of
-ZIP and gzip tell that it is what Strava packed, and a full check of 3,000 originals takes longer
-than everything else.
+Makes no requests. Originals and photos are checked like downloads; damaged ones go to `damaged/`,
+so that a run with Strava fetches them.
 """
 
 from __future__ import annotations
@@ -428,10 +427,18 @@ class Import:
     def _save_file(
         self, stem: PurePosixPath, name: str, chunks: Iterator[bytes]
     ) -> Stored | errors.ItemError:
+        """Save an original or a photo; a damaged one goes to `damaged/`. Raises DiskError."""
         sent = layout.sent_suffix(_unpacked_name(name))
         try:
             with self._archive.draft(stem) as draft:
                 draft.write(chunks)
+                damage = self._archive.damage(draft, sent)
+                if damage is not None:
+                    where = self._archive.save_damaged(draft, stem, sent)
+                    raise errors.ItemError(
+                        f"{name} is damaged in the export ({damage}) and was stored as {where} "
+                        + _ELSE
+                    )
                 odd = self._archive.misnomer(draft, sent)
                 path = self._archive.save_file(draft, stem, sent, nullcontext)
                 return Stored(path.name, draft.size, draft.sha256, odd)
