@@ -113,12 +113,13 @@ def _ordinary(count: int) -> list[Activity]:
 
 
 def _noisy_fit(seconds: int) -> bytes:
-    """A FIT with the lower bytes of its numbers at random; its checksum is wrong."""
+    """A FIT with the lower bytes of its numbers at random, and the checksum that belongs to it."""
     content = bytearray(files.fit(samples.NEWEST, seconds))
     noise = random.Random(1)
     for start in range(60, len(content) - 20, 20):
         for offset in (3, 7, 11, 12, 13):
             content[start + offset] = noise.randrange(256)
+    content[-2:] = files.fit_crc(content[:-2]).to_bytes(2, "little")
     return bytes(content)
 
 

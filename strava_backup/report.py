@@ -77,6 +77,7 @@ class Report:
     given_up: list[Failure] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)
     gone: int = 0
+    nameless_files: int = 0
     completeness: Completeness | None = None
     fatal: list[errors.Error] = field(default_factory=list)
     archive: str = ""
@@ -131,6 +132,8 @@ class Report:
             return [self._unfinished_line("stopped early")]
         listed = count_of(self.listed, "activity", "activities")
         where = "in the export" if self.is_import else "on Strava"
+        if self.nameless_files:
+            where += f", {count_of(self.nameless_files, 'file')} of unknown activities"
         # A run that was broken off can compare nothing.
         head = f"{self.completeness}; " if self.completeness else f"{listed} {where}: "
         gone = f"{self.gone:,} gone from there, kept here; " if self.gone else ""

@@ -22,6 +22,9 @@ TCX = files.tcx(START, 20)
 TCX_WITH_BLANKS = files.tcx(START, 20, leading_whitespace=True)
 JSON = files.app_json(START, 20)
 
+# Polar's format (https://www.polar.com/files/Polar_HRM_file%20format.pdf)
+HRM = b"[Params]\r\nVersion=106\r\nMonitor=22\r\n\r\n[HRData]\r\n120\r\n121\r\n"
+
 WHOLE = [
     pytest.param(FIT, ".fit", id="fit"),
     pytest.param(GPX, ".gpx", id="gpx"),
@@ -120,6 +123,18 @@ def test_no_original_passes_for_a_web_page(content):
         (b"\x1f\x8b", "", ".gz"),
         (b"who knows", ".sml", ".sml"),
         (b"who knows", "", ".dat"),
+        (HRM, ".hrm", ".hrm"),
+        (HRM, "", ".dat"),
+        (HRM, ".json", ".json"),
+        (BOM + HRM, ".hrm", ".hrm"),
+        (b"[1]\nlap=5\n", ".ini", ".ini"),
+        (b"{rtf}", ".txt", ".txt"),
+        (JSON, ".hrm", ".json"),
+        (JSON, "", ".json"),
+        (b"[1, 2]", ".dat", ".json"),
+        (JSON[:-1], ".json", ".json"),
+        (files.gzipped(HRM), ".gz", ".gz"),
+        (files.gzipped(JSON), "", ".json.gz"),
     ],
 )
 def test_the_content_corrects_the_suffix_that_was_sent(write, content, sent, suffix):
@@ -176,22 +191,28 @@ def test_a_damaged_fit_inside_sound_gzip_is_found(write):
         checks.check_file(write(packed), ".fit.gz")
 
 
-def test_the_fit_crc_is_crc_16_arc():
-    # The check value of https://reveng.sourceforge.io/crc-catalogue/16.htm#crc.cat.crc-16-arc
-    assert checks.fit_crc(b"123456789") == 0xBB3D
-    assert checks.fit_crc(b"456789", checks.fit_crc(b"123")) == 0xBB3D
-
-
 def fit_with_header(size, messages=b"\x40\x00\x00\x00\x00\x00"):
     head = struct.pack("<BBHI4s", size, 0x10, 2132, len(messages), b".FIT")
     # 0 in the place of the header's own checksum means that there is none.
     whole = head + bytes(size - 12) + messages
-    return whole + struct.pack("<H", checks.fit_crc(whole))
+    return whole + struct.pack("<H", files.fit_crc(whole))
 
 
-@pytest.mark.parametrize("size", [12, 14, 20])
+@pytest.mark.parametrize("size", [12, 14, 20, 255])
 def test_a_fit_header_of_any_length_passes(write, size):
     checks.check_file(write(fit_with_header(size)), ".fit")
+
+
+@pytest.mark.parametrize("length", [0, 1, 32766, 32767, 32768, 65533, 65534, 100_000])
+@settings(deadline=None, max_examples=20)
+@given(data=st.data())
+def test_the_checksum_of_a_fit_file_of_any_length_is_compared(length, data):
+    seed = data.draw(st.binary(min_size=1, max_size=100))
+    content = fit_with_header(14, (seed * length)[:length])
+    assert damage(content, ".fit") is None
+    position = data.draw(st.integers(14, len(content) - 1))
+    wrong = with_flipped(content, position, data.draw(st.integers(1, 255)))
+    assert damage(wrong, ".fit") == "the FIT checksum differs"
 
 
 def test_a_fit_file_without_messages_passes(write):
@@ -235,7 +256,11 @@ def billion_laughs():
         (TCX + b"<more/>", ".tcx", "not well-formed XML: junk"),
         (b" " * 100, ".tcx", "not well-formed XML: no element found"),
         (GPX.replace(b"UTF-8", b"Klingon"), ".gpx", "not well-formed XML"),
-        (GPX.replace(b"UTF-8", b"Shift_JIS"), ".gpx", "not well-formed XML"),
+        (
+            GPX.replace(b"UTF-8", b"Shift_JIS").replace(b"zur", b"\x81"),
+            ".gpx",
+            "not well-formed XML",
+        ),
         (GPX.replace(b"<gpx", b'<!DOCTYPE gpx [<!ENTITY a "b">]>\n<gpx', 1), ".gpx", "entities"),
         (billion_laughs(), ".tcx", "it declares XML entities"),
         (JSON[:-1], ".json", "not valid JSON"),
@@ -269,6 +294,103 @@ def test_damage_to_other_kinds_is_named(write, content, suffix, says):
 def test_no_content_whatever_makes_a_check_crash(content, suffix):
     found = damage(content, suffix)
     assert found is None or found
+
+
+NAMES = {
+    "GB2312": "环湖骑行",
+    "gbk": "環湖骑行",
+    "GB18030": "环湖骑行 𠀀",
+    "HZ-GB-2312": "环湖骑行",
+    "Big5": "環湖騎行",
+    "big5-hkscs": "環湖騎行",
+    "Shift_JIS": "朝のラン ソ",
+    "cp932": "朝のラン ①",
+    "EUC-JP": "朝のラン",
+    "ISO-2022-JP": "朝のラン",
+    "EUC-KR": "아침 달리기",
+    "cp949": "아침 달리기 똠",
+    "utf8": "Münster 朝",
+    "UTF_8": "Münster 朝",
+    "utf16": "Münster 朝",
+    "utf-16-be": "Münster 朝",
+    "UTF-32": "Münster 朝 🚲",
+    "UTF-8": "Münster 朝",
+    "UTF-16": "Münster 朝",
+    "ISO-8859-1": "Münster",
+    "latin1": "Münster",
+    "windows-1252": "Münster €",
+    "KOI8-R": "Вечерняя",
+    "US-ASCII": "Evening",
+}
+
+
+def encoded_gpx(encoding, name, quote="'"):
+    text = GPX.decode().replace('encoding="UTF-8"', f"encoding={quote}{encoding}{quote}")
+    return text.replace("Zum Münster &amp; zurück", name).encode(encoding)
+
+
+@pytest.mark.parametrize(("encoding", "name"), NAMES.items())
+def test_xml_in_any_encoding_passes_and_half_of_it_does_not(write, encoding, name):
+    content = encoded_gpx(encoding, name)
+    checks.check_file(write(content), ".gpx")
+    checks.check_file(write(files.gzipped(content)), ".gpx.gz")
+    with pytest.raises(checks.Damaged, match="not well-formed XML"):
+        checks.check_file(write(content[: len(content) // 2]), ".gpx")
+
+
+@pytest.mark.parametrize("encoding", ["GB2312", "Shift_JIS", "utf8"])
+def test_xml_in_any_encoding_may_have_blanks_before_it(write, encoding):
+    content = encoded_gpx(encoding, "朝", '"')
+    checks.check_file(write(b" \r\n" + content), ".gpx")
+    if encoding == "utf8":
+        checks.check_file(write(BOM + content), ".gpx")
+
+
+@pytest.mark.parametrize("encoding", ["GB2312", "EUC-KR", "utf8"])
+def test_a_character_across_two_chunks_passes(write, encoding):
+    for shift in range(3):
+        filled = "朝" * (1 << 20)
+        checks.check_file(write(encoded_gpx(encoding, "x" * shift + filled)), ".gpx")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "UTF-16", "utf16", "utf-16LE"])
+def test_utf_8_that_says_it_is_utf_16_passes(write, encoding):
+    content = encoded_gpx("utf-8", "Münster 朝").replace(b"'utf-8'", f"'{encoding}'".encode())
+    assert encoding.encode() in content
+    checks.check_file(write(content), ".gpx")
+    with pytest.raises(checks.Damaged, match="not well-formed XML"):
+        checks.check_file(write(content[:-9]), ".gpx")
+
+
+def test_an_encoding_that_only_a_comment_names_is_not_used(write):
+    comment = b"<!-- <?xml version='1.0' encoding='Shift_JIS'?> \xe3\x81\x82 -->\n"
+    checks.check_file(write(comment + GPX.partition(b"\n")[2]), ".gpx")
+
+
+def test_a_character_cut_off_at_the_end_of_the_file_is_found(write):
+    with pytest.raises(checks.Damaged, match="not well-formed XML"):
+        checks.check_file(write(encoded_gpx("GB2312", "朝") + "朝".encode("gb2312")[:1]), ".gpx")
+
+
+def test_entities_in_any_encoding_are_found(write):
+    content = encoded_gpx("Shift_JIS", "朝").replace(
+        b"<gpx", b'<!DOCTYPE g [<!ENTITY a "b">]><gpx', 1
+    )
+    with pytest.raises(checks.Damaged, match="entities"):
+        checks.check_file(write(content), ".gpx")
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "rot13", "hex", "base64", "zlib", "bz2", "quopri", "uu", "idna", "punycode", "utf-7",
+        "unicode_escape", "Unicode-Escape", "raw_unicode_escape", "undefined", "x-nobody",
+    ],
+)  # fmt: skip
+def test_what_is_no_character_set_is_not_used_to_read_xml(write, encoding):
+    content = GPX.replace(b"UTF-8", encoding.encode()).replace("ü".encode(), b"u")
+    with pytest.raises(checks.Damaged, match="not well-formed XML"):
+        checks.check_file(write(content), ".gpx")
 
 
 @settings(deadline=None)
@@ -308,6 +430,11 @@ def test_a_whole_file_under_its_own_suffix_is_not_odd(write, content, suffix):
         (b"who knows", ".gz", "the gzip data is broken"),
         (b"who knows", ".sml", None),
         (b"who knows", "", None),
+        (HRM, ".hrm", None),
+        (HRM, "", None),
+        (HRM, ".json", "not valid JSON"),
+        (HRM, ".fit", "no FIT header"),
+        (JSON[:-1], ".fit", "no FIT header"),
     ],
 )
 def test_what_is_odd_about_a_file_is_named(write, content, sent, says):
@@ -355,6 +482,14 @@ def test_json_of_another_shape_is_no_damage(write):
         ("5.fit", files.gzipped(FIT), None),
         ("5.sml", b"who knows", None),
         ("5.dat", GPX, None),
+        ("5.hrm", HRM, None),
+        ("5.dat", HRM, None),
+        (
+            "5.json.gz",
+            files.gzipped(HRM),
+            "not valid JSON: Expecting value: line 1 column 2 (char 1)",
+        ),
+        ("5.fit.gz", files.gzipped(b"who knows"), "no FIT header"),
         ("5.fit", b'{"message": "error"}', "named .fit, but the content is .json"),
         ("5.fit.gz", files.gzipped(GPX), "named .fit, but the content is .gpx"),
         ("5.gpx", TCX, "named .gpx, but the content is .tcx"),

@@ -886,6 +886,63 @@ def test_what_cannot_be_set_aside_is_named(archive):
         archive.set_aside(PurePosixPath(f"{STEM}.fit"))
 
 
+def test_a_damaged_draft_is_saved_once_under_damaged(archive):
+    put(archive, f"damaged/{STEM}.fit", b"an older one")
+    paths = []
+    half = files.fit(START)[:-1]
+    for content in (half, half, half[:-1], half):
+        with archive.draft(STEM) as draft:
+            draft.write([content])
+            paths.append(str(archive.save_damaged(draft, STEM, ".fit")))
+    where = f"damaged/{STEM}.fit"
+    assert paths == [f"{where}.2", f"{where}.2", f"{where}.3", f"{where}.2"]
+    expected = {where: b"an older one", f"{where}.2": half, f"{where}.3": half[:-1]}
+    assert content_of(archive) == expected
+    assert list(archive.leftovers()) == []
+
+
+def test_a_link_or_a_folder_under_damaged_is_not_replaced(archive):
+    link = archive.root / f"damaged/{STEM}.fit"
+    (link.parent / f"{link.name}.2").mkdir(parents=True)
+    link.symlink_to("nowhere")
+    with archive.draft(STEM) as draft:
+        draft.write([b"half"])
+        assert str(archive.save_damaged(draft, STEM, ".fit")) == f"damaged/{STEM}.fit.3"
+    assert link.is_symlink()
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_a_damaged_draft_of_a_year_on_another_disk_is_saved(archive):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        (archive.root / YEAR).parent.mkdir(parents=True)
+        (archive.root / YEAR).symlink_to(other)
+        if os.stat(other).st_dev == os.stat(archive.root).st_dev:
+            pytest.skip("needs a second file system")
+        with archive.draft(STEM) as draft:
+            draft.write([b"half"])
+            archive.save_damaged(draft, STEM, ".fit")
+        assert (archive.root / f"damaged/{STEM}.fit").read_bytes() == b"half"
+        assert os.listdir(other) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "sent", "expected"),
+    [
+        (files.fit(START), ".fit", None),
+        (files.fit(START)[:-1], ".fit", "the FIT checksum is missing"),
+        # The kind is that of the content, whatever the name.
+        (files.gpx(START), ".fit", None),
+        (files.gpx(START)[:-9], ".fit", "not well-formed XML"),
+        (b"nobody knows this kind", ".sml", None),
+    ],
+)
+def test_the_damage_of_a_draft_is_that_of_its_kind(archive, content, sent, expected):
+    with archive.draft(STEM) as draft:
+        draft.write([content])
+        found = archive.damage(draft, sent)
+    assert found == expected if expected is None else (found or "").startswith(expected)
+
+
 def test_grouped_files_are_synced_one_by_one_and_their_folders_once(archive, monkeypatch):
     synced = []
     fsync = os.fsync

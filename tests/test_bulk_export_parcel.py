@@ -138,7 +138,7 @@ def test_a_part_whose_checksum_is_wrong_fails_at_its_end(tmp_path: Path) -> None
         assert read(export, "activities.csv") == TABLE
 
 
-def test_an_encrypted_part_fails(tmp_path: Path) -> None:
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     bulk_export.write_zip(FILES, path)
     content = bytearray(path.read_bytes())
@@ -146,8 +146,115 @@ def test_an_encrypted_part_fails(tmp_path: Path) -> None:
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.rindex(signature) + offset] |= 1
     path.write_bytes(content)
-    with parcel.opened(path) as export, pytest.raises(errors.ItemError, match="encrypted"):
-        read(export, "media/a.jpg")
+    with (
+        pytest.raises(errors.ConfigError, match=r"media/a\.jpg in .* is encrypted: unpack it"),
+        parcel.opened(path),
+    ):
+        pass
+
+
+def test_a_zip_packed_by_an_unknown_method_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    bulk_export.write_zip(FILES, path)
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.rindex(signature) + offset] = 9
+    path.write_bytes(content)
+    with (
+        pytest.raises(errors.ConfigError, match=r"a method that this program does not know \(9\)"),
+        parcel.opened(path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["export.z01", "export.Z02", "export.zip.001", "export.zip"])
+def test_a_piece_of_a_split_zip_is_refused(name: str, tmp_path: Path) -> None:
+    bulk_export.write_zip(FILES, tmp_path / name)
+    (tmp_path / "export.z01").touch()
+    with (
+        pytest.raises(errors.ConfigError, match="one piece of a split ZIP: unpack all pieces"),
+        parcel.opened(tmp_path / name),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("first", ["", "export_1/"])
+@pytest.mark.parametrize("second", ["export_2/", "export_2/x/"])
+def test_two_exports_are_refused_and_named(
+    write: Write, first: str, second: str, tmp_path: Path
+) -> None:
+    write({f"{top}activities.csv": TABLE for top in (first, second)}, tmp_path / "export")
+    with (
+        pytest.raises(
+            errors.ConfigError, match=rf"more than one .*{first}activities.*{second}activities"
+        ),
+        parcel.opened(tmp_path / "export"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("top", ["", "export_123\\"])
+def test_backslashes_are_slashes(write: Write, top: str, tmp_path: Path) -> None:
+    made = {top + name.replace("/", "\\"): data for name, data in FILES.items()}
+    write(made, tmp_path / "export")
+    with parcel.opened(tmp_path / "export") as export:
+        assert {name: read(export, name) for name in export.parts} == FILES
+
+
+def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
+    more = {"media\\a.jpg": b"1", "media\\b\\c.jpg": b"2", "media\\b/c.jpg": b"3"}
+    bulk_export.write_zip({**FILES, **more}, tmp_path / "export.zip")
+    with parcel.opened(tmp_path / "export.zip") as export:
+        contents = {name: read(export, name) for name in export.parts}
+    assert contents.items() >= FILES.items()
+    assert sorted(contents.values()) == sorted([*FILES.values(), *more.values()])
+
+
+def test_folders_with_backslashes_are_no_files(tmp_path: Path) -> None:
+    bulk_export.write_zip({**FILES, "media\\": b""}, tmp_path / "export.zip")
+    with parcel.opened(tmp_path / "export.zip") as export:
+        assert export.parts.keys() == FILES.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("activities/1.fit.gz", ["activities/1.fit.gz"]),
+        ("activities/2.fit.gz", ["activities/2.fit"]),
+        ("activities/3.fit", ["activities/3.FIT.gz"]),
+        ("activities\\4.gpx", ["activities/4.gpx"]),
+        ("activities/5.fit.gz", ["activities/5.FIT", "activities/5.FIT.GZ"]),
+        ("activities/6.fit", []),
+        ("activities/1.tcx.gz", []),
+        ("", []),
+    ],
+)
+def test_a_file_is_found_under_a_name_that_differs_little(name: str, found: list[str]) -> None:
+    names = parcel.Names(
+        [
+            "activities/1.fit.gz",
+            "activities/1.fit",
+            "activities/2.fit",
+            "activities/3.FIT.gz",
+            "activities/4.gpx",
+            "activities/5.FIT",
+            "activities/5.FIT.GZ",
+        ]
+    )
+    assert names.find(name) == found
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "\U0001f6b4", "\udc80"])
+def test_a_name_too_long_for_a_disk_is_cut_in_front(letter: str) -> None:
+    name = f"{letter * 300}/{letter * 300}.csv"
+    parts = parcel.storable(name).split("/")
+    assert len(parts) == 2
+    assert all(0 < len(part.encode()) <= 200 for part in parts)
+    assert parts[1].endswith(".csv")
+    assert len(parcel.storable(f"{letter}/" * 9000).encode()) <= 1000
+    assert parcel.storable("media/é.jpg") == "media/é.jpg"
 
 
 def test_a_file_that_vanished_from_a_folder_fails(tmp_path: Path) -> None:
@@ -194,7 +301,30 @@ def test_lines_come_without_a_bom_and_with_their_ends(bom: bytes, tmp_path: Path
         assert list(parcel.read_lines(export, "activities.csv")) == ["é,1\r\n", "b\n", "\n", "last"]
 
 
-def test_bytes_that_are_no_utf_8_cost_only_themselves(tmp_path: Path) -> None:
-    bulk_export.write_folder({"activities.csv": b"a\xffb\n"}, tmp_path)
+TEXT = "Id,Aktivität\r\n1,骑行 🚴\n2,x\u2028y\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_unicode_is_read_in_every_encoding(encoding: str, tmp_path: Path) -> None:
+    bulk_export.write_folder({"activities.csv": TEXT.encode(encoding)}, tmp_path)
     with parcel.opened(tmp_path) as export:
-        assert list(parcel.read_lines(export, "activities.csv")) == ["a\ufffdb\n"]
+        lines = list(parcel.read_lines(export, "activities.csv"))
+    assert lines == ["Id,Aktivität\r\n", "1,骑行 🚴\n", "2,x\u2028y\n"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+def test_half_a_character_at_the_end_is_left_out(encoding: str, tmp_path: Path) -> None:
+    bulk_export.write_folder({"activities.csv": TEXT[:20].encode(encoding)[:-1]}, tmp_path)
+    with parcel.opened(tmp_path) as export:
+        lines = list(parcel.read_lines(export, "activities.csv"))
+    assert lines == ["Id,Aktivität\r\n", "1,骑行 "]
+
+
+@pytest.mark.parametrize("content", [b"a\xffb\n", "Aktivität,1\n".encode("cp1252")])
+def test_a_text_that_is_not_in_unicode_fails(content: bytes, tmp_path: Path) -> None:
+    bulk_export.write_folder({"activities.csv": content}, tmp_path)
+    with (
+        parcel.opened(tmp_path) as export,
+        pytest.raises(errors.ItemError, match=r"activities\.csv is not in UTF-8"),
+    ):
+        list(parcel.read_lines(export, "activities.csv"))

@@ -13,9 +13,10 @@ from strava_backup.bulk_export.rows import Row, parse_pairs, parse_table
 
 
 def parse(text: str) -> list[Row]:
-    header, rows = parse_table(io.StringIO(text, newline=""))
+    """The rows of a table, without the numbers of their lines."""
+    header, rows, _ = parse_table(io.StringIO(text, newline=""))
     assert header == ["id", "text", "file"]
-    return list(rows)
+    return [row._replace(line=0) for row in rows]
 
 
 HEADER = "id,text,file\n"
@@ -32,6 +33,10 @@ HEADER = "id,text,file\n"
         ('1,"splits:\n2,20 min\n3,21 min",a\n', ["1", "splits:\n2,20 min\n3,21 min", "a"]),
         ('1,"a \\"b\\", c",a\n', ["1", 'a "b", c', "a"]),
         ('1,"C:\\",a\n', ["1", "C:\\", "a"]),
+        ("1,two\u2028lines\x85of text,a\n", ["1", "two\u2028lines\x85of text", "a"]),
+        ("1.0,b,a\n", ["1.0", "b", "a"]),
+        ("'1,b,a\n", ["'1", "b", "a"]),
+        ("1.8E+10,b,a\n", ["1.8E+10", "b", "a"]),
         ('1,"a "b" c",a\n', ["1", 'a b" c"', "a"]),
     ],
 )
@@ -56,9 +61,55 @@ def test_many_rows_without_sense_are_done_with_soon() -> None:
 
 
 def test_a_table_may_be_empty() -> None:
-    header, rows = parse_table([])
-    assert (header, list(rows)) == ([], [])
+    for lines in ([], ["\n"], ["\n", ";;;\n", "  \n"]):
+        header, rows, _ = parse_table(lines)
+        assert (header, list(rows)) == ([], [])
     assert parse(HEADER) == []
+    assert parse(HEADER + "\n,,\n  \r\n") == []
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_cells_are_parted_by_what_parts_the_header(separator: str) -> None:
+    rows = [["1", 'a, b; c\td "e"\nf', "x"], ["2", "1,5;2.5", "y"]]
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator).writerows([["id", "text", "file"], *rows])
+    text.seek(0)
+    table = parse_table(text)
+    assert (table.header, table.separator) == (["id", "text", "file"], separator)
+    assert [row.cells for row in table.rows] == rows
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", '"SEP=;"\r\n'])
+def test_a_line_that_names_the_separator_is_no_header(line: str) -> None:
+    table = parse_table([line, "id;text\n", "1;a\n"])
+    assert table.header == ["id", "text"]
+    assert list(table.rows) == [Row(["1", "a"], line=3)]
+
+
+@pytest.mark.parametrize("junk", ["what,is,this\n", "what\n", ",b,c\n", '"open\n', "a\nb\n"])
+def test_a_row_without_an_id_is_a_row_of_its_own(junk: str) -> None:
+    first, second, third = parse(f'{HEADER}7,"be\nfore",x\n{junk}8,"a\nb",y\n')
+    assert first == Row(["7", "be\nfore", "x"])
+    assert second.is_whole is (junk.count(",") == 2)
+    assert third == Row(["8", "a\nb", "y"])
+
+
+def test_rows_know_their_lines() -> None:
+    text = f'\n{HEADER}1,"a\nb",x\n\n2,b,y\nwhat\n3,"c\n'
+    assert [row.line for row in parse_table(io.StringIO(text, newline="")).rows] == [3, 6, 7, 8]
+
+
+WRITTEN = f'{HEADER}1,"a ""b""\n2,c",x\n3,d,y\n'
+
+
+@pytest.mark.parametrize("end", range(len(HEADER), len(WRITTEN) - 1))
+def test_of_a_table_that_is_cut_off_no_row_is_lost_silently(end: int) -> None:
+    rows = parse(WRITTEN[:end])
+    whole = [row for row in rows if row.is_whole]
+    begun = [start for start in (len(HEADER), WRITTEN.index("3,")) if start < end]
+    # The last cell may be short of something, which no table tells.
+    assert len(whole) <= len(begun) <= len(rows)
+    assert len(rows) > len(whole) or all(row.cells[2] in ("x", "y", "") for row in whole)
 
 
 cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)

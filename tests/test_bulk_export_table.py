@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strava_backup.bulk_export.rows import Row, parse_table
-from strava_backup.bulk_export.table import LOST, Entry, media_id, parse_entry
+from strava_backup.bulk_export.table import (
+    LOST,
+    Columns,
+    Entry,
+    Survey,
+    find_columns,
+    id_of,
+    media_id,
+    parse_entry,
+    survey,
+)
 from strava_backup.demo import bulk_export
 from strava_backup.demo.account import Account
 
 ACCOUNT = Account.sample()
-HEADER = [f"column {index}" for index in range(94)]
+HEADER = parse_table(io.StringIO(bulk_export.table(ACCOUNT).decode(), newline="")).header
+NO_ANCHOR = [f"column {index}" for index in range(94)]
 # https://github.com/martin-ueding/geo-activity-playground, testdata
 REAL = {
     0: "12070555079",
@@ -29,22 +43,34 @@ REAL = {
     16: "1411.0",
     17: "3322.949951171875",
 }
-SPEEDS = {18: "4.5", 19: "2.355", 20: "31.5", 21: "30.0", 22: "-2.0", 23: "17.4"}
+SPEEDS = {18: "4.5", 19: "2.355"}
+ELEVATION = {20: "31.5", 22: "-2.0", 23: "17.4"}
 
 
-def entry(cells: dict[int, str], **changes: Any) -> Entry:
-    row = ["" for _ in HEADER]
+def entry(
+    cells: dict[int, str],
+    header: Sequence[str] = HEADER,
+    *,
+    is_resaved: bool = False,
+    **changes: Any,
+) -> Entry:
+    row = ["" for _ in header]
     for index, cell in cells.items():
         row[index] = cell
-    found = parse_entry(HEADER, Row(row, **changes))
+    found = parse_entry(find_columns(header, is_resaved=is_resaved), Row(row, **changes))
     assert found is not None
     return found
 
 
+def surveyed(text: str) -> tuple[Survey, list[Entry]]:
+    found = survey(parse_table(io.StringIO(text, newline="")))
+    rows = parse_table(io.StringIO(text, newline="")).rows
+    entries = [parse_entry(found.columns, row, is_day_first=found.is_day_first) for row in rows]
+    return found, [one for one in entries if one is not None]
+
+
 def entries(text: bytes) -> list[Entry]:
-    header, rows = parse_table(io.StringIO(text.decode("utf-8-sig"), newline=""))
-    found = [parse_entry(header, row) for row in rows]
-    return [one for one in found if one is not None]
+    return surveyed(text.decode("utf-8-sig"))[1]
 
 
 def test_a_row_as_strava_wrote_it() -> None:
@@ -61,13 +87,16 @@ def test_a_row_as_strava_wrote_it() -> None:
         "elapsed_time": 1428,
         "moving_time": 1411,
         "distance": 3322.949951171875,
+        "commute": False,
     }
-    assert found.columns["column 6"] == "3.32"
+    assert found.columns["Distance"] == "3.32"
+    assert found.columns["Distance (2)"] == "3322.949951171875"
     assert len(found.columns) == 94
 
 
-def test_elevation_is_told_where_the_speeds_are_right() -> None:
-    record = entry({**REAL, **SPEEDS}).record
+@pytest.mark.parametrize("speeds", [SPEEDS, {18: "4.5", 19: ""}, {}])
+def test_elevation_is_in_columns_of_its_own(speeds: dict[int, str]) -> None:
+    record = entry({**REAL, **speeds, **ELEVATION}).record
     assert record["total_elevation_gain"] == 31.5
     assert (record["elev_low"], record["elev_high"]) == (-2.0, 17.4)
 
@@ -75,55 +104,54 @@ def test_elevation_is_told_where_the_speeds_are_right() -> None:
 @pytest.mark.parametrize(
     ("changes", "untold"),
     [
-        ({15: ""}, {"elapsed_time", "moving_time", "distance"}),
-        ({15: "1500.0"}, {"elapsed_time", "moving_time", "distance"}),
-        ({15: "1411.0", 16: "1428.0"}, {"elapsed_time", "moving_time", "distance"}),
-        ({17: "9999.0"}, {"moving_time", "distance"}),
-        ({17: ""}, {"moving_time", "distance"}),
-        ({17: "NaN"}, {"moving_time", "distance"}),
-        ({6: ""}, {"moving_time", "distance"}),
-        ({16: "2000.0"}, {"moving_time"}),
-        ({19: "9.9"}, {"total_elevation_gain"}),
-        ({18: "1.0"}, {"total_elevation_gain"}),
-        ({20: "-3.0"}, {"total_elevation_gain"}),
-        ({22: "99.0"}, {"elev_low", "elev_high"}),
+        ({5: "", 15: ""}, {"elapsed_time"}),
+        ({5: "23:48", 15: "NaN"}, {"elapsed_time"}),
+        ({5: "1.428", 15: ""}, {"elapsed_time"}),
+        ({17: ""}, {"distance"}),
+        ({17: "NaN"}, {"distance"}),
+        ({17: "3,322.95"}, {"distance"}),
+        ({17: "9" * 400}, {"distance"}),
+        ({5: "9" * 400, 15: "9" * 400}, {"elapsed_time"}),
+        ({16: ""}, {"moving_time"}),
+        ({20: ""}, {"total_elevation_gain"}),
+        ({22: ""}, {"elev_low"}),
+        ({9: "falsch"}, {"commute"}),
         ({3: "Lauf"}, {"sport_type"}),
-        ({3: "Virtual Run"}, {"sport_type"}),
         ({1: "05/06/2022, 3:53:35 PM"}, {"start_date"}),
         ({1: "toukokuu"}, {"start_date"}),
     ],
 )
 def test_what_is_in_doubt_is_not_told(changes: dict[int, str], untold: set[str]) -> None:
-    whole = entry({**REAL, **SPEEDS}).record
-    assert untold <= whole.keys()
-    assert not untold & entry({**REAL, **SPEEDS, **changes}).record.keys()
+    whole = entry({**REAL, **ELEVATION}).record
+    assert whole.keys() - entry({**REAL, **ELEVATION, **changes}).record.keys() == untold
+
+
+def test_where_the_raw_elapsed_time_is_blank_the_first_one_is_the_same() -> None:
+    record = entry({**REAL, 15: ""}).record
+    assert record == entry(REAL).record
 
 
 @pytest.mark.parametrize(
-    ("rounded", "metres"),
+    ("first", "second", "expected"),
     [
-        ("3,32", "3322.95"),
-        ("1.234,56", "1234560.0"),
-        ("1,234.56", "1234560.0"),
-        ("2.06", "3322.95"),
-        ("1,500", "1500.0"),
-        ("1500", "1500.0"),
-        ("1640", "1500.0"),
-        ("0.00", "0.0"),
-        ("0", "0.0"),
+        ("false", "1.0", True),
+        ("false", "0.0", False),
+        ("true", "", True),
+        ("", "true", True),
+        ("ano", "1.0", True),
+        ("ano", "", None),
+        ("", "", None),
+        ("true", "2.0", None),
     ],
 )
-def test_kilometres_miles_metres_and_yards_agree_with_metres(rounded: str, metres: str) -> None:
-    record = entry({**REAL, 6: rounded, 17: metres, 16: "1.0"}).record
-    assert record["distance"] == float(metres)
-
-
-def test_seconds_with_thousands_agree() -> None:
-    assert entry({**REAL, 5: "1.428"}).record["elapsed_time"] == 1428
+def test_the_second_column_of_commutes_counts(
+    first: str, second: str, expected: bool | None
+) -> None:
+    assert entry({**REAL, 9: first, 50: second}).record.get("commute") is expected
 
 
 @pytest.mark.parametrize("language", bulk_export.LANGUAGES)
-@pytest.mark.parametrize("columns", [87, 94, 104])
+@pytest.mark.parametrize("columns", [*bulk_export.WIDTHS[2:], 104])
 def test_every_language_and_year_tells_the_same(language: str, columns: int) -> None:
     found = entries(bulk_export.table(ACCOUNT, language, columns))
     assert len(found) == len(ACCOUNT.activities)
@@ -134,44 +162,113 @@ def test_every_language_and_year_tells_the_same(language: str, columns: int) -> 
         assert len(one.columns) == columns
         told = {name: value for name, value in one.record.items() if name != "resource_state"}
         assert told == {name: detail[name] for name in told}
-        assert {"id", "name", "start_date", "elapsed_time", "distance", "moving_time"} <= set(told)
+        assert {
+            "id",
+            "name",
+            "start_date",
+            "elapsed_time",
+            "distance",
+            "moving_time",
+            "total_elevation_gain",
+            "commute",
+        } <= set(told)
 
 
-def test_the_short_form_tells_as_much_as_it_has() -> None:
-    for one, activity in zip(
-        entries(bulk_export.table(ACCOUNT, columns=10)), ACCOUNT.activities, strict=True
-    ):
+@pytest.mark.parametrize("columns", [10, 11])
+def test_the_short_form_tells_as_much_as_it_has(columns: int) -> None:
+    found = entries(bulk_export.table(ACCOUNT, columns=columns))
+    for one, activity in zip(found, ACCOUNT.activities, strict=True):
         assert one.file == bulk_export.original_name(activity)
-        for name in ("name", "start_date", "elapsed_time", "distance"):
+        for name in ("name", "start_date", "elapsed_time", "distance", "commute"):
             assert one.record[name] == activity.detail[name]
         assert one.columns["id"] == str(activity.id)
         assert not one.media
 
 
+@pytest.mark.parametrize("columns", range(2, 14))
+def test_of_a_long_table_without_its_second_block_no_distance_is_told(columns: int) -> None:
+    text = io.StringIO(bulk_export.table(ACCOUNT).decode(), newline="")
+    header, rows, _ = parse_table(text)
+    cut = [
+        ",".join(f'"{cell}"' for cell in row[:columns])
+        for row in [header, *(one.cells for one in rows)]
+    ]
+    found = entries("\n".join(cut).encode())
+    assert [one.id for one in found] == [one.id for one in ACCOUNT.activities]
+    assert all("distance" not in one.record for one in found)
+    assert all("start_date" in one.record for one in found)
+
+
 @pytest.mark.parametrize(
-    ("cells", "expected"),
+    ("header", "raw", "file"),
     [
-        ({12: "activities/1.gpx"}, "activities/1.gpx"),
-        ({12: ""}, ""),
-        ({12: LOST}, LOST),
-        ({12: "activities/1.pwx"}, "activities/1.pwx"),
-        ({12: "3.2", 14: "activities/1.tcx.gz"}, "activities/1.tcx.gz"),
-        ({12: "3.2", 14: LOST}, LOST),
-        ({12: "3.2", 13: "activities/1.fit", 14: "activities/2.fit"}, ""),
-        ({12: "../../etc/passwd"}, ""),
+        ([*"0123456", "7", "8", "9", "f", "11", "12", "5", "m", "6"], 13, 10),
+        ([*"0123456", "7", "8", "9", "f", "11", "12", "5.1", "m", "6.1"], 13, 10),
+        ([*"01234", "<b>5</b>", "6", "7", "8", "9", "f", "11", "12", "5", "m", "6"], 13, 10),
+        ([*"0123456", "f", "8", "9", "5", "m", "6", "5", "m", "6"], None, None),
+        ([*"0123456", "f", "8", "9", "5", "m", "7", "5", "6"], None, None),
+        ([*"0123456", "5", "6"], None, None),
+        ([*"01234", "", "", *[""] * 9], None, None),
+        ([*"0123456"], None, None),
+        ([], None, None),
     ],
 )
-def test_the_file_is_found_by_place_and_by_shape(cells: dict[int, str], expected: str) -> None:
-    assert entry({0: "5", **cells}).file == expected
+def test_the_second_block_is_where_two_titles_return(
+    header: list[str], raw: int | None, file: int | None
+) -> None:
+    columns = find_columns(header)
+    assert (columns.raw, columns.file) == (raw, file)
+
+
+def test_without_the_second_block_numbers_are_left_out_and_the_file_has_its_shape() -> None:
+    found = entry(REAL, NO_ANCHOR)
+    assert found.record.keys() == {"id", "name", "resource_state", "start_date", "sport_type"}
+    assert found.file == REAL[12]
+
+
+def test_what_titles_are_is_of_no_account() -> None:
+    spans = [f'<span class="translation_missing" title="{one}">{one}</span>' for one in HEADER]
+    found = entry({**REAL, **ELEVATION}, spans)
+    assert found.record == entry({**REAL, **ELEVATION}).record
+    assert found.columns[spans[6]] == "3.32"
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        (HEADER, {12: "activities/1.gpx"}, "activities/1.gpx"),
+        (HEADER, {12: "activities/1.bin.gz"}, "activities/1.bin.gz"),
+        (HEADER, {12: ""}, ""),
+        (HEADER, {12: "", 4: "activities/2.fit"}, ""),
+        (HEADER, {12: LOST}, LOST),
+        (HEADER, {12: "what"}, "what"),
+        (NO_ANCHOR, {12: "3.2", 14: "activities/1.tcx.gz"}, "activities/1.tcx.gz"),
+        (NO_ANCHOR, {12: "3.2", 14: "activities/1.bin.gz"}, "activities/1.bin.gz"),
+        (NO_ANCHOR, {12: "3.2", 14: LOST}, LOST),
+        (NO_ANCHOR, {12: "3.2", 13: "activities/1.fit", 14: "activities/2.fit"}, ""),
+        (NO_ANCHOR, {12: "../../etc/passwd"}, ""),
+        (NO_ANCHOR, {4: "activities/of a lifetime"}, ""),
+    ],
+)
+def test_the_file_is_found_by_place_or_else_by_shape(
+    header: list[str], cells: dict[int, str], expected: str
+) -> None:
+    assert entry({0: "5", **cells}, header).file == expected
 
 
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [
         ("media/A-1.jpg|media/b_2.mp4", ("media/A-1.jpg", "media/b_2.mp4")),
+        ("||media/A.jpg|media/B.mp4", ("media/A.jpg", "media/B.mp4")),
+        ("| media/A.jpg ||media/B.jpg |", ("media/A.jpg", "media/B.jpg")),
         ("media/a.jpg, media/b.jpg", ("media/a.jpg", "media/b.jpg")),
         ("media/a.jpg|media/a.jpg", ("media/a.jpg",)),
+        ("media/a+b é.jpg|media/c.jpg", ("media/a+b é.jpg", "media/c.jpg")),
+        ("media/a.jpg|#error#", ("media/a.jpg", LOST)),
         ("media/../x.jpg", ()),
+        ("||", ()),
+        (LOST, ()),
         ("", ()),
     ],
 )
@@ -180,24 +277,166 @@ def test_photos_are_in_the_last_column_that_has_some(cell: str, expected: tuple[
     assert entry({0: "5", 60: cell}).media == expected
 
 
+def test_no_name_or_description_is_a_photo() -> None:
+    assert entry({0: "5", 2: "media/a.jpg", 4: "media/a.jpg"}).media == ()
+
+
 def test_a_photo_has_its_name_as_id() -> None:
     assert media_id("media/6D1E-DE55.jpg") == "6D1E-DE55"
+    assert media_id("media\\6D1E-DE55.jpg") == "6D1E-DE55"
+
+
+@pytest.mark.parametrize(
+    ("display", "expected"),
+    [
+        ("Virtual Ride", "VirtualRide"),
+        ("Weight Training", "WeightTraining"),
+        ("E-Bike Ride", "EBikeRide"),
+        ("E-Mountain Bike Ride", "EMountainBikeRide"),
+        ("Alpine Ski", "AlpineSki"),
+        ("Stand Up Paddling", "StandUpPaddling"),
+        ("stand-up paddling", "StandUpPaddling"),
+        ("Canoe", "Canoeing"),
+        ("HIIT", "HighIntensityIntervalTraining"),
+        ("Rock Climb", "RockClimbing"),
+        ("Football (Soccer)", "Soccer"),
+        ("Stair-Stepper", "StairStepper"),
+        ("Physical Therapy", "PhysicalTherapy"),
+        *((name, name) for name in ("Basketball", "Cricket", "Dance", "Padel", "Volleyball")),
+        ("EBikeRide", "EBikeRide"),
+        ("Carrera", None),
+        ("Course à pied", None),
+        ("", None),
+    ],
+)
+def test_english_names_of_sports_become_those_of_the_api(
+    display: str, expected: str | None
+) -> None:
+    assert entry({0: "5", 3: display}).record.get("sport_type") == expected
 
 
 def test_of_columns_with_one_name_none_is_lost() -> None:
-    row = Row(["5", "a", "b", "c", "d"])
-    found = parse_entry(["id", "x", "x", "x (2)", "x"], row)
+    columns = find_columns(["id", "x", "x", "x (2)", "x"])
+    found = parse_entry(columns, Row(["5", "a", "b", "c", "d"]))
     assert found is not None
     assert found.columns == {"id": "5", "x": "a", "x (2)": "b", "x (2) (2)": "c", "x (3)": "d"}
+    found = parse_entry(columns, Row(["5", *"abcdef"], is_whole=False))
+    assert found is not None
+    assert list(found.columns.values()) == ["5", *"abcdef"]
 
 
 def test_of_a_broken_row_only_the_beginning_and_what_has_a_shape_is_told() -> None:
-    found = parse_entry(HEADER, Row([REAL.get(index, "") for index in range(30)], is_whole=False))
+    row = Row([REAL.get(index, "") for index in range(30)], is_whole=False)
+    found = parse_entry(find_columns(HEADER), row)
     assert found is not None
     assert found.record.keys() == {"id", "name", "resource_state", "start_date", "sport_type"}
     assert found.file == REAL[12]
 
 
-@pytest.mark.parametrize("cells", [[], [""], ["0"], ["x1"], ["-5"], ["1" * 21]])
-def test_a_row_without_an_id_tells_nothing(cells: list[str]) -> None:
-    assert parse_entry(HEADER, Row(cells)) is None
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["180"], None),
+        (["18000000001", "May 29, 2022, 3:53:35"], {"id", "name", "resource_state"}),
+        (
+            ["18000000001", "May 29, 2022, 3:53:35 PM", "Lunch Ru"],
+            {"id", "name", "resource_state", "start_date"},
+        ),
+    ],
+)
+def test_a_cell_that_may_be_cut_off_is_not_told(cells: list[str], told: set[str] | None) -> None:
+    found = parse_entry(find_columns(HEADER), Row(cells, is_whole=False))
+    assert (set(found.record) if found else None) == told
+    assert found is None or found.name == ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("18000000001", 18000000001),
+        ("18000000001.0", 18000000001),
+        ("18000000001,0", 18000000001),
+        ("18000000001.00", 18000000001),
+        (" 18000000001\u00a0", 18000000001),
+        ("'18000000001", 18000000001),
+        ("1.8E+10", None),
+        ("1,8E+10", None),
+        ("18000000001.5", None),
+        ("18.000.000.001", None),
+        ("0", None),
+        ("0.0", None),
+        ("x1", None),
+        ("-5", None),
+        ("1" * 21, None),
+        ("١٨", None),
+        ("", None),
+    ],
+)
+def test_an_id_is_read_if_all_its_digits_are_there(cell: str, expected: int | None) -> None:
+    row = Row([cell, "May 29, 2022, 3:53:35 PM"])
+    assert id_of(row) == expected
+    found = parse_entry(Columns(("id", "date")), row)
+    assert (found.id if found else None) == expected
+
+
+def test_a_row_without_cells_tells_nothing() -> None:
+    assert parse_entry(find_columns(HEADER), Row([])) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "untold"),
+    [
+        ({}, set()),
+        ({17: "3322,949951"}, set()),
+        ({5: "1428", 15: "1428", 16: "1411", 17: "3323"}, set()),
+        # German Excel, which takes points for thousands, if three digits are behind them.
+        ({17: "3322949951171875"}, {"distance"}),
+        ({17: "3,32295E+15"}, {"distance"}),
+        ({15: "14280"}, {"moving_time", "distance"}),
+        ({5: "00:23:48"}, {"elapsed_time", "moving_time", "distance"}),
+    ],
+)
+def test_numbers_that_a_spreadsheet_may_have_changed_are_not_told(
+    changes: dict[int, str], untold: set[str]
+) -> None:
+    whole = entry(REAL).record
+    record = entry({**REAL, **changes}, is_resaved=True).record
+    assert whole.keys() - record.keys() == untold
+    for name in record.keys() - {"distance"}:
+        assert record[name] == whole[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("<!DOCTYPE html>\n<html>\n<p>a, b</p>\n", "no row that begins with the id"),
+        ("<!DOCTYPE html>" + "a,b" * 20, "no table of activities"),
+        ("Activity ID,Activity Da", "no table of activities"),
+        ("PK\x03\x04,,\n", "no table of activities"),
+        ("id,date\n1.8E+10,x\n2E9,y\n", "no row that begins with the id"),
+        ("5,May 29,x\n6,May 30,y\n", "no header"),
+        ("id,date\n5,x\n", None),
+        (",".join(HEADER), None),
+    ],
+)
+def test_a_table_without_activities_is_told_from_one_that_cannot_be_read(
+    text: str, problem: str | None
+) -> None:
+    found, _ = surveyed(text)
+    assert (found.problem is None) is (problem is None)
+    assert (problem or "") in (found.problem or "")
+
+
+def test_a_survey_tells_ids_and_the_order_of_dates() -> None:
+    found, entries = surveyed('id,date\n5.0,"05/06/2022, 1:02:03"\n6,"13/06/2022, 1:02:03"\nx,y\n')
+    assert (found.ids, found.is_day_first, found.row_count) == ({5, 6}, True, 3)
+    assert [one.record["start_date"][:10] for one in entries] == ["2022-06-05", "2022-06-13"]
+
+
+@given(st.text(st.sampled_from("0123456789.,;\t\"'\n\rEa<>/|\u2028 "), max_size=200))
+def test_no_table_makes_it_fail_or_lose_a_line(text: str) -> None:
+    found, _ = surveyed(f"id;date,x\n{text}")
+    lines = [line for line in io.StringIO(text, newline="") if line.strip(" ,;\t\"'\r\n\u2028")]
+    assert bool(lines) <= bool(found.row_count)

@@ -21,12 +21,45 @@ def rows(text: bytes) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("language", bulk_export.LANGUAGES)
-@pytest.mark.parametrize("columns", [87, 92, 94, 99, 101, 104])
+@pytest.mark.parametrize("columns", [*bulk_export.WIDTHS, 104])
 def test_every_row_has_all_columns(language: str, columns: int) -> None:
     table = rows(bulk_export.table(ACCOUNT, language, columns))
     assert len(table) == len(ACCOUNT.activities) + 1
     assert {len(row) for row in table} == {columns}
-    assert table[0][-1] == "Media"
+    assert (table[0][-1] == "Media") is (columns >= 87)
+
+
+@pytest.mark.parametrize(
+    ("columns", "raw"), [(72, 13), (77, 13), (80, 13), (83, 14), (84, 14), (87, 15), (103, 15)]
+)
+def test_the_second_block_is_where_it_was_in_that_year(columns: int, raw: int) -> None:
+    header = rows(bulk_export.table(ACCOUNT, columns=columns))[0]
+    assert header[raw - 3 : raw] == ["Filename", "Athlete Weight", "Bike Weight"]
+    assert header[raw : raw + 3] == ["Elapsed Time", "Moving Time", "Distance"]
+    assert header[raw + 35] == "Commute"
+    assert ("translation missing" in "".join(header)) is (columns <= 84)
+
+
+def test_the_header_of_2026_is_as_it_was() -> None:
+    header = rows(bulk_export.table(ACCOUNT, columns=103))[0]
+    assert ",".join(header[93:]) == (
+        "Recovery,With Pet,Competition,Long Run,For a Cause,With Kid,Downhill Distance,"
+        "Total Sets,Total Reps,Media"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sport_type", "expected"),
+    [
+        ("Ride", "Ride"),
+        ("VirtualRide", "Virtual Ride"),
+        ("EBikeRide", "E-Bike Ride"),
+        ("Soccer", "Football (Soccer)"),
+        ("PhysicalTherapy", "Physical Therapy"),
+    ],
+)
+def test_sports_are_worded_for_people(sport_type: str, expected: str) -> None:
+    assert bulk_export.sport(sport_type) == expected
 
 
 def test_the_header_of_2024_is_as_it_was() -> None:
@@ -57,6 +90,8 @@ def test_a_row_of_2018_is_as_it_was() -> None:
         ("de", "03.07.2026, 05:15:42", "20,00"),
         ("fr", "3 juil. 2026 à 05:15:42", "20,00"),
         ("cs", "3. 7. 2026 5:15:42", "20,00"),
+        ("nl", "3 jul 2026, 05:15:42", "20,00"),
+        ("es", "3 jul 2026, 5:15:42\u202fa.m.", "20.00"),
     ],
 )
 def test_dates_and_numbers_are_those_of_the_language(
@@ -91,13 +126,16 @@ def test_what_is_lost_or_missing_has_no_file() -> None:
     assert contents.keys() < bulk_export.export_files(ACCOUNT).keys()
 
 
-def test_photos_are_named_in_both_tables() -> None:
-    contents = bulk_export.export_files(ACCOUNT)
+@pytest.mark.parametrize("videos", [False, True])
+def test_photos_are_named_in_both_tables(videos: bool) -> None:
+    contents = bulk_export.export_files(ACCOUNT, videos=videos)
     photos = {name for name in contents if name.startswith("media/")}
     assert photos
     assert {row[0] for row in rows(contents["media.csv"])[1:]} == photos
     listed = [row[-1] for row in rows(contents["activities.csv"])[1:] if row[-1]]
-    assert set("|".join(listed).split("|")) == photos
+    assert set("|".join(listed).split("|")) == {*photos, ""}
+    assert any(cell.startswith("||media/") for cell in listed)
+    assert any(name.endswith(".mp4") for name in photos) is videos
 
 
 def test_a_zip_and_a_folder_have_the_same_files(tmp_path: Path) -> None:

@@ -258,12 +258,15 @@ def test_an_original_is_known_by_its_suffix_or_its_note(suffix, ours, expected):
     [
         (".jpg", {}, True),
         (".HEIC", {}, True),
-        (".mp4", {}, False),
+        # videos, which lie beside a picture
+        (".mp4", {}, True),
+        (".MP4", {}, False),
         (".fit", {}, False),
-        (".mp4", {"picture": {"file": "5_a.mp4", "saved_at": "2026"}}, True),
+        (".mp4", {"picture": {"file": "5_a.jpg", "saved_at": "2026"}}, True),
         (".jpg", {"picture": {"file": "5_a.webp", "saved_at": "2026"}}, False),
-        (".mp4", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.mp4"}}, True),
-        (".mp4", {"bulk_export": {"name": "media/a.mp4"}}, False),
+        (".bmp", {"picture": {"file": "5_a.bmp", "saved_at": "2026"}}, True),
+        (".bmp", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.bmp"}}, True),
+        (".bmp", {"bulk_export": {"name": "media/a.bmp"}}, False),
         (".xmp", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.mp4"}}, False),
     ],
 )

@@ -20,6 +20,7 @@ from strava_backup.archive import checks, checksums, layout, pictures
 from strava_backup.archive.excerpt import excerpt
 from strava_backup.bulk_export import rows
 from strava_backup.bulk_export.start_time import find_start
+from strava_backup.demo import files
 
 PACKAGE = Path(strava_backup.__file__).parent
 SMALL, LARGE = 1 << 18, 1 << 20
@@ -53,8 +54,8 @@ def start_of(suffix: str) -> Callable[[bytes], object]:
 
 
 def table(content: bytes) -> object:
-    header, found = rows.parse_table(content.decode().splitlines(keepends=True))
-    return header, list(found)
+    found = rows.parse_table(content.decode().splitlines(keepends=True))
+    return found.header, list(found.rows)
 
 
 def numbered_lines(size: int) -> bytes:
@@ -76,6 +77,14 @@ PARSERS: dict[str, tuple[Callable[..., object], Callable[[int], bytes]]] = {
     "page of blanks": (checks.looks_like_html, lambda n: filled(n, b" ", b"<!---->")),
     "page of a doctype": (checks.looks_like_html, lambda n: filled(n, b" ", b"<!doctype")),
     "kind of blanks": (checks.kind_of, lambda n: filled(n, b" ")),
+    "declaration of blanks": (
+        checks._encoding_to_decode,
+        lambda n: filled(n, b" ", b"<?xml ", b"encoding"),
+    ),
+    "declaration of encodings": (
+        checks._encoding_to_decode,
+        lambda n: filled(n, b" encoding", b"<?xml "),
+    ),
     "kind of tags": (checks.kind_of, lambda n: filled(n, b"<gp")),
     "points without time": (start_of(".gpx"), lambda n: filled(n, b"<trkpt>")),
     "times without end": (start_of(".gpx"), lambda n: filled(n, b"<time>1", b"<trkpt>")),
@@ -120,6 +129,8 @@ PARSERS: dict[str, tuple[Callable[..., object], Callable[[int], bytes]]] = {
     "table of open quotes": (table, lambda n: filled(n, b'1,"\n', b"a,b\n")),
     "table of one row": (table, lambda n: filled(n, b'"', b'a,b\n1,"')),
     "table of backslashes": (table, lambda n: filled(n, b'2,"\\"\n', b"a,b\n")),
+    "table without ids": (table, lambda n: filled(n, b'x,"\n', b"a,b\n")),
+    "table of blank rows": (table, lambda n: filled(n, b",\n", b"a,b\n")),
     "captions": (
         named(lambda text: rows.parse_pairs(text.splitlines(keepends=True))),
         lambda n: filled(n, b'"\n'),
@@ -133,10 +144,24 @@ FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "xml of tags": (".gpx", lambda n: filled(n, b"<a>")),
     "xml of one comment": (".gpx", lambda n: filled(n, b"x", b"<gpx><!--", b"--></gpx>")),
     "xml of one attribute": (".gpx", lambda n: filled(n, b"x", b"<gpx a='", b"'/>")),
+    "xml of tags in Shift_JIS": (".gpx", lambda n: filled(n, b"<a>", shift_jis())),
+    "xml of one comment in Shift_JIS": (
+        ".gpx",
+        lambda n: filled(n, b"\x92\xa9", shift_jis() + b"<gpx><!--", b"--></gpx>"),
+    ),
+    "xml of blanks in Shift_JIS": (".gpx", lambda n: filled(n, b" ", tail=shift_jis())),
     "json of lists": (".json", lambda n: filled(n, b"[")),
     "json of a number": (".json", lambda n: filled(n, b"1")),
-    "fit of headers": (".fit", lambda n: filled(n, fit_head(12)[:12] + b"\0\0")),
+    "fit of headers": (".fit", lambda n: filled(n, small_fit())),
 }
+
+
+def shift_jis() -> bytes:
+    return b'<?xml version="1.0" encoding="Shift_JIS"?>'
+
+
+def small_fit() -> bytes:
+    return fit_head(12) + struct.pack("<H", files.fit_crc(fit_head(12)))
 
 
 def fit_head(size: int) -> bytes:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import io
 import json
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from strava_backup.archive import pictures
+from strava_backup.archive import pictures, track_points
 from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.regular import follow_link
 
 _CHUNK = 1 << 14
 # Expat scans a token that is not complete yet anew with each chunk.
 _XML_CHUNK = 1 << 20
+_XML_ENCODING = re.compile(
+    rb"(?:\xff\xfe|\xfe\xff)?\s*<\?xml\s[^<>]*?\sencoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._-]*)[\"']"
+)
+_EXPAT_ENCODINGS = ("utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii")
+# Python has these for other texts; some take quadratic time.
+_NO_CHARSETS = (
+    "idna",
+    "punycode",
+    "raw-unicode-escape",
+    "undefined",
+    "unicode-escape",
+    "utf-7",
+)
 _PAGE_START = re.compile(rb"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _BLANKS = re.compile(rb"\s*")
 _BEFORE_A_PAGE = ((b"<?", b"?>"), (b"<!--", b"-->"))
@@ -53,7 +69,10 @@ def _end_of_prolog(text: bytes) -> int:
 
 
 def kind_of(head: bytes) -> str:
-    """The suffix that the first bytes call for, such as `.fit` or `.jpg`; empty if unknown."""
+    """The suffix that the first bytes call for, such as `.fit` or `.jpg`; empty if unknown.
+
+    `.json` is a guess: only the whole file shows whether it is JSON.
+    """
     if head.startswith(GZIP_MAGIC):
         return ".gz"
     if head[8:12] == b".FIT":
@@ -92,20 +111,24 @@ def proper_suffix(path: Path, sent: str, head: bytes | None = None) -> str:
 
     An unknown content keeps the suffix sent, `.dat` stands where none was. A gzip file is
     `.fit.gz` where its inside is known, `.gz` where not. `head` is what `read_head` would give, if
-    that is known.
+    that is known. Raises OSError.
     """
     kind = kind_of(read_head(path) if head is None else head)
-    if kind == ".gz":
-        return kind_of(read_gzip_head(path)).replace(".gz", "") + ".gz"
-    return kind or sent or ".dat"
+    packed = ".gz" if kind == ".gz" else ""
+    if packed:
+        kind = kind_of(read_gzip_head(path)).replace(".gz", "")
+    # Other texts begin with a bracket as well, such as the [Params] of Polar's HRM.
+    if kind == ".json" and sent != kind and damage(path, kind + packed) is not None:
+        kind = ""
+    return kind + packed or sent or ".dat"
 
 
-def oddity(path: Path, sent: str) -> str | None:
+def oddity(path: Path, sent: str, head: bytes | None = None) -> str | None:
     """What is odd about a file whose name had the suffix `sent`; None if all is well.
 
-    Raises OSError. The whole file is read.
+    Raises OSError. The whole file is read. `head` is as for `proper_suffix`.
     """
-    return misnomer(path, sent) or damage(path, proper_suffix(path, sent))
+    return misnomer(path, sent, head) or damage(path, proper_suffix(path, sent, head))
 
 
 def misnomer(path: Path, sent: str, head: bytes | None = None) -> str | None:
@@ -143,7 +166,7 @@ def _suffix_of_held(path: Path) -> str:
     are_pictures = named in pictures.SUFFIXES and found in pictures.SUFFIXES
     if named in _CHECKS and found in _CHECKS and named != found and not are_pictures:
         raise Damaged(f"named {named}, but the content is {found}")
-    return suffix
+    return named + suffix if suffix == ".gz" else suffix
 
 
 def check_file(path: Path, suffix: str) -> None:
@@ -151,22 +174,25 @@ def check_file(path: Path, suffix: str) -> None:
 
     Kinds without rules here (`.dat` and whatever else Strava may send) pass unless they are empty.
     """
-    head = read_head(path)
-    if not head:
-        raise Damaged("an empty file")
-    if looks_like_html(head):
-        raise Damaged("a web page")
-    packed = suffix.endswith(".gz")
     check = _CHECKS.get(suffix.removesuffix(".gz"), _read_through)
     try:
         with open(path, "rb", opener=follow_link) as file:
-            if packed:
+            _refuse_page(file.read(HEAD_SIZE))
+            file.seek(0)
+            if suffix.endswith(".gz"):
                 with gzip.open(file) as unpacked:
                     check(unpacked)  # type: ignore[arg-type]  # it reads like any binary file
             else:
                 check(file)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Damaged(f"the gzip data is broken: {error}") from error
+
+
+def _refuse_page(head: bytes) -> None:
+    if not head:
+        raise Damaged("an empty file")
+    if looks_like_html(head):
+        raise Damaged("a web page")
 
 
 def _check_picture(file: BinaryIO, suffix: str) -> None:
@@ -185,25 +211,28 @@ def _read_through(file: BinaryIO) -> None:
         pass
 
 
-def _make_crc_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return table
+# The bits of a FIT file in the order of its CRC-16 (https://developer.garmin.com/fit/protocol/),
+# lowest bit of the first byte first, are the coefficients of a polynomial over GF(2). With the CRC
+# behind it, it is a multiple of (y + 1)(y^15 + y^14 + 1). That divides y^32767 + 1, so that blocks
+# of this length can be added up (XOR) before the division. A loop over bytes takes fifty times as
+# long.
+_FIT_BLOCK = 32767
+_FIT_FIRST_STEP = 1 << 14
 
 
-_CRC_TABLE = _make_crc_table()
-
-
-def fit_crc(data: bytes, crc: int = 0) -> int:
-    """The CRC-16 of the FIT protocol (https://developer.garmin.com/fit/protocol/), continued."""
-    table = _CRC_TABLE
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc
+def _is_multiple(polynomial: int) -> bool:
+    """Whether the sum of blocks has no remainder; bit i is the coefficient of y^i."""
+    if polynomial.bit_count() % 2:
+        return False
+    step = _FIT_FIRST_STEP
+    while step:
+        # Every power of two of a factor has its three terms: y^15n + y^14n + 1. A multiple of that
+        # removes the lowest 14n bits, and the factor y^14n of the rest changes no remainder of 0.
+        while polynomial.bit_length() > 15 * step:
+            low = polynomial & ((1 << 14 * step) - 1)
+            polynomial = (polynomial >> 14 * step) ^ low ^ (low << step)
+        step >>= 1
+    return polynomial == 0
 
 
 def _check_fit(file: BinaryIO) -> None:
@@ -215,23 +244,24 @@ def _check_fit(file: BinaryIO) -> None:
         first = False
         rest = file.read(header[0] - 12)
         (size,) = struct.unpack_from("<I", header, 4)
-        _check_fit_data(file, size, fit_crc(header + rest))
+        _check_fit_data(file, header + rest, size)
     if first:
         raise Damaged("no FIT header")
 
 
-def _check_fit_data(file: BinaryIO, size: int, crc: int) -> None:
-    left = size
-    while left:
-        chunk = file.read(min(left, _CHUNK))
+def _check_fit_data(file: BinaryIO, header: bytes, size: int) -> None:
+    total, at, end = int.from_bytes(header, "little"), len(header), len(header) + size
+    while at < end:
+        place = at % _FIT_BLOCK
+        chunk = file.read(min(end - at, _FIT_BLOCK - place))
         if not chunk:
-            raise Damaged(f"the FIT data ends {left} bytes too early")
-        crc = fit_crc(chunk, crc)
-        left -= len(chunk)
+            raise Damaged(f"the FIT data ends {end - at} bytes too early")
+        total ^= int.from_bytes(chunk, "little") << 8 * place
+        at += len(chunk)
     stored = file.read(2)
     if len(stored) < 2:
         raise Damaged("the FIT checksum is missing")
-    if int.from_bytes(stored, "little") != crc:
+    if not _is_multiple(total ^ int.from_bytes(stored, "little") << 8 * (end % _FIT_BLOCK)):
         raise Damaged("the FIT checksum differs")
 
 
@@ -243,16 +273,48 @@ def _refuse_entity(*_: object) -> None:
 def _check_xml(file: BinaryIO) -> None:
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = _refuse_entity
-    # XML allows nothing before its declaration, Strava's TCX files have white space there.
-    chunk = file.read(_XML_CHUNK).removeprefix(_BOM).lstrip()
     try:
-        while chunk:
+        for chunk in _xml_chunks(file):
             parser.Parse(chunk)
-            chunk = file.read(_XML_CHUNK)
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:
-        # The last two stand for a declared encoding that is unknown, or that expat cannot use.
+        # The last two are raised for an encoding that is unknown, or text that is not in it.
         raise Damaged(f"not well-formed XML: {error}") from error
+
+
+def _xml_chunks(file: BinaryIO) -> Iterator[bytes | str]:
+    """The content of an XML file, as text if expat cannot decode it.
+
+    Raises LookupError and ValueError for what cannot be decoded.
+    """
+    first = file.read(_XML_CHUNK)
+    # XML allows nothing before its declaration, Strava's TCX files have white space there.
+    start = first.removeprefix(_BOM).lstrip()
+    encoding = _encoding_to_decode(start[:HEAD_SIZE])
+    if encoding is None:
+        rest = iter(lambda: file.read(_XML_CHUNK), b"")
+        yield from track_points.shortened(chain([start], rest))
+    else:
+        file.seek(0)
+        text = io.TextIOWrapper(file, encoding, newline="")
+        yield text.read(_XML_CHUNK).removeprefix("\ufeff").lstrip()
+        # Expat takes text for UTF-8, whatever the file declares.
+        yield from iter(lambda: text.read(_XML_CHUNK), "")
+
+
+def _encoding_to_decode(start: bytes) -> str | None:
+    """The encoding that XML declares; None if expat knows it. Raises LookupError."""
+    found = _XML_ENCODING.match(start.replace(b"\0", b""))
+    if found is None:
+        return None
+    name = found[1].decode().lower()
+    # Strings of .NET are UTF-16 and say so even in a file that is not.
+    is_wrong = name.startswith(("utf-16", "utf16")) and b"\0" not in start
+    if is_wrong or name in _EXPAT_ENCODINGS:
+        return "utf-8" if is_wrong else None
+    if codecs.lookup(name).name in _NO_CHARSETS:
+        raise LookupError(f"{name} is no character set")
+    return name
 
 
 def _check_json(file: BinaryIO) -> None:

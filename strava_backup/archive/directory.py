@@ -93,9 +93,10 @@ class Marker:
 class Held(NamedTuple):
     """What the archive has of one activity, photo or gear; paths are relative to the archive.
 
-    `files` are the originals, or the picture. `listed` has the `fingerprint` of what each source
-    listed last, `ours` the rest of our key but for the website's raw record: ten thousand records
-    are held in memory. `problem` says why the metadata can be neither read nor replaced.
+    `files` are the originals, or the picture; `videos` lie beside it. `listed` has the
+    `fingerprint` of what each source listed last, `ours` the rest of our key but for the website's
+    raw record: ten thousand records are held in memory. `problem` says why the metadata can be
+    neither read nor replaced.
     """
 
     stem: PurePosixPath
@@ -105,6 +106,7 @@ class Held(NamedTuple):
     ours: Record = {}  # noqa: RUF012  # never changed in place
     listed: dict[str, int] = {}  # noqa: RUF012  # as above
     problem: str | None = None
+    videos: tuple[PurePosixPath, ...] = ()
 
     @property
     def lacks_original(self) -> bool:
@@ -422,7 +424,7 @@ class Archive:
             doubtful = [
                 (path, one.ours)
                 for one in held
-                for path in one.files
+                for path in (*one.files, *one.videos)
                 if len(self.checksums.digests(path)) != 1
             ]
             if len(doubtful) > 1:
@@ -474,12 +476,19 @@ class Archive:
         The whole file is read. Raises as `refuse_page`.
         """
         self.refuse_page(draft.head)
-        return checks.oddity(draft.path, sent)
+        return checks.oddity(draft.path, sent, draft.head)
 
     def misnomer(self, draft: Draft, sent: str) -> str | None:
-        """As `oddity`, but only by the first bytes: whether the content is of another kind."""
-        self.refuse_page(draft.head)
+        """How the first bytes of a draft contradict the suffix `sent`; None if they do not."""
         return checks.misnomer(draft.path, sent, draft.head)
+
+    def damage(self, draft: Draft, sent: str) -> str | None:
+        """How a complete draft breaks the rules of its kind; None if it does not.
+
+        The whole file is read. Raises as `refuse_page`.
+        """
+        self.refuse_page(draft.head)
+        return checks.damage(draft.path, checks.proper_suffix(draft.path, sent, draft.head))
 
     def refuse_page(self, start: bytes) -> None:
         """Raises ItemError for a file that is never an original: one that starts with nothing at
@@ -523,6 +532,24 @@ class Archive:
         self.checksums.add(path, draft.sha256)
         return path
 
+    def save_damaged(self, draft: Draft, stem: PurePosixPath, sent: str) -> PurePosixPath:
+        """Save a complete draft under `damaged/`, and return its path there. Raises DiskError.
+
+        `stem` and `sent` are as for `save_file`. The same bytes are saved only once.
+        """
+        suffix = checks.proper_suffix(draft.path, sent, draft.head)
+        path = layout.DAMAGED / stem.with_name(stem.name + suffix)
+        with _item_errors(f"cannot write {self.root / path}"):
+            target = next(
+                one
+                for one in _numbered(path)
+                if not os.path.lexists(self.root / one) or self._holds(one, draft.sha256)
+            )
+            if not os.path.lexists(self.root / target):
+                draft.finish()
+                self._move(PurePosixPath(draft.path.relative_to(self.root)), target)
+            return target
+
     def save_named(self, draft: Draft, path: PurePosixPath) -> None:
         """Give a complete draft this name, whatever it holds; it gets no checksum.
 
@@ -551,18 +578,9 @@ class Archive:
     def set_aside(self, path: PurePosixPath) -> PurePosixPath:
         """Move a damaged file to `damaged/`, and return where it is now. Raises DiskError."""
         with _disk_errors(f"cannot move {self.root / path}"):
-            target = self._free_path(layout.DAMAGED / path)
-            self._make_folder(target.parent)
-            try:
-                os.rename(self.root / path, self.root / target)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                # Years may have moved to another disk and be links.
-                self._copy(path, target)
-                os.unlink(self.root / path)
-            sync_folder((self.root / target).parent)
-            sync_folder((self.root / path).parent)
+            numbered = _numbered(layout.DAMAGED / path)
+            target = next(one for one in numbered if not os.path.lexists(self.root / one))
+            self._move(path, target)
             return target
 
     def _damage_or_listed(self, path: PurePosixPath, ours: Record) -> str | None:
@@ -620,7 +638,8 @@ class Archive:
             for name in map(parse, (*folder.files, *obstacles)):
                 if name is not None:
                     found.setdefault(name.key, []).append((folder.path, name))
-        held = ((key, self._held(files)) for key, files in found.items())
+        # The parts of names take as much memory as what is made of them.
+        held = ((key, self._held(found.pop(key))) for key in list(found))
         return {key: one for key, one in held if one is not None}
 
     def _held(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Held | None:
@@ -628,7 +647,7 @@ class Archive:
         held = Held(PurePosixPath())
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
-                held = self._with_metadata(held, folder / (name.stem + name.suffix))
+                held = self._with_metadata(held, folder, name.stem + name.suffix)
         stored = [
             (folder, name)
             for folder, name in files
@@ -637,8 +656,12 @@ class Archive:
         if not stored and held.metadata is None:
             return None
         first = next(one for one in files if one[1].suffix == layout.META_SUFFIX or one in stored)
-        paths = tuple(folder / (name.stem + name.suffix) for folder, name in stored)
-        return held._replace(stem=first[0] / first[1].stem, files=paths)
+        paths: dict[bool, list[PurePosixPath]] = {False: [], True: []}
+        for folder, name in stored:
+            paths[layout.is_video(name)].append(folder / (name.stem + name.suffix))
+        return held._replace(
+            stem=first[0] / first[1].stem, files=tuple(paths[False]), videos=tuple(paths[True])
+        )
 
     def _folders(self, room: PurePosixPath) -> Iterator[Folder]:
         """A room's folders, with all names in order. Links are followed: years may have moved to
@@ -659,9 +682,11 @@ class Archive:
                     yield folder
                     waiting[:0] = sections
 
-    def _with_metadata(self, held: Held, path: PurePosixPath) -> Held:
+    def _with_metadata(self, held: Held, folder: PurePosixPath, name: str) -> Held:
+        path = folder / name
         try:
-            record = read_for_scan(f"{self.root}{os.sep}{path}")
+            # Not by the path, which would keep its text.
+            record = read_for_scan(f"{self.root}{os.sep}{folder}{os.sep}{name}")
         except OSError as error:
             return held._replace(metadata=path, problem=error.strerror or str(error))
         if record is None:
@@ -690,12 +715,19 @@ class Archive:
             target = layout.history_path(path, moment)
         return target
 
-    def _free_path(self, path: PurePosixPath) -> PurePosixPath:
-        """The path, or where it is taken the first free one of `NAME.2`, `NAME.3` and so on."""
-        names = itertools.chain([path.name], (f"{path.name}.{i}" for i in itertools.count(2)))
-        return next(
-            free for free in map(path.with_name, names) if not os.path.lexists(self.root / free)
-        )
+    def _move(self, source: PurePosixPath, target: PurePosixPath) -> None:
+        """Give a file of the archive another path, where there is nothing yet."""
+        self._make_folder(target.parent)
+        try:
+            os.rename(self.root / source, self.root / target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # Years may have moved to another disk and be links.
+            self._copy(source, target)
+            os.unlink(self.root / source)
+        sync_folder((self.root / target).parent)
+        sync_folder((self.root / source).parent)
 
     def _copy(self, source: PurePosixPath, target: PurePosixPath) -> None:
         self._make_folder(target.parent)
@@ -706,6 +738,12 @@ class Archive:
             draft.write(iter(lambda: old.read(1 << 16), b""))
             copy_stat(self.root / source, draft.path)
             draft.save_as(self.root / target)
+
+
+def _numbered(path: PurePosixPath) -> Iterator[PurePosixPath]:
+    """The path, and then those with `.2`, `.3` and so on behind the name."""
+    names = itertools.chain([path.name], (f"{path.name}.{i}" for i in itertools.count(2)))
+    return map(path.with_name, names)
 
 
 def _sorted_out(

@@ -27,6 +27,8 @@ _PHOTO_NAME = re.compile(
     re.ASCII | re.DOTALL,
 )
 _ORIGINAL_SUFFIX = re.compile(r"\.(?:fit|tcx|gpx|json|dat)(?:\.gz)?|\.gz", re.IGNORECASE)
+# Videos lie beside their posters, which are the pictures.
+VIDEO_SUFFIXES = (".mp4", ".mov", ".ts")
 _PICTURE_SUFFIX = re.compile(r"\.(?:jpg|png|gif|webp|heic)", re.IGNORECASE)
 _YEAR = re.compile(r"[0-9]{4}")
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
@@ -77,12 +79,19 @@ def parse_gear_name(name: str) -> FileName | None:
 
 
 def has_usual_suffix(name: FileName) -> bool:
-    """Whether a file's suffix is one of those that originals or pictures have.
+    """Whether a file's suffix is one of those that originals, pictures or videos have.
 
     Version 0.4 left the suffix of some originals at `.gz`, or in capitals.
     """
+    if is_video(name):
+        return True
     pattern = _PICTURE_SUFFIX if isinstance(name.key, tuple) else _ORIGINAL_SUFFIX
     return name.suffix != META_SUFFIX and pattern.fullmatch(name.suffix) is not None
+
+
+def is_video(name: FileName) -> bool:
+    """Whether a file in `photos/` is a video by its name."""
+    return isinstance(name.key, tuple) and name.suffix in VIDEO_SUFFIXES
 
 
 def is_section(path: PurePosixPath) -> bool:

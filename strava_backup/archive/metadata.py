@@ -42,6 +42,7 @@ _RECORD_SHAPE = {
         "bulk_export": {"export": str, "name": str, "sha256": str, "columns": {_EACH: str}},
     },
 }
+_LONGEST_TIME = len("2026-05-06T07:08:09Z")
 
 
 def to_json(record: Record) -> bytes:
@@ -65,10 +66,13 @@ def promises_file(ours: Record) -> bool:
 
 
 def is_stored(name: layout.FileName, ours: Record) -> bool:
-    """Whether a file of that name is an original or a picture, or Strava's GPX of a JSON original.
+    """Whether a file of that name is an original, a picture or a video, or Strava's GPX of a JSON
+    original.
 
     The metadata's own note counts, else the suffix. Files of other programs are none of these.
     """
+    if layout.is_video(name):
+        return True
     note = ours.get("picture" if isinstance(name.key, tuple) else "original", {})
     stored = _suffix_of(note.get("file", ""))
     if stored:
@@ -201,15 +205,21 @@ def _frozen(value: Any) -> Any:
 
 
 def slimmed(ours: Record) -> tuple[Record, dict[str, int]]:
-    """What of our key is kept in memory for ten thousand records: all but the website's raw record,
-    and in place of what each source listed last its `fingerprint`."""
+    """What of our key is kept in memory for ten thousand records: all but the website's raw record
+    and the cells of a bulk export, and in place of what each source listed last its `fingerprint`.
+    """
     prints = ours.get("listed", {}).items()
     rest = {name: ours[name] for name in ours.keys() - {"listed", "website"}}
+    if "bulk_export" in rest:
+        export = rest["bulk_export"]
+        rest["bulk_export"] = {name: export[name] for name in export.keys() - {"columns"}}
     return _interned(rest), {sys.intern(source): fingerprint(was) for source, was in prints}
 
 
 def _interned(value: Any) -> Any:
-    """The same with each key kept in memory once, whatever many records have it."""
+    """The same with each key, source and time kept in memory once, however many records have it."""
+    if isinstance(value, str) and len(value) <= _LONGEST_TIME:
+        return sys.intern(value)
     if not isinstance(value, dict):
         return value
     return {sys.intern(name): _interned(part) for name, part in value.items()}

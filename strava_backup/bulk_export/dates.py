@@ -41,6 +41,15 @@ _MONTH_NAMES = (
 _FILLERS = "a as at de del kl la las om pukul t um utc v z в г"  # noqa: RUF001
 _BEFORE_NOON = {"am", "오전", "上午", "午前"}
 _AFTER_NOON = {"pm", "오후", "下午", "午後"}
+# The hours from and to which a word of Chinese clocks is used (https://cldr.unicode.org, the day
+# periods of zh and zh-Hant).
+_DAY_PERIODS = {
+    "凌晨": (0, 5),
+    "清晨": (5, 8),
+    "早上": (5, 8),
+    "中午": (12, 13),
+    "晚上": (19, 24),
+}
 
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d\d):(\d\d)(?!\d)")
 _DOTTED_CLOCK = re.compile(r"(?<![\d.])(\d{1,2})\.(\d\d)\.(\d\d)(?!\.?\d)")
@@ -116,15 +125,18 @@ def _parts(text: str) -> _Parts | None:
     rest = f"{folded[: clock.start()]} {folded[clock.end() :]}"
     tokens = _TOKEN.findall(rest)
     words = {token for token in tokens if not token.isdecimal()} - set(_FILLERS.split())
-    noon = words & (_BEFORE_NOON | _AFTER_NOON)
+    noon = words & (_BEFORE_NOON | _AFTER_NOON | _DAY_PERIODS.keys())
     names = words - noon
     if len(noon) > 1 or len(names) > 1 or not names <= _MONTHS.keys():
         return None
     hour = _hour(int(clock[1]), noon)
     if hour is None:
         return None
+    numbers = [token for token in tokens if token.isdecimal()]
+    if any(len(number) > len("2026") for number in numbers):
+        return None
     return _Parts(
-        [int(token) for token in tokens if token.isdecimal()],
+        [int(number) for number in numbers],
         _MONTHS[names.pop()] if names else None,
         (hour, int(clock[2]), int(clock[3])),
         _DOTTED_DAY.search(rest) is not None,
@@ -136,7 +148,10 @@ def _hour(hour: int, noon: set[str]) -> int | None:
         return hour
     if not 1 <= hour <= 12:
         return None
-    return hour % 12 + (12 if noon & _AFTER_NOON else 0)
+    (word,) = noon
+    first, end = _DAY_PERIODS.get(word, (12, 24) if word in _AFTER_NOON else (0, 12))
+    hours = [one for one in (hour % 12, hour % 12 + 12) if first <= one < end]
+    return hours[0] if len(hours) == 1 else None
 
 
 def _folded(text: str) -> str:

@@ -1,8 +1,7 @@
 """Takes Strava's bulk export into the archive: what is missing there, and nothing else.
 
-Makes no requests. What the export holds is not looked through as downloads are: the checksums of
-ZIP and gzip tell that it is what Strava packed, and a full check of 3,000 originals takes longer
-than everything else.
+Makes no requests. Originals and photos are checked like downloads; damaged ones go to `damaged/`,
+so that a run with Strava fetches them.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from strava_backup import errors, merge
 from strava_backup.archive import checks, layout
 from strava_backup.archive.directory import Archive
 from strava_backup.archive.metadata import OURS
-from strava_backup.bulk_export import dates, parcel, rows, start_time, table
+from strava_backup.bulk_export import parcel, rows, start_time, table
 from strava_backup.bulk_export.parcel import Parcel
 from strava_backup.bulk_export.table import Entry
 from strava_backup.keeper import Keeper
-from strava_backup.report import Report, count_of, printable
+from strava_backup.report import Report, count_of, first_of, printable
 from strava_backup.strava.records import Record, has_photo_id
 
 _log = logging.getLogger(__name__)
@@ -43,6 +42,8 @@ _CAPTIONS = "media.csv"
 _THREADS = 4
 # So many activities are made to last together.
 _BATCH = 300
+_ORIGINALS = "activities/"
+_AGAIN = "Import the export as Strava sent it, or fetch it from there again"
 # What may be done about a file that the export lacks.
 _ELSE = "(a run without --import may fetch it from Strava)"
 
@@ -113,12 +114,13 @@ def import_export(
     report.is_import = True
     try:
         with parcel.opened(path) as export:
+            survey = _read_survey(export)
             if not options.dry_run:
                 archive.prepare(with_parents=with_parents)
             is_locked = archive.has_lock() or not options.dry_run
             with archive.locked() if is_locked else nullcontext():
                 archive.read_marker()
-                importer = Import(export, archive, options, Keeper(archive, report, clock))
+                importer = Import(export, survey, archive, options, Keeper(archive, report, clock))
                 if options.dry_run:
                     importer.dry_run(out)
                 else:
@@ -128,11 +130,42 @@ def import_export(
         report.fatal.append(error)
 
 
-class Import:
-    """One import. The constructor reads the archive, and the table once."""
+def _read_survey(export: Parcel) -> table.Survey:
+    """Facts about the table. Raises ConfigError if it hides activities, or may do so."""
+    try:
+        survey = table.survey(_table(export))
+    except errors.ItemError as error:
+        raise errors.ConfigError(f"{error}. {_AGAIN}") from error
+    problem, originals = survey.problem, len(_originals(export))
+    if not problem and not survey.row_count and originals:
+        problem = f"has no row, but {_ORIGINALS} holds {count_of(originals, 'file')}"
+    if problem:
+        raise errors.ConfigError(f"{parcel.TABLE} {problem}. {_AGAIN}")
+    return survey
 
-    def __init__(self, export: Parcel, archive: Archive, options: Options, keeper: Keeper) -> None:
+
+def _table(export: Parcel) -> rows.Table:
+    return rows.parse_table(parcel.read_lines(export, parcel.TABLE))
+
+
+def _originals(export: Parcel) -> set[str]:
+    """The names of files that should belong to activities."""
+    return {name for name in export.parts if name.lower().startswith(_ORIGINALS)}
+
+
+class Import:
+    """One import. The constructor reads the archive."""
+
+    def __init__(
+        self,
+        export: Parcel,
+        survey: table.Survey,
+        archive: Archive,
+        options: Options,
+        keeper: Keeper,
+    ) -> None:
         self._export = export
+        self._survey = survey
         self._archive = archive
         self._options = options
         self._keeper = keeper
@@ -140,9 +173,10 @@ class Import:
         self._day = parcel.exported_on(export)
         self._inventory = archive.scan()
         self._captions = self._read_captions()
-        self._ids, self._is_day_first = self._survey()
-        # The names of files that stand for themselves in the archive, and of all else the rest.
-        self._claimed: set[str] = set()
+        self._names = parcel.Names(export.parts)
+        # The names of files that have no other place in the archive, as far as is known.
+        self._rest = set(export.parts)
+        self._nameless = _originals(export)
         self._without_file = 0
 
     def run(self) -> None:
@@ -156,12 +190,12 @@ class Import:
                 if len(batch) == _BATCH:
                     _log.info("%s so far", count_of(done, "activity", "activities"))
         with self._archive.saving_many():
-            for name in self._rest():
+            for name in sorted(self._rest):
                 self._save_as_it_is(name)
         for path, problem in self._archive.problems(self._inventory):
             error = f"cannot be used ({problem}): move it away, or mend it"
             self._fail(str(path), error, layout.activity_of(path))
-        self._tell_of_those_without_file()
+        self._report_unmatched()
 
     def dry_run(self, out: Callable[[str], None]) -> None:
         """Tell what `run` would save, a line an activity."""
@@ -170,25 +204,11 @@ class Import:
             day = work.record.get("start_date", "")[:10]
             out(f"{day} {_title(work.entry)}: {', '.join(work.items)}".lstrip())
             self._report.saved.update(work.items)
-        for name in self._rest():
+        for name in sorted(self._rest):
             if self._free_path(name) is not None:
                 out(name)
                 self._report.saved[FILE] += 1
-        self._tell_of_those_without_file()
-
-    def _survey(self) -> tuple[set[int], bool | None]:
-        """The ids of the table, and whether its dates have the day ahead of the month."""
-        ids, texts = set(), []
-        try:
-            for row in self._table()[1]:
-                ids |= {int(row.cells[0])} if table.has_id(row) else set()
-                texts.append(table.date_of(row))
-        except errors.ItemError as error:
-            raise errors.ConfigError(f"{error}. Fetch the export from Strava again") from error
-        return ids, dates.find_day_first(texts)
-
-    def _table(self) -> tuple[list[str], Iterator[rows.Row]]:
-        return rows.parse_table(parcel.read_lines(self._export, parcel.TABLE))
+        self._report_unmatched()
 
     def _read_captions(self) -> dict[str, str]:
         if _CAPTIONS not in self._export.parts:
@@ -213,7 +233,7 @@ class Import:
                 )
             return
         held = self._inventory.activities.keys()
-        if (held or owner is not None) and not held & self._ids:
+        if (held or owner is not None) and not held & self._survey.ids:
             raise errors.AccountMismatch(
                 f"{self._archive.root} and the export have no activity in common, and nothing else "
                 "tells that they belong to one athlete: choose another output_dir"
@@ -227,26 +247,26 @@ class Import:
         if _PROFILE not in self._export.parts:
             return None
         try:
-            _, profile = rows.parse_table(parcel.read_lines(self._export, _PROFILE))
-            row = next(profile, None)
+            profile = rows.parse_table(parcel.read_lines(self._export, _PROFILE))
+            row = next(profile.rows, None)
         except errors.ItemError as error:
             self._keeper.fail("profile", error)
             return None
-        return int(row.cells[0]) if row is not None and table.has_id(row) else None
+        return table.id_of(row) if row is not None else None
 
     def _works(self) -> Iterator[Work]:
         """What there is to do, in the table's order; at most `limit` activities."""
         left = self._options.limit
-        header, table_rows = self._table()
+        survey = self._survey
         seen: set[int] = set()
-        for row in table_rows:
-            entry = table.parse_entry(header, row, is_day_first=self._is_day_first)
-            if entry is None:
-                self._fail(parcel.TABLE, "a row cannot be read and was left out")
-                continue
-            if entry.id in seen:
+        for row in _table(self._export).rows:
+            entry = table.parse_entry(survey.columns, row, is_day_first=survey.is_day_first)
+            if entry is None or not row.is_whole:
+                self._fail_row(row, entry)
+            if entry is None or entry.id in seen:
                 continue
             seen.add(entry.id)
+            self._nameless.difference_update(self._names.find(entry.file))
             self._report.listed += 1
             work = self._work(entry)
             # What the limit leaves out is looked at all the same: its files are not the rest.
@@ -254,14 +274,24 @@ class Import:
                 left = None if left is None else left - 1
                 yield work
 
+    def _fail_row(self, row: rows.Row, entry: Entry | None) -> None:
+        where = f"{parcel.TABLE}, line {row.line}"
+        if entry is None:
+            start = printable(", ".join(row.cells[:3]))
+            self._fail(where, f"it has no id that can be read ({start}) and was left out. {_AGAIN}")
+            return
+        cells, columns = len(row.cells), len(self._survey.columns.titles)
+        why = f"it has {count_of(cells, 'cell')} in place of {columns}, so that most were left out"
+        self._fail(f"{where}, activity {_title(entry)}", f"{why}. {_AGAIN}", entry.id)
+
     def _work(self, entry: Entry) -> Work | None:
         """What an activity of the export lacks; None where it has no place in the archive."""
         held = self._inventory.activities.get(entry.id)
         is_told = held is not None and held.resource_state is not None
         lacks_original = (held is None or held.lacks_original) and self._has_original(entry)
         start = entry.start
-        if start is None and not is_told and entry.file in self._export.parts:
-            start = self._find_start(entry.file)
+        if start is None and not is_told and self._original_file(entry):
+            start = self._find_start(self._original_file(entry))
         if held is not None:
             stem = held.stem
         elif start is not None:
@@ -270,7 +300,7 @@ class Import:
             why = "its date cannot be read, and no original tells its start: it was left out"
             self._fail(f"activity {_title(entry)}", why, entry.id)
             return None
-        self._claimed.add(entry.file)
+        self._rest.discard(self._original_file(entry))
         photos = self._lacking_photos(entry)
         if held is not None and held.problem:
             return None
@@ -289,32 +319,58 @@ class Import:
         self._without_file += not entry.file
         if entry.file == table.LOST:
             self._fail(f"activity {_title(entry)}", f"the export has {table.LOST} for it {_ELSE}")
-        elif entry.file and entry.file not in self._export.parts:
-            self._fail(f"activity {_title(entry)}", f"the export lacks {entry.file} {_ELSE}")
-        return entry.file in self._export.parts
+        elif entry.file and not self._original_file(entry):
+            self._fail(f"activity {_title(entry)}", self._lacks(entry.file))
+        return bool(self._original_file(entry))
+
+    def _original_file(self, entry: Entry) -> str:
+        """The name under which the export has the original; empty if it has none."""
+        file = self._file(entry.file)
+        return file if file.lower().startswith(_ORIGINALS) else ""
+
+    def _file(self, name: str) -> str:
+        """The name under which the export has a file of the table; empty if it has none."""
+        found = self._names.find(name)
+        return found[0] if len(found) == 1 else ""
+
+    def _lacks(self, name: str) -> str:
+        if name == table.LOST:
+            return f"the export has {name} for one of its photos {_ELSE}"
+        similar = [printable(one) for one in self._names.find(name)]
+        if len(similar) > 1:
+            return f"the export lacks {name}, but has more than one like it: {first_of(similar)}"
+        return f"the export lacks {printable(name)} {_ELSE}"
 
     def _lacking_photos(self, entry: Entry) -> tuple[str, ...]:
         """The files of an activity's photos that the archive lacks."""
         lacking = []
-        keys = set()
+        places = set()
         for name in entry.media:
             photo_id = table.media_id(name)
-            key = layout.photo_key(entry.id, photo_id)
-            if key in keys or not has_photo_id({"unique_id": photo_id}):
-                continue  # it has no place of its own, and counts as one of the rest
-            keys.add(key)
-            held = self._inventory.photos.get(key)
-            self._claimed.add(name)
-            if not self._options.photos or (held is not None and (held.files or held.problem)):
-                continue
-            if name in self._export.parts:
+            place = (layout.photo_key(entry.id, photo_id), _is_video(name))
+            if name != table.LOST:
+                if place in places or not has_photo_id({"unique_id": photo_id}):
+                    continue  # it has no place of its own, and counts as one of the rest
+                places.add(place)
+                self._rest.discard(self._file(name))
+                if not self._options.photos or self._has_photo(entry.id, name):
+                    continue
+            if self._file(name):
                 lacking.append(name)
             else:
-                self._fail(f"activity {_title(entry)}", f"the export lacks {name} {_ELSE}")
+                self._fail(f"activity {_title(entry)}", self._lacks(name))
         return tuple(lacking)
 
+    def _has_photo(self, activity_id: int, name: str) -> bool:
+        """Whether the archive has a picture; or, of a video, the video and not only its poster."""
+        held = self._inventory.photos.get(layout.photo_key(activity_id, table.media_id(name)))
+        if held is None:
+            return False
+        # Nothing can be noted in metadata that is in no state to be replaced.
+        return held.problem is not None or bool(held.videos if _is_video(name) else held.files)
+
     def _find_start(self, name: str) -> datetime | None:
-        suffix = layout.sent_suffix(name.removesuffix(".gz"))
+        suffix = layout.sent_suffix(_unpacked_name(name))
         try:
             return start_time.find_start(self._original(name), suffix)
         except errors.ItemError:
@@ -325,7 +381,7 @@ class Import:
         chunks = self._export.read_chunks(name)
         first = next(chunks, b"")
         whole = chain([first], chunks)
-        is_packed = name.endswith(".gz") and first.startswith(checks.GZIP_MAGIC)
+        is_packed = name.lower().endswith(".gz") and first.startswith(checks.GZIP_MAGIC)
         yield from parcel.unpacked(whole, name) if is_packed else whole
 
     def _save_batch(self, batch: list[Work], pool: ThreadPoolExecutor) -> None:
@@ -354,11 +410,15 @@ class Import:
         """Save an activity's files; works beside others of its kind. Raises DiskError."""
         file = work.entry.file
         original = (
-            self._save_file(work.stem, file, self._original(file)) if work.lacks_original else None
+            self._save_file(work.stem, file, self._original(self._original_file(work.entry)))
+            if work.lacks_original
+            else None
         )
         photos = {
             name: self._save_file(
-                self._photo_stem(work.entry.id, name), name, self._export.read_chunks(name)
+                self._photo_stem(work.entry.id, name),
+                name,
+                self._export.read_chunks(self._file(name)),
             )
             for name in work.photos
         }
@@ -367,10 +427,18 @@ class Import:
     def _save_file(
         self, stem: PurePosixPath, name: str, chunks: Iterator[bytes]
     ) -> Stored | errors.ItemError:
-        sent = layout.sent_suffix(name.removesuffix(".gz"))
+        """Save an original or a photo; a damaged one goes to `damaged/`. Raises DiskError."""
+        sent = layout.sent_suffix(_unpacked_name(name))
         try:
             with self._archive.draft(stem) as draft:
                 draft.write(chunks)
+                damage = self._archive.damage(draft, sent)
+                if damage is not None:
+                    where = self._archive.save_damaged(draft, stem, sent)
+                    raise errors.ItemError(
+                        f"{name} is damaged in the export ({damage}) and was stored as {where} "
+                        + _ELSE
+                    )
                 odd = self._archive.misnomer(draft, sent)
                 path = self._archive.save_file(draft, stem, sent, nullcontext)
                 return Stored(path.name, draft.size, draft.sha256, odd)
@@ -419,7 +487,8 @@ class Import:
         }
         kept = self._archive.read_record(path)
         record = merge.imported_record(record, told, kept, now)
-        record[OURS] = merge.with_picture(record[OURS], photo.odd, photo.name, now)
+        if not _is_video(name):
+            record[OURS] = merge.with_picture(record[OURS], photo.odd, photo.name, now)
         self._save_record(path, kept, record)
 
     def _save_record(self, path: PurePosixPath, kept: Record | None, record: Record) -> None:
@@ -428,10 +497,6 @@ class Import:
             self._archive.save_record(path, record, history=self._keeper.now())
         else:
             self._keeper.save_record(path, record)
-
-    def _rest(self) -> list[str]:
-        """The names of files that have no other place in the archive."""
-        return sorted(self._export.parts.keys() - self._claimed)
 
     def _save_as_it_is(self, name: str) -> None:
         try:
@@ -454,7 +519,9 @@ class Import:
             content.update(chunk)
         for number in count(1):
             day = self._day if number == 1 else f"{self._day}.{number}"
-            path = layout.export_path(day, name)
+            path = layout.export_path(day, parcel.storable(name))
+            if self._is_blocked(path):
+                continue
             held = self._archive.sha256(path)
             if held is None:
                 return path
@@ -462,13 +529,34 @@ class Import:
                 return None
         raise AssertionError
 
-    def _tell_of_those_without_file(self) -> None:
+    def _is_blocked(self, path: PurePosixPath) -> bool:
+        """Whether a folder is where a file is to go, or a file where one of its folders is."""
+        target = self._archive.root / path
+        return target.is_dir() or any(
+            (self._archive.root / folder).is_file() for folder in path.parents
+        )
+
+    def _report_unmatched(self) -> None:
         if self._without_file:
             activities = count_of(self._without_file, "activity", "activities")
             _log.info("%s without a file in the export, as if typed in by hand", activities)
+        nameless = sorted(self._nameless)
+        self._report.nameless_files = len(nameless)
+        if nameless:
+            names = first_of(map(printable, nameless))
+            why = f"no row of {parcel.TABLE} that can be read names {names}: kept as other files"
+            self._fail(f"{count_of(len(nameless), 'file')} of unknown activities", why)
 
     def _fail(self, what: str, why: str, activity_id: int | None = None) -> None:
         self._keeper.fail(what, errors.ItemError(why), activity_id)
+
+
+def _is_video(name: str) -> bool:
+    return layout.sent_suffix(name) in layout.VIDEO_SUFFIXES
+
+
+def _unpacked_name(name: str) -> str:
+    return name[:-3] if name.lower().endswith(".gz") else name
 
 
 def _title(entry: Entry) -> str:

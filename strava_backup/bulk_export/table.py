@@ -1,20 +1,19 @@
-"""Pure: a row of the export's `activities.csv` -> what it tells of an activity.
+"""Pure: the rows of the export's `activities.csv` -> what they tell of activities.
 
-Headers are in the athlete's language, and columns have come and gone, so that columns are told by
-where they stand and by the shape of what is in them; where both leave a doubt, nothing is told.
-Does no I/O.
+Headers are in the athlete's language, and columns have come and gone, so that columns are found by
+where header cells repeat; what cannot be found for sure is left out. Does no I/O.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import PureWindowsPath
 from typing import NamedTuple
 
 from strava_backup.bulk_export import dates
-from strava_backup.bulk_export.rows import Row
+from strava_backup.bulk_export.rows import Row, Table
 from strava_backup.strava.records import SUMMARY_STATE, Record
 
 # What Strava puts in place of a file name that it fails to find
@@ -23,29 +22,74 @@ LOST = "#error#"
 
 # In every variant from 2018 on: id, date, name, type, description, seconds, distance.
 _ID, _DATE, _NAME, _TYPE, _DESCRIPTION, _SECONDS, _DISTANCE = range(7)
-# The long form, of 87 columns and more, with numbers as they are from `_RAW_SECONDS` on.
-_FILE = 12
-_RAW_SECONDS, _RAW_MOVING, _RAW_DISTANCE = 15, 16, 17
-_RAW_MAX_SPEED, _RAW_SPEED, _RAW_GAIN, _RAW_LOW, _RAW_HIGH = 18, 19, 20, 22, 23
-# The short form of 2018 has metres, and its file name last.
-_SHORT_WIDTH = 10
+# The long form has a second block, with numbers as they are, from the elapsed time on.
+_FILE, _METRES, _COMMUTE = -3, 2, 35
+_RAW_NUMBERS = {
+    "elapsed_time": 0,
+    "moving_time": 1,
+    "distance": _METRES,
+    "total_elevation_gain": 5,
+    "elev_low": 7,
+    "elev_high": 8,
+}
+# Behind the commute of the first block are one or two columns, and then the file.
+_FIRST_COMMUTES = (_FILE - 2, _FILE - 3)
+# The form of 2018 and 2019 has no second block, but metres, and its file name last.
+_SHORT_WIDTHS = (10, 11)
+# Slower than any activity in metres a second, faster than all in kilometres or miles a second.
+_SLOWEST = 0.1
 
-_ID_SHAPE = re.compile(r"[0-9]{1,20}")
-_FILE_SHAPE = re.compile(r"activities/\d+\.(?:fit|tcx|gpx|json)(?:\.gz)?")
-_MEDIA_SHAPE = re.compile(r"media/[\w.-]+")
-_NUMBER_SHAPE = re.compile(r"-?\d+(?:[.,]\d+)?")
-# Metres in the units of the rounded distance: kilometres, miles; pools have metres and yards.
-_UNITS = (1000.0, 1609.344, 1.0, 0.9144)
+_ID_SHAPE = re.compile(r"'?([0-9]{1,20})(?:[.,]0{1,9})?")
+_FILE_SHAPE = re.compile(r"activities[/\\][^/\\\s]+")
+_MEDIA_SHAPE = re.compile(r"media[/\\][^/\\]+")
+_NUMBER_SHAPE = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,30})?")
+_SECONDS_SHAPE = re.compile(r"([0-9]{1,12})(?:[.,]0{1,9})?")
+_TAG = re.compile(r"<[^<>]*>")
+_NOT_IN_A_TYPE = re.compile(r"[\s_-]")
+_COMMUTES = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
-# https://developers.strava.com/docs/reference/#api-models-SportType
+# https://developers.strava.com/docs/reference/#api-models-SportType, and the six of April 2026
 _SPORT_TYPES = (
-    "AlpineSki BackcountrySki Badminton Canoeing Crossfit EBikeRide Elliptical EMountainBikeRide "
-    "Golf GravelRide Handcycle HighIntensityIntervalTraining Hike IceSkate InlineSkate Kayaking "
-    "Kitesurf MountainBikeRide NordicSki Pickleball Pilates Racquetball Ride RockClimbing "
-    "RollerSki Rowing Run Sail Skateboard Snowboard Snowshoe Soccer Squash StairStepper "
-    "StandUpPaddling Surfing Swim TableTennis Tennis TrailRun Velomobile VirtualRide VirtualRow "
-    "VirtualRun Walk WeightTraining Wheelchair Windsurf Workout Yoga"
+    "AlpineSki BackcountrySki Badminton Basketball Canoeing Cricket Crossfit Dance EBikeRide "
+    "Elliptical EMountainBikeRide Golf GravelRide Handcycle HighIntensityIntervalTraining Hike "
+    "IceSkate InlineSkate Kayaking Kitesurf MountainBikeRide NordicSki Padel PhysicalTherapy "
+    "Pickleball Pilates Racquetball Ride RockClimbing RollerSki Rowing Run Sail Skateboard "
+    "Snowboard Snowshoe Soccer Squash StairStepper StandUpPaddling Surfing Swim TableTennis Tennis "
+    "TrailRun Velomobile VirtualRide VirtualRow VirtualRun Volleyball Walk WeightTraining "
+    "Wheelchair Windsurf Workout Yoga"
 )
+# By what the export calls them in English, in small letters without blanks and hyphens.
+_SPORTS = {name.lower(): name for name in _SPORT_TYPES.split()} | {
+    "canoe": "Canoeing",
+    "football(soccer)": "Soccer",
+    "hiit": "HighIntensityIntervalTraining",
+    "rockclimb": "RockClimbing",
+}
+
+
+class Columns(NamedTuple):
+    """The places of a table's columns; None for a column that is not found for certain.
+
+    `titles` are the header's, each made unique. `raw` is the first column of the second block.
+    `is_resaved` says that another program saved the table, and may have changed numbers.
+    """
+
+    titles: tuple[str, ...]
+    raw: int | None = None
+    file: int | None = None
+    first_commute: int | None = None
+    is_short: bool = False
+    is_resaved: bool = False
+
+
+class Survey(NamedTuple):
+    """Facts about a whole table. `problem` says why no activity can be read from it."""
+
+    columns: Columns
+    ids: set[int]
+    is_day_first: bool | None
+    row_count: int
+    problem: str | None
 
 
 class Entry(NamedTuple):
@@ -62,94 +106,93 @@ class Entry(NamedTuple):
     columns: dict[str, str]
 
 
-def parse_entry(
-    header: Sequence[str], row: Row, *, is_day_first: bool | None = None
-) -> Entry | None:
+def survey(found: Table) -> Survey:
+    """Facts about a whole table, for which all of its rows are read."""
+    columns = find_columns(found.header, is_resaved=found.separator != ",")
+    ids: set[int] = set()
+    row_count = 0
+    is_short = _ShortForm(columns)
+
+    def dates_of_rows() -> Iterator[str]:
+        nonlocal row_count
+        for row in found.rows:
+            row_count += 1
+            activity_id = id_of(row)
+            if activity_id is not None:
+                ids.add(activity_id)
+            is_short.look_at(row)
+            yield _cell(row.cells, _DATE)
+
+    is_day_first = dates.find_day_first(dates_of_rows())
+    if is_short.is_sure():
+        columns = columns._replace(is_short=True, file=len(columns.titles) - 1)
+    problem = _problem(found.header, row_count, len(ids))
+    return Survey(columns, ids, is_day_first, row_count, problem)
+
+
+def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
+    """The places of the columns in a table with that header.
+
+    In every long table, whatever its language and year, there is exactly one place where the titles
+    of elapsed time and distance return with one column between them.
+    """
+    titles = [_TAG.sub("", title).strip() for title in header]
+    columns = Columns(_unique(header), is_resaved=is_resaved)
+    raws = [
+        index
+        for index in range(_DISTANCE + 1, len(titles) - _METRES)
+        if _returns(titles, _SECONDS, index) and _returns(titles, _DISTANCE, index + _METRES)
+    ]
+    if len(raws) != 1:
+        return columns
+    (raw,) = raws
+    commutes = (raw + back for back in _FIRST_COMMUTES)
+    commute = next((one for one in commutes if _returns(titles, one, raw + _COMMUTE)), None)
+    return columns._replace(raw=raw, file=raw + _FILE, first_commute=commute)
+
+
+def parse_entry(columns: Columns, row: Row, *, is_day_first: bool | None = None) -> Entry | None:
     """What a row tells; None where it has no id.
 
     `is_day_first` tells how the table's dates of numbers are to be read, if that is known.
     """
-    cells = row.cells
-    if not has_id(row):
+    activity_id = id_of(row)
+    if activity_id is None:
         return None
+    cells = _sure_cells(row)
     start = dates.parse_date(_cell(cells, _DATE), is_day_first=is_day_first)
+    record: Record = {
+        "id": activity_id,
+        "name": _cell(cells, _NAME),
+        "resource_state": SUMMARY_STATE,
+        **_known(
+            start_date=iso(start) if start else None,
+            sport_type=_SPORTS.get(_NOT_IN_A_TYPE.sub("", _cell(cells, _TYPE)).lower()),
+        ),
+    }
+    if row.is_whole:
+        record |= _known(description=_cell(cells, _DESCRIPTION) or None)
+        record |= _numbers(columns, cells)
     return Entry(
-        int(cells[_ID]),
+        activity_id,
         _cell(cells, _NAME),
         start,
-        _file(cells),
+        _file(columns, row),
         _media(cells),
-        _record(cells, start, row.is_whole),
-        _columns(header, cells),
+        record,
+        _by_title(columns.titles, row.cells),
     )
 
 
-def has_id(row: Row) -> bool:
-    """Whether a row begins with an id."""
-    return _ID_SHAPE.fullmatch(_cell(row.cells, _ID)) is not None and int(row.cells[_ID]) > 0
-
-
-def date_of(row: Row) -> str:
-    """The cell with a row's date."""
-    return _cell(row.cells, _DATE)
+def id_of(row: Row) -> int | None:
+    """The id that a row begins with; None if there is none, or not all of its digits."""
+    found = _ID_SHAPE.fullmatch(_cell(_sure_cells(row), _ID).strip())
+    return (int(found[1]) or None) if found else None
 
 
 def media_id(name: str) -> str:
     """The id of the photo in a file such as `media/6D1E-DE55.jpg`: its name without suffix."""
-    return PurePosixPath(name).name.partition(".")[0]
-
-
-def _cell(cells: Sequence[str], index: int) -> str:
-    return cells[index] if index < len(cells) else ""
-
-
-def _file(cells: Sequence[str]) -> str:
-    """The file name, by its place, or by its shape where something else is in that place."""
-    cell = _cell(cells, _SHORT_WIDTH - 1 if len(cells) == _SHORT_WIDTH else _FILE)
-    if cell == LOST or _FILE_SHAPE.fullmatch(cell):
-        return cell
-    found = [one for one in cells if one == LOST or _FILE_SHAPE.fullmatch(one)]
-    return found[0] if len(found) == 1 else cell if cell.startswith("activities/") else ""
-
-
-def _media(cells: Sequence[str]) -> tuple[str, ...]:
-    """The names of photos, which are in the last column where there is one for them."""
-    for cell in reversed(cells):
-        names = [name.strip() for name in re.split("[|,]", cell)]
-        if all(map(_MEDIA_SHAPE.fullmatch, names)):
-            return tuple(dict.fromkeys(names))
-    return ()
-
-
-def _columns(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
-    """Every cell as it came by its header; the second `Distance` is `Distance (2)`."""
-    columns: dict[str, str] = {}
-    for index, cell in enumerate(cells):
-        title = _cell(header, index)
-        name, number = title, 1
-        while name in columns:
-            number += 1
-            name = f"{title} ({number})"
-        columns[name] = cell
-    return columns
-
-
-def _record(cells: Sequence[str], start: datetime | None, is_whole: bool) -> Record:
-    """The activity in the API's field names, as far as that is sure."""
-    record: Record = {
-        "id": int(cells[_ID]),
-        "name": _cell(cells, _NAME),
-        "resource_state": SUMMARY_STATE,
-    }
-    if start is not None:
-        record["start_date"] = iso(start)
-    if _cell(cells, _TYPE) in _SPORT_TYPES.split():
-        record["sport_type"] = cells[_TYPE]
-    if not is_whole:
-        return record
-    if cells[_DESCRIPTION]:
-        record["description"] = cells[_DESCRIPTION]
-    return record | (_short_numbers(cells) if len(cells) == _SHORT_WIDTH else _long_numbers(cells))
+    return PureWindowsPath(name).name.partition(".")[0]
 
 
 def iso(moment: datetime) -> str:
@@ -157,58 +200,155 @@ def iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _short_numbers(cells: Sequence[str]) -> Record:
-    seconds, metres = _number(cells[_SECONDS]), _number(cells[_DISTANCE])
-    return _known(elapsed_time=_whole(seconds), distance=metres)
-
-
-def _long_numbers(cells: Sequence[str]) -> Record:
-    """Numbers of the second block: seconds and metres, which the first one has in the athlete's
-    language and units, rounded. Where the two do not agree, columns have moved.
+class _ShortForm:
+    """Finds out whether a table is in the short form: ten columns may be what somebody left of a
+    longer one, with other units and without files.
     """
-    numbers = [_number(_cell(cells, index)) for index in range(_RAW_HIGH + 1)]
-    seconds, moving, metres = numbers[_RAW_SECONDS : _RAW_DISTANCE + 1]
-    if seconds is None or re.sub(r"\D", "", cells[_SECONDS]) != f"{seconds:.0f}":
+
+    def __init__(self, columns: Columns) -> None:
+        self._is_possible = columns.raw is None and len(columns.titles) in _SHORT_WIDTHS
+        self._has_distance = self._slow = 0
+
+    def look_at(self, row: Row) -> None:
+        if not self._is_possible or not row.is_whole:
+            return
+        self._is_possible = row.cells[-1] in ("", LOST) or _is_file(row.cells[-1])
+        seconds, metres = _seconds(row.cells), _number(row.cells[_DISTANCE])
+        if seconds and metres:
+            self._has_distance += 1
+            self._slow += metres < _SLOWEST * seconds
+
+    def is_sure(self) -> bool:
+        return self._is_possible and self._slow * 10 <= self._has_distance
+
+
+def _problem(header: Sequence[str], row_count: int, id_count: int) -> str | None:
+    if not header:
+        return "is empty"
+    if id_of(Row(list(header))) is not None:
+        return "has no header in its first line"
+    is_page = header[0].lower().startswith(("<!", "<html"))
+    if not row_count and (is_page or len(header) < min(_SHORT_WIDTHS)):
+        return "is no table of activities"
+    if row_count and not id_count:
+        return "has no row that begins with the id of an activity"
+    return None
+
+
+def _sure_cells(row: Row) -> list[str]:
+    """The cells that end where they should: a table may be cut off within any cell."""
+    return row.cells if row.is_whole else row.cells[:-1]
+
+
+def _cell(cells: Sequence[str], index: int) -> str:
+    return cells[index] if index < len(cells) else ""
+
+
+def _returns(titles: Sequence[str], first: int, again: int) -> bool:
+    """Whether a title stands in two columns; pandas adds `.1` to the second one."""
+    title, other = titles[first], _cell(titles, again)
+    return bool(title) and other in (title, f"{title}.1")
+
+
+def _unique(header: Sequence[str]) -> tuple[str, ...]:
+    """The titles, of which the second `Distance` becomes `Distance (2)`."""
+    titles: dict[str, None] = {}
+    for title in header:
+        name, number = title, 1
+        while name in titles:
+            number += 1
+            name = f"{title} ({number})"
+        titles[name] = None
+    return tuple(titles)
+
+
+def _by_title(titles: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Every cell as it came by its header."""
+    if len(cells) > len(titles):
+        titles = _unique([*titles, *[""] * (len(cells) - len(titles))])
+    return dict(zip(titles, cells, strict=False))
+
+
+def _is_file(cell: str) -> bool:
+    return cell == LOST or _FILE_SHAPE.fullmatch(cell) is not None
+
+
+def _file(columns: Columns, row: Row) -> str:
+    """The file name, by its place, or by its shape where its place is not known."""
+    if columns.file is not None and row.is_whole:
+        return row.cells[columns.file].strip()
+    found = [cell for cell in _sure_cells(row) if _is_file(cell)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _media(cells: Sequence[str]) -> tuple[str, ...]:
+    """The names of photos and videos, which are in the last column where there is one for them.
+
+    Some of the names between the bars are empty.
+    """
+    for cell in reversed(cells[_DISTANCE + 1 :]):
+        names = [name for one in re.split("[|,]", cell) if (name := one.strip())]
+        files = [name for name in names if _MEDIA_SHAPE.fullmatch(name)]
+        if files and all(name in (*files, LOST) for name in names):
+            return tuple(dict.fromkeys(names))
+    return ()
+
+
+def _numbers(columns: Columns, cells: Sequence[str]) -> Record:
+    """Seconds and metres. The first block of the long form has them rounded, in the athlete's
+    language and units, except for the elapsed time.
+    """
+    seconds = _seconds(cells)
+    if columns.is_short:
+        commute = [_COMMUTES[cell] for cell in cells[_DISTANCE:] if cell in ("true", "false")]
+        return _known(
+            elapsed_time=seconds,
+            distance=_number(cells[_DISTANCE]),
+            commute=commute[0] if len(commute) == 1 else None,
+        )
+    if columns.raw is None:
         return {}
-    record = _known(elapsed_time=_whole(seconds))
-    if metres is None or not _agree(_cell(cells, _DISTANCE), metres):
-        return record
-    record["distance"] = metres
-    if moving is None or not 0 <= moving <= seconds:
-        return record
-    record |= _known(moving_time=_whole(moving))
-    top, speed, gain = numbers[_RAW_MAX_SPEED], numbers[_RAW_SPEED], numbers[_RAW_GAIN]
-    low, high = numbers[_RAW_LOW], numbers[_RAW_HIGH]
-    # Speed says that the columns behind the distance are where they should be.
-    if speed is None or not moving or abs(speed - metres / moving) > 0.1 * speed:
-        return record
-    if (top is not None and top < speed) or (gain is not None and gain < 0):
-        return record
-    record |= _known(total_elevation_gain=gain)
-    if low is not None and high is not None and low <= high:
-        record |= _known(elev_low=low, elev_high=high)
-    return record
+    raw = {name: _cell(cells, columns.raw + at) for name, at in _RAW_NUMBERS.items()}
+    if columns.is_resaved:
+        raw = _unchanged(raw, seconds)
+    numbers = _known(**{name: _number(cell) for name, cell in raw.items()})
+    for name in ("elapsed_time", "moving_time"):
+        if name in numbers:
+            numbers[name] = round(numbers[name])
+    return _known(elapsed_time=seconds) | numbers | _known(commute=_commute(columns, cells))
 
 
-def _known(**fields: float | None) -> Record:
+def _unchanged(raw: dict[str, str], seconds: int | None) -> dict[str, str]:
+    """The numbers that a spreadsheet program in whatever country has not changed.
+
+    Where points are for thousands it makes 3322949 of 3322.949, but leaves 1428.0 as it is: if the
+    seconds still have a fraction, an unchanged number has one, too.
+    """
+    if seconds is None or _number(raw["elapsed_time"]) != seconds:
+        return {}
+    if raw["elapsed_time"].isdecimal():
+        return raw
+    return {name: cell for name, cell in raw.items() if not cell.isdecimal()}
+
+
+def _commute(columns: Columns, cells: Sequence[str]) -> bool | None:
+    if columns.raw is None or columns.first_commute is None:
+        return None
+    again = _cell(cells, columns.raw + _COMMUTE) or cells[columns.first_commute]
+    return _COMMUTES.get(again.lower())
+
+
+def _known(**fields: object) -> Record:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _whole(number: float | None) -> int | None:
-    return None if number is None else round(number)
+def _seconds(cells: Sequence[str]) -> int | None:
+    """The elapsed time of the first block."""
+    found = _SECONDS_SHAPE.fullmatch(_cell(cells, _SECONDS).strip())
+    return int(found[1]) if found else None
 
 
 def _number(text: str) -> float | None:
     """A number without thousands, whatever its decimal point."""
+    text = text.strip()
     return float(text.replace(",", ".")) if _NUMBER_SHAPE.fullmatch(text) else None
-
-
-def _agree(rounded: str, metres: float) -> bool:
-    """Whether the metres, in some unit, are the rounded distance in the athlete's language."""
-    *whole, decimals = re.split(r"[.,]", re.sub(r"[^\d.,]", "", rounded))
-    readings = {"".join([*whole, decimals]), f"{''.join(whole)}.{decimals}"}
-    values = [float(reading) for reading in readings if re.search(r"\d", reading)]
-    step = 10 ** -len(decimals) if whole else 1.0
-    return any(
-        abs(value * unit - metres) <= 1.01 * unit * step for value in values for unit in _UNITS
-    )

@@ -1,14 +1,16 @@
 """The account's bulk export, as Strava packs it: tables in the athlete's language, files, photos.
 
-Layout and headers are those of https://github.com/martin-ueding/geo-activity-playground: the
-English header is known whole, of other languages only what is ahead of `Athlete Weight`; the rest
-of them is in English here. How other languages than those below write their dates is not known.
+Layout and headers are those of https://github.com/martin-ueding/geo-activity-playground and of
+other public exports: the English header is known whole, of other languages only what is ahead of
+`Athlete Weight`; the rest of them is in English here. How other languages than those below write
+their dates is not known.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -25,11 +27,16 @@ from strava_backup.demo.pictures import picture
 # When the samples were exported, in the local time of nobody knows whom.
 EXPORTED = (2026, 11, 20, 21, 22, 24)
 
+# The widths of 79 real tables of 2019 to 2026.
+WIDTHS = (10, 11, 72, 77, 78, 79, 80, 83, 84, 87, 88, 92, 94, 99, 101, 103)
+
 SHORT = 10
 SHORT_HEADER = (
     "id", "date", "name", "type", "description", "elapsed_time", "distance", "commute", "gear",
     "filename",
 )  # fmt: skip
+# Which column came in 2019 is not known.
+_SHORT_HEADER_OF_2019 = (*SHORT_HEADER[:7], "relative_effort", *SHORT_HEADER[7:])
 
 _EN = (
     "Activity ID", "Activity Date", "Activity Name", "Activity Type", "Activity Description",
@@ -53,6 +60,18 @@ _CS = (
     "Uplynulý čas", "Vzdálenost", "Max. srdeční frekvence", "Relativní úsilí", "Dojíždění",
     "Soukromá poznámka", "Vybavení", "Název souboru",
 )  # fmt: skip
+_NL = (
+    "Activiteits-ID", "Datum van activiteit", "Naam activiteit", "Activiteitstype",
+    "Beschrijving van activiteit", "Verstreken tijd", "Afstand", "Max. hartslag",
+    "Relatieve inspanning", "Woon-werkverkeer", "Privénotitie bij activiteit",
+    "Uitrusting voor activiteit", "Bestandsnaam",
+)  # fmt: skip
+_ES = (
+    "Id. de actividad", "Fecha de la actividad", "Nombre de la actividad", "Tipo de actividad",
+    "Descripción de la actividad", "Tiempo transcurrido", "Distancia", "Ritmo cardíaco máx.",
+    "Esfuerzo relativo", "Viaje al trabajo", "Nota privada de actividad",
+    "Equipamiento de la actividad", "Nombre de archivo",
+)  # fmt: skip
 _REST = (
     "Athlete Weight", "Bike Weight", "Elapsed Time", "Moving Time", "Distance", "Max Speed",
     "Average Speed", "Elevation Gain", "Elevation Loss", "Elevation Low", "Elevation High",
@@ -70,9 +89,27 @@ _REST = (
     "Jump Count", "Total Grit", "Average Flow", "Flagged", "Average Elapsed Speed",
     "Dirt Distance", "Newly Explored Distance", "Newly Explored Dirt Distance",
     "Activity Count", "Total Steps", "Carbon Saved", "Pool Length", "Training Load", "Intensity",
-    "Average Grade Adjusted Pace", "Timer Time", "Total Cycles",
+    "Average Grade Adjusted Pace", "Timer Time", "Total Cycles", "Recovery", "With Pet",
+    "Competition", "Long Run", "For a Cause", "With Kid", "Downhill Distance", "Total Sets",
+    "Total Reps",
 )  # fmt: skip
 _MEDIA = "Media"
+# In which widths columns of the first block are there, and the one with photos and videos.
+_MAX_HEART_RATE_FROM, _NOTE_AND_MEDIA_FROM = 83, 87
+# Headers that Strava forgot to translate in the widths up to that.
+_UNTRANSLATED_TO = 84
+_UNTRANSLATED = ("Type", "Start Time", "Jump Count", "Total Grit", "Average Flow", "Flagged")
+
+# How English exports call sports, where that is not the API's name with blanks.
+_SPORTS = {
+    "Canoeing": "Canoe",
+    "EBikeRide": "E-Bike Ride",
+    "EMountainBikeRide": "E-Mountain Bike Ride",
+    "HighIntensityIntervalTraining": "HIIT",
+    "RockClimbing": "Rock Climb",
+    "Soccer": "Football (Soccer)",
+    "StairStepper": "Stair-Stepper",
+}
 
 
 class Language(NamedTuple):
@@ -104,14 +141,30 @@ def _czech_date(moment: datetime) -> str:
     return f"{moment.day}. {moment.month}. {moment.year} {moment.hour}:{moment:%M:%S}"
 
 
+def _dutch_date(moment: datetime) -> str:
+    month = _MONTHS["nl"].split()[moment.month - 1]
+    return f"{moment.day} {month} {moment.year}, {moment:%H:%M:%S}"
+
+
+def _spanish_date(moment: datetime) -> str:
+    half = "p.m." if moment.hour >= 12 else "a.m."
+    month = _MONTHS["es"].split()[moment.month - 1]
+    clock = f"{(moment.hour - 1) % 12 + 1}:{moment:%M:%S}"
+    return f"{moment.day} {month} {moment.year}, {clock}\u202f{half}"
+
+
 _MONTHS = {
     "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+    "es": "ene feb mar abr may jun jul ago sept oct nov dic",
+    "nl": "jan feb mrt apr mei jun jul aug sep okt nov dec",
     "fr": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
 }
 LANGUAGES = {
     "en": Language(_EN, _english_date, ".", {}),
     "de": Language(_DE, _german_date, ",", {"Ride": "Radfahrt", "Run": "Lauf"}),
     "fr": Language(_FR, _french_date, ",", {"Ride": "Vélo", "Run": "Course à pied"}),
+    "es": Language(_ES, _spanish_date, ".", {"Ride": "Bicicleta", "Run": "Carrera"}),
+    "nl": Language(_NL, _dutch_date, ",", {"Ride": "Fietsrit", "Run": "Hardloopsessie"}),
     "cs": Language(_CS, _czech_date, ",", {"Ride": "Jízda", "Run": "Běh"}),
 }
 
@@ -124,6 +177,7 @@ def export_files(
     lost: Collection[int] = (),
     missing: Collection[int] = (),
     rename_photo: Callable[[str], str] = str,
+    videos: bool = False,
 ) -> dict[str, bytes]:
     """The files of an export, by their names.
 
@@ -132,8 +186,10 @@ def export_files(
     is not known.
     """
     made = {
-        "activities.csv": table(account, language, columns, lost=lost, rename_photo=rename_photo),
-        "media.csv": _csv(_captions(account, rename_photo)),
+        "activities.csv": table(
+            account, language, columns, lost=lost, rename_photo=rename_photo, videos=videos
+        ),
+        "media.csv": _csv(_captions(account, rename_photo, videos)),
         **_gear_tables(account),
         "profile.csv": _csv(
             [["Athlete ID", "Email Address", "First Name"], [account.athlete_id, "", "Ada"]]
@@ -147,8 +203,8 @@ def export_files(
         name = original_name(activity)
         if name and activity.id not in {*lost, *missing}:
             made[name] = _packed(activity)
-        for photo in _photos(activity):
-            made[_media_name(photo, rename_photo)] = photo.content
+        for photo in _photos(activity, videos):
+            made[_media_name(photo, rename_photo)] = media(photo)
     return made
 
 
@@ -178,25 +234,64 @@ def table(
     *,
     lost: Collection[int] = (),
     rename_photo: Callable[[str], str] = str,
+    videos: bool = False,
 ) -> bytes:
-    """The text of `activities.csv`, of ten columns as in 2018, or of 87 and more."""
-    if columns == SHORT:
-        rows = [_short_row(activity, lost) for activity in account.activities]
-        return _csv([SHORT_HEADER, *rows])
+    """The text of `activities.csv`, in one of WIDTHS or wider.
+
+    Where an activity has several photos, there are empty places ahead of them.
+    """
+    if columns <= len(_SHORT_HEADER_OF_2019):
+        return _short_table(account, columns, lost)
     words = LANGUAGES[language]
     repeated = dict(zip(_EN, words.header, strict=True))
-    wanted = columns - len(words.header) - 1
-    rest = [repeated.get(title, title) for title in _REST][:wanted]
-    # What came after the 94th is not known one by one.
+    first = _first_columns(columns)
+    wanted = columns - len(first) - _has_media(columns)
+    rest = [repeated.get(title, _title(title, columns)) for title in _REST][:wanted]
+    # What came after the 103rd is not known.
     rest += [f"New {number}" for number in range(wanted - len(rest))]
+    header = [*(words.header[index] for index in first), *rest, *[_MEDIA] * _has_media(columns)]
     rows = []
     for activity in account.activities:
+        block = _first_block(activity, words, lost)
         numbers = _numbers(activity)
         cells = [numbers.get(title, "") for title in _REST][:wanted]
         cells += [""] * (wanted - len(cells))
-        media = "|".join(_media_name(photo, rename_photo) for photo in _photos(activity))
-        rows.append([*_first_block(activity, words, lost), *cells, media])
-    return _csv([[*words.header, *rest, _MEDIA], *rows])
+        names = [_media_name(photo, rename_photo) for photo in _photos(activity, videos)]
+        names = ["", "", *names] if len(names) > 1 else names
+        photos = ["|".join(names)] * _has_media(columns)
+        rows.append([*(block[index] for index in first), *cells, *photos])
+    return _csv([header, *rows])
+
+
+def _short_table(account: Account, columns: int, lost: Collection[int]) -> bytes:
+    rows = [_short_row(activity, lost) for activity in account.activities]
+    if columns == SHORT:
+        return _csv([SHORT_HEADER, *rows])
+    return _csv([_SHORT_HEADER_OF_2019, *([*row[:7], "", *row[7:]] for row in rows)])
+
+
+def _first_columns(columns: int) -> list[int]:
+    """The indices of the columns that the first block has in a table of that width."""
+    missing = set()
+    if columns < _NOTE_AND_MEDIA_FROM:
+        missing.add(_EN.index("Activity Private Note"))
+    if columns < _MAX_HEART_RATE_FROM:
+        missing.add(_EN.index("Max Heart Rate"))
+    return [index for index in range(len(_EN)) if index not in missing]
+
+
+def _has_media(columns: int) -> bool:
+    return columns >= _NOTE_AND_MEDIA_FROM
+
+
+def _title(title: str, columns: int) -> str:
+    if columns > _UNTRANSLATED_TO or title not in _UNTRANSLATED:
+        return title
+    key = "lib.export.portability_exporter.activities.horton_values"
+    missing = f"translation missing: en-US.{key}.{title.lower().replace(' ', '_')}"
+    if columns < _MAX_HEART_RATE_FROM:
+        return missing
+    return f'<span class="translation_missing" title="{missing}">{title}</span>'
 
 
 def original_name(activity: Activity) -> str:
@@ -215,13 +310,21 @@ def _packed(activity: Activity) -> bytes:
     return content if is_plain else files.gzipped(content)
 
 
-def _photos(activity: Activity) -> list[Photo]:
-    """The photos that an export has; whether it has videos is not known."""
-    return [one for one in activity.photos if one.kind in ("jpg", "png", "webp", "gif", "heic")]
+def media(photo: Photo) -> bytes:
+    """A photo or video as an export has it."""
+    if photo.kind != "video":
+        return photo.content
+    kind, frames = b"ftypisom\0\0\2\0isommp41", b"mdat" + photo.unique_id.encode()
+    return b"".join((len(box) + 4).to_bytes(4, "big") + box for box in (kind, frames))
+
+
+def _photos(activity: Activity, videos: bool) -> list[Photo]:
+    kinds = ("jpg", "png", "webp", "gif", "heic", *["video"] * videos)
+    return [one for one in activity.photos if one.kind in kinds]
 
 
 def _media_name(photo: Photo, rename: Callable[[str], str]) -> str:
-    return f"media/{rename(photo.unique_id)}.jpg"
+    return f"media/{rename(photo.unique_id)}.{'mp4' if photo.kind == 'video' else 'jpg'}"
 
 
 def _start(activity: Activity) -> datetime:
@@ -232,6 +335,11 @@ def _file_cell(activity: Activity, lost: Collection[int]) -> str:
     return "#error#" if activity.id in lost else original_name(activity)
 
 
+def sport(sport_type: str) -> str:
+    """How an English export calls a sport."""
+    return _SPORTS.get(sport_type) or re.sub("(?<=[a-z])(?=[A-Z])", " ", sport_type)
+
+
 def _first_block(activity: Activity, words: Language, lost: Collection[int]) -> list[Any]:
     """Rounded, and worded for the athlete."""
     detail = activity.detail
@@ -239,7 +347,7 @@ def _first_block(activity: Activity, words: Language, lost: Collection[int]) -> 
         activity.id,
         words.date(_start(activity)),
         detail["name"],
-        words.types.get(detail["sport_type"], detail["sport_type"]),
+        words.types.get(detail["sport_type"], sport(detail["sport_type"])),
         detail["description"] or "",
         detail["elapsed_time"],
         f"{detail['distance'] / 1000:.2f}".replace(".", words.point),
@@ -288,11 +396,11 @@ def _short_row(activity: Activity, lost: Collection[int]) -> list[Any]:
     ]
 
 
-def _captions(account: Account, rename: Callable[[str], str]) -> list[list[str]]:
+def _captions(account: Account, rename: Callable[[str], str], videos: bool) -> list[list[str]]:
     rows = [
         [_media_name(photo, rename), photo.caption]
         for activity in account.activities
-        for photo in _photos(activity)
+        for photo in _photos(activity, videos)
     ]
     return [["Media Filename", "Media Caption"], *rows]
 
