@@ -42,6 +42,8 @@ class Draft:
         # The first bytes, which tell the kind: files are many, and opening one takes its time.
         self.head = b""
         self._mode = mode
+        # All that was written if it was a single chunk, so that it need not be read to be checked.
+        self.content: bytes | None = None
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
         self._is_saved = False
@@ -81,6 +83,7 @@ class Draft:
         for chunk in chunks:
             self._file.write(chunk)
             self._hash.update(chunk)
+            self.content = None if self.size else chunk
             if len(self.head) < HEAD_SIZE:
                 self.head += chunk[: HEAD_SIZE - len(self.head)]
             self.size += len(chunk)

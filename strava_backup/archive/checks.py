@@ -142,14 +142,14 @@ def misnomer(path: Path, sent: str, head: bytes | None = None) -> str | None:
     return None
 
 
-def damage(path: Path, suffix: str | None = None) -> str | None:
+def damage(path: Path, suffix: str | None = None, content: bytes | None = None) -> str | None:
     """How a file breaks the rules of its kind, None if it does not.
 
     The kind is `suffix`, or what the content says it is, or else the name. Raises OSError. The
-    whole file is read.
+    whole file is read, unless its `content` is given.
     """
     try:
-        check_file(path, _suffix_of_held(path) if suffix is None else suffix)
+        check_file(path, _suffix_of_held(path) if suffix is None else suffix, content)
     except Damaged as error:
         return str(error)
     return None
@@ -169,14 +169,16 @@ def _suffix_of_held(path: Path) -> str:
     return named + suffix if suffix == ".gz" else suffix
 
 
-def check_file(path: Path, suffix: str) -> None:
-    """Read the file to its end by the rules of its kind. Raises Damaged and OSError.
+def check_file(path: Path, suffix: str, content: bytes | None = None) -> None:
+    """Read the file, or its content, to the end by the rules of its kind. Raises Damaged, OSError.
 
     Kinds without rules here (`.dat` and whatever else Strava may send) pass unless they are empty.
     """
     check = _CHECKS.get(suffix.removesuffix(".gz"), _read_through)
     try:
-        with open(path, "rb", opener=follow_link) as file:
+        with (
+            open(path, "rb", opener=follow_link) if content is None else io.BytesIO(content) as file
+        ):
             _refuse_page(file.read(HEAD_SIZE))
             file.seek(0)
             if suffix.endswith(".gz"):

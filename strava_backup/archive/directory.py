@@ -488,7 +488,8 @@ class Archive:
         The whole file is read. Raises as `refuse_page`.
         """
         self.refuse_page(draft.head)
-        return checks.damage(draft.path, checks.proper_suffix(draft.path, sent, draft.head))
+        suffix = checks.proper_suffix(draft.path, sent, draft.head)
+        return checks.damage(draft.path, suffix, draft.content)
 
     def refuse_page(self, start: bytes) -> None:
         """Raises ItemError for a file that is never an original: one that starts with nothing at
