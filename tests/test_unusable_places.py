@@ -47,7 +47,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "link").symlink_to("locked/a")
     (tmp_path / "good.conf").write_text(CONFIG.format("archive"))
     (tmp_path / "export").mkdir()
-    (tmp_path / "export" / "activities.csv").write_text("Activity ID,Activity Date\n")
+    (tmp_path / "export" / "activities.csv").write_text(
+        "Activity ID,Activity Date,Activity Name,Activity Type\n"
+        '1,"May 6, 2021, 7:08:09 AM",Ride,Ride\n'
+    )
     locked = tmp_path / "locked"
     (locked / "a").mkdir(parents=True)
     (locked / "c.conf").write_text(CONFIG.format("archive"))
