@@ -4,10 +4,10 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from strava_backup.strava.json_body import parse_json
+from strava_backup.strava.json_body import _parse_closely, parse_json
 from tests.made_up_json import JSON_VALUES
 
 
@@ -90,3 +90,35 @@ def test_any_bytes_are_json_or_a_value_error(text):
         return
     assert not isinstance(value, float) or math.isfinite(value)
     json.dumps(value, allow_nan=False)
+
+
+PIECES = st.sampled_from(
+    [
+        *("[", "]", "{", "}", ",", ":", " ", "\n", '"', '\\"', "\\\\", "a", "é"),
+        *("0", "-1", "1.5", "1e5", "1E999", "9" * 101, "true", "false", "null", "NaN", "-Infinity"),
+        *("[" * 60, "]" * 60, '{"a":', '"strava_backup": {}', "strava_backup", "\\u005f"),
+    ]
+)
+
+
+def parsed(parse, body):
+    try:
+        return parse(body)
+    except ValueError:
+        return ValueError
+
+
+@given(st.lists(PIECES, max_size=30).map("".join).map(str.encode))
+@example(b'["[", [[]], "]"]')
+@example(b'{"a": "\\\\"}')
+@example(b"[" * 100 + b"]" * 100)
+@example(b"[" * 101 + b"]" * 101)
+@example(b'["' + b'", "]", ["' * 120 + b'"' + b"]" * 121)
+def test_what_is_parsed_fast_is_what_a_closer_look_brings(body):
+    assert parsed(parse_json, body) == parsed(_parse_closely, body)
+
+
+@given(JSON_VALUES)
+def test_any_value_is_parsed_fast_as_it_is(value):
+    body = json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+    assert parsed(parse_json, body) == parsed(_parse_closely, body)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from strava_backup.strava.records import OURS, Record
@@ -13,6 +15,11 @@ _DEEPEST = 100
 # may take a hundred times the memory of its text.
 _MOST_VALUES = 500_000
 _LONGEST_INTEGER = 100
+_OUR_KEY = OURS.encode()
+_ESCAPED_LETTER = re.compile(rb"\\u00[567]")
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_PUNCTUATION = b" \t\r\n.,:+-[]{}"
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_json(body: bytes) -> Any:
@@ -23,6 +30,10 @@ def parse_json(body: bytes) -> Any:
     """
     if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise ValueError("too many values")
+    return json.loads(body.decode("utf-8-sig")) if _is_plain(body) else _parse_closely(body)
+
+
+def _parse_closely(body: bytes) -> Any:
     try:
         value = json.loads(
             body.decode("utf-8-sig"),
@@ -35,6 +46,28 @@ def parse_json(body: bytes) -> Any:
         raise ValueError("too deep") from None
     _check_depth(value)
     return value
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether the characters outside of strings show that nothing is deep, large or our own.
+
+    A list of 200 activities takes a third of the time that it takes to look at each value.
+    """
+    if _OUR_KEY in body or _ESCAPED_LETTER.search(body) or b'\\"' in body:
+        return False
+    outside = b"".join(body.removeprefix(codecs.BOM_UTF8).split(b'"')[::2])
+    for word in (b"true", b"false", b"null"):
+        outside = outside.replace(word, b"")
+    if outside.translate(_DIGITS_TO_ZERO, _PUNCTUATION).strip(b"0"):
+        return False  # NaN, Infinity or an exponent
+    if b"0" * _LONGEST_INTEGER in outside.translate(_DIGITS_TO_ZERO):
+        return False
+    brackets = outside.translate(None, _NO_BRACKETS)
+    for _ in range(_DEEPEST):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return True
+    return False
 
 
 def _without_our_key(record: Record) -> Record:
