@@ -13,7 +13,8 @@ from strava_backup import errors
 from strava_backup.demo.bike_page import LANGUAGES, bike_body
 from strava_backup.demo.gear import METRES, Bike, Component
 from strava_backup.demo.samples import sample_gear
-from strava_backup.strava import pages
+from strava_backup.strava import consent, pages, records, web_records
+from strava_backup.strava.json_body import parse_json
 from strava_backup.strava.pages import LoginAnswer, Target
 
 SITE = "https://www.strava.com"
@@ -462,6 +463,14 @@ WORST = {
     "parameters": ('attachment; a="', ';"'),
     "paths": "/de-DE",
     "a path": ("/activities/", "9"),
+    "lists": "[",
+    "objects": '{"a":',
+    "pairs": '"": [], ',
+    "escaped quotes": ('["', '\\"'),
+    "fields": "a=b&",
+    "many codes": "code=",
+    "a date": ("2026-05-06T07:08:09", "0"),
+    "entities": "&ampamp",
 }
 
 
@@ -470,7 +479,34 @@ def components_or_changed(html):
         pages.parse_components(html)
 
 
+def photo_or_none(text):
+    with suppress(errors.ItemError):
+        records.parse_photo(1, {"unique_id": text[:9], "urls": {text: text, "100": text}})
+
+
+def activity_or_none(text):
+    with suppress(errors.ItemError):
+        records.parse_activity({"id": 1, "start_date": text, "name": text})
+
+
+def consent_or_none(text):
+    with suppress(errors.Error):
+        consent.parse_answer(f"http://127.0.0.1/?state=s&{text}", "s")
+
+
+def json_or_none(text):
+    with suppress(ValueError):
+        parse_json(text.encode())
+
+
 PARSERS = {
+    "photo": photo_or_none,
+    "activity": activity_or_none,
+    "consent": consent_or_none,
+    "JSON": json_or_none,
+    "web activity": lambda text: web_records.activity_record({"start_time": text, "name": text}),
+    "web photo": lambda text: web_records.photo_record({"caption_escaped": text, "large": text}),
+    "web gear": lambda text: web_records.gear_record({"id": 1, "display_name": text}, "b"),
     "components": components_or_changed,
     "csrf fields": pages.csrf_fields,
     "login": lambda html: pages.classify_login(200, "", html),
