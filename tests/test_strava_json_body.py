@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from strava_backup.strava import json_body
 from strava_backup.strava.json_body import _parse_closely, parse_json
 from tests.made_up_json import JSON_VALUES
 
@@ -122,3 +123,11 @@ def test_what_is_parsed_fast_is_what_a_closer_look_brings(body):
 def test_any_value_is_parsed_fast_as_it_is(value):
     body = json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
     assert parsed(parse_json, body) == parsed(_parse_closely, body)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_strings_are_left_out_wherever_a_slice_ends(monkeypatch, size):
+    monkeypatch.setattr(json_body, "_SLICE", size)
+    value = [{"a": "[[", "": ["", "}"]}, "x", 1.5, {"longer than a slice": None}]
+    without = json_body._outside_of_strings(json.dumps(value).encode())
+    assert without == b"[{: , : [, ]}, , 1.5, {: null}]"
