@@ -16,6 +16,7 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.strava import transport
 from strava_backup.strava.connections import Watchdog
+from tests.loopback_server import LoopbackServer
 from tests.strava_proxy import StravaProxy
 
 PAGE = "https://www.strava.com/dashboard"
@@ -185,24 +186,12 @@ def test_breaking_off_ends_a_request_in_its_head_and_in_its_body(proxy, clock, s
     assert len(proxy.account.requests) == 1
 
 
-class Trickle:
+class Trickle(LoopbackServer):
     """A server on loopback that says this at once, and then one byte of it now and then."""
 
     def __init__(self, first: bytes, rest: bytes) -> None:
         self._first, self._rest = first, rest
-        self._over = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __enter__(self) -> Trickle:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._socket.close()
+        super().__init__()
 
     def _serve(self) -> None:
         visitor, _ = self._socket.accept()

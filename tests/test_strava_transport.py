@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import socket
-import threading
 from contextlib import suppress
 
 import pytest
@@ -16,6 +14,7 @@ from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Response
 from strava_backup.strava import transport
 from tests.conftest import Clock
+from tests.loopback_server import LoopbackServer
 from tests.strava_proxy import StravaProxy
 from tests.strava_wire import RIDE, Wire, asked, gaps, is_pause
 from tests.wrong_answers import END, OK, WRONG_ANSWERS
@@ -212,25 +211,13 @@ def test_a_body_that_cannot_be_unpacked_is_cut_short(wire, http):
         body(http.get(f"{SITE}/about", stream=True))
 
 
-class OneAnswer:
+class OneAnswer(LoopbackServer):
     """A server on loopback that sends these bytes to its only visitor, and then closes or waits."""
 
     def __init__(self, answer: bytes, *, waits: bool) -> None:
         self._answer = answer
         self._waits = waits
-        self._over = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
-
-    def __enter__(self) -> OneAnswer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._socket.close()
+        super().__init__()
 
     def _serve(self) -> None:
         visitor, _ = self._socket.accept()
