@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from strava_backup import __version__, errors, process, streams
 
 if TYPE_CHECKING:
-    from strava_backup.config import Config
+    from strava_backup.config.loader import Config
     from strava_backup.report import Report
     from strava_backup.setup.cookies import Cookies
     from strava_backup.setup.dialog import Dialog
@@ -218,7 +218,7 @@ def _mode(
         return _log_in, "setup.login"
     if options.export is not None:
         return _import, "bulk_export.importing"
-    return (_check, "setup.check") if options.check else (_back_up, "run")
+    return (_check, "setup.check") if options.check else (_back_up, "backup.run")
 
 
 def _authorize(options: argparse.Namespace, report: Report) -> int:
@@ -230,14 +230,15 @@ def _authorize(options: argparse.Namespace, report: Report) -> int:
 
 
 def _log_in(options: argparse.Namespace, report: Report) -> int:
-    from strava_backup import config as configs
-    from strava_backup.setup import firefox, login
+    from strava_backup.config import loader
+    from strava_backup.setup import login
+    from strava_backup.setup.browsers import firefox
 
     def cookies() -> Cookies:
         if options.cookies_from_browser is None:
             return login.ask_for_cookies(_dialog())
         profile = firefox.wanted_profile(options.cookies_from_browser)
-        places = firefox.roots(configs.home(), os.environ, sys.platform)
+        places = firefox.roots(loader.home(), os.environ, sys.platform)
         return firefox.read_cookies(places, profile, time.time())
 
     config = _load_unfinished(options, "jwt", "session", "password")
@@ -261,10 +262,10 @@ def _check(options: argparse.Namespace, report: Report) -> int:
 
 
 def _load_unfinished(options: argparse.Namespace, *unread: str) -> Config:
-    from strava_backup import config
+    from strava_backup.config import loader
 
     path = _config_path(options)
-    return _with_overrides(config.load_unfinished(path, os.environ, unread), options)
+    return _with_overrides(loader.load_unfinished(path, os.environ, unread), options)
 
 
 def _dialog() -> Dialog:
@@ -283,7 +284,7 @@ def _page_opener() -> Callable[[str], object] | None:
 
 
 def _back_up(options: argparse.Namespace, report: Report) -> int:
-    from strava_backup import run
+    from strava_backup.backup import run
     from strava_backup.progress import Bar
 
     if options.demo:
@@ -322,19 +323,19 @@ def _verify(options: argparse.Namespace, report: Report) -> int:
 
 def _archive_folder(options: argparse.Namespace) -> Path:
     """Where the archive is; no secret is read for that."""
-    from strava_backup import config
+    from strava_backup.config import loader
 
     if options.output_dir is not None:
         return _absolute(options.output_dir)
     if options.demo:
         return _demo_folder()
-    found = options.config or next(filter(config.exists, config.places(os.environ)), None)
-    return config.output_dir(found, os.environ)
+    found = options.config or next(filter(loader.exists, loader.places(os.environ)), None)
+    return loader.output_dir(found, os.environ)
 
 
 def _import(options: argparse.Namespace, report: Report) -> int:
-    from strava_backup import config
     from strava_backup.bulk_export import importing
+    from strava_backup.config import loader
 
     folder = _archive_folder(options)
     importing.import_export(
@@ -342,7 +343,7 @@ def _import(options: argparse.Namespace, report: Report) -> int:
         folder,
         importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
         report,
-        with_parents=options.output_dir is None and folder == config.default_output_dir(os.environ),
+        with_parents=options.output_dir is None and folder == loader.default_output_dir(os.environ),
         out=streams.print_line,
         clock=time.time,
     )
@@ -376,24 +377,24 @@ def _demo_folder() -> Path:
 
 
 def _load_config(options: argparse.Namespace) -> Config:
-    from strava_backup import config
+    from strava_backup.config import loader
 
     path = _config_path(options)
-    if not config.exists(path):
+    if not loader.exists(path):
         raise errors.ConfigError(
             f"there is no config at {path}: strava-backup --login makes one. To look around: --demo"
         )
-    return config.load(path, os.environ)
+    return loader.load(path, os.environ)
 
 
 def _config_path(options: argparse.Namespace) -> Path:
     """The config that is asked for, else the first there is, else where one is made."""
-    from strava_backup import config
+    from strava_backup.config import loader
 
     if options.config is not None:
         return Path(options.config)
-    places = config.places(os.environ)
-    return next(filter(config.exists, places), places[0])
+    places = loader.places(os.environ)
+    return next(filter(loader.exists, places), places[0])
 
 
 def _tell(report: Report, code: int) -> None:

@@ -22,8 +22,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-from strava_backup import run
-from strava_backup.config import Secret, User
+from strava_backup.backup import run
+from strava_backup.config.loader import Secret, User
 from strava_backup.demo import setting
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from strava_backup import merge
 from strava_backup.archive.directory import Held
 from strava_backup.archive.metadata import fingerprint
-from strava_backup.decide import ORIGINAL, PHOTO, Wanted
+from strava_backup.records import merge
+from strava_backup.records.plan import ORIGINAL, PHOTO, Wanted
 from strava_backup.strava.records import parse_activity
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.attempts import Attempts
+from strava_backup.backup.outcomes import Attempts
+from strava_backup.backup.pipeline import Crew, Done, Lanes, Task
 from strava_backup.demo import files
 from strava_backup.demo.pictures import picture
-from strava_backup.keeper import Keeper
-from strava_backup.lanes import Crew, Done, Lanes, Task
+from strava_backup.records.store import Keeper
 from strava_backup.report import Report
 from strava_backup.strava.transport import Download
 from tests.conftest import read_files

@@ -80,7 +80,7 @@ def test_wrong_usage_exits_2_and_says_what_is_wrong(
 
 def test_a_bug_is_reported_as_one_with_exit_code_1() -> None:
     result = run_python(
-        "from strava_backup import cli, run\n"
+        "from strava_backup import cli\nfrom strava_backup.backup import run\n"
         "def broken(*arguments): raise ZeroDivisionError('oops')\n"
         "run.back_up = broken\n"
         "raise SystemExit(cli.main(['--demo']))\n"
@@ -93,7 +93,7 @@ def test_a_bug_is_reported_as_one_with_exit_code_1() -> None:
 @pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"])
 def test_an_interrupt_is_told_by_the_exit_code_wherever_it_comes(tmp_path: Path, how: str) -> None:
     (tmp_path / "interrupted.py").write_text(
-        "from strava_backup import cli, run\n"
+        "from strava_backup import cli\nfrom strava_backup.backup import run\n"
         f"def interrupted(*arguments): {how}\n"
         "run.back_up = interrupted\n"
         "raise SystemExit(cli.main(['--demo']))\n"

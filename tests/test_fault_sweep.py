@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from strava_backup import verify
-from strava_backup.config import Secret, User
+from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Item

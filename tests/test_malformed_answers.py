@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strava_backup import lanes
+from strava_backup.backup import pipeline
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.gear import Bike, Component
@@ -180,7 +180,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Harness:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that is not closed by three failures in a row, and a fast disk."""
-    monkeypatch.setattr(lanes, "_FAILURES_THAT_END_A_LANE", 1000)
+    monkeypatch.setattr(pipeline, "_FAILURES_THAT_END_A_LANE", 1000)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 

@@ -128,7 +128,7 @@ def test_a_signal_that_the_parent_had_ignored_stays_ignored(
 def test_an_interrupt_is_one_whatever_became_of_it(tmp_path: Path, interrupted: str) -> None:
     result = run_python(
         "import signal, sys, time\n"
-        "from strava_backup import __main__, run\n"
+        "from strava_backup import __main__\nfrom strava_backup.backup import run\n"
         f"{interrupted}"
         "run.back_up = back_up\n"
         "sys.argv[1:] = ['--demo']\n"

@@ -50,7 +50,7 @@ def test_a_log_line_does_not_tear_the_bar(capfd, handler):
 
 
 def test_tqdm_is_not_imported_where_no_bar_is_shown():
-    code = "import sys, strava_backup.run; sys.exit('tqdm' in sys.modules)"
+    code = "import sys, strava_backup.backup.run; sys.exit('tqdm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from strava_backup import cli, config, errors
+from strava_backup import cli, errors
+from strava_backup.config import loader
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,7 +36,7 @@ def test_readme_shows_the_help_as_it_is(
 def test_readme_lists_every_config_key_and_no_other() -> None:
     rows = [line.split("|")[2] for line in section("Config").splitlines() if line.startswith("|")]
     listed = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    assert listed == {key for keys in config._PLAIN_KEYS.values() for key in keys}
+    assert listed == {key for keys in loader._PLAIN_KEYS.values() for key in keys}
 
 
 def test_readme_lists_every_exit_code_and_no_other() -> None:
@@ -48,14 +49,14 @@ def test_readme_lists_every_exit_code_and_no_other() -> None:
 def test_the_sample_config_has_every_key_and_is_refused_only_for_being_empty(
     tmp_path: Path,
 ) -> None:
-    sample = config.sample_path().read_text(encoding="utf-8")
+    sample = loader.sample_path().read_text(encoding="utf-8")
     listed = set(re.findall(r"^#?(\w+) = ", sample, re.MULTILINE))
-    keys = {key for keys in config._PLAIN_KEYS.values() for key in keys}
+    keys = {key for keys in loader._PLAIN_KEYS.values() for key in keys}
     assert keys - listed == {"base_url"}
     copy = tmp_path / "strava-backup.conf"
     copy.write_text(sample)
     with pytest.raises(errors.ConfigError, match="nothing to do"):
-        config.load(copy, {})
+        loader.load(copy, {})
 
 
 def test_the_links_to_files_lead_somewhere() -> None:

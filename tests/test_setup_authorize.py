@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from strava_backup import config
+from strava_backup.config import loader
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from tests.conftest import Command
@@ -144,7 +144,7 @@ def test_id_and_secret_are_asked_for_where_there_is_no_config_and_one_is_made(de
         opened.type(f"{desk.account.client_secret}\r")
         assert desk.end(opened) == 0, opened.shown
     account, made = desk.account, desk.command.config
-    expected = config.sample_path().read_text()
+    expected = loader.sample_path().read_text()
     for placeholder, value in (
         ("<client id>", account.client_id),
         ("<client secret>", account.client_secret),

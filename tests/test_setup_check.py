@@ -13,7 +13,7 @@ from importlib import metadata
 import pytest
 
 from strava_backup import __version__, errors
-from strava_backup.config import Config
+from strava_backup.config.loader import Config
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.demo.faults import Fault

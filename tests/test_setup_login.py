@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from strava_backup import config
+from strava_backup.config import loader
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from tests import pasted
 from tests.conftest import DAY, Command
 from tests.terminal import terminal
-from tests.test_setup_firefox import NEW_TABLE, OLD_TABLE
+from tests.test_setup_browsers_firefox import NEW_TABLE, OLD_TABLE
 
 TEMPLATE = "# mine\n[global]\noutput_dir = archive\n\n; the web session\n[user]\njwt = {}\n# end\n"
 
@@ -51,7 +51,7 @@ def test_three_commands_are_enough_for_a_first_backup(fresh: Command) -> None:
         f"signed in as athlete {athlete} (https://www.strava.com/athletes/{athlete}); the session "
         f"is in {fresh.config}\nit lasts 29 days\n"
     )
-    sample = config.sample_path().read_text()
+    sample = loader.sample_path().read_text()
     assert fresh.config.read_text() == sample.replace("<strava_remember_token>", jwt)
     assert fresh.config.stat().st_mode & 0o777 == 0o600
     assert fresh.run("--limit", "1", "--output-dir", str(fresh.root)).returncode == 0

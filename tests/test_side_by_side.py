@@ -15,13 +15,13 @@ import pytest
 import requests
 
 from strava_backup.archive.directory import DiskError
-from strava_backup.config import Secret, User
+from strava_backup.backup.pipeline import Crew, Done, Lanes, Task, another_turn, step_aside
+from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import ACCESS_TOKEN_LIFETIME
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
 from strava_backup.errors import ItemError, LimitReached, SessionOver, Unreachable
-from strava_backup.lanes import Crew, Done, Lanes, Task, another_turn, step_aside
 from strava_backup.report import Report
 from tests import truth
 from tests.conftest import DAY, Rig
@@ -225,7 +225,7 @@ def test_more_than_500_missing_originals_are_better_had_from_the_bulk_export(
     make_rig: Callable[..., Rig], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO", logger="strava_backup")
-    monkeypatch.setattr("strava_backup.backup._MANY_ORIGINALS", 5)
+    monkeypatch.setattr("strava_backup.backup.engine._MANY_ORIGINALS", 5)
     make_rig(20).run()
     (line,) = [message for message in caplog.messages if "bulk export" in message]
     assert line.startswith("18 originals ")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from strava_backup.config import Secret, User
+from strava_backup.config.loader import Secret, User
 from strava_backup.demo import samples
 from strava_backup.demo.activity import Activity
 from strava_backup.demo.faults import Fault

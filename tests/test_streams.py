@@ -131,7 +131,7 @@ def test_a_config_with_control_characters_stays_text_on_several_lines(tmp_path: 
 @pytest.mark.parametrize("option", ["", "--debug"])
 def test_neither_does_a_traceback_reach_the_terminal_with_control_characters(option: str) -> None:
     code = (
-        "from strava_backup import cli, run\n"
+        "from strava_backup import cli\nfrom strava_backup.backup import run\n"
         "def broken(*arguments): raise ZeroDivisionError('\\x1b[2J\\u202e')\n"
         "run.back_up = broken\n"
         f"raise SystemExit(cli.main(['--demo', *{option!r}.split()]))\n"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from strava_backup import config, errors
+from strava_backup import errors
+from strava_backup.config import loader
 from tests.hardship import obey_permissions
 
 ROOT = Path(__file__).parent.parent
@@ -179,4 +180,4 @@ def test_a_home_that_is_not_known_is_a_config_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     with pytest.raises(errors.ConfigError, match="set HOME"):
-        config.places({})
+        loader.places({})

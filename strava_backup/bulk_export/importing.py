@@ -17,14 +17,15 @@ from itertools import chain, count, islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from strava_backup import errors, merge
+from strava_backup import errors
 from strava_backup.archive import checks, layout
 from strava_backup.archive.directory import Archive
 from strava_backup.archive.metadata import OURS
-from strava_backup.bulk_export import parcel, rows, start_time, table
-from strava_backup.bulk_export.parcel import Parcel
+from strava_backup.bulk_export import export_file, rows, start_time, table
+from strava_backup.bulk_export.export_file import Parcel
 from strava_backup.bulk_export.table import Entry
-from strava_backup.keeper import Keeper
+from strava_backup.records import merge
+from strava_backup.records.store import Keeper
 from strava_backup.report import Report, count_of, first_of, printable
 from strava_backup.strava.records import Record, has_photo_id
 
@@ -113,7 +114,7 @@ def import_export(
     report.dry_run = options.dry_run
     report.is_import = True
     try:
-        with parcel.opened(path) as export:
+        with export_file.opened(path) as export:
             survey = _read_survey(export)
             if not options.dry_run:
                 archive.prepare(with_parents=with_parents)
@@ -140,12 +141,12 @@ def _read_survey(export: Parcel) -> table.Survey:
     if not problem and not survey.row_count and originals:
         problem = f"has no row, but {_ORIGINALS} holds {count_of(originals, 'file')}"
     if problem:
-        raise errors.ConfigError(f"{parcel.TABLE} {problem}. {_AGAIN}")
+        raise errors.ConfigError(f"{export_file.TABLE} {problem}. {_AGAIN}")
     return survey
 
 
 def _table(export: Parcel) -> rows.Table:
-    return rows.parse_table(parcel.read_lines(export, parcel.TABLE))
+    return rows.parse_table(export_file.read_lines(export, export_file.TABLE))
 
 
 def _originals(export: Parcel) -> set[str]:
@@ -170,10 +171,10 @@ class Import:
         self._options = options
         self._keeper = keeper
         self._report = keeper.report
-        self._day = parcel.exported_on(export)
+        self._day = export_file.exported_on(export)
         self._inventory = archive.scan()
         self._captions = self._read_captions()
-        self._names = parcel.Names(export.parts)
+        self._names = export_file.Names(export.parts)
         # The names of files that have no other place in the archive, as far as is known.
         self._rest = set(export.parts)
         self._nameless = _originals(export)
@@ -214,7 +215,7 @@ class Import:
         if _CAPTIONS not in self._export.parts:
             return {}
         try:
-            return rows.parse_pairs(parcel.read_lines(self._export, _CAPTIONS))
+            return rows.parse_pairs(export_file.read_lines(self._export, _CAPTIONS))
         except errors.ItemError as error:
             self._keeper.fail("captions of photos", error)
             return {}
@@ -247,7 +248,7 @@ class Import:
         if _PROFILE not in self._export.parts:
             return None
         try:
-            profile = rows.parse_table(parcel.read_lines(self._export, _PROFILE))
+            profile = rows.parse_table(export_file.read_lines(self._export, _PROFILE))
             row = next(profile.rows, None)
         except errors.ItemError as error:
             self._keeper.fail("profile", error)
@@ -275,7 +276,7 @@ class Import:
                 yield work
 
     def _fail_row(self, row: rows.Row, entry: Entry | None) -> None:
-        where = f"{parcel.TABLE}, line {row.line}"
+        where = f"{export_file.TABLE}, line {row.line}"
         if entry is None:
             start = printable(", ".join(row.cells[:3]))
             self._fail(where, f"it has no id that can be read ({start}) and was left out. {_AGAIN}")
@@ -382,7 +383,7 @@ class Import:
         first = next(chunks, b"")
         whole = chain([first], chunks)
         is_packed = name.lower().endswith(".gz") and first.startswith(checks.GZIP_MAGIC)
-        yield from parcel.unpacked(whole, name) if is_packed else whole
+        yield from export_file.unpacked(whole, name) if is_packed else whole
 
     def _save_batch(self, batch: list[Work], pool: ThreadPoolExecutor) -> None:
         """Save files, and metadata once they are there to stay."""
@@ -519,7 +520,7 @@ class Import:
             content.update(chunk)
         for number in count(1):
             day = self._day if number == 1 else f"{self._day}.{number}"
-            path = layout.export_path(day, parcel.storable(name))
+            path = layout.export_path(day, export_file.storable(name))
             if self._is_blocked(path):
                 continue
             held = self._archive.sha256(path)
@@ -544,7 +545,9 @@ class Import:
         self._report.nameless_files = len(nameless)
         if nameless:
             names = first_of(map(printable, nameless))
-            why = f"no row of {parcel.TABLE} that can be read names {names}: kept as other files"
+            why = (
+                f"no row of {export_file.TABLE} that can be read names {names}: kept as other files"
+            )
             self._fail(f"{count_of(len(nameless), 'file')} of unknown activities", why)
 
     def _fail(self, what: str, why: str, activity_id: int | None = None) -> None:

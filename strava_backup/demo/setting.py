@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from strava_backup.config import Api, Config, Secret, User
+from strava_backup.backup.run import Edges
+from strava_backup.config.loader import Api, Config, Secret, User
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
-from strava_backup.run import Edges
 
 
 def config(account: Account, output_dir: Path) -> Config:

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from strava_backup import config_values, errors
-from strava_backup.config import Config
+from strava_backup import errors
+from strava_backup.config import key_values
+from strava_backup.config.loader import Config
 from strava_backup.report import printable
 from strava_backup.setup.dialog import Dialog
 from strava_backup.setup.listener import Listener
@@ -74,10 +75,10 @@ def _missing_values(config: Config, dialog: Dialog) -> dict[str, str]:
     if not (config.api.client_id and config.api.client_secret.value):
         dialog.tell(f"Your API application is at {SETTINGS} (callback domain: localhost).")
     if not config.api.client_id:
-        new["client_id"] = _answer(dialog.ask, "Client ID: ", config_values.number)
+        new["client_id"] = _answer(dialog.ask, "Client ID: ", key_values.number)
     if not config.api.client_secret.value:
         new["client_secret"] = _answer(
-            dialog.ask_hidden, "Client secret (not shown): ", config_values.plain_text
+            dialog.ask_hidden, "Client secret (not shown): ", key_values.plain_text
         )
     return new
 

@@ -19,7 +19,7 @@ import requests
 
 from strava_backup import __version__, errors
 from strava_backup.archive.directory import Archive
-from strava_backup.config import Api, Config, User
+from strava_backup.config.loader import Api, Config, User
 from strava_backup.report import count_of, format_size
 from strava_backup.setup.owner import api_source
 from strava_backup.strava import transport

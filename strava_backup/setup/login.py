@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.config import Config
+from strava_backup.config.loader import Config
 from strava_backup.secret_text import is_storable
 from strava_backup.setup.cookies import SESSION, TOKEN, Cookies, parse_cookies
 from strava_backup.setup.dialog import Dialog

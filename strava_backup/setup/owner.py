@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.config import Api, Config
+from strava_backup.config.loader import Api, Config
 from strava_backup.strava import api, transport
 
 

@@ -17,9 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from strava_backup import errors
-from strava_backup.beside import beside, outcome
 from strava_backup.secret_text import is_storable
 from strava_backup.strava import transport
+from strava_backup.strava.background import beside, outcome
 from strava_backup.strava.budget import Budget
 from strava_backup.strava.records import (
     Activity,

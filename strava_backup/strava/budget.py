@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from strava_backup import errors
-from strava_backup.beside import LET_INTERRUPTS_THROUGH, beside
+from strava_backup.strava.background import LET_INTERRUPTS_THROUGH, beside
 
 _log = logging.getLogger(__name__)
 

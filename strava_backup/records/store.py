@@ -19,18 +19,19 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from strava_backup import errors, merge
+from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.directory import Archive, DiskError
 from strava_backup.archive.metadata import OURS
-from strava_backup.lanes import (
+from strava_backup.backup.pipeline import (
     Lane,
     Task,
     another_turn,
     place,
     step_aside,
 )
+from strava_backup.records import merge
 from strava_backup.report import (
     Failure,
     Report,

@@ -8,12 +8,13 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
-from strava_backup import decide, errors
-from strava_backup.activities import Originals
+from strava_backup import errors
 from strava_backup.archive.directory import Archive, Held, Inventory
-from strava_backup.gear import BikePages
-from strava_backup.keeper import Answer
-from strava_backup.photos import Pictures
+from strava_backup.backup.activities import Originals
+from strava_backup.backup.gear import BikePages
+from strava_backup.backup.photos import Pictures
+from strava_backup.records import plan
+from strava_backup.records.store import Answer
 from strava_backup.strava.records import DETAIL_STATE, Activity, Source, parse_activity, parse_photo
 
 # Any single one may have been deleted on Strava since.
@@ -48,7 +49,7 @@ class Probes:
 
         Raises DiskError.
         """
-        for probe in islice(self._probes(decide.evidence_kind(item)), _MOST_PROBES):
+        for probe in islice(self._probes(plan.evidence_kind(item)), _MOST_PROBES):
             try:
                 probe()
             except errors.ItemError:
@@ -60,35 +61,35 @@ class Probes:
 
     def _probes(self, kind: str) -> Iterator[Probe]:
         """The probes of a kind, those of the newest items first."""
-        if kind == decide.PHOTO:
+        if kind == plan.PHOTO:
             yield from self._picture_probes()
-        elif kind in (decide.GEAR, decide.COMPONENTS):
+        elif kind in (plan.GEAR, plan.COMPONENTS):
             yield from self._gear_probes(kind)
         else:
             yield from self._activity_probes(kind)
 
     def _activity_probes(self, kind: str) -> Iterator[Probe]:
         for activity_id, held in sorted(self._inventory.activities.items(), reverse=True):
-            if decide.is_gone(held.ours):
+            if plan.is_gone(held.ours):
                 continue
-            if kind == decide.ORIGINAL and held.files and self._website is not None:
+            if kind == plan.ORIGINAL and held.files and self._website is not None:
                 yield partial(self._download, self._website.download_original, activity_id)
-            elif kind == decide.DETAIL and held.resource_state == DETAIL_STATE:
+            elif kind == plan.DETAIL and held.resource_state == DETAIL_STATE:
                 yield partial(self._source.fetch_activity, activity_id)
-            elif kind == decide.PHOTO_LIST and held.ours.get("photos", {}).get("count"):
+            elif kind == plan.PHOTO_LIST and held.ours.get("photos", {}).get("count"):
                 yield partial(self._fetch_photo_list, held)
 
     def _gear_probes(self, kind: str) -> Iterator[Probe]:
         for gear_id, held in self._inventory.gear.items():
-            if kind == decide.GEAR and held.resource_state is not None:
+            if kind == plan.GEAR and held.resource_state is not None:
                 yield partial(self._source.fetch_gear, gear_id)
-            elif kind == decide.COMPONENTS and "components_at" in held.ours and self._website:
+            elif kind == plan.COMPONENTS and "components_at" in held.ours and self._website:
                 yield partial(self._read_components, self._website, gear_id)
 
     def _picture_probes(self) -> Iterator[Probe]:
         for (activity_id, _), held in sorted(self._inventory.photos.items(), reverse=True):
             activity = self._inventory.activities.get(activity_id)
-            is_gone = activity is not None and decide.is_gone(activity.ours)
+            is_gone = activity is not None and plan.is_gone(activity.ours)
             if held.files and held.metadata is not None and not is_gone:
                 record = self._archive.read_record(held.metadata)
                 url = parse_photo(activity_id, record).url

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from strava_backup.config import Secret, User
+from strava_backup.config.loader import Secret, User
 from strava_backup.demo.faults import Fault
 from strava_backup.strava.session import RENEWAL
 from tests import truth

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
-from strava_backup import decide, errors, merge
+from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Held, Inventory
 from strava_backup.archive.metadata import OURS
-from strava_backup.keeper import Answer, Keeper
-from strava_backup.lanes import Done, Lanes, Task
-from strava_backup.photos import Photos
+from strava_backup.backup.photos import Photos
+from strava_backup.backup.pipeline import Done, Lanes, Task
+from strava_backup.records import merge, plan
+from strava_backup.records.store import Answer, Keeper
 from strava_backup.report import printable
 from strava_backup.strava import records
 from strava_backup.strava.records import Activity, Record, Source, parse_activity
@@ -64,7 +65,7 @@ class Activities:
         photos: Photos,
         keeper: Keeper,
         lanes: Lanes,
-        wanted: decide.Wanted,
+        wanted: plan.Wanted,
     ) -> None:
         self._source = source
         self._originals = originals
@@ -82,16 +83,16 @@ class Activities:
             return Work(activity, stem, metadata, None, ())
         record = None
         state, ours = (held.resource_state, held.ours) if held else (None, {})
-        if decide.is_changed(activity, held, self._source.name):
+        if plan.is_changed(activity, held, self._source.name):
             kept = self._keeper.archive.read_record(metadata) if held and held.metadata else None
             record = merge.listed_record(activity, kept, self._source.name, self._keeper.now())
             state, ours = record.get("resource_state"), record[OURS]
         suffixes = held.suffixes if held else ()
         today = self._keeper.now().date()
-        missing = decide.missing_items(activity, state, suffixes, ours, self._wanted, today)
+        missing = plan.missing_items(activity, state, suffixes, ours, self._wanted, today)
         if self._photos.wants_list(activity.id) and self._source.has_details:
-            missing = tuple(dict.fromkeys([*missing, decide.PHOTO_LIST]))
-        pictures = () if decide.PHOTO_LIST in missing else self._photos.missing(activity.id)
+            missing = tuple(dict.fromkeys([*missing, plan.PHOTO_LIST]))
+        pictures = () if plan.PHOTO_LIST in missing else self._photos.missing(activity.id)
         return Work(activity, stem, metadata, record, missing, pictures, suffixes)
 
     def held_work(self, activity_id: int, inventory: Inventory) -> Work | None:
@@ -101,7 +102,7 @@ class Activities:
         """
         held = inventory.activities[activity_id]
         pictures = self._photos.missing(activity_id)
-        if decide.is_gone(held.ours) or held.metadata is None or held.problem:
+        if plan.is_gone(held.ours) or held.metadata is None or held.problem:
             return None
         if not (pictures or self._may_lack_files(held)):
             return None
@@ -111,7 +112,7 @@ class Activities:
             return None
         wanted = self._wanted._replace(details=False, photos=False)
         today = self._keeper.now().date()
-        missing = decide.missing_items(
+        missing = plan.missing_items(
             activity, held.resource_state, held.suffixes, held.ours, wanted, today
         )
         return Work(activity, held.stem, held.metadata, None, missing, pictures, held.suffixes)
@@ -132,21 +133,21 @@ class Activities:
         today = self._keeper.now().date()
         suffixes, ours = held.suffixes, held.ours
         if held.lacks_original:
-            return decide.may_have_original({}, ours, self._wanted, today)
-        return decide.lacks_gpx(suffixes, ours, self._wanted, today)
+            return plan.may_have_original({}, ours, self._wanted, today)
+        return plan.lacks_gpx(suffixes, ours, self._wanted, today)
 
     def _task(self, work: Work, item: str) -> Task:
         lane, fetch = {
-            decide.ORIGINAL: (self._lanes.website, self._fetch_original),
-            decide.GPX: (self._lanes.website, self._fetch_gpx),
-            decide.DETAIL: (self._lanes.source, self._fetch_detail),
-            decide.PHOTO_LIST: (self._lanes.source, self._fetch_photo_list),
+            plan.ORIGINAL: (self._lanes.website, self._fetch_original),
+            plan.GPX: (self._lanes.website, self._fetch_gpx),
+            plan.DETAIL: (self._lanes.source, self._fetch_detail),
+            plan.PHOTO_LIST: (self._lanes.source, self._fetch_photo_list),
         }[item]
         task = Task(item, f"activity {work.title}", lane, work.metadata, Done, work.activity.id)
         note = {
-            decide.ORIGINAL: self._note_no_original,
-            decide.GPX: self._note_no_gpx,
-            decide.PHOTO_LIST: self._note_no_photo_list,
+            plan.ORIGINAL: self._note_no_original,
+            plan.GPX: self._note_no_gpx,
+            plan.PHOTO_LIST: self._note_no_photo_list,
         }.get(item)
         return task._replace(
             fetch=partial(fetch, task, work), note_refusal=note and partial(note, work)
@@ -176,8 +177,8 @@ class Activities:
         download = partial(self._originals.download_original, work.activity.id)
         saved = self._keeper.save_file(task, work.stem, download, self._with_original)
         today = self._keeper.now().date()
-        lacks_gpx = decide.lacks_gpx((saved.suffix, *work.suffixes), {}, self._wanted, today)
-        return Done(str(saved), (self._task(work, decide.GPX),) if lacks_gpx else ())
+        lacks_gpx = plan.lacks_gpx((saved.suffix, *work.suffixes), {}, self._wanted, today)
+        return Done(str(saved), (self._task(work, plan.GPX),) if lacks_gpx else ())
 
     def _with_original(self, ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
         return merge.with_original(ours, sent_name, odd, file, self._keeper.now())
@@ -185,16 +186,16 @@ class Activities:
     def _note_no_original(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
         """Accept a redirect as "there is none" if no record could say so beforehand."""
         record = self._keeper.archive.read_record(work.metadata) or {}
-        is_said = decide.tells_of_no_original(record, work.activity.start, now)
-        if decide.is_redirect(why) and is_said:
+        is_said = plan.tells_of_no_original(record, work.activity.start, now)
+        if plan.is_redirect(why) and is_said:
             return merge.without_original(ours, why, now)
-        return merge.with_refusal(ours, decide.ORIGINAL, why, now)
+        return merge.with_refusal(ours, plan.ORIGINAL, why, now)
 
     def _note_no_gpx(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
         # Strava makes none of an activity without a track, and redirects.
-        if decide.is_redirect(why):
+        if plan.is_redirect(why):
             return merge.without_gpx(ours, why, now)
-        return merge.with_refusal(ours, decide.GPX, why, now)
+        return merge.with_refusal(ours, plan.GPX, why, now)
 
     def _note_no_photo_list(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
         return merge.without_photo_list(ours, why, now, _photo_count(work))
@@ -220,4 +221,4 @@ def _photo_count(work: Work) -> int:
 
 
 def _with_gpx(ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
-    return merge.without_refusal(ours, decide.GPX)
+    return merge.without_refusal(ours, plan.GPX)

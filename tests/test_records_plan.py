@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_backup import decide, errors
+from strava_backup import errors
 from strava_backup.archive.directory import Held, Inventory
-from strava_backup.decide import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST, Wanted
+from strava_backup.records import plan
+from strava_backup.records.plan import (
+    COMPONENTS,
+    DETAIL,
+    GEAR,
+    GPX,
+    ORIGINAL,
+    PHOTO,
+    PHOTO_LIST,
+    Wanted,
+)
 from strava_backup.strava.records import parse_activity
 from tests.made_up_records import (
     ALL,
@@ -37,7 +47,7 @@ PICTURE_GIVEN_UP = {"refused": {PHOTO: {"why": "404", "on": THREE_DAYS}}}
 
 
 def test_an_activity_that_is_not_held_is_new():
-    assert decide.is_changed(activity(), None, "api")
+    assert plan.is_changed(activity(), None, "api")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +106,7 @@ def test_an_activity_that_is_not_held_is_new():
     ],
 )
 def test_what_is_missing_of_an_activity(state, suffixes, ours, wanted, missing):
-    assert decide.missing_items(activity(), state, suffixes, ours, wanted, TODAY) == missing
+    assert plan.missing_items(activity(), state, suffixes, ours, wanted, TODAY) == missing
 
 
 @given(
@@ -107,8 +117,8 @@ def test_what_is_missing_of_an_activity(state, suffixes, ours, wanted, missing):
 )
 def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, ours, wanted):
     held = (activity(), state, suffixes, ours)
-    some = decide.missing_items(*held, wanted, TODAY)
-    full = decide.missing_items(*held, wanted._replace(full=True), TODAY)
+    some = plan.missing_items(*held, wanted, TODAY)
+    full = plan.missing_items(*held, wanted._replace(full=True), TODAY)
     assert set(some) <= set(full)
     assert not (suffixes and ORIGINAL in full)
 
@@ -128,7 +138,7 @@ def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, ours,
 )
 def test_the_same_answer_on_three_days_means_not_available(answers, given_up):
     day = NOW.date().replace(day=30)
-    assert decide.is_given_up(refused(*answers), ORIGINAL, ALL, day) is given_up
+    assert plan.is_given_up(refused(*answers), ORIGINAL, ALL, day) is given_up
 
 
 @pytest.mark.parametrize(
@@ -144,9 +154,9 @@ def test_what_is_not_available_is_tried_again_after_30_90_and_then_every_180_day
         "refused": {PHOTO: {"why": "404", "on": ["2026-01-01", "2026-01-02", "2026-01-03", *later]}}
     }
     last = date.fromisoformat(ours["refused"][PHOTO]["on"][-1])
-    assert decide.is_given_up(ours, PHOTO, ALL, last)
-    assert decide.is_given_up(ours, PHOTO, ALL, last + timedelta(wait - 1))
-    assert not decide.is_given_up(ours, PHOTO, ALL, last + timedelta(wait))
+    assert plan.is_given_up(ours, PHOTO, ALL, last)
+    assert plan.is_given_up(ours, PHOTO, ALL, last + timedelta(wait - 1))
+    assert not plan.is_given_up(ours, PHOTO, ALL, last + timedelta(wait))
 
 
 def of_website():
@@ -164,22 +174,22 @@ def test_a_redirect_is_confirmed_on_the_next_day_and_then_tried_again_from_time_
     last = date.fromisoformat(on[-1])
     for passed in range(waits + 1):
         day = last + timedelta(passed)
-        missing = decide.missing_items(of_website(), 3, (), ours, ALL, day)
+        missing = plan.missing_items(of_website(), 3, (), ours, ALL, day)
         assert missing == (() if passed < waits else (ORIGINAL,))
 
 
 @pytest.mark.parametrize("on", [[], ["x"], ["2026-01-01", "2026-01-02", "2199-01-01"]])
 def test_days_of_a_wrong_clock_do_not_keep_an_item_from_being_tried(on):
     ours = {"original": {"absent": "redirect to the activity", "on": on}}
-    assert decide.missing_items(of_website(), 3, (), ours, ALL, TODAY) == (ORIGINAL,)
+    assert plan.missing_items(of_website(), 3, (), ours, ALL, TODAY) == (ORIGINAL,)
 
 
 def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
     wanted = Wanted(unproven=frozenset({ORIGINAL, PHOTO}))
-    assert not decide.is_given_up(GIVEN_UP, ORIGINAL, wanted, TODAY)
-    assert not decide.is_given_up(PICTURE_GIVEN_UP, PHOTO, wanted, TODAY)
+    assert not plan.is_given_up(GIVEN_UP, ORIGINAL, wanted, TODAY)
+    assert not plan.is_given_up(PICTURE_GIVEN_UP, PHOTO, wanted, TODAY)
     of_instagram = {"refused": {PHOTO: {"why": "from Instagram", "on": THREE_DAYS}}}
-    assert decide.is_given_up(of_instagram, PHOTO, wanted, TODAY)
+    assert plan.is_given_up(of_instagram, PHOTO, wanted, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +214,7 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
     ],
 )
 def test_a_kind_is_proven_by_what_is_stored(inventory, proven):
-    unproven = decide.unproven_items(inventory)
+    unproven = plan.unproven_items(inventory)
     assert unproven == {ORIGINAL, DETAIL, PHOTO_LIST, PHOTO, GEAR, COMPONENTS} - proven
 
 
@@ -256,11 +266,11 @@ def test_a_refusal_is_noted_with_its_reason_and_days():
 )
 def test_a_photo_list_is_missing_where_its_count_differs(count, ours, wanted, missing):
     one = activity(total_photo_count=count)
-    assert (PHOTO_LIST in decide.missing_items(one, 3, (".fit",), ours, wanted, TODAY)) is missing
+    assert (PHOTO_LIST in plan.missing_items(one, 3, (".fit",), ours, wanted, TODAY)) is missing
 
 
 def test_photos_come_before_the_detail_and_after_the_original():
-    missing = decide.missing_items(activity(total_photo_count=1), 2, (), {}, ALL, TODAY)
+    missing = plan.missing_items(activity(total_photo_count=1), 2, (), {}, ALL, TODAY)
     assert missing == (ORIGINAL, PHOTO_LIST, DETAIL)
 
 
@@ -279,7 +289,7 @@ def test_photos_come_before_the_detail_and_after_the_original():
 def test_a_picture_is_missing_until_it_is_held_or_given_up(files, ours, full, lacks):
     paths = tuple(PurePosixPath("photos", name) for name in files)
     photo = Held(PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, ours)
-    assert decide.lacks_picture(photo, Wanted(full=full), TODAY) is lacks
+    assert plan.lacks_picture(photo, Wanted(full=full), TODAY) is lacks
 
 
 @pytest.mark.parametrize(
@@ -343,7 +353,7 @@ def test_a_picture_is_missing_until_it_is_held_or_given_up(files, ours, full, la
 )
 def test_what_is_missing_of_gear(summary, held, wanted, missing):
     gear_id = (summary or BIKE)["id"]
-    assert decide.missing_gear_items(gear_id, summary, held, "api", wanted, TODAY) == missing
+    assert plan.missing_gear_items(gear_id, summary, held, "api", wanted, TODAY) == missing
 
 
 @pytest.mark.parametrize(
@@ -367,7 +377,7 @@ def test_what_is_missing_of_gear(summary, held, wanted, missing):
     ],
 )
 def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
-    assert decide.lasting_reason(item, error) == reason
+    assert plan.lasting_reason(item, error) == reason
 
 
 @pytest.mark.parametrize(
@@ -375,8 +385,8 @@ def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
     [(1, 3), (3, 3), (60, 3), (79, 3), (80, 4), (100, 5), (399, 19), (400, 20), (10_000, 20)],
 )
 def test_so_many_may_vanish_at_once(held, believed):
-    assert not decide.are_too_many(believed, held)
-    assert decide.are_too_many(believed + 1, held)
+    assert not plan.are_too_many(believed, held)
+    assert plan.are_too_many(believed + 1, held)
 
 
 @pytest.mark.parametrize(
@@ -392,7 +402,7 @@ def test_so_many_may_vanish_at_once(held, believed):
     ],
 )
 def test_a_look_at_all_of_a_list_is_due_after_thirty_days(last, due):
-    assert decide.is_due(last, NOW) == due
+    assert plan.is_due(last, NOW) == due
 
 
 REFUSED_THRICE = {"why": "404", "on": THREE_DAYS}
@@ -413,7 +423,7 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
 )
 def test_what_is_not_to_be_had_is_counted_unless_it_is_held(files, refused, asked, count):
     held = Held(PurePosixPath("a"), tuple(map(PurePosixPath, files)), ours={"refused": refused})
-    assert decide.count_given_up(held, asked, ALL, TODAY) == count
+    assert plan.count_given_up(held, asked, ALL, TODAY) == count
 
 
 @pytest.mark.parametrize(
@@ -427,4 +437,4 @@ def test_what_is_not_to_be_had_is_counted_unless_it_is_held(files, refused, aske
     ],
 )
 def test_options_narrow_what_is_asked_for(wanted, has_details, not_asked):
-    assert decide.asked_items(wanted, has_details=has_details) == EVERY_ITEM - not_asked
+    assert plan.asked_items(wanted, has_details=has_details) == EVERY_ITEM - not_asked

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple, Protocol
 
-from strava_backup import decide, errors, merge
+from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Held
 from strava_backup.archive.metadata import OURS
-from strava_backup.keeper import Keeper
-from strava_backup.lanes import Done, Lanes, Task, step_aside
+from strava_backup.backup.pipeline import Done, Lanes, Task, step_aside
+from strava_backup.records import merge, plan
+from strava_backup.records.store import Keeper
 from strava_backup.report import count_of, printable
 from strava_backup.strava.records import Record, Source
 
@@ -58,7 +59,7 @@ class Gear:
         pages: BikePages | None,
         keeper: Keeper,
         lanes: Lanes,
-        wanted: decide.Wanted,
+        wanted: plan.Wanted,
         held: dict[str, Held],
     ) -> None:
         self._source = source
@@ -117,15 +118,15 @@ class Gear:
         if held and held.problem:
             return GearWork(gear_id, summary, metadata, ())
         today = self._keeper.now().date()
-        missing = decide.missing_gear_items(
+        missing = plan.missing_gear_items(
             gear_id, summary, held, self._source.name, self._wanted, today
         )
         return GearWork(gear_id, summary, metadata, missing)
 
     def _task(self, work: GearWork, item: str) -> Task:
         lane, fetch = {
-            decide.GEAR: (self._lanes.source, self._fetch_gear),
-            decide.COMPONENTS: (self._lanes.website, self._fetch_components),
+            plan.GEAR: (self._lanes.source, self._fetch_gear),
+            plan.COMPONENTS: (self._lanes.website, self._fetch_components),
         }[item]
         task = Task(item, work.title, lane, work.metadata, Done)
         return task._replace(fetch=partial(fetch, task, work))
@@ -144,8 +145,8 @@ class Gear:
             self._keeper.save_record(work.metadata, record, merge.gear_essence)
         self._keeper.count(task.item)
         today = self._keeper.now().date()
-        due = decide.lacks_components(work.gear_id, ours, self._wanted, today)
-        return Done("metadata", (self._task(work, decide.COMPONENTS),) if due else ())
+        due = plan.lacks_components(work.gear_id, ours, self._wanted, today)
+        return Done("metadata", (self._task(work, plan.COMPONENTS),) if due else ())
 
     def _ours(self, task: Task, work: GearWork, gear: Record, old: Record) -> Record:
         """Our key after gear was fetched."""

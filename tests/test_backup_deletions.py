@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from strava_backup import verify
-from strava_backup.config import Secret, User
+from strava_backup.config.loader import Secret, User
 from strava_backup.demo.faults import Fault
 from tests import truth
 from tests.conftest import DAY, Rig

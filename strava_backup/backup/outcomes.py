@@ -12,9 +12,10 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from strava_backup import decide, errors, merge
-from strava_backup.keeper import Keeper
-from strava_backup.lanes import Done, Task, count_answer, place, standing
+from strava_backup import errors
+from strava_backup.backup.pipeline import Done, Task, count_answer, place, standing
+from strava_backup.records import merge, plan
+from strava_backup.records.store import Keeper
 from strava_backup.report import count_of_items, first_of, printable
 from strava_backup.strava.records import Record
 
@@ -68,7 +69,7 @@ class Attempts:
             count_answer()
             if done.lack is not None:
                 return done._replace(text=self._refused(task, done.lack) or done.text)
-            self._came.add(decide.evidence_kind(task.item))
+            self._came.add(plan.evidence_kind(task.item))
             return done
         return Done()
 
@@ -108,8 +109,8 @@ class Attempts:
         return self._refused(task, error)
 
     def _refused(self, task: Task, error: errors.ItemError) -> str:
-        is_proven = decide.evidence_kind(task.item) in self._came or not error.needs_evidence
-        has_reason = decide.lasting_reason(task.item, error) is not None
+        is_proven = plan.evidence_kind(task.item) in self._came or not error.needs_evidence
+        has_reason = plan.lasting_reason(task.item, error) is not None
         if error.ends_lane_when_repeated or (has_reason and not is_proven):
             self._doubtful.append(Doubtful(place(), task, error))
             return ""
@@ -119,8 +120,8 @@ class Attempts:
         self, task: Task, error: errors.ItemError, still_comes: Callable[[str], bool]
     ) -> bool:
         """Whether a refusal counts against the item; one that is not noted need not be proven."""
-        kind = decide.evidence_kind(task.item)
-        if kind in self._came or decide.lasting_reason(task.item, error) is None:
+        kind = plan.evidence_kind(task.item)
+        if kind in self._came or plan.lasting_reason(task.item, error) is None:
             return True
         if task.lane.is_over or kind in self._refused_kinds:
             return False
@@ -135,7 +136,7 @@ class Attempts:
 
         Returns what is to be said of it with its activity.
         """
-        why = decide.lasting_reason(task.item, error)
+        why = plan.lasting_reason(task.item, error)
         if why is not None:
             now = self._keeper.now()
             change = task.note_refusal or partial(_with_refusal, task.item)
@@ -144,9 +145,9 @@ class Attempts:
             except errors.ItemError as problem:
                 self._keeper.fail(f"{task.what}, {task.item}", problem, task.activity_id)
                 return ""
-            if decide.is_absent(ours, task.item):
-                return f"no {task.item}" if task.item == decide.ORIGINAL else ""
-            if decide.is_given_up(ours, task.item, decide.Wanted(), now.date()):
+            if plan.is_absent(ours, task.item):
+                return f"no {task.item}" if task.item == plan.ORIGINAL else ""
+            if plan.is_given_up(ours, task.item, plan.Wanted(), now.date()):
                 self._keeper.give_up(f"{task.what}, {task.item}", error)
                 return ""
         self._keeper.fail(f"{task.what}, {task.item}", error, task.activity_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strava_backup import errors
-from strava_backup.setup import firefox
+from strava_backup.setup.browsers import firefox
 from strava_backup.setup.cookies import Cookies
 from tests.conftest import NOW
 

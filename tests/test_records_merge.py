@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from strava_backup import decide, merge
 from strava_backup.archive.metadata import OURS
-from strava_backup.decide import COMPONENTS, DETAIL, ORIGINAL, PHOTO_LIST, Wanted
+from strava_backup.records import merge, plan
+from strava_backup.records.plan import COMPONENTS, DETAIL, ORIGINAL, PHOTO_LIST, Wanted
 from strava_backup.strava.records import parse_activity
 from tests.made_up_records import (
     ALL,
@@ -46,7 +46,7 @@ KEPT_BIKE = {
 
 
 def test_what_was_listed_before_is_no_change():
-    assert not decide.is_changed(activity(), held(kept_after_listing()), "api")
+    assert not plan.is_changed(activity(), held(kept_after_listing()), "api")
 
 
 @pytest.mark.parametrize(
@@ -71,44 +71,44 @@ def test_what_was_listed_before_is_no_change():
 )
 def test_a_difference_that_its_athlete_made_is_a_change_and_acts_once(change):
     kept = kept_after_listing()
-    assert decide.is_changed(activity(**change), held(kept), "api")
+    assert plan.is_changed(activity(**change), held(kept), "api")
     kept = kept_after_listing({**SUMMARY, **change}, kept)
-    assert not decide.is_changed(activity(**change), held(kept), "api")
+    assert not plan.is_changed(activity(**change), held(kept), "api")
 
 
 @pytest.mark.parametrize(
     "change", [{"kudos_count": 4}, {"pr_count": 1}, {"achievement_count": 2}, {"upload_id": 8}]
 )
 def test_kudos_ranks_and_counters_are_no_change(change):
-    assert not decide.is_changed(activity(**change), held(kept_after_listing()), "api")
+    assert not plan.is_changed(activity(**change), held(kept_after_listing()), "api")
 
 
 def test_a_field_that_is_gone_is_a_change():
     kept = kept_after_listing({**SUMMARY, "description": "wet"})
-    assert decide.is_changed(activity(), held(kept), "api")
+    assert plan.is_changed(activity(), held(kept), "api")
 
 
 def test_a_listing_is_compared_with_the_last_one_of_the_same_source():
     rounded = {**SUMMARY, "distance": 5000.0}
     kept = kept_after_listing(kept=kept_after_listing(rounded, source="website"))
-    assert not decide.is_changed(activity(), held(kept), "api")
-    assert not decide.is_changed(activity(distance=5000.0), held(kept), "website")
-    assert decide.is_changed(activity(), held(kept), "website")
+    assert not plan.is_changed(activity(), held(kept), "api")
+    assert not plan.is_changed(activity(distance=5000.0), held(kept), "website")
+    assert plan.is_changed(activity(), held(kept), "website")
 
 
 def test_a_listing_is_never_compared_with_a_detail():
     kept = kept_after_listing()
     detail = {**SUMMARY, "resource_state": 3, "distance": 5000.0, "description": "wet"}
     kept = merge.fetched_record(detail, kept["strava_backup"], "api", NOW)
-    assert not decide.is_changed(activity(), held(kept), "api")
+    assert not plan.is_changed(activity(), held(kept), "api")
 
 
 def test_metadata_of_version_0_4_counts_as_not_held():
     old = {"id": 5, "name": "Morning Run"}
-    assert decide.is_changed(activity(), held(old), "api")
+    assert plan.is_changed(activity(), held(old), "api")
     kept = kept_after_listing(kept={**old, "start_date": "2026-07-06T05:08:09Z", "odd": 1})
     assert "odd" not in kept
-    assert not decide.is_changed(activity(), held(kept), "api")
+    assert not plan.is_changed(activity(), held(kept), "api")
 
 
 @pytest.mark.parametrize("state", [2, 3])
@@ -116,7 +116,7 @@ def test_an_activity_that_is_there_again_loses_its_mark_and_nothing_else(state):
     kept = {**kept_after_listing(), "resource_state": state, "calories": 300}
     gone = {**kept, OURS: merge.with_gone(kept[OURS], NOW)}
     assert gone[OURS]["gone_since"] == STAMP
-    assert decide.is_changed(activity(), held(gone), "api")
+    assert plan.is_changed(activity(), held(gone), "api")
     assert kept_after_listing(kept=gone, now=NOW + timedelta(days=9)) == kept
     assert not merge.needs_history(kept, gone, merge.activity_essence)
 
@@ -159,7 +159,7 @@ def test_a_changed_summary_loses_nothing_that_only_the_detail_knew():
     assert record["name"] == "Evening Run"
     assert record["resource_state"] == 2
     ours = record["strava_backup"]
-    assert decide.missing_items(activity(), 2, (".fit",), ours, ALL, TODAY) == (DETAIL,)
+    assert plan.missing_items(activity(), 2, (".fit",), ours, ALL, TODAY) == (DETAIL,)
 
 
 def test_a_listing_keeps_what_our_key_says_of_the_original():
@@ -183,7 +183,7 @@ def test_an_activity_without_an_upload_has_no_original_for_good(change, why):
     again = kept_after_listing({**SUMMARY, **change}, record, now=NOW + timedelta(days=1))
     assert again["strava_backup"]["original"] == {"absent": why, "since": STAMP}
     for wanted in (ALL, Wanted(full=True)):
-        missing = decide.missing_items(activity(**change), 3, (), ours, wanted, TODAY)
+        missing = plan.missing_items(activity(**change), 3, (), ours, wanted, TODAY)
         assert ORIGINAL not in missing
 
 
@@ -198,7 +198,7 @@ def test_a_record_that_tells_nothing_of_an_upload_may_have_an_original():
     record = {name: value for name, value in SUMMARY.items() if name != "upload_id"}
     kept = kept_after_listing(record)
     assert "original" not in kept["strava_backup"]
-    missing = decide.missing_items(parse_activity(record), 3, (), kept["strava_backup"], ALL, TODAY)
+    missing = plan.missing_items(parse_activity(record), 3, (), kept["strava_backup"], ALL, TODAY)
     assert missing == (ORIGINAL,)
 
 
@@ -279,13 +279,13 @@ def test_a_gpx_that_strava_does_not_make_is_noted_beside_the_original():
     ours = merge.without_gpx({"original": original}, "no track", NOW)
     days = [TODAY.isoformat()]
     assert ours == {"original": {**original, "no_gpx": "no track", "no_gpx_on": days}}
-    assert not decide.lacks_gpx((".json",), ours, ALL, TODAY)
+    assert not plan.lacks_gpx((".json",), ours, ALL, TODAY)
 
 
 def test_the_refusals_of_two_items_do_not_mix():
     ours = merge.with_refusal(refused((1, "404"), (2, "404"), (3, "404")), DETAIL, "403", NOW)
-    assert decide.is_given_up(ours, ORIGINAL, ALL, TODAY)
-    assert not decide.is_given_up(ours, DETAIL, ALL, TODAY)
+    assert plan.is_given_up(ours, ORIGINAL, ALL, TODAY)
+    assert not plan.is_given_up(ours, DETAIL, ALL, TODAY)
     rest = merge.without_refusal(ours, ORIGINAL)
     assert rest["refused"] == {DETAIL: {"why": "403", "on": ["2026-11-22"]}}
     assert merge.without_refusal(rest, DETAIL) == {"source": "api"}
@@ -333,10 +333,10 @@ def test_a_saved_picture_is_noted_and_ends_its_refusal():
 def test_fetched_gear_is_missing_no_longer():
     for summary in (BIKE, None):
         ours = merge.with_gear_summary({"listed": {"api": {"id": "old"}}, **AT}, summary, "api")
-        missing = decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY)
+        missing = plan.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY)
         assert missing == (COMPONENTS,)
         ours = merge.with_components(ours, NOW)
-        assert decide.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY) == ()
+        assert plan.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY) == ()
 
 
 def test_a_gear_summary_of_one_source_leaves_that_of_another():
@@ -483,7 +483,7 @@ def test_metadata_of_version_0_4_is_replaced_and_kept_in_history():
 @pytest.mark.parametrize("source", ["api", "website"])
 def test_a_source_fills_an_imported_record_up(source):
     kept = merge.imported_record({**IMPORTED, "elev_low": 3.0}, TOLD, None, NOW)
-    assert decide.is_changed(activity(), held(kept), source)
+    assert plan.is_changed(activity(), held(kept), source)
     new = kept_after_listing(kept=kept, source=source)
     assert new["strava_backup"]["source"] == source
     assert new["strava_backup"]["bulk_export"] == TOLD

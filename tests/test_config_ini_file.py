@@ -16,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import strava_backup
-from strava_backup import config_file, secret_text
+from strava_backup import secret_text
+from strava_backup.config import ini_file
 from tests.config_texts import config_texts, content, with_change
 from tests.hardship import disk_filled_up
 
@@ -28,7 +29,7 @@ TEXT = "# mine\n[global]\nx = 1\n\n[user]\n; why\njwt = old  \n# end\n"
 def test_only_the_value_changes(tmp_path: Path) -> None:
     path = tmp_path / "conf"
     path.write_text(TEXT)
-    changed = config_file.with_values(path, "user", {"jwt": "new"}).decode()
+    changed = ini_file.with_values(path, "user", {"jwt": "new"}).decode()
     assert changed == TEXT.replace("jwt = old  ", "jwt = new")
     assert path.read_text() == TEXT
 
@@ -37,9 +38,7 @@ def test_a_missing_section_is_added(tmp_path: Path) -> None:
     path = tmp_path / "conf"
     path.write_text("[global]\nx = 1\n")
     assert (
-        config_file.with_values(path, "user", {"jwt": "new"})
-        .decode()
-        .endswith("[user]\njwt = new\n")
+        ini_file.with_values(path, "user", {"jwt": "new"}).decode().endswith("[user]\njwt = new\n")
     )
 
 
@@ -47,8 +46,8 @@ def test_a_replaced_file_keeps_its_mode_and_leaves_nothing_beside(tmp_path: Path
     path = tmp_path / "conf"
     path.write_text("old")
     path.chmod(0o640)
-    config_file.check_replaceable(path)
-    config_file.replace(path, b"new")
+    ini_file.check_replaceable(path)
+    ini_file.replace(path, b"new")
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o640
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["conf"]
@@ -56,7 +55,7 @@ def test_a_replaced_file_keeps_its_mode_and_leaves_nothing_beside(tmp_path: Path
 
 def test_a_file_that_is_not_there_cannot_be_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        config_file.check_replaceable(tmp_path / "conf")
+        ini_file.check_replaceable(tmp_path / "conf")
     assert not [one for one in tmp_path.iterdir() if one.is_file()]
 
 
@@ -95,9 +94,9 @@ def test_one_value_of_any_config_changes_and_all_else_stays(
             before = content(path)
         except configparser.Error:
             with pytest.raises(configparser.Error):
-                config_file.with_values(path, place[0], {place[1]: value})
+                ini_file.with_values(path, place[0], {place[1]: value})
             return
-        path.write_bytes(config_file.with_values(path, place[0], {place[1]: value}))
+        path.write_bytes(ini_file.with_values(path, place[0], {place[1]: value}))
         assert content(path) == with_change(before, *place, value)
         changed = path.read_bytes().decode()
     assert kept_lines(changed) == kept_lines(text)
@@ -118,7 +117,7 @@ def test_one_value_of_any_config_changes_and_all_else_stays(
 def test_indentation_and_line_ends_stay(tmp_path: Path, before: str, after: str) -> None:
     path = tmp_path / "conf"
     path.write_bytes(before.encode())
-    assert config_file.with_values(path, "user", {"jwt": "NEW"}) == after.encode()
+    assert ini_file.with_values(path, "user", {"jwt": "NEW"}) == after.encode()
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r[user]\rjwt = b", "\n", " a", "a\n  b", "a\n# b"])
@@ -128,7 +127,7 @@ def test_a_value_that_would_be_read_as_something_else_is_not_written(
     path = tmp_path / "conf"
     path.write_text(TEXT)
     with pytest.raises((ValueError, configparser.Error)):
-        config_file.with_values(path, "user", {"jwt": value})
+        ini_file.with_values(path, "user", {"jwt": value})
 
 
 # Values that cannot be written to their place
@@ -138,7 +137,7 @@ def test_values_are_kept_aside_one_beside_the_other(tmp_path: Path) -> None:
     path = tmp_path / "conf"
     aside = tmp_path / "conf.new"
     for section, key, value in (("api", "token", "a"), ("user", "jwt", "b"), ("api", "token", "c")):
-        assert config_file.save_aside(path, section, {key: value}) == aside
+        assert ini_file.save_aside(path, section, {key: value}) == aside
     assert aside.read_text() == (
         "# strava-backup could not write these values into conf.\n"
         "# Copy them to where they belong, then delete this file.\n"
@@ -151,7 +150,7 @@ def test_values_are_kept_aside_one_beside_the_other(tmp_path: Path) -> None:
 def test_a_file_of_that_name_loses_nothing(tmp_path: Path) -> None:
     aside = tmp_path / "conf.new"
     aside.write_bytes(b"mine\xff\n")
-    config_file.save_aside(tmp_path / "conf", "user", {"jwt": "a"})
+    ini_file.save_aside(tmp_path / "conf", "user", {"jwt": "a"})
     assert aside.read_bytes() == b"mine\xff\n\n[user]\njwt = a\n"
 
 
@@ -159,7 +158,7 @@ def test_a_config_never_becomes_too_large_to_be_read(tmp_path: Path) -> None:
     path = tmp_path / "conf"
     path.write_text("#" * ((1 << 17) - 10))
     with pytest.raises(ValueError, match="too large"):
-        config_file.with_values(path, "user", {"jwt": "x" * 100})
+        ini_file.with_values(path, "user", {"jwt": "x" * 100})
 
 
 # A disk without space
@@ -177,7 +176,7 @@ def test_on_a_full_disk_a_file_is_written_in_place_as_far_as_its_space_goes(
     full_disk: Path, size: int
 ) -> None:
     path = full_disk / "conf"
-    config_file.replace(path, b"n" * size)
+    ini_file.replace(path, b"n" * size)
     assert path.read_bytes() == b"n" * size
     assert sorted(one.name for one in full_disk.iterdir()) == ["conf", "filler"]
 
@@ -187,19 +186,19 @@ def test_on_a_full_disk_a_file_that_would_grow_beyond_its_space_stays_as_it_was(
 ) -> None:
     path = full_disk / "conf"
     with pytest.raises(OSError, match="No space left"):
-        config_file.replace(path, b"n" * 4097)
+        ini_file.replace(path, b"n" * 4097)
     assert path.read_bytes() == b"old " * 100
     with pytest.raises(OSError, match="No space left"):
-        config_file.check_replaceable(path)
+        ini_file.check_replaceable(path)
     with pytest.raises(OSError, match="No space left"):
-        config_file.check_savable(full_disk / "other")
+        ini_file.check_savable(full_disk / "other")
     assert sorted(one.name for one in full_disk.iterdir()) == ["conf", "filler"]
 
 
 IN_PLACE = """
 import os, signal, sys
 from pathlib import Path
-from strava_backup import config_file
+from strava_backup.config import ini_file
 
 calls, wanted = 0, int(sys.argv[2])
 def count(*_):
@@ -210,7 +209,7 @@ def count(*_):
 os.fsync = count
 os.replace = lambda *_: (_ for _ in ()).throw(OSError(16, "busy"))
 path = Path(sys.argv[1])
-config_file.replace(path, path.with_suffix(".after").read_bytes())
+ini_file.replace(path, path.with_suffix(".after").read_bytes())
 """
 
 
@@ -222,7 +221,7 @@ def test_a_program_killed_while_it_writes_in_place_leaves_the_old_config_or_the_
     path = tmp_path / "conf"
     path.write_text("[user]\njwt = as it was\n[api]\nx = 1")
     old = content(path)
-    after = config_file.with_values(path, "user", {"jwt": token})
+    after = ini_file.with_values(path, "user", {"jwt": token})
     path.with_suffix(".after").write_bytes(after)
     done = subprocess.run(
         [sys.executable, "-c", IN_PLACE, str(path), str(killed_at)],

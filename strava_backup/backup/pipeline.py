@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from strava_backup import errors
-from strava_backup.beside import LET_INTERRUPTS_THROUGH
 from strava_backup.report import Report
+from strava_backup.strava.background import LET_INTERRUPTS_THROUGH
 
 # A fault of the items themselves seldom hits three in a row; a fault of the way there does.
 _FAILURES_THAT_END_A_LANE = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from strava_backup import errors
-from strava_backup.bulk_export import parcel
+from strava_backup.bulk_export import export_file
 from strava_backup.demo import bulk_export
 
 TABLE = b"Activity ID\n5\n"
@@ -21,7 +21,7 @@ FILES = {"activities.csv": TABLE, "activities/1.gpx": b"<gpx/>" * 50, "media/a.j
 Write = Callable[[Mapping[str, bytes], Path], None]
 
 
-def read(export: parcel.Parcel, name: str) -> bytes:
+def read(export: export_file.Parcel, name: str) -> bytes:
     return b"".join(export.read_chunks(name))
 
 
@@ -30,7 +30,7 @@ def read(export: parcel.Parcel, name: str) -> bytes:
 def test_zip_and_folder_are_read_alike(write: Write, top: str, tmp_path: Path) -> None:
     hidden = {"__MACOSX/activities.csv": b"x", f"{top}.DS_Store": b"x"}
     write({**{top + name: data for name, data in FILES.items()}, **hidden}, tmp_path / "export")
-    with parcel.opened(tmp_path / "export") as export:
+    with export_file.opened(tmp_path / "export") as export:
         assert {name: read(export, name) for name in export.parts} == FILES
         assert {name: part.size for name, part in export.parts.items()} == {
             name: len(data) for name, data in FILES.items()
@@ -39,12 +39,12 @@ def test_zip_and_folder_are_read_alike(write: Write, top: str, tmp_path: Path) -
 
 def test_the_day_is_that_of_the_table_whether_packed_or_not(tmp_path: Path) -> None:
     bulk_export.write_zip(FILES, tmp_path / "export.zip")
-    with parcel.opened(tmp_path / "export.zip") as export:
-        assert parcel.exported_on(export) == "2026-11-20"
+    with export_file.opened(tmp_path / "export.zip") as export:
+        assert export_file.exported_on(export) == "2026-11-20"
     bulk_export.write_folder(FILES, tmp_path / "export")
     os.utime(tmp_path / "export" / "activities.csv", (1_700_000_000, 1_700_000_000))
-    with parcel.opened(tmp_path / "export") as export:
-        assert parcel.exported_on(export) in ("2023-11-14", "2023-11-15")
+    with export_file.opened(tmp_path / "export") as export:
+        assert export_file.exported_on(export) in ("2023-11-14", "2023-11-15")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_no_export_is_told_to_be_none(
     make(tmp_path / "export.zip")
     with (
         pytest.raises(errors.ConfigError, match=words),
-        parcel.opened(tmp_path / "export.zip"),
+        export_file.opened(tmp_path / "export.zip"),
     ):
         pass
 
@@ -75,7 +75,7 @@ def test_a_zip_that_came_only_in_part_is_no_zip(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     bulk_export.write_zip(FILES, path)
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(errors.ConfigError, match="not all of one"), parcel.opened(path):
+    with pytest.raises(errors.ConfigError, match="not all of one"), export_file.opened(path):
         pass
 
 
@@ -87,7 +87,7 @@ def test_a_zip_with_a_path_out_of_it_is_refused(name: str, tmp_path: Path) -> No
     bulk_export.write_zip({**FILES, name: b"x"}, tmp_path / "export.zip")
     with (
         pytest.raises(errors.ConfigError, match="a path out of it"),
-        parcel.opened(tmp_path / "export.zip"),
+        export_file.opened(tmp_path / "export.zip"),
     ):
         pass
 
@@ -99,7 +99,7 @@ def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
         info = zipfile.ZipInfo("activities/2.gpx")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         packed.writestr(info, "/etc/passwd")
-    with pytest.raises(errors.ConfigError, match="a link"), parcel.opened(path):
+    with pytest.raises(errors.ConfigError, match="a link"), export_file.opened(path):
         pass
 
 
@@ -108,7 +108,7 @@ def test_a_folder_with_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "export" / "activities" / "2.gpx").symlink_to("/etc/passwd")
     with (
         pytest.raises(errors.ConfigError, match="a link"),
-        parcel.opened(tmp_path / "export"),
+        export_file.opened(tmp_path / "export"),
     ):
         pass
 
@@ -123,7 +123,7 @@ def test_a_bomb_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     assert path.stat().st_size < 500_000
     with (
         pytest.raises(errors.ConfigError, match="more than 200 times its size"),
-        parcel.opened(path),
+        export_file.opened(path),
     ):
         pass
 
@@ -132,7 +132,7 @@ def test_a_part_whose_checksum_is_wrong_fails_at_its_end(tmp_path: Path) -> None
     path = tmp_path / "export.zip"
     bulk_export.write_zip(FILES, path)
     path.write_bytes(path.read_bytes().replace(b"abc", b"abd"))
-    with parcel.opened(path) as export:
+    with export_file.opened(path) as export:
         with pytest.raises(errors.ItemError, match=r"media/a\.jpg is damaged in the export"):
             read(export, "media/a.jpg")
         assert read(export, "activities.csv") == TABLE
@@ -148,7 +148,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with (
         pytest.raises(errors.ConfigError, match=r"media/a\.jpg in .* is encrypted: unpack it"),
-        parcel.opened(path),
+        export_file.opened(path),
     ):
         pass
 
@@ -162,7 +162,7 @@ def test_a_zip_packed_by_an_unknown_method_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with (
         pytest.raises(errors.ConfigError, match=r"a method that this program does not know \(9\)"),
-        parcel.opened(path),
+        export_file.opened(path),
     ):
         pass
 
@@ -173,7 +173,7 @@ def test_a_piece_of_a_split_zip_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "export.z01").touch()
     with (
         pytest.raises(errors.ConfigError, match="one piece of a split ZIP: unpack all pieces"),
-        parcel.opened(tmp_path / name),
+        export_file.opened(tmp_path / name),
     ):
         pass
 
@@ -189,7 +189,7 @@ def test_two_exports_are_refused_and_named(
         pytest.raises(
             errors.ConfigError, match=rf"more than one .*{first}activities.*{second}activities"
         ),
-        parcel.opened(tmp_path / "export"),
+        export_file.opened(tmp_path / "export"),
     ):
         pass
 
@@ -199,14 +199,14 @@ def test_two_exports_are_refused_and_named(
 def test_backslashes_are_slashes(write: Write, top: str, tmp_path: Path) -> None:
     made = {top + name.replace("/", "\\"): data for name, data in FILES.items()}
     write(made, tmp_path / "export")
-    with parcel.opened(tmp_path / "export") as export:
+    with export_file.opened(tmp_path / "export") as export:
         assert {name: read(export, name) for name in export.parts} == FILES
 
 
 def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
     more = {"media\\a.jpg": b"1", "media\\b\\c.jpg": b"2", "media\\b/c.jpg": b"3"}
     bulk_export.write_zip({**FILES, **more}, tmp_path / "export.zip")
-    with parcel.opened(tmp_path / "export.zip") as export:
+    with export_file.opened(tmp_path / "export.zip") as export:
         contents = {name: read(export, name) for name in export.parts}
     assert contents.items() >= FILES.items()
     assert sorted(contents.values()) == sorted([*FILES.values(), *more.values()])
@@ -214,7 +214,7 @@ def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
 
 def test_folders_with_backslashes_are_no_files(tmp_path: Path) -> None:
     bulk_export.write_zip({**FILES, "media\\": b""}, tmp_path / "export.zip")
-    with parcel.opened(tmp_path / "export.zip") as export:
+    with export_file.opened(tmp_path / "export.zip") as export:
         assert export.parts.keys() == FILES.keys()
 
 
@@ -232,7 +232,7 @@ def test_folders_with_backslashes_are_no_files(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_is_found_under_a_name_that_differs_little(name: str, found: list[str]) -> None:
-    names = parcel.Names(
+    names = export_file.Names(
         [
             "activities/1.fit.gz",
             "activities/1.fit",
@@ -249,17 +249,17 @@ def test_a_file_is_found_under_a_name_that_differs_little(name: str, found: list
 @pytest.mark.parametrize("letter", ["a", "é", "\U0001f6b4", "\udc80"])
 def test_a_name_too_long_for_a_disk_is_cut_in_front(letter: str) -> None:
     name = f"{letter * 300}/{letter * 300}.csv"
-    parts = parcel.storable(name).split("/")
+    parts = export_file.storable(name).split("/")
     assert len(parts) == 2
     assert all(0 < len(part.encode()) <= 200 for part in parts)
     assert parts[1].endswith(".csv")
-    assert len(parcel.storable(f"{letter}/" * 9000).encode()) <= 1000
-    assert parcel.storable("media/é.jpg") == "media/é.jpg"
+    assert len(export_file.storable(f"{letter}/" * 9000).encode()) <= 1000
+    assert export_file.storable("media/é.jpg") == "media/é.jpg"
 
 
 def test_a_file_that_vanished_from_a_folder_fails(tmp_path: Path) -> None:
     bulk_export.write_folder(FILES, tmp_path / "export")
-    with parcel.opened(tmp_path / "export") as export:
+    with export_file.opened(tmp_path / "export") as export:
         (tmp_path / "export" / "media" / "a.jpg").unlink()
         with pytest.raises(errors.ItemError, match=r"cannot read media/a\.jpg"):
             read(export, "media/a.jpg")
@@ -273,7 +273,7 @@ def chopped(content: bytes, size: int) -> list[bytes]:
 @pytest.mark.parametrize("padding", [b"", b"\0" * 20])
 def test_gzip_is_unpacked(size: int, padding: bytes) -> None:
     packed = gzip.compress(b"one ") + gzip.compress(b"two") + padding
-    assert b"".join(parcel.unpacked(chopped(packed, size), "x")) == b"one two"
+    assert b"".join(export_file.unpacked(chopped(packed, size), "x")) == b"one two"
 
 
 @pytest.mark.parametrize(
@@ -281,14 +281,14 @@ def test_gzip_is_unpacked(size: int, padding: bytes) -> None:
 )
 def test_broken_gzip_fails(packed: bytes) -> None:
     with pytest.raises(errors.ItemError, match="damaged in the export"):
-        list(parcel.unpacked([packed], "x"))
+        list(export_file.unpacked([packed], "x"))
 
 
 def test_a_gzip_bomb_fails_long_before_its_end() -> None:
     bomb = gzip.compress(bytes(200_000_000), 9)
     sizes: list[int] = []
     with pytest.raises(errors.ItemError, match="more than 200 times"):
-        sizes.extend(map(len, parcel.unpacked([bomb], "x")))
+        sizes.extend(map(len, export_file.unpacked([bomb], "x")))
     assert sum(sizes) <= 100_000_000
     assert max(sizes) <= 1 << 20
 
@@ -297,8 +297,13 @@ def test_a_gzip_bomb_fails_long_before_its_end() -> None:
 def test_lines_come_without_a_bom_and_with_their_ends(bom: bytes, tmp_path: Path) -> None:
     text = bom + "é,1\r\nb\n\nlast".encode()
     bulk_export.write_folder({"activities.csv": text}, tmp_path)
-    with parcel.opened(tmp_path) as export:
-        assert list(parcel.read_lines(export, "activities.csv")) == ["é,1\r\n", "b\n", "\n", "last"]
+    with export_file.opened(tmp_path) as export:
+        assert list(export_file.read_lines(export, "activities.csv")) == [
+            "é,1\r\n",
+            "b\n",
+            "\n",
+            "last",
+        ]
 
 
 TEXT = "Id,Aktivität\r\n1,骑行 🚴\n2,x\u2028y\n"
@@ -307,16 +312,16 @@ TEXT = "Id,Aktivität\r\n1,骑行 🚴\n2,x\u2028y\n"
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_unicode_is_read_in_every_encoding(encoding: str, tmp_path: Path) -> None:
     bulk_export.write_folder({"activities.csv": TEXT.encode(encoding)}, tmp_path)
-    with parcel.opened(tmp_path) as export:
-        lines = list(parcel.read_lines(export, "activities.csv"))
+    with export_file.opened(tmp_path) as export:
+        lines = list(export_file.read_lines(export, "activities.csv"))
     assert lines == ["Id,Aktivität\r\n", "1,骑行 🚴\n", "2,x\u2028y\n"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
 def test_half_a_character_at_the_end_is_left_out(encoding: str, tmp_path: Path) -> None:
     bulk_export.write_folder({"activities.csv": TEXT[:20].encode(encoding)[:-1]}, tmp_path)
-    with parcel.opened(tmp_path) as export:
-        lines = list(parcel.read_lines(export, "activities.csv"))
+    with export_file.opened(tmp_path) as export:
+        lines = list(export_file.read_lines(export, "activities.csv"))
     assert lines == ["Id,Aktivität\r\n", "1,骑行 "]
 
 
@@ -324,7 +329,7 @@ def test_half_a_character_at_the_end_is_left_out(encoding: str, tmp_path: Path) 
 def test_a_text_that_is_not_in_unicode_fails(content: bytes, tmp_path: Path) -> None:
     bulk_export.write_folder({"activities.csv": content}, tmp_path)
     with (
-        parcel.opened(tmp_path) as export,
+        export_file.opened(tmp_path) as export,
         pytest.raises(errors.ItemError, match=r"activities\.csv is not in UTF-8"),
     ):
-        list(parcel.read_lines(export, "activities.csv"))
+        list(export_file.read_lines(export, "activities.csv"))

@@ -16,8 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import strava_backup
-from strava_backup import config, errors, secret_text
-from strava_backup.config import BASE_URL, Api, Secret, User
+from strava_backup import errors, secret_text
+from strava_backup.config import loader
+from strava_backup.config.loader import BASE_URL, Api, Secret, User
 from tests.config_texts import config_texts, content, with_change
 from tests.hardship import NOBODY, disk_filled_up, without_root
 
@@ -50,7 +51,7 @@ def load(path):
 
     def load(content):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return config.load(path, os.environ)
+        return loader.load(path, os.environ)
 
     return load
 
@@ -102,7 +103,7 @@ email = me@example.org
 password = mno
 """
     )
-    assert loaded == config.Config(
+    assert loaded == loader.Config(
         path=path,
         output_dir=Path("/backup"),
         makes_parents=False,
@@ -177,12 +178,12 @@ def test_without_an_output_folder_the_customary_place_counts(
 
 def test_a_config_is_looked_for_in_the_customary_places_in_their_order(home):
     file = "strava-backup.conf"
-    assert config.places({"XDG_CONFIG_HOME": "/xdg"})[:2] == [
+    assert loader.places({"XDG_CONFIG_HOME": "/xdg"})[:2] == [
         Path("/xdg", file),
         home / ".config" / file,
     ]
     for environment in ({}, {"XDG_CONFIG_HOME": ""}):
-        assert config.places(environment)[0] == home / ".config" / file
+        assert loader.places(environment)[0] == home / ".config" / file
 
 
 @pytest.mark.parametrize(
@@ -352,16 +353,16 @@ def test_a_problem_is_named(problems, content, problem):
 @pytest.mark.parametrize("name", ["nothing.conf", ""])
 def test_a_config_that_cannot_be_read_is_an_error(home, name):
     with pytest.raises(errors.ConfigError, match=f"cannot read {home / name}: "):
-        config.load(home / name, os.environ)
+        loader.load(home / name, os.environ)
 
 
 def test_the_sample_as_it_comes_is_a_config_that_is_not_filled_in(problems):
-    [problem] = problems(config.sample_path().read_text())
+    [problem] = problems(loader.sample_path().read_text())
     assert problem.startswith("neither [api] nor [user] is filled in")
 
 
 def test_the_sample_filled_in_is_a_config(load):
-    sample = config.sample_path().read_text()
+    sample = loader.sample_path().read_text()
     sample = sample.replace("<client id>", "123").replace("<client secret>", "abc")
     loaded = load(sample.replace("<refresh token>", "def"))
     assert loaded.api == Api("123", Secret("abc"), Secret("def"))
@@ -483,9 +484,9 @@ def test_any_file_is_a_config_or_a_config_error(content):
         path = Path(folder, "conf")
         path.write_bytes(content)
         for read in (
-            lambda: config.load(path, {}),
-            lambda: config.output_dir(path, {}),
-            lambda: config.load_unfinished(path, {}, UNREAD),
+            lambda: loader.load(path, {}),
+            lambda: loader.output_dir(path, {}),
+            lambda: loader.load_unfinished(path, {}, UNREAD),
         ):
             with contextlib.suppress(errors.ConfigError):
                 read()
@@ -495,9 +496,9 @@ def test_any_file_is_a_config_or_a_config_error(content):
 def test_what_is_no_file_is_no_config(path, make):
     make(path)
     for read in (
-        lambda: config.load(path, os.environ),
-        lambda: config.output_dir(path, os.environ),
-        lambda: config.load_unfinished(path, os.environ, UNREAD),
+        lambda: loader.load(path, os.environ),
+        lambda: loader.output_dir(path, os.environ),
+        lambda: loader.load_unfinished(path, os.environ, UNREAD),
     ):
         with pytest.raises(errors.ConfigError, match=f"cannot read {path}: "):
             read()
@@ -508,9 +509,9 @@ def test_a_config_in_a_folder_that_may_not_be_entered_is_an_error(public_folder)
     closed.mkdir(mode=0o600)
     with without_root():
         for read in (
-            lambda: config.load(closed / "conf", {}),
-            lambda: config.output_dir(closed / "conf", {}),
-            lambda: config.load_unfinished(closed / "conf", {}, UNREAD),
+            lambda: loader.load(closed / "conf", {}),
+            lambda: loader.output_dir(closed / "conf", {}),
+            lambda: loader.load_unfinished(closed / "conf", {}, UNREAD),
         ):
             with pytest.raises(errors.ConfigError, match="Permission denied"):
                 read()
@@ -519,9 +520,10 @@ def test_a_config_in_a_folder_that_may_not_be_entered_is_an_error(public_folder)
 HOMELESS = """
 import os, sys
 from pathlib import Path
-from strava_backup import config, errors
+from strava_backup import errors
+from strava_backup.config import loader
 os.setuid(54321)
-for read in (lambda: config.places({}), lambda: config.default_output_dir({})):
+for read in (lambda: loader.places({}), lambda: loader.default_output_dir({})):
     try:
         read()
     except errors.ConfigError as error:
@@ -545,13 +547,13 @@ def test_a_home_that_is_not_known_is_a_config_error(public_folder):
 def test_a_config_of_several_megabytes_is_none(path):
     path.write_bytes(b"#" * (2 << 20))
     with pytest.raises(errors.ConfigError, match="File too large"):
-        config.load(path, os.environ)
+        loader.load(path, os.environ)
 
 
 def test_a_config_in_utf_16_is_named_as_that(path):
     path.write_text(API, encoding="utf-16")
     with pytest.raises(errors.ConfigError, match="is not UTF-8 but UTF-16: save it as UTF-8"):
-        config.load(path, os.environ)
+        loader.load(path, os.environ)
 
 
 # Writing a renewed secret back
@@ -603,7 +605,7 @@ WRITTEN_BACK = [
 def test_a_renewed_secret_changes_its_own_line_and_nothing_else(load, path, before, after):
     load(before).store("user", "jwt", "NEW")
     assert path.read_bytes() == after.encode()
-    assert config.load(path, os.environ).user.jwt == Secret("NEW")
+    assert loader.load(path, os.environ).user.jwt == Secret("NEW")
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)).filter(secret_text.is_storable))
@@ -618,8 +620,8 @@ def test_every_token_is_read_back_as_it_was_stored(value):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "strava-backup.conf")
         path.write_text(f"{API}# mine\n")
-        config.load(path, os.environ).store("api", "refresh_token", value)
-        loaded = config.load(path, os.environ)
+        loader.load(path, os.environ).store("api", "refresh_token", value)
+        loaded = loader.load(path, os.environ)
         text = path.read_text()
     assert loaded.api == Api("123", Secret("abc"), Secret(value))
     assert text.endswith("\n# mine\n")
@@ -637,7 +639,7 @@ def test_a_value_is_stored_in_the_config_alone_or_beside_it_unchanged(text, plac
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "strava-backup.conf")
         path.write_text(API)
-        loaded = config.load(path, {})
+        loaded = loader.load(path, {})
         path.write_bytes(text.encode())
         try:
             before = content(path)
@@ -696,7 +698,7 @@ def test_writing_back_keeps_a_link_and_changes_what_it_points_to(home, path):
     real.parent.mkdir()
     real.write_text(API)
     path.symlink_to("dotfiles/strava.conf")
-    config.load(path, os.environ).store("api", "refresh_token", "new")
+    loader.load(path, os.environ).store("api", "refresh_token", "new")
     assert os.readlink(path) == "dotfiles/strava.conf"
     assert real.read_text() == API.replace("def", "new")
     assert list(real.parent.iterdir()) == [real]
@@ -716,7 +718,7 @@ def test_a_secret_from_a_file_is_written_back_into_that_file_alone(load, home, p
     assert token.read_text() == "100%\n"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert path.read_text() == content
-    assert config.load(path, os.environ).api.refresh_token == Secret("100%", token)
+    assert loader.load(path, os.environ).api.refresh_token == Secret("100%", token)
 
 
 def test_a_secret_from_a_command_is_left_to_its_owner(load, path):
@@ -809,7 +811,7 @@ def test_a_file_that_cannot_be_written_keeps_no_other_value_from_its_place(home,
 def unfinished_with_file(path, content):
     """A config with a file for a secret that cannot be made any more."""
     path.write_text(content)
-    loaded = config.load_unfinished(path, os.environ, ("client_secret", "refresh_token"))
+    loaded = loader.load_unfinished(path, os.environ, ("client_secret", "refresh_token"))
     path.with_name("nowhere").write_text("in the way")
     return loaded
 
@@ -854,7 +856,7 @@ def test_a_config_that_cannot_be_replaced_is_found_before_a_token_is_spent(
 ):
     path = public_folder / "strava-backup.conf"
     path.write_text(API)
-    loaded = config.load(path, os.environ)
+    loaded = loader.load(path, os.environ)
     path.chmod(file_mode)
     public_folder.chmod(folder_mode)
     with without_root(), pytest.raises(errors.ConfigError, match="must be writable") as caught:
@@ -866,7 +868,7 @@ def test_a_config_that_cannot_be_replaced_is_found_before_a_token_is_spent(
 def test_a_config_that_cannot_be_replaced_stays_as_it_is(public_folder):
     path = public_folder / "strava-backup.conf"
     path.write_text(API)
-    loaded = config.load(path, os.environ)
+    loaded = loader.load(path, os.environ)
     public_folder.chmod(0o555)
     with without_root(), pytest.raises(errors.ConfigError, match="Permission denied") as caught:
         loaded.store("api", "refresh_token", SECRET)
@@ -877,9 +879,9 @@ def test_a_config_that_cannot_be_replaced_stays_as_it_is(public_folder):
 STORE = """
 import sys
 from pathlib import Path
-from strava_backup import config
+from strava_backup.config import loader
 
-loaded = config.load(Path(sys.argv[1]), {})
+loaded = loader.load(Path(sys.argv[1]), {})
 loaded.check_storable("api", "refresh_token")
 loaded.store("api", "refresh_token", "new")
 """
@@ -888,14 +890,14 @@ loaded.store("api", "refresh_token", "new")
 INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
-from strava_backup import config
+from strava_backup.config import loader
 
 fsync = os.fsync
 def interrupted(descriptor):
     os.kill(os.getpid(), signal.SIGINT)
     fsync(descriptor)
 
-loaded = config.load(Path(sys.argv[1]), {})
+loaded = loader.load(Path(sys.argv[1]), {})
 os.fsync = interrupted
 loaded.store("api", "refresh_token", "new")
 """
@@ -934,7 +936,7 @@ def test_a_config_mounted_by_itself_into_a_container_is_written_in_place(load, h
 
 def test_on_a_full_disk_no_token_is_spent_and_one_that_comes_all_the_same_is_kept(tmp_path):
     with disk_filled_up(tmp_path / "disk", {"conf": API.encode()}) as disk:
-        loaded = config.load(disk / "conf", {})
+        loaded = loader.load(disk / "conf", {})
         with pytest.raises(errors.ConfigError, match=r"\[api\] refresh_token.*No space left"):
             loaded.check_storable("api", "refresh_token")
         loaded.store("api", "refresh_token", "longer than before")
@@ -961,7 +963,7 @@ def test_on_a_full_disk_no_token_is_spent_and_one_that_comes_all_the_same_is_kep
 def test_a_config_with_secrets_that_is_open_to_others_is_warned_of(path, mode, access, caplog):
     path.write_text(API)
     path.chmod(mode)
-    config.load(path, os.environ).warn_of_open_files()
+    loader.load(path, os.environ).warn_of_open_files()
     told = [f"{path} holds secrets, and others can {access} it: chmod 600 {path}"]
     assert caplog.messages == (told if access else [])
 
@@ -1003,7 +1005,7 @@ def test_a_file_with_a_secret_that_others_can_read_is_warned_of_and_an_open_conf
         "[user]\njwt_file = jwt\nsession_command = echo x\n"
     )
     path.chmod(0o644)
-    config.load(path, os.environ).warn_of_open_files()
+    loader.load(path, os.environ).warn_of_open_files()
     assert caplog.messages == [
         f"{home}/my token holds secrets, and others can read it: chmod 600 '{home}/my token'",
         f"{home}/secret holds secrets, and others can read it: chmod 600 {home}/secret",
@@ -1019,30 +1021,30 @@ def test_a_file_with_a_secret_that_others_can_read_is_warned_of_and_an_open_conf
 )
 def test_the_output_dir_is_known_whatever_the_rest_of_a_config_says(path, home, rest):
     path.write_text(f"[global]\noutput_dir = there\n{rest}")
-    assert config.output_dir(path, {}) == home / "there"
+    assert loader.output_dir(path, {}) == home / "there"
     assert not list(home.rglob("ran"))
 
 
 def test_without_a_config_the_output_dir_is_the_default_one(path, home):
     environ = {"XDG_DATA_HOME": str(home)}
-    assert config.output_dir(None, environ) == home / "strava-backup"
+    assert loader.output_dir(None, environ) == home / "strava-backup"
     path.write_text("")
-    assert config.output_dir(path, environ) == home / "strava-backup"
+    assert loader.output_dir(path, environ) == home / "strava-backup"
 
 
 def test_a_config_that_cannot_be_read_tells_of_no_output_dir(path):
     with pytest.raises(errors.ConfigError, match="cannot read"):
-        config.output_dir(path, {})
+        loader.output_dir(path, {})
     path.write_text("output_dir = there")
     with pytest.raises(errors.ConfigError, match=r"a \[section\] has to come first"):
-        config.output_dir(path, {})
+        loader.output_dir(path, {})
 
 
 @pytest.mark.parametrize("value", ['"/nas"', "/nas # mine", "/nas\n  [user]\n  jwt = a"])
 def test_an_output_dir_that_was_not_meant_so_is_an_error_and_not_the_default(path, value):
     path.write_text(f"[global]\noutput_dir = {value}\n")
     with pytest.raises(errors.ConfigError, match="output_dir"):
-        config.output_dir(path, {})
+        loader.output_dir(path, {})
 
 
 # Setting up
@@ -1051,7 +1053,7 @@ def test_an_output_dir_that_was_not_meant_so_is_an_error_and_not_the_default(pat
 def unfinished(path, content=None):
     if content is not None:
         path.write_text(content)
-    return config.load_unfinished(path, os.environ, UNREAD)
+    return loader.load_unfinished(path, os.environ, UNREAD)
 
 
 def test_a_config_that_is_not_there_yet_is_read_as_the_sample(path):
@@ -1101,10 +1103,10 @@ def test_the_first_secret_makes_a_config_from_the_sample(home):
     loaded = unfinished(path)
     loaded.check_writable("user", "jwt")
     loaded.write("user", {"jwt": "new"})
-    sample = config.sample_path().read_text()
+    sample = loader.sample_path().read_text()
     assert path.read_text() == sample.replace("jwt = <strava_remember_token>", "jwt = new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert config.load(path, os.environ).user == User(jwt=Secret("new"))
+    assert loader.load(path, os.environ).user == User(jwt=Secret("new"))
 
 
 def test_new_values_are_written_at_once_and_the_rest_stays(path):
@@ -1131,7 +1133,7 @@ def test_a_cleared_secret_leaves_its_key_and_no_value(path, form):
     loaded.write("user", {"session": "new", "jwt": ""})
     key = form.partition(" ")[0]
     assert path.read_text() == f"[user]\n# mine\n{key} = \nsession = new\n"
-    assert config.load(path, os.environ).user == User(session=Secret("new"))
+    assert loader.load(path, os.environ).user == User(session=Secret("new"))
 
 
 def test_a_secret_that_is_not_there_need_not_be_cleared(path):

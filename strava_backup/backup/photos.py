@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
-from strava_backup import decide, errors, merge
+from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Held
 from strava_backup.archive.metadata import OURS
-from strava_backup.keeper import Answer, Keeper
-from strava_backup.lanes import Done, Lanes, Task
+from strava_backup.backup.pipeline import Done, Lanes, Task
+from strava_backup.records import merge, plan
+from strava_backup.records.store import Answer, Keeper
 from strava_backup.strava.records import (
     NEVER_OFFERED,
     NO_PICTURE,
@@ -42,7 +43,7 @@ class Photos:
         pictures: Pictures,
         keeper: Keeper,
         lanes: Lanes,
-        wanted: decide.Wanted,
+        wanted: plan.Wanted,
         held: dict[tuple[int, str], Held],
     ) -> None:
         self._source = source
@@ -66,7 +67,7 @@ class Photos:
         for (activity_id, _), photo in held.items() if wanted.photos else ():
             if photo.metadata and not photo.problem and self._lacks_picture(activity_id, photo):
                 self._missing[activity_id].append(photo.metadata)
-                if photo.ours.get("refused", {}).get(decide.PHOTO, {}).get("why") in NO_PICTURE:
+                if photo.ours.get("refused", {}).get(plan.PHOTO, {}).get("why") in NO_PICTURE:
                     self._without_address.add(activity_id)
 
     def missing(self, activity_id: int) -> tuple[PurePosixPath, ...]:
@@ -123,7 +124,7 @@ class Photos:
         name = metadata.name.removesuffix(layout.META_SUFFIX)
         activity_id = int(name.partition("_")[0])
         task = Task(
-            decide.PHOTO,
+            plan.PHOTO,
             f"activity {title}, {name.partition('_')[2]}",
             self._lanes.photo_hosts,
             metadata,
@@ -158,7 +159,7 @@ class Photos:
         same = photo.ours.get("picture", {}).get("same_as")
         twin = self._held.get(layout.photo_key(activity_id, str(same)))
         today = self._keeper.now().date()
-        return not (twin and twin.files) and decide.lacks_picture(photo, self._wanted, today)
+        return not (twin and twin.files) and plan.lacks_picture(photo, self._wanted, today)
 
     def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
         stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from strava_backup import errors
-from strava_backup.lanes import Done, Job, Lane, Lanes, Step, Task
+from strava_backup.backup.pipeline import Done, Job, Lane, Lanes, Step, Task
 from strava_backup.report import Report
 
 UNREACHABLE = errors.Unreachable("no answer")

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.backup import Backup, Ways
-from strava_backup.beside import beside, outcome
-from strava_backup.config import Api, Config, User
-from strava_backup.decide import Wanted
+from strava_backup.backup.engine import Backup, Ways
+from strava_backup.config.loader import Api, Config, User
 from strava_backup.progress import Progress
+from strava_backup.records.plan import Wanted
 from strava_backup.report import Report
 from strava_backup.strava import api, transport
+from strava_backup.strava.background import beside, outcome
 from strava_backup.strava.photo_hosts import PhotoHosts
 from strava_backup.strava.records import Source
 from strava_backup.strava.session import (

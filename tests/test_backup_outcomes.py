@@ -6,7 +6,7 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.archive.directory import DiskError
-from strava_backup.lanes import Done, Lanes
+from strava_backup.backup.pipeline import Done, Lanes
 from strava_backup.report import Report
 from tests.conftest import DAY
 from tests.tasks import REFUSED, Rig

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from strava_backup.beside import beside, outcome
+from strava_backup.strava.background import beside, outcome
 
 
 def test_what_is_called_beside_does_not_wait_for_us_nor_we_for_it():
@@ -38,7 +38,10 @@ def test_what_it_raises_is_raised_where_the_outcome_is_wanted(error):
 
 
 def test_a_program_that_ends_does_not_wait_for_it():
-    code = "from strava_backup.beside import beside; import time; beside(lambda: time.sleep(60))"
+    code = (
+        "from strava_backup.strava.background import beside; import time; "
+        "beside(lambda: time.sleep(60))"
+    )
     started = time.monotonic()
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert time.monotonic() - started < 30

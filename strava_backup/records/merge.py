@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from strava_backup.archive.metadata import OURS
-from strava_backup.decide import GPX, ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.records.plan import GPX, ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
 

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from strava_backup import decide
 from strava_backup.archive.directory import Inventory
+from strava_backup.records import plan
 from strava_backup.report import Completeness
 from strava_backup.strava.records import Walk, record_id
 
@@ -53,7 +53,7 @@ class Census:
         return frozenset(
             activity_id
             for activity_id, held in self._inventory.activities.items()
-            if activity_id not in self.listed and not decide.is_gone(held.ours)
+            if activity_id not in self.listed and not plan.is_gone(held.ours)
         )
 
     def unseen(self, walk: Walk) -> int | None:
@@ -65,7 +65,7 @@ class Census:
         walk: Walk | None,
         missing: Collection[int | None],
         asked: Collection[str],
-        wanted: decide.Wanted,
+        wanted: plan.Wanted,
         today: date,
     ) -> Completeness:
         """How what is held compares with what is on Strava, where `missing` still miss something.
@@ -87,11 +87,11 @@ class Census:
         )
 
     def _given_up(
-        self, ids: Collection[int], asked: Collection[str], wanted: decide.Wanted, today: date
+        self, ids: Collection[int], asked: Collection[str], wanted: plan.Wanted, today: date
     ) -> int:
         held = [
             *(one for key, one in self._inventory.activities.items() if key in ids),
             *(one for key, one in self._inventory.photos.items() if key[0] in ids),
             *self._inventory.gear.values(),
         ]
-        return sum(decide.count_given_up(one, asked, wanted, today) for one in held)
+        return sum(plan.count_given_up(one, asked, wanted, today) for one in held)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup.archive.directory import Held, Inventory
-from strava_backup.census import Census
-from strava_backup.decide import COMPONENTS, ORIGINAL, PHOTO
+from strava_backup.backup.completeness import Census
+from strava_backup.records.plan import COMPONENTS, ORIGINAL, PHOTO
 from strava_backup.report import Completeness
 from strava_backup.strava.records import Walk
 from tests.made_up_records import ALL, TODAY

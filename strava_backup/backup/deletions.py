@@ -12,12 +12,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from strava_backup import decide, errors, merge
+from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory
-from strava_backup.census import Census
-from strava_backup.keeper import Keeper
-from strava_backup.lanes import Lane, another_turn
+from strava_backup.backup.completeness import Census
+from strava_backup.backup.pipeline import Lane, another_turn
+from strava_backup.records import merge, plan
+from strava_backup.records.store import Keeper
 from strava_backup.report import count_of, first_of, printable
 from strava_backup.strava.records import Source, Walk
 
@@ -88,7 +89,7 @@ class Gone:
             return unseen is None or unseen > max(0, marker.surplus or 0)
         now = self._keeper.now()
         # The count costs a request of the website, so a quiet day is without it.
-        total = self._count() if gone or decide.is_due(marker.last_count, now) else None
+        total = self._count() if gone or plan.is_due(marker.last_count, now) else None
         if total is None:
             return False
         unseen = total - len(census.listed)
@@ -123,8 +124,8 @@ class Gone:
 
     def _are_doubtful(self, gone: Collection[int], listed: Collection[int]) -> bool:
         held = self._inventory.activities.values()
-        kept = sum(not decide.is_gone(one.ours) for one in held)
-        return not listed or (not self._believes_all and decide.are_too_many(len(gone), kept))
+        kept = sum(not plan.is_gone(one.ours) for one in held)
+        return not listed or (not self._believes_all and plan.are_too_many(len(gone), kept))
 
     def _doubt(self, gone: Collection[int], *, is_empty: bool) -> None:
         """Say that nothing is concluded, and what is likelier than that all were deleted."""

@@ -12,20 +12,21 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
-from strava_backup import decide, errors, merge
-from strava_backup.activities import Activities, Originals, Work
+from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Archive, Held
-from strava_backup.attempts import Attempts
-from strava_backup.census import Census
-from strava_backup.decide import ORIGINAL, PHOTO, Wanted, asked_items, is_due, is_gone
-from strava_backup.gear import BikePages, Gear
-from strava_backup.gone import Counts, Gone
-from strava_backup.keeper import Keeper
-from strava_backup.lanes import Crew, Job, Lanes
-from strava_backup.photos import Photos, Pictures
-from strava_backup.probes import Probes
+from strava_backup.backup.activities import Activities, Originals, Work
+from strava_backup.backup.completeness import Census
+from strava_backup.backup.deletions import Counts, Gone
+from strava_backup.backup.gear import BikePages, Gear
+from strava_backup.backup.outcomes import Attempts
+from strava_backup.backup.photos import Photos, Pictures
+from strava_backup.backup.pipeline import Crew, Job, Lanes
+from strava_backup.backup.probes import Probes
 from strava_backup.progress import Progress
+from strava_backup.records import merge, plan
+from strava_backup.records.plan import ORIGINAL, PHOTO, Wanted, asked_items, is_due, is_gone
+from strava_backup.records.store import Keeper
 from strava_backup.report import Report, count_of, format_duration
 from strava_backup.strava.records import Activity, Known, Source, Walk, is_gear_id, parse_activity
 
@@ -77,7 +78,7 @@ class Backup:
         self._keeper = Keeper(archive, report, clock)
         self._attempts = Attempts(self._keeper)
         self._inventory = inventory = archive.scan()
-        self._wanted = self._wanted._replace(unproven=decide.unproven_items(inventory))
+        self._wanted = self._wanted._replace(unproven=plan.unproven_items(inventory))
         self._probes = Probes(ways.source, ways.website, ways.pictures, archive, inventory)
         rest = (self._keeper, self._lanes, self._wanted)
         self._photos = Photos(ways.source, ways.pictures, *rest, inventory.photos)

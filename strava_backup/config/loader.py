@@ -20,8 +20,9 @@ from typing import NamedTuple, TypeVar
 
 import appdirs
 
-from strava_backup import config_file, config_values, errors, secret_text
+from strava_backup import errors, secret_text
 from strava_backup.archive import atomic
+from strava_backup.config import ini_file, key_values
 
 BASE_URL = "https://www.strava.com/api/v3"
 
@@ -107,7 +108,7 @@ class Config:
         """
         secret_files = self._secret_files()
         accesses = {
-            path: config_file.access_of_others(path, is_secret=path in secret_files)
+            path: ini_file.access_of_others(path, is_secret=path in secret_files)
             for path in sorted({self.path, *secret_files})
         }
         return {path: access for path, access in accesses.items() if access}
@@ -157,8 +158,8 @@ class Config:
         try:
             with _writing:
                 if path == self.path:
-                    config_file.with_values(path, section, {name: "new"})
-                config_file.check_replaceable(path)
+                    ini_file.with_values(path, section, {name: "new"})
+                ini_file.check_replaceable(path)
         except (ValueError, configparser.Error) as error:
             raise errors.ConfigError(
                 f"{path}: a new [{section}] {name} could not be written into it: {_reason(error)}"
@@ -179,7 +180,7 @@ class Config:
             )
         path = self.place(section, name)
         try:
-            config_file.check_savable(path)
+            ini_file.check_savable(path)
         except OSError as error:
             raise errors.ConfigError(
                 f"{path} and its folder must be writable: {error.strerror or error}"
@@ -193,7 +194,7 @@ class Config:
         """
         self._put(section, values, "new")
         for path in {self.place(section, name) for name, value in values.items() if value}:
-            if access := config_file.access_of_others(path, is_secret=True):
+            if access := ini_file.access_of_others(path, is_secret=True):
                 _log.warning("others can %s %s: chmod 600 %s", access, path, shlex.quote(str(path)))
 
     def _put(self, section: str, values: Mapping[str, str], kind: str) -> None:
@@ -233,9 +234,9 @@ class Config:
                 if path != self.path:
                     data = "".join(f"{value}\n" for value in values.values()).encode()
                 else:
-                    data = config_file.with_values(self._source(kind), section, values)
+                    data = ini_file.with_values(self._source(kind), section, values)
                     _check_forms(data, section, values)
-                (config_file.save if kind == "new" else config_file.replace)(path, data)
+                (ini_file.save if kind == "new" else ini_file.replace)(path, data)
         except (OSError, ValueError, configparser.Error) as error:
             what = f"the {kind} {' and '.join(values)}"
             aside = self._save_aside(path, section, values)
@@ -249,7 +250,7 @@ class Config:
         """Where values are that could not be written to their place, and what to do now."""
         try:
             with _writing:
-                aside = config_file.save_aside(self.path, section, values)
+                aside = ini_file.save_aside(self.path, section, values)
         except OSError as error:
             command = "--authorize" if section == "api" else "--login"
             return (
@@ -269,7 +270,7 @@ def _check_forms(data: bytes, section: str, keys: Collection[str]) -> None:
 
     No run accepts two.
     """
-    parser = config_file.parse(data.decode())
+    parser = ini_file.parse(data.decode())
     for key in keys:
         name = key.removesuffix("_file").removesuffix("_command")
         forms = [form for form in _forms(name) if _text(parser, section, form)]
@@ -315,7 +316,7 @@ def places(environ: Mapping[str, str]) -> list[Path]:
 
 def sample_path() -> Path:
     """The sample config that is installed with the package."""
-    return Path(__file__).with_name("strava-backup.conf.sample")
+    return Path(__file__).parent.with_name("strava-backup.conf.sample")
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -326,7 +327,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     parser = _parse(path)
     config = _Reader(path, parser, environ).config()
     _warn_of_doubled_percents(path, parser)
-    aside = config_file.aside_path(path)
+    aside = ini_file.aside_path(path)
     if os.path.exists(aside):
         _log.warning(
             "%s holds newer values, which could not be written into %s: copy them there, then "
@@ -359,7 +360,7 @@ def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[s
 
 def _parse(path: Path) -> configparser.RawConfigParser:
     try:
-        return config_file.parse(config_file.read(path))
+        return ini_file.parse(ini_file.read(path))
     except OSError as error:
         raise errors.ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
@@ -420,9 +421,9 @@ class _Reader:
             path=self._path,
             output_dir=self._output_dir(),
             makes_parents=self._text("global", "output_dir") is None,
-            source=self._value("global", "source", config_values.source, "auto"),
-            delay=self._value("global", "delay", config_values.seconds, 2.0),
-            warn_days=self._value("global", "warn_days", config_values.days, 7),
+            source=self._value("global", "source", key_values.source, "auto"),
+            delay=self._value("global", "delay", key_values.seconds, 2.0),
+            warn_days=self._value("global", "warn_days", key_values.days, 7),
             api=self._api(),
             user=self._user(),
         )
@@ -471,10 +472,10 @@ class _Reader:
         }
 
     def _api(self) -> Api | None:
-        client_id = self._value("api", "client_id", config_values.number, None)
+        client_id = self._value("api", "client_id", key_values.number, None)
         client_secret = self._secret("api", "client_secret")
         refresh_token = self._secret("api", "refresh_token")
-        base_url = self._value("api", "base_url", config_values.https_url, BASE_URL)
+        base_url = self._value("api", "base_url", key_values.https_url, BASE_URL)
         values = {
             "client_id": client_id,
             "client_secret": client_secret,
@@ -495,7 +496,7 @@ class _Reader:
         return Api(client_id, client_secret, refresh_token, base_url)
 
     def _user(self) -> User | None:
-        email = self._value("user", "email", config_values.one_line, None)
+        email = self._value("user", "email", key_values.one_line, None)
         password = self._secret("user", "password")
         for name, value, other in (("password", password, email), ("email", email, password)):
             if self._is_finished and other and not value and not self._has_problem("user", name):
@@ -516,7 +517,7 @@ class _Reader:
         try:
             self._refuse_swallowed(section, key)
             if "\n" in text:
-                raise ValueError(config_values.SEVERAL_LINES)
+                raise ValueError(key_values.SEVERAL_LINES)
             return parse(text)
         except ValueError as error:
             # The values of other sections are secrets, or next to them.
@@ -545,21 +546,21 @@ class _Reader:
     def _refuse_swallowed(self, section: str, key: str) -> None:
         """Raises ValueError if a section or a key below belongs to the value, being indented."""
         if _KEY_BELOW.search(self._parser.get(section, key)):
-            raise ValueError(config_values.SEVERAL_LINES)
+            raise ValueError(key_values.SEVERAL_LINES)
 
     def _secret_from(self, name: str, form: str, text: str) -> Secret:
         """A secret, without its value if it is not to be read."""
         is_read = name not in self._unread
         if form == "_file":
             file = self._file_path(text)
-            return Secret(_sendable(name, config_file.read(file)) if is_read else "", file)
+            return Secret(_sendable(name, ini_file.read(file)) if is_read else "", file)
         if form == "_command":
             return Secret(_sendable(name, _output(text)) if is_read else "", read_only=True)
-        value = config_values.unfolded(text)
+        value = key_values.unfolded(text)
         return Secret(_sendable(name, value) if is_read else "")
 
     def _file_path(self, text: str) -> Path:
-        expanded = os.path.expanduser(config_values.path_text(text))
+        expanded = os.path.expanduser(key_values.path_text(text))
         if expanded.startswith("~"):
             raise ValueError("must not begin with the ~ of an unknown home folder")
         return Path(os.path.abspath(self._path.parent / expanded))
@@ -574,7 +575,7 @@ def _text(parser: configparser.RawConfigParser, section: str, key: str) -> str |
 def _output(command: str) -> str:
     # A shell, since the config is its owner's own and such commands have pipes.
     result = subprocess.run(command, shell=True, check=True, stdout=subprocess.PIPE)  # noqa: S602
-    return config_file.decode(result.stdout)
+    return ini_file.decode(result.stdout)
 
 
 def _sendable(name: str, text: str) -> str:

@@ -1,0 +1,1 @@
+"""One run: lists, plans, fetches and saves."""

@@ -1,0 +1,1 @@
+"""The cookie stores of browsers."""

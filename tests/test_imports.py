@@ -1,0 +1,120 @@
+"""Imports point one way, and each heavy library is used by one module."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import strava_backup
+
+PACKAGE = Path(strava_backup.__file__).parent
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+# The folders and top-level modules that may be imported from each folder, besides itself.
+_BASE = {"characters", "errors", "report", "secret_text"}
+ALLOWED = {
+    "__init__.py": set(),
+    "__main__.py": {"cli", "process"},
+    "cli.py": {
+        *("backup", "bulk_export", "config", "demo", "setup", "verify"),
+        *("errors", "process", "progress", "report", "streams"),
+    },
+    "process.py": {"errors"},
+    "streams.py": {"characters"},
+    "progress.py": set(),
+    "report.py": {"characters", "errors"},
+    "characters.py": set(),
+    "secret_text.py": set(),
+    "errors.py": set(),
+    "archive": _BASE - {"report"},
+    "strava": _BASE - {"report"},
+    "records": {"archive", "backup", "strava", *_BASE},
+    "config": {"archive", *_BASE},
+    "backup": {"archive", "config", "progress", "records", "strava", *_BASE},
+    "bulk_export": {"archive", "records", "strava", *_BASE},
+    "setup": {"archive", "config", "strava", *_BASE},
+    "verify.py": {"archive", *_BASE},
+    "demo": {"backup", "config"},
+}
+
+# The only modules that may import these, anywhere in the file.
+LIBRARY_USERS = {
+    "stravalib": {"strava/api.py"},
+    "bs4": {"strava/pages.py"},
+    "filelock": {"archive/directory.py"},
+    "appdirs": {"config/loader.py"},
+    "tqdm": {"progress.py"},
+}
+
+# Modules that decide, or that are given the network and the archive.
+WITHOUT_IO = [
+    name
+    for name in MODULES
+    if name.startswith(("backup/", "records/"))
+    or name in ("errors.py", "report.py", "progress.py", "verify.py")
+    if name != "backup/run.py"
+]
+
+
+def imports(module: str) -> set[str]:
+    """The dotted names that a module imports, anywhere in it, with `from a import b` as a.b."""
+    names = set()
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def folder(module: str) -> str:
+    return module.split("/")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_folder_may(module: str) -> None:
+    ours = {name.split(".")[1] for name in imports(module) if name.startswith("strava_backup.")}
+    allowed = ALLOWED[folder(module)] | {folder(module), "__version__"}
+    assert ours <= allowed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_library_is_imported_by_one_module_only(module: str) -> None:
+    libraries = {name.split(".")[0] for name in imports(module)}
+    assert {
+        name for name in libraries & LIBRARY_USERS.keys() if module not in LIBRARY_USERS[name]
+    } == set()
+
+
+@pytest.mark.parametrize("module", WITHOUT_IO)
+def test_deciding_imports_neither_the_network_nor_the_system(module: str) -> None:
+    libraries = {name.split(".")[0] for name in imports(module)}
+    assert not libraries & {"requests", "stravalib", "os", "sys", "subprocess", "shutil"}
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if name not in ("__main__.py", "cli.py", "streams.py")]
+)
+def test_only_the_command_line_reads_the_environment_or_writes_to_the_terminal(
+    module: str,
+) -> None:
+    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+    used = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    assert not used & {"os.environ", "os.getenv", "sys.stderr", "sys.stdout", "sys.exit"}
+
+
+def test_every_module_has_its_tests_and_its_line_in_contributing() -> None:
+    contributing = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tested = {path.name for path in Path(__file__).parent.glob("test_*.py")}
+    for module in MODULES:
+        if Path(module).name in ("__init__.py", "__main__.py") or module.startswith("demo/"):
+            continue
+        assert f"`{module}`" in contributing
+        assert f"test_{module.replace('/', '_')}" in tested
