@@ -78,7 +78,7 @@ class Work(NamedTuple):
         return items + [PHOTO] * len(self.photos)
 
 
-class Stored(NamedTuple):
+class SavedFile(NamedTuple):
     """A file as it was stored under a name."""
 
     name: str
@@ -91,8 +91,8 @@ class Outcome(NamedTuple):
     """What came of an activity's files: how they were stored, or why they were not."""
 
     work: Work
-    original: Stored | errors.ItemError | None
-    photos: dict[str, Stored | errors.ItemError]
+    original: SavedFile | errors.ItemError | None
+    photos: dict[str, SavedFile | errors.ItemError]
 
 
 def import_export(
@@ -398,7 +398,7 @@ class Import:
             for photo in photos.values():
                 self._count(what, PHOTO, photo)
 
-    def _count(self, what: str, item: str, result: Stored | errors.ItemError | None) -> None:
+    def _count(self, what: str, item: str, result: SavedFile | errors.ItemError | None) -> None:
         if isinstance(result, errors.ItemError):
             self._keeper.fail(f"{what}, {item}", result)
         elif result is not None:
@@ -427,7 +427,7 @@ class Import:
 
     def _save_file(
         self, stem: PurePosixPath, name: str, chunks: Iterator[bytes]
-    ) -> Stored | errors.ItemError:
+    ) -> SavedFile | errors.ItemError:
         """Save an original or a photo; a damaged one goes to `damaged/`. Raises DiskError."""
         sent = layout.sent_suffix(_unpacked_name(name))
         try:
@@ -442,7 +442,7 @@ class Import:
                     )
                 odd = self._archive.misnomer(draft, sent)
                 path = self._archive.save_file(draft, stem, sent, nullcontext)
-                return Stored(path.name, draft.size, draft.sha256, odd)
+                return SavedFile(path.name, draft.size, draft.sha256, odd)
         except errors.ItemError as error:
             return error
 
@@ -465,19 +465,19 @@ class Import:
         """
         work, now = outcome.work, self._keeper.now()
         for name, photo in outcome.photos.items():
-            if isinstance(photo, Stored):
+            if isinstance(photo, SavedFile):
                 self._save_photo_record(work.entry.id, name, photo)
         told = {"export": self._day, "columns": work.entry.columns}
         kept = self._archive.read_record(work.metadata)
         record = merge.imported_record(work.record, told, kept, now)
-        if isinstance(outcome.original, Stored):
+        if isinstance(outcome.original, SavedFile):
             stored = outcome.original
             record[OURS] = merge.with_original(
                 record[OURS], work.entry.file, stored.odd, stored.name, now
             )
         self._save_record(work.metadata, kept, record)
 
-    def _save_photo_record(self, activity_id: int, name: str, photo: Stored) -> None:
+    def _save_photo_record(self, activity_id: int, name: str, photo: SavedFile) -> None:
         path = layout.metadata_path(self._photo_stem(activity_id, name))
         now = self._keeper.now()
         told = {"export": self._day, "name": name, "sha256": photo.sha256}
