@@ -649,16 +649,16 @@ class Archive:
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
                 held = self._with_metadata(held, folder, name.stem + name.suffix)
-        stored = [
+        with_names = [
             (folder, name)
             for folder, name in files
             if name.suffix != layout.META_SUFFIX and is_stored(name, held.ours)
         ]
-        if not stored and held.metadata is None:
+        if not with_names and held.metadata is None:
             return None
-        first = next(one for one in files if one[1].suffix == layout.META_SUFFIX or one in stored)
+        first = next(one for one in files if one[1].suffix == layout.META_SUFFIX or one in with_names)
         paths: dict[bool, list[PurePosixPath]] = {False: [], True: []}
-        for folder, name in stored:
+        for folder, name in with_names:
             paths[layout.is_video(name)].append(folder / (name.stem + name.suffix))
         return held._replace(
             stem=first[0] / first[1].stem, files=tuple(paths[False]), videos=tuple(paths[True])
