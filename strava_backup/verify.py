@@ -16,7 +16,7 @@ from strava_backup.archive import layout
 from strava_backup.archive.checksums import Listing
 from strava_backup.archive.directory import Archive
 from strava_backup.archive.metadata import (
-    OURS,
+    OWN_KEY,
     Record,
     is_stored,
     is_what_strava_holds,
@@ -72,7 +72,7 @@ class _Metadata(NamedTuple):
     path: PurePosixPath
     is_gone: bool
     # Our key's notes of files, and what explains their names.
-    ours: Record
+    own: Record
 
 
 class _Check:
@@ -144,8 +144,8 @@ class _Check:
                 if name is not None and self._is_file(path):
                     self._files[path] = name.key
             for path, name in names.items():
-                is_ours = path in self._files or (name and name.suffix == layout.META_SUFFIX)
-                if not is_ours and not path.name.startswith("."):
+                is_own = path in self._files or (name and name.suffix == layout.META_SUFFIX)
+                if not is_own and not path.name.startswith("."):
                     yield self._notice(path, "not checked: it has no name of ours")
         unknown = self._listing.unknown
         if unknown:
@@ -159,7 +159,7 @@ class _Check:
         if name is None or name.suffix == layout.META_SUFFIX:
             return False
         metadata = self._metadata.get(name.key)
-        return is_stored(name, metadata.ours if metadata else {})
+        return is_stored(name, metadata.own if metadata else {})
 
     def _read_metadata(self, path: PurePosixPath, key: layout.Key) -> None:
         self._records += 1
@@ -173,11 +173,11 @@ class _Check:
         if record is None:
             self._unreadable[path] = (key, "")
             return
-        ours = record.get(OURS, {})
+        own = record.get(OWN_KEY, {})
         notes = ("original", "picture", "bulk_export")
-        kept = {name: ours[name] for name in notes if name in ours}
+        kept = {name: own[name] for name in notes if name in own}
         kept.get("bulk_export", {}).pop("columns", None)
-        self._metadata[key] = _Metadata(path, "gone_since" in ours, kept)
+        self._metadata[key] = _Metadata(path, "gone_since" in own, kept)
 
     def _check_file(self, path: PurePosixPath) -> Iterator[Finding]:
         """Compare an original or a picture with its checksum, else with the rules of its kind."""
@@ -210,7 +210,7 @@ class _Check:
 
     def _is_odd_at_strava(self, key: layout.Key | None, damage: str) -> bool:
         metadata = self._metadata.get(key) if key is not None else None
-        return metadata is not None and is_what_strava_holds(metadata.ours, damage)
+        return metadata is not None and is_what_strava_holds(metadata.own, damage)
 
     def _compare(self, listed: set[PurePosixPath]) -> Iterator[Finding]:
         """Files without metadata, and metadata whose file is neither there nor named as missing."""
@@ -221,7 +221,7 @@ class _Check:
         names = map(layout.parse_name, listed | self._files.keys())
         keys = {name.key for name in names if name is not None}
         for key, metadata in self._metadata.items():
-            if promises_file(metadata.ours) and key not in keys:
+            if promises_file(metadata.own) and key not in keys:
                 yield self._notice(metadata.path, "tells of a saved file that is not there")
 
     def _notice(self, path: PurePosixPath, text: str) -> Finding:
@@ -262,14 +262,14 @@ class _Check:
         if name is None or metadata is None or isinstance(name.key, str):
             return
         item = "picture" if isinstance(name.key, tuple) else "original"
-        note = metadata.ours.get(item, {})
+        note = metadata.own.get(item, {})
         is_conversion = name.suffix == ".gpx" and (
-            lacks_original([name.suffix], metadata.ours) or self._has_json(name.key)
+            lacks_original([name.suffix], metadata.own) or self._has_json(name.key)
         )
         record = self._archive.read_record(metadata.path)
         if record and "file" not in note and not is_conversion:
-            ours = {**record.get(OURS, {}), item: {**note, "file": path.name}}
-            self._save(metadata.path, {**record, OURS: ours})
+            own = {**record.get(OWN_KEY, {}), item: {**note, "file": path.name}}
+            self._save(metadata.path, {**record, OWN_KEY: own})
 
     def _has_json(self, key: layout.Key) -> bool:
         suffixes = (path.name.partition(".")[2] for path, one in self._files.items() if one == key)
@@ -303,8 +303,10 @@ class _Check:
         metadata = self._metadata.get(activity_id)
         record = metadata and self._archive.read_record(metadata.path)
         if metadata is not None and record:
-            ours = {name: value for name, value in record.get(OURS, {}).items() if name != "photos"}
-            self._save(metadata.path, {**record, OURS: ours})
+            own = {
+                name: value for name, value in record.get(OWN_KEY, {}).items() if name != "photos"
+            }
+            self._save(metadata.path, {**record, OWN_KEY: own})
 
     def _save(self, path: PurePosixPath, record: Record) -> None:
         # A folder may stand in the way of its draft; the rest of the repair goes on.

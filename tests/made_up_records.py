@@ -35,13 +35,13 @@ def held(record):
     return Held(
         PurePosixPath("activities/2026/2026-05-06T07-08-09Z_5"),
         resource_state=record.get("resource_state"),
-        ours=record.get("strava_backup", {}),
+        own=record.get("strava_backup", {}),
         listed=fingerprints(record.get("strava_backup", {})),
     )
 
 
-def fingerprints(ours):
-    return {source: fingerprint(fields) for source, fields in ours.get("listed", {}).items()}
+def fingerprints(own):
+    return {source: fingerprint(fields) for source, fields in own.get("listed", {}).items()}
 
 
 REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02"]}}}
@@ -49,10 +49,10 @@ REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026
 
 def refused(*answers):
     """Our key after these answers, each a day of November 2026 and a reason."""
-    ours = {"source": "api"}
+    own = {"source": "api"}
     for day, why in answers:
-        ours = merge.with_refusal(ours, ORIGINAL, why, datetime(2026, 11, day, tzinfo=UTC))
-    return ours
+        own = merge.with_refusal(own, ORIGINAL, why, datetime(2026, 11, day, tzinfo=UTC))
+    return own
 
 
 PICTURE_REFUSED = {"refused": {PHOTO: {"why": "404", "on": ["1", "2"]}}}
@@ -61,9 +61,9 @@ SHOE = {"id": "g1", "resource_state": 2, "name": "Ghost", "distance": 5000}
 AT = {"components_at": STAMP}
 
 
-def held_gear(ours, state=3):
+def held_gear(own, state=3):
     path = PurePosixPath("gear/x.meta.json")
-    return Held(PurePosixPath("gear/x"), (), path, state, ours, fingerprints(ours))
+    return Held(PurePosixPath("gear/x"), (), path, state, own, fingerprints(own))
 
 
 def listed(summary, **more):

@@ -71,13 +71,13 @@ class Rig:
     def note(self):
         return json.loads(read_files(self.archive.root)[str(NOTED)])["strava_backup"]
 
-    def ours(self):
+    def own(self):
         return json.loads(self.files()[str(META)])["strava_backup"]
 
 
-def noting(ours, sent_name, odd, file):
+def noting(own, sent_name, odd, file):
     assert file.startswith(STEM.name)
-    return {**ours, "name": sent_name, "odd": odd}
+    return {**own, "name": sent_name, "odd": odd}
 
 
 def sending(*bodies, name="Ride.fit"):

@@ -80,9 +80,9 @@ def assert_metadata_is_right(command: Command) -> None:
     ]
     assert {record["id"] for record in records} == by_id.keys()
     for record in records:
-        ours = record.pop("strava_backup")
+        own = record.pop("strava_backup")
         assert record == by_id[record["id"]]
-        assert ours["source"] == "api"
+        assert own["source"] == "api"
     assert truth.metadata(files, "photos") == truth.expected_photo_metadata(command.account)
     assert truth.metadata(files, "gear") == truth.expected_gear_metadata(command.account)
 

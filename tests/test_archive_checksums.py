@@ -161,10 +161,10 @@ def test_lines_are_taken_out_and_all_others_stay(text):
 
 
 def test_a_list_grows_by_a_line_for_each_file(root):
-    ours = Checksums(root)
-    ours.add(A, ONE)
+    own = Checksums(root)
+    own.add(A, ONE)
     assert text_of(root) == LINE_A
-    ours.add(B, TWO)
+    own.add(B, TWO)
     assert text_of(root) == LINE_A + LINE_B
     assert Checksums(root).read().digests == {str(A): (ONE,), str(B): (TWO,)}
 
@@ -191,41 +191,41 @@ def test_a_whole_list_is_not_written_anew(root):
 
 
 def test_there_is_no_list_before_there_is_a_line(root):
-    ours = Checksums(root)
-    ours.mend()
-    ours.make_room(A, ONE)
-    with ours.grouped():
+    own = Checksums(root)
+    own.mend()
+    own.make_room(A, ONE)
+    with own.grouped():
         pass
     assert not (root / "SHA256SUMS").exists()
 
 
 def test_a_line_of_another_content_goes_before_its_file_comes(root):
     (root / "SHA256SUMS").write_bytes(LINE_B + LINE_A + b"# mine\n")
-    ours = Checksums(root)
-    ours.make_room(A, ONE)
+    own = Checksums(root)
+    own.make_room(A, ONE)
     assert text_of(root) == LINE_B + LINE_A + b"# mine\n"
-    ours.make_room(A, TWO)
+    own.make_room(A, TWO)
     assert text_of(root) == LINE_B + b"# mine\n"
-    ours.add(A, TWO)
+    own.add(A, TWO)
     assert text_of(root) == LINE_B + b"# mine\n" + f"{TWO}  {A}\n".encode()
 
 
 def test_a_disk_that_runs_full_leaves_no_half_line(root):
-    ours = Checksums(root)
-    ours.add(A, ONE)
+    own = Checksums(root)
+    own.add(A, ONE)
     with files_limited_to(len(LINE_A) + 20), pytest.raises(OSError, match="too large"):
-        ours.add(B, TWO)
+        own.add(B, TWO)
     assert text_of(root) == LINE_A
-    ours.add(B, TWO)
+    own.add(B, TWO)
     assert text_of(root) == LINE_A + LINE_B
 
 
 def test_what_is_grouped_is_listed_at_the_end_even_if_that_is_an_error(root):
-    ours = Checksums(root)
+    own = Checksums(root)
 
     def save_and_fail():
-        with ours.grouped():
-            ours.add(A, ONE)
+        with own.grouped():
+            own.add(A, ONE)
             assert not (root / "SHA256SUMS").exists()
             raise KeyError
 
@@ -235,10 +235,10 @@ def test_what_is_grouped_is_listed_at_the_end_even_if_that_is_an_error(root):
 
 
 def test_a_large_group_is_listed_in_parts(root):
-    ours = Checksums(root)
-    with ours.grouped():
+    own = Checksums(root)
+    with own.grouped():
         for number in range(1000):
-            ours.add(A.with_name(f"x_{number}.fit"), ONE)
+            own.add(A.with_name(f"x_{number}.fit"), ONE)
         assert 700 < len(text_of(root).splitlines()) < 1000
     assert len(parse(text_of(root)).digests) == 1000
 
@@ -247,22 +247,22 @@ def test_folders_are_committed_once_a_group_and_before_their_lines(root, monkeyp
     steps = []
     monkeypatch.setattr(checksums, "sync_folder", steps.append)
     monkeypatch.setattr(os, "fsync", lambda _: steps.append("line"))
-    ours = Checksums(root)
-    with ours.grouped():
+    own = Checksums(root)
+    with own.grouped():
         for number in range(5):
-            ours.add(A.with_name(f"x_{number}.fit"), ONE)
-            ours.add(B.with_name(f"{number}_a.jpg"), ONE)
+            own.add(A.with_name(f"x_{number}.fit"), ONE)
+            own.add(B.with_name(f"{number}_a.jpg"), ONE)
     assert steps == [root / A.parent, root / B.parent, "line", root]
 
 
 def test_threads_that_add_at_once_lose_no_line_and_mix_none(root):
-    ours = Checksums(root)
+    own = Checksums(root)
     ready = threading.Barrier(8)
 
     def work(worker):
         ready.wait()
         for number in range(50):
-            ours.add(A.with_name(f"{worker}_{number}.fit"), ONE)
+            own.add(A.with_name(f"{worker}_{number}.fit"), ONE)
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
     for thread in threads:
@@ -289,11 +289,11 @@ def test_a_line_that_another_thread_failed_to_write_is_not_taken_for_written(roo
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    ours = Checksums(root)
+    own = Checksums(root)
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(ours.add, A, ONE)
+        first = pool.submit(own.add, A, ONE)
         started.wait()
-        others = {path: pool.submit(ours.add, path, TWO) for path in (B, C)}
+        others = {path: pool.submit(own.add, path, TWO) for path in (B, C)}
         time.sleep(0.1)
         go_on.set()
     assert first.exception() is None
@@ -338,13 +338,13 @@ def test_whatever_people_did_to_the_list_sha256sum_finds_our_files_afterwards(co
         root = Path(folder)
         (root / A.parent).mkdir(parents=True)
         (root / "SHA256SUMS").write_bytes(edited)
-        ours = Checksums(root)
+        own = Checksums(root)
         for number, content in enumerate(contents):
             path = A.with_name(f"x_{number}.fit")
             (root / path).write_bytes(content)
             digest = checksums.hash_file(root / path)
-            ours.make_room(path, digest)
-            ours.add(path, digest)
+            own.make_room(path, digest)
+            own.add(path, digest)
         result = check(root, "--ignore-missing")
     for number in range(len(contents)):
         assert f"{A.with_name(f'x_{number}.fit')}: OK" in result.stdout.splitlines()

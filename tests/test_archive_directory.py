@@ -342,8 +342,8 @@ def test_an_empty_archive_holds_nothing(archive):
 
 
 def test_a_scan_tells_what_is_held_of_each_activity(archive):
-    ours = {"source": "api", "listed": {"api": {"name": "Run"}}, "website": {"id": 5}}
-    put(archive, META, to_json({"id": 5, "resource_state": 3, "strava_backup": ours}))
+    own = {"source": "api", "listed": {"api": {"name": "Run"}}, "website": {"id": 5}}
+    put(archive, META, to_json({"id": 5, "resource_state": 3, "strava_backup": own}))
     put(archive, f"{STEM}.json")
     put(archive, f"{STEM}.gpx")
     put(archive, "activities/2025/2025-01-01T00-00-00Z_6.meta.json", b'{"resource_state": 2}')
@@ -417,16 +417,16 @@ def test_metadata_that_cannot_be_read_counts_as_missing(archive, caplog, content
     put(archive, META, content)
     put(archive, f"{STEM}.fit")
     held = archive.scan().activities[5]
-    assert (held.resource_state, held.ours) == (None, {})
+    assert (held.resource_state, held.own) == (None, {})
     assert held.metadata == META
     assert held.suffixes == (".fit",)
     assert caplog.messages == [f"{META} is unreadable and counts as missing"]
 
 
 @pytest.mark.parametrize("ours", [None, [], "x", 5])
-def test_a_value_of_our_key_that_is_none_of_ours_counts_as_empty(archive, ours):
-    put(archive, META, to_json({"resource_state": 3, "strava_backup": ours}))
-    assert archive.scan().activities[5].ours == {}
+def test_a_value_of_our_key_that_is_none_of_ours_counts_as_empty(archive, own):
+    put(archive, META, to_json({"resource_state": 3, "strava_backup": own}))
+    assert archive.scan().activities[5].own == {}
     assert archive.read_record(META) == {"resource_state": 3}
 
 
@@ -821,14 +821,14 @@ def test_what_is_listed_is_not_read_again(archive):
 
 def test_damage_that_the_metadata_knows_of_came_from_strava(archive):
     put(archive, f"{STEM}.fit", b"x")
-    for ours, count in [
+    for own, count in [
         ({"odd": "no FIT header"}, 0),
         ({"odd": "an empty file"}, 1),
         (5, 1),
         ({}, 1),
     ]:
         (archive.root / "SHA256SUMS").unlink(missing_ok=True)
-        put(archive, META, to_json({"strava_backup": {"original": ours}}))
+        put(archive, META, to_json({"strava_backup": {"original": own}}))
         assert len(archive.add_checksums(archive.scan())) == count
 
 

@@ -35,8 +35,8 @@ def test_fingerprints_are_the_same_for_what_is_equal(one, other, same):
 
 
 def test_what_is_kept_in_memory_is_less_by_what_only_the_file_has_to_tell():
-    ours = {"source": "api", "website": {"id": 5}, "listed": {"api": {"name": "Run"}}}
-    assert slimmed(ours) == ({"source": "api"}, {"api": fingerprint({"name": "Run"})})
+    own = {"source": "api", "website": {"id": 5}, "listed": {"api": {"name": "Run"}}}
+    assert slimmed(own) == ({"source": "api"}, {"api": fingerprint({"name": "Run"})})
     told = {"export": "2026-11-20", "columns": {"Name": "Run"}}
     assert slimmed({"bulk_export": told}) == ({"bulk_export": {"export": "2026-11-20"}}, {})
     assert slimmed({}) == ({}, {})

@@ -51,8 +51,8 @@ def record(rig: Rig, activity_id: int) -> dict[str, Any]:
     return found
 
 
-def ours(rig: Rig, activity_id: int) -> dict[str, Any]:
-    return truth.ours(rig.files(), activity(rig, activity_id))
+def own(rig: Rig, activity_id: int) -> dict[str, Any]:
+    return truth.own(rig.files(), activity(rig, activity_id))
 
 
 def history(rig: Rig) -> list[str]:
@@ -141,7 +141,7 @@ def test_an_item_that_fails_keeps_no_other_back_and_is_all_that_the_next_run_ask
     assert rig.run().exit_code == 0
     assert asked(rig, FIT) == ([kind, "photo", "photo"] if kind == "photos" else [kind])
     truth.assert_complete(rig.account, rig.files())
-    assert "refused" not in ours(rig, FIT)
+    assert "refused" not in own(rig, FIT)
 
 
 @pytest.mark.parametrize("detail", [{"id": JSON}, {}, [], None, {"id": str(FIT)}])
@@ -164,7 +164,7 @@ def test_what_a_host_refuses_of_all_activities_is_noted_of_none(rig: Rig, kind: 
         assert "refused every item of a kind" in str(report.fatal)
         assert report.completeness is not None
         assert FIT in report.completeness.missing
-        assert "refused" not in ours(rig, FIT)
+        assert "refused" not in own(rig, FIT)
         rig.clock.now += DAY
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
@@ -220,7 +220,7 @@ def test_a_json_original_gets_its_gpx_at_once(rig: Rig) -> None:
 
 def test_that_strava_makes_no_gpx_is_no_failure_and_asked_again_with_full_only(rig: Rig) -> None:
     assert rig.run().exit_code == 0
-    assert ours(rig, NO_GPX)["original"]["no_gpx"] == "redirect to the dashboard"
+    assert own(rig, NO_GPX)["original"]["no_gpx"] == "redirect to the dashboard"
     assert rig.run().exit_code == 0
     assert asked(rig, NO_GPX) == []
     activity(rig, NO_GPX).gpx = activity(rig, JSON).gpx
@@ -250,11 +250,11 @@ def test_a_gpx_that_is_blocked_is_a_failure_and_given_up_after_three_days(rig: R
         rig.clock.now += DAY
     assert codes == [3, 3, 0, 0]
     assert asked(rig, JSON) == []
-    assert "no_gpx" not in ours(rig, JSON)["original"]
+    assert "no_gpx" not in own(rig, JSON)["original"]
     rig.account.faults.clear()
     rig.run(full=True)
     truth.assert_complete(rig.account, rig.files())
-    assert "refused" not in ours(rig, JSON)
+    assert "refused" not in own(rig, JSON)
 
 
 # Changes
@@ -297,11 +297,11 @@ def test_an_edit_that_only_the_detail_tells_comes_with_full_and_makes_history(ri
 
 def test_an_edit_keeps_what_is_noted_of_original_and_photos(rig: Rig) -> None:
     rig.run()
-    before = ours(rig, FIT)
+    before = own(rig, FIT)
     rig.account.edit(FIT, name="Better", sport_type="GravelRide")
     assert rig.run().exit_code == 0
     assert asked(rig, FIT) == ["detail"]
-    after = ours(rig, FIT)
+    after = own(rig, FIT)
     assert (after["original"], after["photos"]) == (before["original"], before["photos"])
     assert after["listed"]["api"]["sport_type"] == "GravelRide"
 

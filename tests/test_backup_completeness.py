@@ -24,8 +24,8 @@ def given_up(item):
     return {"refused": {item: {"why": "404", "on": ["2026-11-19", "2026-11-20", "2026-11-21"]}}}
 
 
-def one(ours=None, *files):
-    return Held(PurePosixPath("x"), tuple(map(PurePosixPath, files)), None, 3, ours or {})
+def one(own=None, *files):
+    return Held(PurePosixPath("x"), tuple(map(PurePosixPath, files)), None, 3, own or {})
 
 
 def census(held=(), listed=(), known=None, photos=None, gear=None):

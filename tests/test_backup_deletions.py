@@ -49,8 +49,8 @@ def lose_the_scope(rig: Rig) -> None:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    ours = (one for one in caplog.records if one.name.startswith("strava_backup"))
-    return [one.getMessage() for one in ours if one.levelname == "WARNING"]
+    own = (one for one in caplog.records if one.name.startswith("strava_backup"))
+    return [one.getMessage() for one in own if one.levelname == "WARNING"]
 
 
 def marker(rig: Rig) -> dict[str, object]:

@@ -178,22 +178,22 @@ def test_a_manual_activity_is_never_asked_for_an_original(rig: Rig) -> None:
     assert activity.id not in {
         request.id for request in rig.account.requests if request.kind == "original"
     }
-    absent = truth.ours(rig.files(), activity)["original"]
+    absent = truth.own(rig.files(), activity)["original"]
     assert absent == {"absent": "manual activity", "since": "2026-11-22T10:00:00Z"}
 
 
 def test_metadata_says_where_it_is_from_and_what_the_original_was_called(rig: Rig) -> None:
     rig.run()
     activity = first_with_original(rig.account)
-    ours = truth.ours(rig.files(), activity)
-    assert ours["source"] == "api"
-    assert ours["fetched_at"] == "2026-11-22T10:00:00Z"
-    assert ours["original"] == {
+    own = truth.own(rig.files(), activity)
+    assert own["source"] == "api"
+    assert own["fetched_at"] == "2026-11-22T10:00:00Z"
+    assert own["original"] == {
         "name": activity.original_name,
         "file": f"{truth.stem(activity).rpartition('/')[2]}{activity.original_suffix}",
         "saved_at": "2026-11-22T10:00:00Z",
     }
-    assert ours["listed"]["api"]["distance"] == activity.summary()["distance"]
+    assert own["listed"]["api"]["distance"] == activity.summary()["distance"]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_an_odd_original_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) 
     asked = [request.id for request in rig.account.requests if request.kind == "original"]
     assert asked.count(odd.id) == 2
     truth.assert_complete(rig.account, rig.files())
-    assert "FIT" in truth.ours(rig.files(), odd)["original"]["odd"]
+    assert "FIT" in truth.own(rig.files(), odd)["original"]["odd"]
 
 
 def test_an_original_that_is_not_what_its_name_says_gets_its_true_suffix(rig: Rig) -> None:
@@ -259,9 +259,7 @@ def test_an_original_that_is_not_what_its_name_says_gets_its_true_suffix(rig: Ri
     report = rig.run()
     assert report.exit_code == 0
     assert rig.files()[f"{truth.stem(odd)}.gpx"] == odd.original
-    assert truth.ours(rig.files(), odd)["original"]["odd"] == (
-        "named .fit, but the content is .gpx"
-    )
+    assert truth.own(rig.files(), odd)["original"]["odd"] == ("named .fit, but the content is .gpx")
     rig.run()
     assert "original" not in rig.asked
 
@@ -294,7 +292,7 @@ def test_a_refused_original_is_asked_for_on_three_days_and_then_given_up(
     rig.account.faults.clear()
     assert rig.run(full=True).exit_code == 0
     truth.assert_complete(rig.account, rig.files())
-    assert "refused" not in truth.ours(rig.files(), refused)
+    assert "refused" not in truth.own(rig.files(), refused)
 
 
 def test_what_failed_last_time_comes_last(rig: Rig) -> None:

@@ -123,7 +123,7 @@ def test_a_refusal_counts_as_failed_on_two_days_and_as_not_to_be_had_on_the_thir
     assert refuse(rig) == (0, 1)
     assert rig.keeper.failed_ids == set()
     days = ["2026-11-22", "2026-11-23", "2026-11-24"]
-    assert rig.ours() == {"refused": {"original": {"why": "404", "on": days}}}
+    assert rig.own() == {"refused": {"original": {"why": "404", "on": days}}}
 
 
 def test_a_passing_fault_is_not_noted(rig):
@@ -135,7 +135,7 @@ def test_a_passing_fault_is_not_noted(rig):
 
 def test_whatever_a_photo_host_answers_is_noted(rig):
     assert refuse(rig, errors.CutShort("cut", why="cut short"), "photo") == (1, 0)
-    assert rig.ours()["refused"]["photo"]["why"] == "cut short"
+    assert rig.own()["refused"]["photo"]["why"] == "cut short"
 
 
 def test_what_is_said_of_an_item_goes_to_no_terminal_as_a_command(rig, caplog):
@@ -154,7 +154,7 @@ def test_a_refusal_counts_if_another_item_of_its_kind_came(rig, comes):
     rig.work_off(tasks if comes == "after" else tasks[::-1])
     rig.attempts.settle(lambda item: False)
     assert rig.report.exit_code == 3
-    assert rig.ours()["refused"]["original"]["why"] == "404"
+    assert rig.own()["refused"]["original"]["why"] == "404"
 
 
 @pytest.mark.parametrize("item", ["original", "photo", "detail", "photo list", "gear"])
@@ -183,14 +183,14 @@ def test_a_stored_item_that_still_comes_makes_refusals_count_and_is_asked_for_on
     )
     rig.attempts.settle(still_comes)
     assert probed == ["original", "photo"]
-    assert set(rig.ours()["refused"]) == {"original", "gpx"}
+    assert set(rig.own()["refused"]) == {"original", "gpx"}
     assert rig.report.exit_code == 5
 
 
 def test_what_strava_never_offered_needs_no_proof(rig):
     rig.work_off([rig.failing(errors.NotOffered("none", "from Instagram"), item="photo")])
     assert rig.report.exit_code == 3
-    assert rig.ours()["refused"]["photo"]["why"] == "from Instagram"
+    assert rig.own()["refused"]["photo"]["why"] == "from Instagram"
 
 
 def test_an_answer_that_lacks_something_is_a_refusal_and_no_proof(rig):

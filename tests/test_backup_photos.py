@@ -89,7 +89,7 @@ def test_metadata_says_where_a_photo_is_from_and_when_its_picture_was_saved(rig:
             "file": f"{one.id}_{one.photos[0].unique_id}.jpg",
         },
     }
-    assert truth.ours(rig.files(), one)["photos"] == {"count": 3}
+    assert truth.own(rig.files(), one)["photos"] == {"count": 3}
 
 
 def test_of_a_video_the_poster_and_the_address_of_the_film_are_saved(rig: Rig) -> None:
@@ -294,7 +294,7 @@ def test_a_picture_that_cannot_be_had_is_named_and_everything_else_is_saved(
     assert truth.originals(files) == truth.expected_originals(rig.account)
     assert not [path for path in files if path.endswith(".part")]
     # its list is whole all the same
-    assert truth.ours(files, one)["photos"] == {"count": 3}
+    assert truth.own(files, one)["photos"] == {"count": 3}
 
 
 @pytest.mark.parametrize("how", SPOILT)

@@ -140,9 +140,9 @@ def test_an_export_of_any_language_and_year_makes_the_right_archive(
     assert truth.originals(held) == exported_originals(account)
     for activity in account.activities:
         record = setting.record(activity)
-        ours = record.pop("strava_backup")
+        own = record.pop("strava_backup")
         assert record == expected_record(activity, language, columns)
-        assert len(ours["bulk_export"]["columns"]) == columns
+        assert len(own["bulk_export"]["columns"]) == columns
     if columns >= 87:  # the others do not tell whose photos those are
         assert truth.pictures(held) == {**exported_pictures(account), **exported_videos(account)}
     else:
@@ -168,17 +168,17 @@ def test_metadata_has_the_names_of_the_api_and_every_column(
     setting.run()
     activity = find(account, FIT)
     record = setting.record(activity)
-    ours = record.pop("strava_backup")
+    own = record.pop("strava_backup")
     detail = activity.detail
     names = (
         "id name start_date distance elapsed_time moving_time total_elevation_gain elev_low "
         "elev_high commute"
     )
     assert record == {name: detail[name] for name in names.split()} | {"resource_state": 2}
-    columns = ours.pop("bulk_export")["columns"]
+    columns = own.pop("bulk_export")["columns"]
     assert columns["Aktivitätsart"] == "Lauf"
     assert (columns["Distanz"], columns["Distanz (2)"]) == ("20,00", "20000.0")
-    assert ours == {
+    assert own == {
         "source": "bulk export",
         "fetched_at": "2026-11-22T10:00:00Z",
         "original": {
@@ -195,15 +195,15 @@ def test_photos_have_their_ids_and_captions(setting: Setting, account: Account) 
     activity = find(account, 16_600_000_000)
     photo = activity.photos[0]
     record = json.loads(setting.files()[f"{truth.photo_stem(activity, photo)}.meta.json"])
-    ours = record.pop("strava_backup")
+    own = record.pop("strava_backup")
     assert record == {
         "unique_id": photo.unique_id,
         "activity_id": activity.id,
         "caption": photo.caption,
         "resource_state": 2,
     }
-    assert ours["bulk_export"]["name"] == f"media/{photo.unique_id}.jpg"
-    assert ours["source"] == "bulk export"
+    assert own["bulk_export"]["name"] == f"media/{photo.unique_id}.jpg"
+    assert own["source"] == "bulk export"
 
 
 def test_of_two_photos_with_one_name_the_second_is_kept_with_the_rest(
@@ -1135,9 +1135,9 @@ class ThenOnline:
         rig.run()
         files = rig.files()
         for path, told in columns.items():
-            ours = json.loads(files[path])["strava_backup"]
-            assert ours["bulk_export"] == told
-            assert ours["source"] in ("api", "website")
+            own = json.loads(files[path])["strava_backup"]
+            assert own["bulk_export"] == told
+            assert own["source"] in ("api", "website")
         record = json.loads(files[f"{truth.stem(find(rig.account, FIT))}.meta.json"])
         assert record["name"] == "Edited again"
         assert record["sport_type"] == "Run"
@@ -1176,8 +1176,8 @@ class ThenOnline:
         rig.account.add(oldest)
         self.take_in(rig, bulk_export.export_files(rig.account))
         rig.run()
-        ours = truth.ours(rig.files(), oldest)
-        assert ours["source"] in ("api", "website")
+        own = truth.own(rig.files(), oldest)
+        assert own["source"] in ("api", "website")
         asked = {request.id for request in rig.account.requests if request.kind == "original"}
         assert oldest.id not in asked
 

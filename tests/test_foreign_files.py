@@ -249,8 +249,8 @@ def test_what_no_note_explains_is_fetched_once_and_then_noted(make_rig: MakeRig)
         (".meta.json", {}, False),
     ],
 )
-def test_an_original_is_known_by_its_suffix_or_its_note(suffix, ours, expected):
-    assert is_stored(layout.FileName(5, "x_5", suffix), ours) is expected
+def test_an_original_is_known_by_its_suffix_or_its_note(suffix, own, expected):
+    assert is_stored(layout.FileName(5, "x_5", suffix), own) is expected
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def test_an_original_is_known_by_its_suffix_or_its_note(suffix, ours, expected):
         (".xmp", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.mp4"}}, False),
     ],
 )
-def test_a_picture_is_known_by_its_suffix_or_its_note(suffix, ours, expected):
-    assert is_stored(layout.FileName((5, "a"), "5_a", suffix), ours) is expected
+def test_a_picture_is_known_by_its_suffix_or_its_note(suffix, own, expected):
+    assert is_stored(layout.FileName((5, "a"), "5_a", suffix), own) is expected
 
 
 @pytest.mark.parametrize(

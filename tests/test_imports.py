@@ -76,9 +76,9 @@ def folder(module: str) -> str:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_what_its_folder_may(module: str) -> None:
-    ours = {name.split(".")[1] for name in imports(module) if name.startswith("strava_backup.")}
+    own = {name.split(".")[1] for name in imports(module) if name.startswith("strava_backup.")}
     allowed = ALLOWED[folder(module)] | {folder(module), "__version__"}
-    assert ours <= allowed
+    assert own <= allowed
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -115,12 +115,12 @@ def comparable(files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _without_moments(record: dict[str, Any]) -> dict[str, Any]:
-    ours = record["strava_backup"]
+    own = record["strava_backup"]
     for key in ("fetched_at", "components_at"):
-        ours.pop(key, None)
+        own.pop(key, None)
     for note in ("original", "picture"):
         for key in ("saved_at", "since"):
-            ours.get(note, {}).pop(key, None)
+            own.get(note, {}).pop(key, None)
     return record
 
 

@@ -396,14 +396,14 @@ NESTED = [
 @pytest.mark.parametrize(
     "ours", [*({key: value} for key in OUR_KEYS for value in WRONG), *NESTED, *WRONG], ids=repr
 )
-def test_a_value_of_a_wrong_type_under_our_key_harms_nothing(archive: Rig, ours: Any) -> None:
+def test_a_value_of_a_wrong_type_under_our_key_harms_nothing(archive: Rig, own: Any) -> None:
     """Metadata of each kind has it, and a run and a verification go on as if it were not there."""
     before = read_files(archive.root)
     for room in ("activities", "photos", "gear"):
         for path in [path for path in before if path.startswith(room) and ".meta" in path][:3]:
             record = json.loads(before[path])
-            more = ours if isinstance(ours, dict) else {}
-            record["strava_backup"] = {**record["strava_backup"], **more} if more else ours
+            more = own if isinstance(own, dict) else {}
+            record["strava_backup"] = {**record["strava_backup"], **more} if more else own
             (archive.root / path).write_text(json.dumps(record))
     try:
         assert archive.run().exit_code in (0, 3)
@@ -497,13 +497,13 @@ JSON = st.recursive(
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ours=JSON, marker=st.dictionaries(st.sampled_from(MARKER_KEYS), JSON))
+@given(own=JSON, marker=st.dictionaries(st.sampled_from(MARKER_KEYS), JSON))
 def test_no_value_whatever_stops_a_scan_or_a_verification(
-    archive: Rig, ours: Any, marker: dict[str, Any]
+    archive: Rig, own: Any, marker: dict[str, Any]
 ) -> None:
     before = read_files(archive.root)
     path = next(path for path in before if path.startswith("act") and path.endswith(".meta.json"))
-    record = {**json.loads(before[path]), "strava_backup": ours}
+    record = {**json.loads(before[path]), "strava_backup": own}
     (archive.root / path).write_text(json.dumps(record))
     (archive.root / ".strava-backup.json").write_text(json.dumps({"format": 1, **marker}))
     try:

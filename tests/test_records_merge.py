@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from strava_backup.archive.metadata import OURS
+from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.records import merge, plan
 from strava_backup.records.plan import COMPONENTS, DETAIL, ORIGINAL, PHOTO_LIST, Wanted
 from strava_backup.strava.records import parse_activity
@@ -114,8 +114,8 @@ def test_metadata_of_version_0_4_counts_as_not_held():
 @pytest.mark.parametrize("state", [2, 3])
 def test_an_activity_that_is_there_again_loses_its_mark_and_nothing_else(state):
     kept = {**kept_after_listing(), "resource_state": state, "calories": 300}
-    gone = {**kept, OURS: merge.with_gone(kept[OURS], NOW)}
-    assert gone[OURS]["gone_since"] == STAMP
+    gone = {**kept, OWN_KEY: merge.with_gone(kept[OWN_KEY], NOW)}
+    assert gone[OWN_KEY]["gone_since"] == STAMP
     assert plan.is_changed(activity(), held(gone), "api")
     assert kept_after_listing(kept=gone, now=NOW + timedelta(days=9)) == kept
     assert not merge.needs_history(kept, gone, merge.activity_essence)
@@ -123,22 +123,22 @@ def test_an_activity_that_is_there_again_loses_its_mark_and_nothing_else(state):
 
 def test_an_activity_that_is_there_again_and_was_edited_is_changed_as_ever():
     kept = {**kept_after_listing(), "resource_state": 3}
-    gone = {**kept, OURS: merge.with_gone(kept[OURS], NOW)}
+    gone = {**kept, OWN_KEY: merge.with_gone(kept[OWN_KEY], NOW)}
     edited = {**SUMMARY, "name": "Evening Run"}
     assert kept_after_listing(edited, gone) == kept_after_listing(edited, kept)
 
 
 def test_an_activity_that_another_source_has_again_loses_its_mark():
     kept = kept_after_listing()
-    gone = {**kept, OURS: merge.with_gone(kept[OURS], NOW)}
-    assert "gone_since" not in kept_after_listing(kept=gone, source="website")[OURS]
+    gone = {**kept, OWN_KEY: merge.with_gone(kept[OWN_KEY], NOW)}
+    assert "gone_since" not in kept_after_listing(kept=gone, source="website")[OWN_KEY]
 
 
 def test_a_first_listing_keeps_strava_s_own_object_and_one_key_of_ours():
     record = kept_after_listing()
-    ours = record.pop("strava_backup")
+    own = record.pop("strava_backup")
     assert record == SUMMARY
-    assert ours == {
+    assert own == {
         "source": "api",
         "fetched_at": STAMP,
         "listed": {
@@ -158,15 +158,15 @@ def test_a_changed_summary_loses_nothing_that_only_the_detail_knew():
     assert record["calories"] == 300
     assert record["name"] == "Evening Run"
     assert record["resource_state"] == 2
-    ours = record["strava_backup"]
-    assert plan.missing_items(activity(), 2, (".fit",), ours, ALL, TODAY) == (DETAIL,)
+    own = record["strava_backup"]
+    assert plan.missing_items(activity(), 2, (".fit",), own, ALL, TODAY) == (DETAIL,)
 
 
 def test_a_listing_keeps_what_our_key_says_of_the_original():
-    ours = {"original": {"name": "a.fit", "saved_at": STAMP}, "refused": {DETAIL: {"why": "403"}}}
-    record = kept_after_listing(kept={**SUMMARY, "strava_backup": ours})
-    assert record["strava_backup"]["original"] == ours["original"]
-    assert record["strava_backup"]["refused"] == ours["refused"]
+    own = {"original": {"name": "a.fit", "saved_at": STAMP}, "refused": {DETAIL: {"why": "403"}}}
+    record = kept_after_listing(kept={**SUMMARY, "strava_backup": own})
+    assert record["strava_backup"]["original"] == own["original"]
+    assert record["strava_backup"]["refused"] == own["refused"]
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def test_a_listing_keeps_what_our_key_says_of_the_original():
 )
 def test_an_activity_without_an_upload_has_no_original_for_good(change, why):
     record = kept_after_listing({**SUMMARY, **change})
-    ours = record["strava_backup"]
-    assert ours["original"] == {"absent": why, "since": STAMP}
+    own = record["strava_backup"]
+    assert own["original"] == {"absent": why, "since": STAMP}
     again = kept_after_listing({**SUMMARY, **change}, record, now=NOW + timedelta(days=1))
     assert again["strava_backup"]["original"] == {"absent": why, "since": STAMP}
     for wanted in (ALL, Wanted(full=True)):
-        missing = plan.missing_items(activity(**change), 3, (), ours, wanted, TODAY)
+        missing = plan.missing_items(activity(**change), 3, (), own, wanted, TODAY)
         assert ORIGINAL not in missing
 
 
@@ -203,9 +203,9 @@ def test_a_record_that_tells_nothing_of_an_upload_may_have_an_original():
 
 
 def test_a_detail_replaces_the_record_and_keeps_our_key():
-    ours = {"source": "website", "fetched_at": "long ago", "listed": {"api": {"name": "x"}}}
+    own = {"source": "website", "fetched_at": "long ago", "listed": {"api": {"name": "x"}}}
     detail = {"id": 5, "resource_state": 3, "calories": 300}
-    assert merge.fetched_record(detail, ours, "api", NOW) == {
+    assert merge.fetched_record(detail, own, "api", NOW) == {
         **detail,
         "strava_backup": {"source": "api", "fetched_at": STAMP, "listed": {"api": {"name": "x"}}},
     }
@@ -262,86 +262,86 @@ def test_nothing_is_written_where_only_the_moment_of_fetching_differs(old, new, 
 
 
 def test_a_saved_original_is_noted_and_ends_its_refusal():
-    ours = {"source": "api", "original": {"absent": "redirect", "since": "2026"}, **REFUSED_TWICE}
-    assert merge.with_original(ours, "Run.fit", None, "5.fit", NOW) == {
+    own = {"source": "api", "original": {"absent": "redirect", "since": "2026"}, **REFUSED_TWICE}
+    assert merge.with_original(own, "Run.fit", None, "5.fit", NOW) == {
         "source": "api",
         "original": {"name": "Run.fit", "file": "5.fit", "saved_at": STAMP},
     }
 
 
 def test_an_odd_original_says_what_is_odd():
-    ours = merge.with_original({}, "Run.fit", "the FIT checksum differs", "5.fit", NOW)
-    assert ours["original"]["odd"] == "the FIT checksum differs"
+    own = merge.with_original({}, "Run.fit", "the FIT checksum differs", "5.fit", NOW)
+    assert own["original"]["odd"] == "the FIT checksum differs"
 
 
 def test_a_gpx_that_strava_does_not_make_is_noted_beside_the_original():
     original = {"name": "Run.json", "saved_at": STAMP}
-    ours = merge.without_gpx({"original": original}, "no track", NOW)
+    own = merge.without_gpx({"original": original}, "no track", NOW)
     days = [TODAY.isoformat()]
-    assert ours == {"original": {**original, "no_gpx": "no track", "no_gpx_on": days}}
-    assert not plan.lacks_gpx((".json",), ours, ALL, TODAY)
+    assert own == {"original": {**original, "no_gpx": "no track", "no_gpx_on": days}}
+    assert not plan.lacks_gpx((".json",), own, ALL, TODAY)
 
 
 def test_the_refusals_of_two_items_do_not_mix():
-    ours = merge.with_refusal(refused((1, "404"), (2, "404"), (3, "404")), DETAIL, "403", NOW)
-    assert plan.is_given_up(ours, ORIGINAL, ALL, TODAY)
-    assert not plan.is_given_up(ours, DETAIL, ALL, TODAY)
-    rest = merge.without_refusal(ours, ORIGINAL)
+    own = merge.with_refusal(refused((1, "404"), (2, "404"), (3, "404")), DETAIL, "403", NOW)
+    assert plan.is_given_up(own, ORIGINAL, ALL, TODAY)
+    assert not plan.is_given_up(own, DETAIL, ALL, TODAY)
+    rest = merge.without_refusal(own, ORIGINAL)
     assert rest["refused"] == {DETAIL: {"why": "403", "on": ["2026-11-22"]}}
     assert merge.without_refusal(rest, DETAIL) == {"source": "api"}
 
 
 def test_a_redirect_in_place_of_an_original_is_noted_with_its_days():
-    ours = merge.without_original({"source": "website", **REFUSED_TWICE}, "redirect", NOW)
+    own = merge.without_original({"source": "website", **REFUSED_TWICE}, "redirect", NOW)
     first = {"absent": "redirect", "since": STAMP, "on": ["2026-11-22"]}
-    assert ours == {"source": "website", "original": first}
-    again = merge.without_original(ours, "redirect", NOW + timedelta(1))
+    assert own == {"source": "website", "original": first}
+    again = merge.without_original(own, "redirect", NOW + timedelta(1))
     assert again["original"] == {**first, "on": ["2026-11-22", "2026-11-23"]}
 
 
 def test_no_decision_changes_what_it_was_given():
-    ours = {"original": {"absent": "x"}, "listed": {"api": {}}, **REFUSED_TWICE}
-    kept = {**SUMMARY, "strava_backup": ours}
+    own = {"original": {"absent": "x"}, "listed": {"api": {}}, **REFUSED_TWICE}
+    kept = {**SUMMARY, "strava_backup": own}
     before = json.dumps(kept)
     merge.listed_record(activity(name="x"), kept, "api", NOW)
-    merge.fetched_record(SUMMARY, ours, "api", NOW)
-    merge.with_original(ours, "Run.fit", None, "5.fit", NOW)
-    merge.without_gpx(ours, "no track", NOW)
-    merge.with_refusal(ours, ORIGINAL, "404", NOW)
-    merge.without_refusal(ours, ORIGINAL)
-    merge.with_photo_list(ours, 1)
-    merge.with_picture(ours, "odd", "5_a.jpg", NOW)
-    merge.with_gear_summary(ours, None, "api")
-    merge.with_components(ours, NOW)
+    merge.fetched_record(SUMMARY, own, "api", NOW)
+    merge.with_original(own, "Run.fit", None, "5.fit", NOW)
+    merge.without_gpx(own, "no track", NOW)
+    merge.with_refusal(own, ORIGINAL, "404", NOW)
+    merge.without_refusal(own, ORIGINAL)
+    merge.with_photo_list(own, 1)
+    merge.with_picture(own, "odd", "5_a.jpg", NOW)
+    merge.with_gear_summary(own, None, "api")
+    merge.with_components(own, NOW)
     merge.is_same(kept, kept)
     assert json.dumps(kept) == before
 
 
 def test_a_photo_list_that_came_is_noted_with_its_count_and_ends_its_refusal():
-    ours = merge.with_refusal({"source": "api"}, PHOTO_LIST, "404", NOW)
-    assert merge.with_photo_list(ours, 3) == {"source": "api", "photos": {"count": 3}}
+    own = merge.with_refusal({"source": "api"}, PHOTO_LIST, "404", NOW)
+    assert merge.with_photo_list(own, 3) == {"source": "api", "photos": {"count": 3}}
 
 
 def test_a_saved_picture_is_noted_and_ends_its_refusal():
-    ours = {"source": "api", **PICTURE_REFUSED}
+    own = {"source": "api", **PICTURE_REFUSED}
     picture = {"saved_at": STAMP, "file": "5_a.jpg"}
-    assert merge.with_picture(ours, None, "5_a.jpg", NOW) == {"source": "api", "picture": picture}
-    odd = merge.with_picture(ours, "no end", "5_a.jpg", NOW)
+    assert merge.with_picture(own, None, "5_a.jpg", NOW) == {"source": "api", "picture": picture}
+    odd = merge.with_picture(own, "no end", "5_a.jpg", NOW)
     assert odd["picture"] == {**picture, "odd": "no end"}
 
 
 def test_fetched_gear_is_missing_no_longer():
     for summary in (BIKE, None):
-        ours = merge.with_gear_summary({"listed": {"api": {"id": "old"}}, **AT}, summary, "api")
-        missing = plan.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY)
+        own = merge.with_gear_summary({"listed": {"api": {"id": "old"}}, **AT}, summary, "api")
+        missing = plan.missing_gear_items("b1", summary, held_gear(own), "api", ALL, TODAY)
         assert missing == (COMPONENTS,)
-        ours = merge.with_components(ours, NOW)
-        assert plan.missing_gear_items("b1", summary, held_gear(ours), "api", ALL, TODAY) == ()
+        own = merge.with_components(own, NOW)
+        assert plan.missing_gear_items("b1", summary, held_gear(own), "api", ALL, TODAY) == ()
 
 
 def test_a_gear_summary_of_one_source_leaves_that_of_another():
-    ours = {"source": "api", "listed": {"website": SHOE, "api": BIKE}}
-    assert merge.with_gear_summary(ours, None, "api") == {
+    own = {"source": "api", "listed": {"website": SHOE, "api": BIKE}}
+    assert merge.with_gear_summary(own, None, "api") == {
         "source": "api",
         "listed": {"website": SHOE},
     }
@@ -492,5 +492,5 @@ def test_a_source_fills_an_imported_record_up(source):
 
 
 def test_a_picture_that_is_held_as_another_photos_is_noted():
-    ours = merge.with_same_picture(PICTURE_REFUSED, "6d1e", NOW)
-    assert ours == {"picture": {"saved_at": STAMP, "same_as": "6d1e"}}
+    own = merge.with_same_picture(PICTURE_REFUSED, "6d1e", NOW)
+    assert own == {"picture": {"saved_at": STAMP, "same_as": "6d1e"}}

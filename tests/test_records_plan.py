@@ -105,8 +105,8 @@ def test_an_activity_that_is_not_held_is_new():
         pytest.param(2, (), {}, Wanted(originals=False, details=False), (), id="nothing asked for"),
     ],
 )
-def test_what_is_missing_of_an_activity(state, suffixes, ours, wanted, missing):
-    assert plan.missing_items(activity(), state, suffixes, ours, wanted, TODAY) == missing
+def test_what_is_missing_of_an_activity(state, suffixes, own, wanted, missing):
+    assert plan.missing_items(activity(), state, suffixes, own, wanted, TODAY) == missing
 
 
 @given(
@@ -115,8 +115,8 @@ def test_what_is_missing_of_an_activity(state, suffixes, ours, wanted, missing):
     st.sampled_from([{}, GIVEN_UP, REFUSED_TWICE, {"original": {"absent": "x", "no_gpx": "y"}}]),
     st.builds(Wanted, st.booleans(), st.booleans()),
 )
-def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, ours, wanted):
-    held = (activity(), state, suffixes, ours)
+def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, own, wanted):
+    held = (activity(), state, suffixes, own)
     some = plan.missing_items(*held, wanted, TODAY)
     full = plan.missing_items(*held, wanted._replace(full=True), TODAY)
     assert set(some) <= set(full)
@@ -150,13 +150,13 @@ def test_what_is_not_available_is_tried_again_after_30_90_and_then_every_180_day
 ):
     first = date(2026, 1, 3)
     later = [(first + timedelta(days)).isoformat() for days in later_refusals]
-    ours = {
+    own = {
         "refused": {PHOTO: {"why": "404", "on": ["2026-01-01", "2026-01-02", "2026-01-03", *later]}}
     }
-    last = date.fromisoformat(ours["refused"][PHOTO]["on"][-1])
-    assert plan.is_given_up(ours, PHOTO, ALL, last)
-    assert plan.is_given_up(ours, PHOTO, ALL, last + timedelta(wait - 1))
-    assert not plan.is_given_up(ours, PHOTO, ALL, last + timedelta(wait))
+    last = date.fromisoformat(own["refused"][PHOTO]["on"][-1])
+    assert plan.is_given_up(own, PHOTO, ALL, last)
+    assert plan.is_given_up(own, PHOTO, ALL, last + timedelta(wait - 1))
+    assert not plan.is_given_up(own, PHOTO, ALL, last + timedelta(wait))
 
 
 def of_website():
@@ -170,18 +170,18 @@ def test_a_redirect_is_confirmed_on_the_next_day_and_then_tried_again_from_time_
     days, waits
 ):
     on = [(date(2026, 1, 1) + timedelta(day)).isoformat() for day in range(days)]
-    ours = {"original": {"absent": "redirect to the activity", "on": on}}
+    own = {"original": {"absent": "redirect to the activity", "on": on}}
     last = date.fromisoformat(on[-1])
     for passed in range(waits + 1):
         day = last + timedelta(passed)
-        missing = plan.missing_items(of_website(), 3, (), ours, ALL, day)
+        missing = plan.missing_items(of_website(), 3, (), own, ALL, day)
         assert missing == (() if passed < waits else (ORIGINAL,))
 
 
 @pytest.mark.parametrize("on", [[], ["x"], ["2026-01-01", "2026-01-02", "2199-01-01"]])
 def test_days_of_a_wrong_clock_do_not_keep_an_item_from_being_tried(on):
-    ours = {"original": {"absent": "redirect to the activity", "on": on}}
-    assert plan.missing_items(of_website(), 3, (), ours, ALL, TODAY) == (ORIGINAL,)
+    own = {"original": {"absent": "redirect to the activity", "on": on}}
+    assert plan.missing_items(of_website(), 3, (), own, ALL, TODAY) == (ORIGINAL,)
 
 
 def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
@@ -200,7 +200,7 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
         (Inventory({7: Held(PurePosixPath("7"), resource_state=3)}, {}, {}), {DETAIL}),
         (Inventory({7: Held(PurePosixPath("7"), resource_state=2)}, {}, {}), set()),
         (
-            Inventory({7: Held(PurePosixPath("7"), ours={"photos": {"count": 2}})}, {}, {}),
+            Inventory({7: Held(PurePosixPath("7"), own={"photos": {"count": 2}})}, {}, {}),
             {PHOTO_LIST},
         ),
         (
@@ -208,7 +208,7 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
             {PHOTO},
         ),
         (
-            Inventory({}, {}, {"b1": Held(PurePosixPath("b1"), resource_state=2, ours={**AT})}),
+            Inventory({}, {}, {"b1": Held(PurePosixPath("b1"), resource_state=2, own={**AT})}),
             {GEAR, COMPONENTS},
         ),
     ],
@@ -264,9 +264,9 @@ def test_a_refusal_is_noted_with_its_reason_and_days():
         ),
     ],
 )
-def test_a_photo_list_is_missing_where_its_count_differs(count, ours, wanted, missing):
+def test_a_photo_list_is_missing_where_its_count_differs(count, own, wanted, missing):
     one = activity(total_photo_count=count)
-    assert (PHOTO_LIST in plan.missing_items(one, 3, (".fit",), ours, wanted, TODAY)) is missing
+    assert (PHOTO_LIST in plan.missing_items(one, 3, (".fit",), own, wanted, TODAY)) is missing
 
 
 def test_photos_come_before_the_detail_and_after_the_original():
@@ -286,9 +286,9 @@ def test_photos_come_before_the_detail_and_after_the_original():
         (("7_a.jpg",), PICTURE_GIVEN_UP, True, False),
     ],
 )
-def test_a_picture_is_missing_until_it_is_held_or_given_up(files, ours, full, lacks):
+def test_a_picture_is_missing_until_it_is_held_or_given_up(files, own, full, lacks):
     paths = tuple(PurePosixPath("photos", name) for name in files)
-    photo = Held(PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, ours)
+    photo = Held(PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, own)
     assert plan.lacks_picture(photo, Wanted(full=full), TODAY) is lacks
 
 
@@ -422,7 +422,7 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
     ],
 )
 def test_what_is_not_to_be_had_is_counted_unless_it_is_held(files, refused, asked, count):
-    held = Held(PurePosixPath("a"), tuple(map(PurePosixPath, files)), ours={"refused": refused})
+    held = Held(PurePosixPath("a"), tuple(map(PurePosixPath, files)), own={"refused": refused})
     assert plan.count_given_up(held, asked, ALL, TODAY) == count
 
 

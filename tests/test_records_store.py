@@ -51,15 +51,15 @@ def test_a_change_beside_the_essence_is_not(rig):
 
 def test_a_note_changes_our_key_alone_and_makes_no_history(rig):
     rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "strava_backup": {"source": "api"}})
-    ours = rig.keeper.note(META, lambda ours: {**ours, "more": 1})
-    assert ours == {"source": "api", "more": 1}
+    own = rig.keeper.note(META, lambda own: {**own, "more": 1})
+    assert own == {"source": "api", "more": 1}
     record = json.loads(rig.files()[str(META)])
-    assert record == {"id": 7, "resource_state": 3, "strava_backup": ours}
+    assert record == {"id": 7, "resource_state": 3, "strava_backup": own}
     assert list(rig.files()) == [str(META)]
 
 
 def test_a_note_needs_no_metadata_that_was_there_before(rig):
-    assert rig.keeper.note(META, lambda ours: {**ours, "more": 1}) == {"more": 1}
+    assert rig.keeper.note(META, lambda own: {**own, "more": 1}) == {"more": 1}
     assert json.loads(rig.files()[str(META)]) == {"strava_backup": {"more": 1}}
 
 

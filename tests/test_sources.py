@@ -204,7 +204,7 @@ class SourceTests:
 
         path = f"{truth.stem(lost)}.meta.json"
         after = rig.files()
-        assert truth.ours(after, lost)["gone_since"] == "2026-11-23T10:00:00Z"
+        assert truth.own(after, lost)["gone_since"] == "2026-11-23T10:00:00Z"
         assert without_marker(after).keys() == without_marker(before).keys()
         assert [name for name in before if before[name] != after[name]] == [
             ".strava-backup.json",
@@ -215,7 +215,7 @@ class SourceTests:
             report = rig.run()
             assert report.exit_code == report.gone == 0
             assert str(report.completeness) == "59 on Strava: 59 complete here"
-        assert truth.ours(rig.files(), lost)["gone_since"] == "2026-11-23T10:00:00Z"
+        assert truth.own(rig.files(), lost)["gone_since"] == "2026-11-23T10:00:00Z"
         assert rig.asked.count("web-list") <= 4
 
     def test_the_mark_goes_when_the_activity_comes_back(self, rig: Rig) -> None:
@@ -224,7 +224,7 @@ class SourceTests:
         lost = rig.account.activities[30]
         rig.account.remove(lost.id)
         rig.run()
-        assert "gone_since" in truth.ours(rig.files(), lost)
+        assert "gone_since" in truth.own(rig.files(), lost)
         rig.account.add(lost)
         report = rig.run()
         assert report.exit_code == 0
@@ -246,7 +246,7 @@ class SourceTests:
             ids = {lost.id, *(one.unique_id for one in lost.photos)}
             assert not [one for one in rig.account.requests if one.id in ids]
             assert str(report.completeness) == "59 on Strava: 59 complete here"
-        assert "gone_since" in truth.ours(rig.files(), lost)
+        assert "gone_since" in truth.own(rig.files(), lost)
 
     @pytest.mark.parametrize("options", [{"limit": 70}, {"limit": 1}, {"dry_run": True}])
     def test_limited_and_dry_runs_conclude_nothing(self, rig: Rig, options: dict[str, Any]) -> None:
@@ -263,7 +263,7 @@ class SourceTests:
         rig.account.remove(lost.id)
         rig.account.faults += [Fault("list", "html", id=2), Fault("web-list", "html", id=2)]
         assert rig.run().exit_code == 5
-        assert "gone_since" not in truth.ours(rig.files(), lost)
+        assert "gone_since" not in truth.own(rig.files(), lost)
 
     def test_the_summary_tells_what_is_complete_and_what_is_missing(self, rig: Rig) -> None:
         lacking = sorted(one.id for one in rig.account.activities if one.original_suffix == ".fit")[

@@ -11,17 +11,17 @@ from strava_backup.strava.background import beside, outcome
 
 
 def test_what_is_called_beside_does_not_wait_for_us_nor_we_for_it():
-    ours, its = threading.Event(), threading.Event()
+    own, its = threading.Event(), threading.Event()
 
     def call():
         its.set()
-        assert ours.wait(10)
+        assert own.wait(10)
         return "done"
 
     future = beside(call)
     assert its.wait(10)
     assert not future.done()
-    ours.set()
+    own.set()
     assert outcome(future) == "done"
     assert outcome(future) == "done"
 

@@ -56,9 +56,9 @@ def assert_sha256sum_passes(root: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def change_metadata(root: Path, path: str, **ours: Any) -> None:
+def change_metadata(root: Path, path: str, **own: Any) -> None:
     record = json.loads((root / path).read_bytes())
-    record["strava_backup"] |= ours
+    record["strava_backup"] |= own
     (root / path).write_text(json.dumps(record))
 
 

@@ -117,7 +117,7 @@ def assert_complete(account: Account, files: Mapping[str, bytes]) -> None:
     assert not [path for path in files if Path(path).name.endswith(".part")]
 
 
-def ours(files: Mapping[str, bytes], activity: Activity) -> dict[str, Any]:
+def own(files: Mapping[str, bytes], activity: Activity) -> dict[str, Any]:
     """The key `strava_backup` in an activity's metadata."""
     value: dict[str, Any] = json.loads(files[f"{stem(activity)}.meta.json"])["strava_backup"]
     return value

@@ -32,7 +32,7 @@ from strava_backup.archive.atomic import (
 )
 from strava_backup.archive.checksums import Checksums, Listing, hash_file
 from strava_backup.archive.metadata import (
-    OURS,
+    OWN_KEY,
     Record,
     fitting,
     is_stored,
@@ -103,7 +103,7 @@ class Held(NamedTuple):
     files: tuple[PurePosixPath, ...] = ()
     metadata: PurePosixPath | None = None
     resource_state: int | None = None
-    ours: Record = {}  # noqa: RUF012  # never changed in place
+    own: Record = {}  # noqa: RUF012  # never changed in place
     listed: dict[str, int] = {}  # noqa: RUF012  # as above
     problem: str | None = None
     videos: tuple[PurePosixPath, ...] = ()
@@ -111,7 +111,7 @@ class Held(NamedTuple):
     @property
     def lacks_original(self) -> bool:
         """Whether no original of an activity is there."""
-        return lacks_original(self.suffixes, self.ours)
+        return lacks_original(self.suffixes, self.own)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -422,7 +422,7 @@ class Archive:
             held = (*inventory.activities.values(), *inventory.photos.values())
             # More than one digest is somebody's edit: the file tells which of them is right.
             doubtful = [
-                (path, one.ours)
+                (path, one.own)
                 for one in held
                 for path in (*one.files, *one.videos)
                 if len(self.checksums.digests(path)) != 1
@@ -430,7 +430,7 @@ class Archive:
             if len(doubtful) > 1:
                 _log.info("checking the %d held files that have no checksum yet", len(doubtful))
             with self.checksums.grouped():
-                looks = [(path, self._damage_or_listed(path, ours)) for path, ours in doubtful]
+                looks = [(path, self._damage_or_listed(path, own)) for path, own in doubtful]
         return [(path, damage) for path, damage in looks if damage is not None]
 
     def read_record(self, path: PurePosixPath) -> Record | None:
@@ -584,7 +584,7 @@ class Archive:
             self._move(path, target)
             return target
 
-    def _damage_or_listed(self, path: PurePosixPath, ours: Record) -> str | None:
+    def _damage_or_listed(self, path: PurePosixPath, own: Record) -> str | None:
         """The damage of a file without a sure checksum; where it has none it is listed."""
         digests = self.checksums.digests(path)
         look = self.look_at(path, digests)
@@ -594,7 +594,7 @@ class Archive:
             return look.damage
         if look.digest not in digests and digests:
             return "it differs from its checksums"
-        if look.damage is not None and not is_what_strava_holds(ours, look.damage):
+        if look.damage is not None and not is_what_strava_holds(own, look.damage):
             return look.damage
         self.checksums.make_room(path, look.digest)
         self.checksums.add(path, look.digest)
@@ -652,11 +652,13 @@ class Archive:
         with_names = [
             (folder, name)
             for folder, name in files
-            if name.suffix != layout.META_SUFFIX and is_stored(name, held.ours)
+            if name.suffix != layout.META_SUFFIX and is_stored(name, held.own)
         ]
         if not with_names and held.metadata is None:
             return None
-        first = next(one for one in files if one[1].suffix == layout.META_SUFFIX or one in with_names)
+        first = next(
+            one for one in files if one[1].suffix == layout.META_SUFFIX or one in with_names
+        )
         paths: dict[bool, list[PurePosixPath]] = {False: [], True: []}
         for folder, name in with_names:
             paths[layout.is_video(name)].append(folder / (name.stem + name.suffix))
@@ -693,9 +695,9 @@ class Archive:
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
             return held if held.metadata else held._replace(metadata=path)
-        ours, listed = slimmed(record.get(OURS, {}))
+        own, listed = slimmed(record.get(OWN_KEY, {}))
         return held._replace(
-            metadata=path, resource_state=record.get("resource_state"), ours=ours, listed=listed
+            metadata=path, resource_state=record.get("resource_state"), own=own, listed=listed
         )
 
     def _make_folder(self, folder: PurePosixPath) -> None:

@@ -12,7 +12,7 @@ from strava_backup.archive import layout
 from strava_backup.archive.excerpt import excerpt
 from strava_backup.archive.regular import follow_link, read_whole, refuse_link
 
-OURS = "strava_backup"
+OWN_KEY = "strava_backup"
 
 Record = dict[str, Any]
 
@@ -23,7 +23,7 @@ _EACH = "*"
 _RECORD_SHAPE = {
     "resource_state": int,
     "components": list,
-    OURS: {
+    OWN_KEY: {
         "source": str,
         "fetched_at": str,
         "components_at": str,
@@ -55,17 +55,17 @@ def to_json(record: Record) -> bytes:
         return json.dumps(record, sort_keys=True, indent=2).encode() + b"\n"
 
 
-def is_what_strava_holds(ours: Record, damage: str) -> bool:
+def is_what_strava_holds(own: Record, damage: str) -> bool:
     """Whether a file's metadata knows of its damage: then it came so, twice alike."""
-    return damage in (note.get("odd") for note in _notes(ours))
+    return damage in (note.get("odd") for note in _notes(own))
 
 
-def promises_file(ours: Record) -> bool:
+def promises_file(own: Record) -> bool:
     """Whether metadata notes a file that was saved."""
-    return any("saved_at" in note for note in _notes(ours))
+    return any("saved_at" in note for note in _notes(own))
 
 
-def is_stored(name: layout.FileName, ours: Record) -> bool:
+def is_stored(name: layout.FileName, own: Record) -> bool:
     """Whether a file of that name is an original, a picture or a video, or Strava's GPX of a JSON
     original.
 
@@ -73,31 +73,31 @@ def is_stored(name: layout.FileName, ours: Record) -> bool:
     """
     if layout.is_video(name):
         return True
-    note = ours.get("picture" if isinstance(name.key, tuple) else "original", {})
+    note = own.get("picture" if isinstance(name.key, tuple) else "original", {})
     stored = _suffix_of(note.get("file", ""))
     if stored:
         return name.suffix == stored or (_is_json(stored) and name.suffix == ".gpx")
-    return layout.has_usual_suffix(name) or ("saved_at" in note and name.suffix in _sent(ours))
+    return layout.has_usual_suffix(name) or ("saved_at" in note and name.suffix in _sent(own))
 
 
-def lacks_original(suffixes: Collection[str], ours: Record) -> bool:
+def lacks_original(suffixes: Collection[str], own: Record) -> bool:
     """Whether no stored file of an activity is its original: a GPX alone is none if a JSON
     original was stored once."""
-    note = ours.get("original", {})
+    note = own.get("original", {})
     stored = _suffix_of(note.get("file", ""))
     # Archives of earlier versions note only the name that Strava sent, which can be wrong.
-    was_sent = "saved_at" in note and "odd" not in note and ".json" in _sent(ours)
+    was_sent = "saved_at" in note and "odd" not in note and ".json" in _sent(own)
     was_json = _is_json(stored) if stored else was_sent
     return not any(map(_is_json, suffixes)) if was_json else not suffixes
 
 
-def _notes(ours: Record) -> list[Record]:
-    return [ours[item] for item in ("original", "picture") if item in ours]
+def _notes(own: Record) -> list[Record]:
+    return [own[item] for item in ("original", "picture") if item in own]
 
 
-def _sent(ours: Record) -> set[str]:
+def _sent(own: Record) -> set[str]:
     """The suffixes of the name that Strava sent; a bulk export packs files once more."""
-    names = [ours.get(key, {}).get("name", "") for key in ("original", "bulk_export")]
+    names = [own.get(key, {}).get("name", "") for key in ("original", "bulk_export")]
     return {layout.sent_suffix(one) for name in names for one in (name, name.removesuffix(".gz"))}
 
 
@@ -115,7 +115,7 @@ def read_for_scan(path: str) -> Record | None:
     content = _read(path, follow_link)
     if content is None:
         return None
-    record = excerpt(content, ("resource_state", OURS))
+    record = excerpt(content, ("resource_state", OWN_KEY))
     return _sound(_parse_json(content) if record is None else record)
 
 
@@ -204,12 +204,12 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def slimmed(ours: Record) -> tuple[Record, dict[str, int]]:
+def slimmed(own: Record) -> tuple[Record, dict[str, int]]:
     """What of our key is kept in memory for ten thousand records: all but the website's raw record
     and the cells of a bulk export, and in place of what each source listed last its `fingerprint`.
     """
-    prints = ours.get("listed", {}).items()
-    rest = {name: ours[name] for name in ours.keys() - {"listed", "website"}}
+    prints = own.get("listed", {}).items()
+    rest = {name: own[name] for name in own.keys() - {"listed", "website"}}
     if "bulk_export" in rest:
         export = rest["bulk_export"]
         rest["bulk_export"] = {name: export[name] for name in export.keys() - {"columns"}}

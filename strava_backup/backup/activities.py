@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Held, Inventory
-from strava_backup.archive.metadata import OURS
+from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.photos import Photos
 from strava_backup.backup.pipeline import Done, Lanes, Task
 from strava_backup.records import merge, plan
@@ -82,14 +82,14 @@ class Activities:
         if held and held.problem:
             return Work(activity, stem, metadata, None, ())
         record = None
-        state, ours = (held.resource_state, held.ours) if held else (None, {})
+        state, own = (held.resource_state, held.own) if held else (None, {})
         if plan.is_changed(activity, held, self._source.name):
             kept = self._keeper.archive.read_record(metadata) if held and held.metadata else None
             record = merge.listed_record(activity, kept, self._source.name, self._keeper.now())
-            state, ours = record.get("resource_state"), record[OURS]
+            state, own = record.get("resource_state"), record[OWN_KEY]
         suffixes = held.suffixes if held else ()
         today = self._keeper.now().date()
-        missing = plan.missing_items(activity, state, suffixes, ours, self._wanted, today)
+        missing = plan.missing_items(activity, state, suffixes, own, self._wanted, today)
         if self._photos.wants_list(activity.id) and self._source.has_details:
             missing = tuple(dict.fromkeys([*missing, plan.PHOTO_LIST]))
         pictures = () if plan.PHOTO_LIST in missing else self._photos.missing(activity.id)
@@ -102,7 +102,7 @@ class Activities:
         """
         held = inventory.activities[activity_id]
         pictures = self._photos.missing(activity_id)
-        if plan.is_gone(held.ours) or held.metadata is None or held.problem:
+        if plan.is_gone(held.own) or held.metadata is None or held.problem:
             return None
         if not (pictures or self._may_lack_files(held)):
             return None
@@ -113,7 +113,7 @@ class Activities:
         wanted = self._wanted._replace(details=False, photos=False)
         today = self._keeper.now().date()
         missing = plan.missing_items(
-            activity, held.resource_state, held.suffixes, held.ours, wanted, today
+            activity, held.resource_state, held.suffixes, held.own, wanted, today
         )
         return Work(activity, held.stem, held.metadata, None, missing, pictures, held.suffixes)
 
@@ -131,10 +131,10 @@ class Activities:
 
     def _may_lack_files(self, held: Held) -> bool:
         today = self._keeper.now().date()
-        suffixes, ours = held.suffixes, held.ours
+        suffixes, own = held.suffixes, held.own
         if held.lacks_original:
-            return plan.may_have_original({}, ours, self._wanted, today)
-        return plan.lacks_gpx(suffixes, ours, self._wanted, today)
+            return plan.may_have_original({}, own, self._wanted, today)
+        return plan.lacks_gpx(suffixes, own, self._wanted, today)
 
     def _task(self, work: Work, item: str) -> Task:
         lane, fetch = {
@@ -165,8 +165,8 @@ class Activities:
             raise errors.PageChanged(f"Strava's detail lacks what its list has: {lost}")
         with self._keeper.editing(work.metadata):
             old = self._keeper.archive.read_record(work.metadata)
-            ours = merge.without_refusal((old or {}).get(OURS, {}), task.item)
-            new = merge.fetched_record(detail, ours, self._source.name, self._keeper.now())
+            own = merge.without_refusal((old or {}).get(OWN_KEY, {}), task.item)
+            new = merge.fetched_record(detail, own, self._source.name, self._keeper.now())
             if not self._keeper.save_record(work.metadata, new):
                 return Done()
         self._keeper.count(task.item)
@@ -180,25 +180,25 @@ class Activities:
         lacks_gpx = plan.lacks_gpx((saved.suffix, *work.suffixes), {}, self._wanted, today)
         return Done(str(saved), (self._task(work, plan.GPX),) if lacks_gpx else ())
 
-    def _with_original(self, ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
-        return merge.with_original(ours, sent_name, odd, file, self._keeper.now())
+    def _with_original(self, own: Record, sent_name: str, odd: str | None, file: str) -> Record:
+        return merge.with_original(own, sent_name, odd, file, self._keeper.now())
 
-    def _note_no_original(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
+    def _note_no_original(self, work: Work, own: Record, why: str, now: datetime) -> Record:
         """Accept a redirect as "there is none" if no record could say so beforehand."""
         record = self._keeper.archive.read_record(work.metadata) or {}
         is_said = plan.tells_of_no_original(record, work.activity.start, now)
         if plan.is_redirect(why) and is_said:
-            return merge.without_original(ours, why, now)
-        return merge.with_refusal(ours, plan.ORIGINAL, why, now)
+            return merge.without_original(own, why, now)
+        return merge.with_refusal(own, plan.ORIGINAL, why, now)
 
-    def _note_no_gpx(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
+    def _note_no_gpx(self, work: Work, own: Record, why: str, now: datetime) -> Record:
         # Strava makes none of an activity without a track, and redirects.
         if plan.is_redirect(why):
-            return merge.without_gpx(ours, why, now)
-        return merge.with_refusal(ours, plan.GPX, why, now)
+            return merge.without_gpx(own, why, now)
+        return merge.with_refusal(own, plan.GPX, why, now)
 
-    def _note_no_photo_list(self, work: Work, ours: Record, why: str, now: datetime) -> Record:
-        return merge.without_photo_list(ours, why, now, _photo_count(work))
+    def _note_no_photo_list(self, work: Work, own: Record, why: str, now: datetime) -> Record:
+        return merge.without_photo_list(own, why, now, _photo_count(work))
 
     def _fetch_gpx(self, task: Task, work: Work) -> Done:
         assert self._originals is not None
@@ -211,7 +211,7 @@ class Activities:
             refusal = errors.Refused(f"Strava's list is not whole: {lack}", lack)
             return Done("", tuple(tasks), refusal)
         count = _photo_count(work)
-        self._keeper.note(work.metadata, lambda ours: merge.with_photo_list(ours, count))
+        self._keeper.note(work.metadata, lambda own: merge.with_photo_list(own, count))
         return Done("", tuple(tasks))
 
 
@@ -220,5 +220,5 @@ def _photo_count(work: Work) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _with_gpx(ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
-    return merge.without_refusal(ours, plan.GPX)
+def _with_gpx(own: Record, sent_name: str, odd: str | None, file: str) -> Record:
+    return merge.without_refusal(own, plan.GPX)

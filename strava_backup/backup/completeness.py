@@ -53,7 +53,7 @@ class Census:
         return frozenset(
             activity_id
             for activity_id, held in self._inventory.activities.items()
-            if activity_id not in self.listed and not plan.is_gone(held.ours)
+            if activity_id not in self.listed and not plan.is_gone(held.own)
         )
 
     def unseen(self, walk: Walk) -> int | None:

@@ -124,7 +124,7 @@ class Gone:
 
     def _are_doubtful(self, gone: Collection[int], listed: Collection[int]) -> bool:
         held = self._inventory.activities.values()
-        kept = sum(not plan.is_gone(one.ours) for one in held)
+        kept = sum(not plan.is_gone(one.own) for one in held)
         return not listed or (not self._believes_all and plan.are_too_many(len(gone), kept))
 
     def _doubt(self, gone: Collection[int], *, is_empty: bool) -> None:

@@ -220,7 +220,7 @@ class Backup:
     def _tell_of_damage(self, path: PurePosixPath, damage: str) -> None:
         activity_id = layout.activity_of(path)
         held = self._inventory.activities.get(activity_id or 0)
-        if held is not None and is_gone(held.ours):
+        if held is not None and is_gone(held.own):
             # Nobody can do anything about it, and what is left may be worth something.
             _log.info("%s: damaged (%s), and gone from Strava: it stays as it is", path, damage)
             return
@@ -253,9 +253,7 @@ class Backup:
         held = self._inventory.activities.items()
         return Known(
             frozenset(
-                activity_id
-                for activity_id, one in held
-                if _is_listed(one) and not is_gone(one.ours)
+                activity_id for activity_id, one in held if _is_listed(one) and not is_gone(one.own)
             ),
             frozenset(key for key, one in self._inventory.photos.items() if _is_listed(one)),
             marker.surplus,
@@ -365,4 +363,4 @@ class Backup:
 
 def _is_listed(held: Held) -> bool:
     """Whether a source has told of it; it has not of what a bulk export alone brought."""
-    return held.resource_state is not None and held.ours.get("source") != merge.EXPORT_SOURCE
+    return held.resource_state is not None and held.own.get("source") != merge.EXPORT_SOURCE

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Held
-from strava_backup.archive.metadata import OURS
+from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.pipeline import Done, Lanes, Task, step_aside
 from strava_backup.records import merge, plan
 from strava_backup.records.store import Keeper
@@ -135,28 +135,28 @@ class Gear:
         gear = self._source.fetch_gear(work.gear_id)
         with self._keeper.editing(work.metadata):
             old = self._keeper.archive.read_record(work.metadata) or {}
-            ours = self._ours(task, work, gear, old)
+            own = self._own(task, work, gear, old)
             record = merge.gear_record(gear, old, self._source.name)
             if "components" in old and old.get("resource_state") is not None:
                 # Until the bike's page has told what they are now.
                 record["components"] = old["components"]
             source = merge.better_source(old, self._source.name)
-            record = merge.fetched_record(record, ours, source, self._keeper.now())
+            record = merge.fetched_record(record, own, source, self._keeper.now())
             self._keeper.save_record(work.metadata, record, merge.gear_essence)
         self._keeper.count(task.item)
         today = self._keeper.now().date()
-        due = plan.lacks_components(work.gear_id, ours, self._wanted, today)
+        due = plan.lacks_components(work.gear_id, own, self._wanted, today)
         return Done("metadata", (self._task(work, plan.COMPONENTS),) if due else ())
 
-    def _ours(self, task: Task, work: GearWork, gear: Record, old: Record) -> Record:
+    def _own(self, task: Task, work: GearWork, gear: Record, old: Record) -> Record:
         """Our key after gear was fetched."""
-        ours = {**old.get(OURS, {}), **gear.get(OURS, {})}
-        ours = merge.without_refusal(ours, task.item)
-        ours = merge.with_gear_summary(ours, work.summary, self._source.name)
+        own = {**old.get(OWN_KEY, {}), **gear.get(OWN_KEY, {})}
+        own = merge.without_refusal(own, task.item)
+        own = merge.with_gear_summary(own, work.summary, self._source.name)
         frame_type = gear.get("frame_type")
         if isinstance(frame_type, int) and frame_type in _FRAME_TYPES:
-            ours["frame_type"] = _FRAME_TYPES[frame_type]
-        return ours
+            own["frame_type"] = _FRAME_TYPES[frame_type]
+        return own
 
     def _fetch_components(self, task: Task, work: GearWork) -> Done:
         assert self._pages is not None
@@ -165,9 +165,9 @@ class Gear:
         components = read()
         with self._keeper.editing(work.metadata):
             old = self._keeper.archive.read_record(work.metadata) or {}
-            ours = merge.without_refusal(old.get(OURS, {}), task.item)
-            ours = merge.with_components(ours, self._keeper.now())
-            record = {**old, "components": components, OURS: ours}
+            own = merge.without_refusal(old.get(OWN_KEY, {}), task.item)
+            own = merge.with_components(own, self._keeper.now())
+            record = {**old, "components": components, OWN_KEY: own}
             essence = merge.gear_essence if "components" in old else merge.nothing
             self._keeper.save_record(work.metadata, record, essence)
         self._keeper.count(task.item)

@@ -141,13 +141,13 @@ class Attempts:
             now = self._keeper.now()
             change = task.note_refusal or partial(_with_refusal, task.item)
             try:
-                ours = self._keeper.note(task.metadata, lambda ours: change(ours, why, now))
+                own = self._keeper.note(task.metadata, lambda own: change(own, why, now))
             except errors.ItemError as problem:
                 self._keeper.fail(f"{task.what}, {task.item}", problem, task.activity_id)
                 return ""
-            if plan.is_absent(ours, task.item):
+            if plan.is_absent(own, task.item):
                 return f"no {task.item}" if task.item == plan.ORIGINAL else ""
-            if plan.is_given_up(ours, task.item, plan.Wanted(), now.date()):
+            if plan.is_given_up(own, task.item, plan.Wanted(), now.date()):
                 self._keeper.give_up(f"{task.what}, {task.item}", error)
                 return ""
         self._keeper.fail(f"{task.what}, {task.item}", error, task.activity_id)
@@ -159,8 +159,8 @@ class Attempts:
             self.left_ids.add(task.activity_id)
 
 
-def _with_refusal(item: str, ours: Record, why: str, now: datetime) -> Record:
-    return merge.with_refusal(ours, item, why, now)
+def _with_refusal(item: str, own: Record, why: str, now: datetime) -> Record:
+    return merge.with_refusal(own, item, why, now)
 
 
 def _refused_everything(item: str, doubts: list[Doubtful]) -> errors.TryLater:

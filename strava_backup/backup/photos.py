@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Held
-from strava_backup.archive.metadata import OURS
+from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.pipeline import Done, Lanes, Task
 from strava_backup.records import merge, plan
 from strava_backup.records.store import Answer, Keeper
@@ -61,13 +61,13 @@ class Photos:
         # names for them are the ids that the sources give is not known.
         self._of_export: dict[int, dict[str, str]] = defaultdict(dict)
         for (activity_id, photo_id), photo in held.items():
-            sha256 = photo.ours.get(merge.BULK_EXPORT, {}).get("sha256")
-            if photo.files and sha256 and photo.ours.get("source") == merge.EXPORT_SOURCE:
+            sha256 = photo.own.get(merge.BULK_EXPORT, {}).get("sha256")
+            if photo.files and sha256 and photo.own.get("source") == merge.EXPORT_SOURCE:
                 self._of_export[activity_id][sha256] = photo_id
         for (activity_id, _), photo in held.items() if wanted.photos else ():
             if photo.metadata and not photo.problem and self._lacks_picture(activity_id, photo):
                 self._missing[activity_id].append(photo.metadata)
-                if photo.ours.get("refused", {}).get(plan.PHOTO, {}).get("why") in NO_PICTURE:
+                if photo.own.get("refused", {}).get(plan.PHOTO, {}).get("why") in NO_PICTURE:
                     self._without_address.add(activity_id)
 
     def missing(self, activity_id: int) -> tuple[PurePosixPath, ...]:
@@ -156,7 +156,7 @@ class Photos:
 
     def _lacks_picture(self, activity_id: int, photo: Held) -> bool:
         """Whether a picture has to be fetched; not where it is held as another photo's."""
-        same = photo.ours.get("picture", {}).get("same_as")
+        same = photo.own.get("picture", {}).get("same_as")
         twin = self._held.get(layout.photo_key(activity_id, str(same)))
         today = self._keeper.now().date()
         return not (twin and twin.files) and plan.lacks_picture(photo, self._wanted, today)
@@ -166,10 +166,10 @@ class Photos:
         path = layout.metadata_path(stem)
         with self._keeper.editing(path):
             old = self._keeper.archive.read_record(path)
-            ours = (old or {}).get(OURS, {})
-            if self._source.name == "website" and ours.get("source") == "api":
+            own = (old or {}).get(OWN_KEY, {})
+            if self._source.name == "website" and own.get("source") == "api":
                 return path  # the API's record is the richer one
-            new = merge.fetched_record(photo.record, ours, self._source.name, self._keeper.now())
+            new = merge.fetched_record(photo.record, own, self._source.name, self._keeper.now())
             self._keeper.save_record(path, new)
             return path
 
@@ -185,8 +185,8 @@ class Photos:
         saved = self._keeper.save_file(task, stem, download, self._with_picture, held=held)
         same, now = saved.same, self._keeper.now()
         if same is not None:
-            self._keeper.note(task.metadata, lambda ours: merge.with_same_picture(ours, same, now))
+            self._keeper.note(task.metadata, lambda own: merge.with_same_picture(own, same, now))
         return Done(task.item)
 
-    def _with_picture(self, ours: Record, sent_name: str, odd: str | None, file: str) -> Record:
-        return merge.with_picture(ours, odd, file, self._keeper.now())
+    def _with_picture(self, own: Record, sent_name: str, odd: str | None, file: str) -> Record:
+        return merge.with_picture(own, odd, file, self._keeper.now())

@@ -70,26 +70,26 @@ class Probes:
 
     def _activity_probes(self, kind: str) -> Iterator[Probe]:
         for activity_id, held in sorted(self._inventory.activities.items(), reverse=True):
-            if plan.is_gone(held.ours):
+            if plan.is_gone(held.own):
                 continue
             if kind == plan.ORIGINAL and held.files and self._website is not None:
                 yield partial(self._download, self._website.download_original, activity_id)
             elif kind == plan.DETAIL and held.resource_state == DETAIL_STATE:
                 yield partial(self._source.fetch_activity, activity_id)
-            elif kind == plan.PHOTO_LIST and held.ours.get("photos", {}).get("count"):
+            elif kind == plan.PHOTO_LIST and held.own.get("photos", {}).get("count"):
                 yield partial(self._fetch_photo_list, held)
 
     def _gear_probes(self, kind: str) -> Iterator[Probe]:
         for gear_id, held in self._inventory.gear.items():
             if kind == plan.GEAR and held.resource_state is not None:
                 yield partial(self._source.fetch_gear, gear_id)
-            elif kind == plan.COMPONENTS and "components_at" in held.ours and self._website:
+            elif kind == plan.COMPONENTS and "components_at" in held.own and self._website:
                 yield partial(self._read_components, self._website, gear_id)
 
     def _picture_probes(self) -> Iterator[Probe]:
         for (activity_id, _), held in sorted(self._inventory.photos.items(), reverse=True):
             activity = self._inventory.activities.get(activity_id)
-            is_gone = activity is not None and plan.is_gone(activity.ours)
+            is_gone = activity is not None and plan.is_gone(activity.own)
             if held.files and held.metadata is not None and not is_gone:
                 record = self._archive.read_record(held.metadata)
                 url = parse_photo(activity_id, record).url

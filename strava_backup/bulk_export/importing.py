@@ -20,7 +20,7 @@ from typing import NamedTuple
 from strava_backup import errors
 from strava_backup.archive import checks, layout
 from strava_backup.archive.directory import Archive
-from strava_backup.archive.metadata import OURS
+from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.bulk_export import export_file, rows, start_time, table
 from strava_backup.bulk_export.export_file import Parcel
 from strava_backup.bulk_export.table import Entry
@@ -311,7 +311,7 @@ class Import:
             (held and held.metadata) or layout.metadata_path(stem),
             {**entry.record, "start_date": table.iso(start)} if start else entry.record,
             lacks_original,
-            not (held is not None and is_told and merge.BULK_EXPORT in held.ours),
+            not (held is not None and is_told and merge.BULK_EXPORT in held.own),
             photos,
         )
 
@@ -472,8 +472,8 @@ class Import:
         record = merge.imported_record(work.record, told, kept, now)
         if isinstance(outcome.original, SavedFile):
             stored = outcome.original
-            record[OURS] = merge.with_original(
-                record[OURS], work.entry.file, stored.odd, stored.name, now
+            record[OWN_KEY] = merge.with_original(
+                record[OWN_KEY], work.entry.file, stored.odd, stored.name, now
             )
         self._save_record(work.metadata, kept, record)
 
@@ -489,7 +489,7 @@ class Import:
         kept = self._archive.read_record(path)
         record = merge.imported_record(record, told, kept, now)
         if not _is_video(name):
-            record[OURS] = merge.with_picture(record[OURS], photo.odd, photo.name, now)
+            record[OWN_KEY] = merge.with_picture(record[OWN_KEY], photo.odd, photo.name, now)
         self._save_record(path, kept, record)
 
     def _save_record(self, path: PurePosixPath, kept: Record | None, record: Record) -> None:

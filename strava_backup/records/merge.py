@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from strava_backup.archive.metadata import OURS
+from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.records.plan import GPX, ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
@@ -65,27 +65,27 @@ def listed_record(activity: Activity, kept: Record | None, source: str, now: dat
     """
     incoming = strava_part(activity.record)
     base = kept if kept and kept.get("resource_state") is not None else {}
-    ours = dict((kept or {}).get(OURS) or {})
-    before = ours.get("listed", {}).get(source)
-    listed = {**ours.get("listed", {}), source: records.compared_fields(incoming)}
-    ours |= {**activity.record.get(OURS, {}), "listed": listed}
-    ours.pop("gone_since", None)
+    own = dict((kept or {}).get(OWN_KEY) or {})
+    before = own.get("listed", {}).get(source)
+    listed = {**own.get("listed", {}), source: records.compared_fields(incoming)}
+    own |= {**activity.record.get(OWN_KEY, {}), "listed": listed}
+    own.pop("gone_since", None)
     why = records.reason_for_no_original(incoming)
-    if why is not None and not ours.get("original"):
-        ours["original"] = {"absent": why, "since": _stamp(now)}
+    if why is not None and not own.get("original"):
+        own["original"] = {"absent": why, "since": _stamp(now)}
     if base and before == listed[source]:
-        return {**base, OURS: ours}
+        return {**base, OWN_KEY: own}
     if base and better_source(base, source) != source:
-        return {**base, **_web_changes(base, incoming, before), OURS: ours}
-    ours |= {"source": source, "fetched_at": _stamp(now)}
+        return {**base, **_web_changes(base, incoming, before), OWN_KEY: own}
+    own |= {"source": source, "fetched_at": _stamp(now)}
     if base.get("resource_state") == DETAIL_STATE and before is not None:
         incoming = {
             name: value
             for name, value in incoming.items()
             if before.get(name) != value and name in listed[source]
         }
-        return {**base, **incoming, "resource_state": SUMMARY_STATE, OURS: ours}
-    return {**base, "resource_state": SUMMARY_STATE, **incoming, OURS: ours}
+        return {**base, **incoming, "resource_state": SUMMARY_STATE, OWN_KEY: own}
+    return {**base, "resource_state": SUMMARY_STATE, **incoming, OWN_KEY: own}
 
 
 def imported_record(record: Record, told: Record, kept: Record | None, now: datetime) -> Record:
@@ -95,16 +95,16 @@ def imported_record(record: Record, told: Record, kept: Record | None, now: date
     nothing, and adds to our key what was not there. It counts as a summary, so that the sources
     fill it up. Metadata without `resource_state` is not built upon.
     """
-    ours = dict((kept or {}).get(OURS) or {})
+    own = dict((kept or {}).get(OWN_KEY) or {})
     if kept and kept.get("resource_state") is not None:
-        return {**kept, OURS: {BULK_EXPORT: told, **ours}}
-    ours |= {"source": EXPORT_SOURCE, "fetched_at": _stamp(now), BULK_EXPORT: told}
-    return {**record, "resource_state": SUMMARY_STATE, OURS: ours}
+        return {**kept, OWN_KEY: {BULK_EXPORT: told, **own}}
+    own |= {"source": EXPORT_SOURCE, "fetched_at": _stamp(now), BULK_EXPORT: told}
+    return {**record, "resource_state": SUMMARY_STATE, OWN_KEY: own}
 
 
 def better_source(kept: Record, source: str) -> str:
     """The source that a record is said to be from after `source` gave it too."""
-    is_api = source == "website" and kept.get(OURS, {}).get("source") == "api"
+    is_api = source == "website" and kept.get(OWN_KEY, {}).get("source") == "api"
     return "api" if is_api else source
 
 
@@ -115,27 +115,27 @@ def gear_record(gear: Record, kept: Record, source: str) -> Record:
     return {**strava_part(kept), **_gaps(kept, strava_part(gear), gear)}
 
 
-def without_original(ours: Record, why: str, now: datetime) -> Record:
+def without_original(own: Record, why: str, now: datetime) -> Record:
     """Our key after a redirect said that there is no original, with the days on which it did."""
-    before = ours.get("original", {})
+    before = own.get("original", {})
     before = before if "absent" in before else {}
     original = {
         "absent": why,
         "since": before.get("since", _stamp(now)),
         "on": _with_day(before.get("on", []), now),
     }
-    return without_refusal({**ours, "original": original}, ORIGINAL)
+    return without_refusal({**own, "original": original}, ORIGINAL)
 
 
-def fetched_record(record: Record, ours: Record, source: str, now: datetime) -> Record:
+def fetched_record(record: Record, own: Record, source: str, now: datetime) -> Record:
     """What is kept of a record that was fetched for its own sake; it replaces what was kept."""
-    sent = record.get(OURS, {})
-    return {**record, OURS: {**ours, **sent, "source": source, "fetched_at": _stamp(now)}}
+    sent = record.get(OWN_KEY, {})
+    return {**record, OWN_KEY: {**own, **sent, "source": source, "fetched_at": _stamp(now)}}
 
 
 def strava_part(record: Record) -> Record:
     """A record without our key."""
-    return {name: value for name, value in record.items() if name != OURS}
+    return {name: value for name, value in record.items() if name != OWN_KEY}
 
 
 def gear_essence(record: Record) -> Record:
@@ -173,7 +173,7 @@ def needs_history(
         return False
     before, after = essence(old), essence(new)
     names = set(before or ()) - {"resource_state"}
-    if old.get(OURS, {}).get("source") != new.get(OURS, {}).get("source"):
+    if old.get(OWN_KEY, {}).get("source") != new.get(OWN_KEY, {}).get("source"):
         names &= _WORDS
     elif before is not None and is_poorer(strava_part(new), strava_part(old)):
         return True
@@ -194,9 +194,9 @@ def is_poorer(new: Any, old: Any) -> bool:
     return bool(old) and isinstance(old, str) and not new
 
 
-def with_gone(ours: Record, now: datetime) -> Record:
+def with_gone(own: Record, now: datetime) -> Record:
     """Our key after a whole listing was without the activity."""
-    return {**ours, "gone_since": _stamp(now)}
+    return {**own, "gone_since": _stamp(now)}
 
 
 def is_same(old: Record | None, new: Record) -> bool:
@@ -204,75 +204,73 @@ def is_same(old: Record | None, new: Record) -> bool:
     return old is not None and _without_moment(old) == _without_moment(new)
 
 
-def with_original(
-    ours: Record, sent_name: str, odd: str | None, file: str, now: datetime
-) -> Record:
+def with_original(own: Record, sent_name: str, odd: str | None, file: str, now: datetime) -> Record:
     """Our key after an original was saved as `file`."""
     original = {"name": sent_name, "file": file, "saved_at": _stamp(now)}
     if odd:
         original["odd"] = odd
-    return without_refusal({**ours, "original": original}, ORIGINAL)
+    return without_refusal({**own, "original": original}, ORIGINAL)
 
 
-def without_gpx(ours: Record, why: str, now: datetime) -> Record:
+def without_gpx(own: Record, why: str, now: datetime) -> Record:
     """Our key after Strava made no GPX of a JSON original, with the days on which it did not."""
-    original = ours.get("original", {})
+    original = own.get("original", {})
     days = _with_day(original.get("no_gpx_on", []), now)
     original = {**original, "no_gpx": why, "no_gpx_on": days}
-    return without_refusal({**ours, "original": original}, GPX)
+    return without_refusal({**own, "original": original}, GPX)
 
 
-def without_photo_list(ours: Record, why: str, now: datetime, count: Any) -> Record:
+def without_photo_list(own: Record, why: str, now: datetime, count: Any) -> Record:
     """Our key after Strava gave no whole photo list for a photo count."""
-    return with_refusal({**ours, "photos": {"count": count}}, PHOTO_LIST, why, now)
+    return with_refusal({**own, "photos": {"count": count}}, PHOTO_LIST, why, now)
 
 
-def with_photo_list(ours: Record, count: Any) -> Record:
+def with_photo_list(own: Record, count: Any) -> Record:
     """Our key after the photo list came that belongs to a photo count."""
-    return without_refusal({**ours, "photos": {"count": count}}, PHOTO_LIST)
+    return without_refusal({**own, "photos": {"count": count}}, PHOTO_LIST)
 
 
-def with_picture(ours: Record, odd: str | None, file: str | None, now: datetime) -> Record:
+def with_picture(own: Record, odd: str | None, file: str | None, now: datetime) -> Record:
     """Our key after a picture was saved as `file`; None if it is another photo's."""
     picture = {"saved_at": _stamp(now)}
     picture |= {"file": file} if file else {}
     picture |= {"odd": odd} if odd else {}
-    return without_refusal({**ours, "picture": picture}, PHOTO)
+    return without_refusal({**own, "picture": picture}, PHOTO)
 
 
-def with_same_picture(ours: Record, photo_id: str, now: datetime) -> Record:
+def with_same_picture(own: Record, photo_id: str, now: datetime) -> Record:
     """Our key after the picture turned out to be held already, as another photo's."""
-    ours = with_picture(ours, None, None, now)
-    return {**ours, "picture": {**ours["picture"], "same_as": photo_id}}
+    own = with_picture(own, None, None, now)
+    return {**own, "picture": {**own["picture"], "same_as": photo_id}}
 
 
-def with_gear_summary(ours: Record, summary: Record | None, source: str) -> Record:
+def with_gear_summary(own: Record, summary: Record | None, source: str) -> Record:
     """Our key after gear was fetched that the athlete lists so; its components are due now."""
-    listed = {name: value for name, value in ours.get("listed", {}).items() if name != source}
+    listed = {name: value for name, value in own.get("listed", {}).items() if name != source}
     if summary is not None:
         listed[source] = summary
-    rest = {name: value for name, value in ours.items() if name != "components_at"}
+    rest = {name: value for name, value in own.items() if name != "components_at"}
     return {**rest, "listed": listed}
 
 
-def with_components(ours: Record, now: datetime) -> Record:
+def with_components(own: Record, now: datetime) -> Record:
     """Our key after a bike's components came."""
-    return {**ours, "components_at": _stamp(now)}
+    return {**own, "components_at": _stamp(now)}
 
 
-def with_refusal(ours: Record, item: str, why: str, now: datetime) -> Record:
+def with_refusal(own: Record, item: str, why: str, now: datetime) -> Record:
     """Our key after Strava refused an item: the days on which it gave the same answer."""
-    refused = dict(ours.get("refused", {}))
+    refused = dict(own.get("refused", {}))
     before = refused.get(item, {})
     days = before.get("on", []) if before.get("why") == why else []
     refused[item] = {"why": why, "on": _with_day(days, now)}
-    return {**ours, "refused": refused}
+    return {**own, "refused": refused}
 
 
-def without_refusal(ours: Record, item: str) -> Record:
+def without_refusal(own: Record, item: str) -> Record:
     """Our key after an item came that had been refused before."""
-    refused = {name: value for name, value in ours.get("refused", {}).items() if name != item}
-    rest = {name: value for name, value in ours.items() if name != "refused"}
+    refused = {name: value for name, value in own.get("refused", {}).items() if name != item}
+    rest = {name: value for name, value in own.items() if name != "refused"}
     return {**rest, "refused": refused} if refused else rest
 
 
@@ -300,8 +298,8 @@ def _gaps(base: Record, incoming: Record, names: Iterable[str]) -> Record:
 
 
 def _without_moment(record: Record) -> tuple[Record, Record]:
-    ours = {name: value for name, value in record.get(OURS, {}).items() if name != "fetched_at"}
-    return strava_part(record), ours
+    own = {name: value for name, value in record.get(OWN_KEY, {}).items() if name != "fetched_at"}
+    return strava_part(record), own
 
 
 def _with_day(days: list[str], now: datetime) -> list[str]:

@@ -66,7 +66,7 @@ def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
     Never compared with a detail, whose numbers are rounded differently. Metadata without
     `resource_state` is that of version 0.4 and earlier, and counts as not held.
     """
-    if held is None or held.resource_state is None or is_gone(held.ours):
+    if held is None or held.resource_state is None or is_gone(held.own):
         return True
     return held.listed.get(source) != fingerprint(records.compared_fields(activity.record))
 
@@ -75,7 +75,7 @@ def missing_items(
     activity: Activity,
     resource_state: int | None,
     suffixes: tuple[str, ...],
-    ours: Record,
+    own: Record,
     wanted: Wanted,
     today: date,
 ) -> tuple[str, ...]:
@@ -86,22 +86,20 @@ def missing_items(
     """
     items = []
     if wanted.originals:
-        if lacks_original(suffixes, ours) and may_have_original(
-            activity.record, ours, wanted, today
-        ):
+        if lacks_original(suffixes, own) and may_have_original(activity.record, own, wanted, today):
             items.append(ORIGINAL)
-        if lacks_gpx(suffixes, ours, wanted, today):
+        if lacks_gpx(suffixes, own, wanted, today):
             items.append(GPX)
-    if wanted.photos and _lacks_photo_list(activity, ours, wanted, today):
+    if wanted.photos and _lacks_photo_list(activity, own, wanted, today):
         items.append(PHOTO_LIST)
     if wanted.details and (wanted.full or resource_state != DETAIL_STATE):
         items.append(DETAIL)
     return tuple(
-        item for item in items if item == PHOTO_LIST or not is_given_up(ours, item, wanted, today)
+        item for item in items if item == PHOTO_LIST or not is_given_up(own, item, wanted, today)
     )
 
 
-def may_have_original(record: Record, ours: Record, wanted: Wanted, today: date) -> bool:
+def may_have_original(record: Record, own: Record, wanted: Wanted, today: date) -> bool:
     """Whether an activity whose original is not held can have one.
 
     A redirect, from which it was learnt that Strava has none, is confirmed on a later day and
@@ -109,7 +107,7 @@ def may_have_original(record: Record, ours: Record, wanted: Wanted, today: date)
     """
     if records.reason_for_no_original(record) is not None:
         return False
-    original = ours.get("original", {})
+    original = own.get("original", {})
     if "absent" not in original or wanted.full:
         return True
     if not is_redirect(original["absent"]):
@@ -133,12 +131,12 @@ def tells_of_no_original(record: Record, start: datetime, now: datetime) -> bool
     return "upload_id" not in record and now - start > _WORKED_UP
 
 
-def lacks_gpx(suffixes: tuple[str, ...], ours: Record, wanted: Wanted, today: date) -> bool:
+def lacks_gpx(suffixes: tuple[str, ...], own: Record, wanted: Wanted, today: date) -> bool:
     """Whether a JSON original, which hardly a program reads, has no GPX beside it yet."""
     kinds = {suffix.removesuffix(".gz") for suffix in suffixes}
     if ".json" not in kinds or ".gpx" in kinds:
         return False
-    original = ours.get("original", {})
+    original = own.get("original", {})
     if "no_gpx" not in original or wanted.full:
         return True
     return _is_due_again(original.get("no_gpx_on", []), _RETRY_AFTER, today)
@@ -146,7 +144,7 @@ def lacks_gpx(suffixes: tuple[str, ...], ours: Record, wanted: Wanted, today: da
 
 def lacks_picture(photo: Held, wanted: Wanted, today: date) -> bool:
     """Whether the picture of a photo whose metadata is held has to be fetched."""
-    return not photo.files and not is_given_up(photo.ours, PHOTO, wanted, today)
+    return not photo.files and not is_given_up(photo.own, PHOTO, wanted, today)
 
 
 def missing_gear_items(
@@ -162,7 +160,7 @@ def missing_gear_items(
     Gear is fetched when the athlete's summary of it changed; retired gear has none and is fetched
     once more after it vanished from there. What comes after the gear itself is left to that.
     """
-    ours = held.ours if held else {}
+    own = held.own if held else {}
     # The website's record is filled up when the API can be asked.
     known_states = (SUMMARY_STATE, DETAIL_STATE) if source == "website" else (DETAIL_STATE,)
     is_known = held is not None and held.resource_state in known_states
@@ -170,18 +168,18 @@ def missing_gear_items(
     now = fingerprint(summary) if summary is not None else None
     if wanted.full or not is_known or before != now:
         items = [GEAR]
-    elif lacks_components(gear_id, ours, wanted, today):
+    elif lacks_components(gear_id, own, wanted, today):
         items = [COMPONENTS]
     else:
         items = []
-    return tuple(item for item in items if not is_given_up(ours, item, wanted, today))
+    return tuple(item for item in items if not is_given_up(own, item, wanted, today))
 
 
-def lacks_components(gear_id: str, ours: Record, wanted: Wanted, today: date) -> bool:
+def lacks_components(gear_id: str, own: Record, wanted: Wanted, today: date) -> bool:
     """Whether a bike's page, which costs a request of the website, has to be asked for."""
-    if not (gear_id.startswith("b") and wanted.originals) or "components_at" in ours:
+    if not (gear_id.startswith("b") and wanted.originals) or "components_at" in own:
         return False
-    return not is_given_up(ours, COMPONENTS, wanted, today)
+    return not is_given_up(own, COMPONENTS, wanted, today)
 
 
 def lasting_reason(item: str, error: ItemError) -> str | None:
@@ -192,9 +190,9 @@ def lasting_reason(item: str, error: ItemError) -> str | None:
     return error.why if isinstance(error, Refused) or item == PHOTO else None
 
 
-def is_gone(ours: Record) -> bool:
+def is_gone(own: Record) -> bool:
     """Whether Strava no longer had an activity when it was last listed whole."""
-    return "gone_since" in ours
+    return "gone_since" in own
 
 
 def is_due(last: str | None, now: datetime) -> bool:
@@ -214,13 +212,13 @@ def are_too_many(gone: int, held: int) -> bool:
     return gone > min(_MOST_GONE, max(_FEW_GONE, held // _SHARE_GONE))
 
 
-def is_given_up(ours: Record, item: str, wanted: Wanted, today: date) -> bool:
+def is_given_up(own: Record, item: str, wanted: Wanted, today: date) -> bool:
     """Whether an item is not available, and not to be tried again yet.
 
     That is the case after the same refusal on three different days, and from then on for 30, 90
     and then every 180 days.
     """
-    refusal = ours.get("refused", {}).get(item, {})
+    refusal = own.get("refused", {}).get(item, {})
     is_proven = item not in wanted.unproven or refusal.get("why") in records.NEVER_OFFERED
     if wanted.full or not is_proven:
         return False
@@ -230,9 +228,9 @@ def is_given_up(ours: Record, item: str, wanted: Wanted, today: date) -> bool:
     return not _is_due_again(days[_DAYS_UNTIL_GIVEN_UP - 1 :], _RETRY_AFTER, today)
 
 
-def is_absent(ours: Record, item: str) -> bool:
+def is_absent(own: Record, item: str) -> bool:
     """Whether Strava has nothing of that kind for an activity, which is no failure."""
-    return {ORIGINAL: "absent", GPX: "no_gpx"}.get(item) in ours.get("original", {})
+    return {ORIGINAL: "absent", GPX: "no_gpx"}.get(item) in own.get("original", {})
 
 
 def _is_due_again(days: list[str], waits: tuple[int, ...], today: date) -> bool:
@@ -257,15 +255,15 @@ def evidence_kind(item: str) -> str:
 
 def unproven_items(inventory: Inventory) -> frozenset[str]:
     """The items of which the archive has none."""
-    activities = [one for one in inventory.activities.values() if not is_gone(one.ours)]
+    activities = [one for one in inventory.activities.values() if not is_gone(one.own)]
     gear = inventory.gear.values()
     proofs = {
         ORIGINAL: any(one.files for one in activities),
         DETAIL: any(one.resource_state == DETAIL_STATE for one in activities),
-        PHOTO_LIST: any(one.ours.get("photos", {}).get("count") for one in activities),
+        PHOTO_LIST: any(one.own.get("photos", {}).get("count") for one in activities),
         PHOTO: any(one.files for one in inventory.photos.values()),
         GEAR: any(one.resource_state is not None for one in gear),
-        COMPONENTS: any("components_at" in one.ours for one in gear),
+        COMPONENTS: any("components_at" in one.own for one in gear),
     }
     return frozenset(item for item, is_proven in proofs.items() if not is_proven)
 
@@ -287,13 +285,13 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
 def count_given_up(held: Held, items: Collection[str], wanted: Wanted, today: date) -> int:
     """How many of these items of an activity, a photo or gear are not stored and not available."""
     return sum(
-        is_given_up(held.ours, item, wanted, today)
+        is_given_up(held.own, item, wanted, today)
         and not (held.files and item in (ORIGINAL, PHOTO))
         for item in items
     )
 
 
-def _lacks_photo_list(activity: Activity, ours: Record, wanted: Wanted, today: date) -> bool:
+def _lacks_photo_list(activity: Activity, own: Record, wanted: Wanted, today: date) -> bool:
     """Whether the photo list has to be fetched: for another count than the one it was last asked
     for, or since it was refused."""
     count = activity.record.get("total_photo_count")
@@ -301,7 +299,7 @@ def _lacks_photo_list(activity: Activity, ours: Record, wanted: Wanted, today: d
         return False
     if wanted.full:
         return bool(count)
-    if count != ours.get("photos", {}).get("count", 0):
+    if count != own.get("photos", {}).get("count", 0):
         return True
-    was_refused = PHOTO_LIST in ours.get("refused", {})
-    return was_refused and not is_given_up(ours, PHOTO_LIST, wanted, today)
+    was_refused = PHOTO_LIST in own.get("refused", {})
+    return was_refused and not is_given_up(own, PHOTO_LIST, wanted, today)

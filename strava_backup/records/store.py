@@ -23,7 +23,7 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.directory import Archive, DiskError
-from strava_backup.archive.metadata import OURS
+from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.pipeline import (
     Lane,
     Task,
@@ -67,7 +67,7 @@ class Note(Protocol):
     """What our key becomes by a saved file: by the name that Strava sent, what is odd, and the
     name under which it is stored."""
 
-    def __call__(self, ours: Record, sent_name: str, odd: str | None, file: str) -> Record: ...
+    def __call__(self, own: Record, sent_name: str, odd: str | None, file: str) -> Record: ...
 
 
 class Saved(NamedTuple):
@@ -141,9 +141,9 @@ class Keeper:
         """Change our key in the metadata at `path`, and return its new value."""
         with self.editing(path):
             record = self.archive.read_record(path) or {}
-            ours = change(record.get(OURS, {}))
-            self.save_record(path, {**record, OURS: ours})
-            return ours
+            own = change(record.get(OWN_KEY, {}))
+            self.save_record(path, {**record, OWN_KEY: own})
+            return own
 
     def save_file(
         self,
@@ -268,7 +268,7 @@ class Keeper:
             except BaseException:
                 # On a disk that is full or gone that may fail, too.
                 with suppress(DiskError, errors.ItemError):
-                    self.note(path, lambda _: (record or {}).get(OURS, {}))
+                    self.note(path, lambda _: (record or {}).get(OWN_KEY, {}))
                 raise
 
 

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from strava_backup.strava.records import OURS, Record
+from strava_backup.strava.records import OWN_KEY, Record
 
 _DEEPEST = 100
 # A list of 200 activities has 15,000 values, a detail with thousands of efforts some 100,000. Each
@@ -16,7 +16,7 @@ _DEEPEST = 100
 _MOST_VALUES = 500_000
 _LONGEST_INTEGER = 100
 _SLICE = 1 << 14
-_OUR_KEY = OURS.encode()
+_OUR_KEY = OWN_KEY.encode()
 _ESCAPED_LETTER = re.compile(rb"\\u00[567]")
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _PUNCTUATION = b" \t\r\n.,:+-[]{}"
@@ -85,7 +85,7 @@ def _outside_of_strings(body: bytes) -> bytes:
 
 def _without_our_key(record: Record) -> Record:
     # It decides what is fetched; nothing that comes from the network may set it.
-    record.pop(OURS, None)
+    record.pop(OWN_KEY, None)
     return record
 
 

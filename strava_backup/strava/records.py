@@ -12,7 +12,7 @@ from strava_backup import errors
 Record = dict[str, Any]
 
 # The key that is ours in every record we keep.
-OURS = "strava_backup"
+OWN_KEY = "strava_backup"
 # Strava's own words for how much a record tells, `resource_state`.
 SUMMARY_STATE = 2
 DETAIL_STATE = 3

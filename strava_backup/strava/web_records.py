@@ -11,7 +11,7 @@ import html
 from datetime import UTC, datetime
 from typing import Any
 
-from strava_backup.strava.records import OURS, SUMMARY_STATE, Record, is_id
+from strava_backup.strava.records import OWN_KEY, SUMMARY_STATE, Record, is_id
 
 # API name: name in the website's list of activities.
 _ACTIVITY_FIELDS = {
@@ -49,13 +49,13 @@ def activity_record(model: Any) -> Any:
     """
     if not isinstance(model, dict):
         return model
-    record = {ours: model[theirs] for ours, theirs in _ACTIVITY_FIELDS.items() if theirs in model}
+    record = {own: model[theirs] for own, theirs in _ACTIVITY_FIELDS.items() if theirs in model}
     return {
         **record,
         **_times(model),
         "gear_id": _gear_id(model),
         "resource_state": SUMMARY_STATE,
-        OURS: {"website": model},
+        OWN_KEY: {"website": model},
     }
 
 
@@ -78,7 +78,7 @@ def photo_record(item: Any) -> Any:
         "urls": {size: item["large"]} if isinstance(item.get("large"), str) else {},
         "sizes": {size: [width, height]},
         "resource_state": SUMMARY_STATE,
-        OURS: {"website": item},
+        OWN_KEY: {"website": item},
     }
     if not item.get("photo_id"):
         record["id"] = item.get("id")  # entries from Instagram have no other
@@ -97,14 +97,14 @@ def gear_record(item: Any, prefix: str) -> Record | None:
     number = item.get("id") if isinstance(item, dict) else None
     if not is_id(number):
         return None
-    record = {ours: item[theirs] for ours, theirs in _GEAR_FIELDS.items() if theirs in item}
+    record = {own: item[theirs] for own, theirs in _GEAR_FIELDS.items() if theirs in item}
     if isinstance(item.get("active"), bool):
         record["retired"] = not item["active"]
     return {
         **record,
         "id": f"{prefix}{number}",
         "resource_state": SUMMARY_STATE,
-        OURS: {"website": item},
+        OWN_KEY: {"website": item},
     }
 
 

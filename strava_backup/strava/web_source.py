@@ -15,7 +15,7 @@ from urllib.parse import quote
 from strava_backup import errors
 from strava_backup.strava import web_records
 from strava_backup.strava.records import (
-    OURS,
+    OWN_KEY,
     Activity,
     Known,
     Record,
@@ -132,7 +132,7 @@ class WebSource:
                 raise errors.PageChanged(f"the website's list of {kind} has another form")
             records = [web_records.gear_record(item, prefix) for item in items]
             self._gear |= {record["id"]: record for record in records if record is not None}
-        return {gear_id: record[OURS]["website"] for gear_id, record in self._gear.items()}
+        return {gear_id: record[OWN_KEY]["website"] for gear_id, record in self._gear.items()}
 
     def fetch_gear(self, gear_id: str) -> Record:
         """One of the listed bikes or shoes; costs no request."""
