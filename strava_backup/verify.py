@@ -203,12 +203,12 @@ class _Check:
         elif digests:
             why = look.damage or "what it is now is whole by the rules of its kind"
             yield self._damage(path, key, f"differs from its checksum ({why})")
-        elif look.damage is not None and not self._is_odd_at_strava(key, look.damage):
+        elif look.damage is not None and not self._is_suspicious_at_strava(key, look.damage):
             yield self._damage(path, key, f"{look.damage} (it has no checksum yet)")
         else:
             self._unlisted += 1
 
-    def _is_odd_at_strava(self, key: layout.Key | None, damage: str) -> bool:
+    def _is_suspicious_at_strava(self, key: layout.Key | None, damage: str) -> bool:
         metadata = self._metadata.get(key) if key is not None else None
         return metadata is not None and is_what_strava_holds(metadata.own, damage)
 

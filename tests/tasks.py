@@ -75,9 +75,9 @@ class Rig:
         return json.loads(self.files()[str(META)])["strava_backup"]
 
 
-def noting(own, sent_name, odd, file):
+def noting(own, sent_name, suspicion, file):
     assert file.startswith(STEM.name)
-    return {**own, "name": sent_name, "odd": odd}
+    return {**own, "name": sent_name, "odd": suspicion}
 
 
 def sending(*bodies, name="Ride.fit"):

@@ -415,7 +415,7 @@ def test_a_whole_file_under_its_own_suffix_is_not_odd(write, content, suffix):
     path = write(content)
     kind = suffix.removesuffix(".gz")
     for sent in ("", ".gz", kind):
-        assert checks.oddity(path, sent) is None
+        assert checks.find_suspicion(path, sent) is None
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_a_whole_file_under_its_own_suffix_is_not_odd(write, content, suffix):
     ],
 )
 def test_what_is_odd_about_a_file_is_named(write, content, sent, says):
-    found = checks.oddity(write(content), sent)
+    found = checks.find_suspicion(write(content), sent)
     assert found == says if says is None else (found or "").startswith(says)
 
 
@@ -455,7 +455,7 @@ def test_any_content_gets_a_suffix_and_an_answer(content, sent):
         path = Path(folder, "original")
         path.write_bytes(content)
         assert checks.proper_suffix(path, sent).startswith(".")
-        found = checks.oddity(path, sent)
+        found = checks.find_suspicion(path, sent)
     assert found is None or found
 
 

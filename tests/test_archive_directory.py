@@ -670,7 +670,7 @@ def test_a_half_written_original_is_not_held(archive):
 def oddity_of_draft(archive, content):
     with archive.draft(STEM) as draft:
         draft.write([content])
-        return archive.oddity(draft, ".fit")
+        return archive.find_suspicion(draft, ".fit")
 
 
 @pytest.mark.parametrize(
@@ -695,8 +695,8 @@ def test_what_is_never_an_original_is_refused(archive, content, kind):
         (files.gpx(START, 5), "named .fit, but the content is .gpx"),
     ],
 )
-def test_a_draft_tells_what_is_odd_about_it(archive, content, odd):
-    assert oddity_of_draft(archive, content) == odd
+def test_a_draft_tells_what_is_odd_about_it(archive, content, suspicion):
+    assert oddity_of_draft(archive, content) == suspicion
 
 
 # Checksums
@@ -1003,4 +1003,4 @@ def test_a_file_is_saved_under_any_name_but_never_over_another(archive):
 def test_a_misnomer_is_seen_by_the_first_bytes(archive, content, sent, expected):
     with archive.draft(STEM) as draft:
         draft.write([content])
-        assert archive.misnomer(draft, sent) == expected
+        assert archive.find_wrong_suffix(draft, sent) == expected

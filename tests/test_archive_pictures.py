@@ -183,7 +183,7 @@ def test_a_picture_gets_its_true_suffix_and_is_not_odd_for_that(tmp_path, conten
     path = tmp_path / "picture"
     path.write_bytes(content)
     assert checks.proper_suffix(path, sent) == suffix
-    assert checks.oddity(path, sent) is None
+    assert checks.find_suspicion(path, sent) is None
 
 
 @pytest.mark.parametrize(

@@ -242,24 +242,26 @@ def test_a_body_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig)
 
 
 def test_an_odd_original_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
-    odd = first_with_original(rig.account)
-    assert odd.original
-    odd.original = odd.original[:-1]
+    suspicion = first_with_original(rig.account)
+    assert suspicion.original
+    suspicion.original = suspicion.original[:-1]
     report = rig.run()
     assert report.exit_code == 0
     asked = [request.id for request in rig.account.requests if request.kind == "original"]
-    assert asked.count(odd.id) == 2
+    assert asked.count(suspicion.id) == 2
     truth.assert_complete(rig.account, rig.files())
-    assert "FIT" in truth.own(rig.files(), odd)["original"]["odd"]
+    assert "FIT" in truth.own(rig.files(), suspicion)["original"]["odd"]
 
 
 def test_an_original_that_is_not_what_its_name_says_gets_its_true_suffix(rig: Rig) -> None:
-    odd = first_with_original(rig.account)
-    odd.original = files.gpx(NOW)
+    suspicion = first_with_original(rig.account)
+    suspicion.original = files.gpx(NOW)
     report = rig.run()
     assert report.exit_code == 0
-    assert rig.files()[f"{truth.stem(odd)}.gpx"] == odd.original
-    assert truth.own(rig.files(), odd)["original"]["odd"] == ("named .fit, but the content is .gpx")
+    assert rig.files()[f"{truth.stem(suspicion)}.gpx"] == suspicion.original
+    assert truth.own(rig.files(), suspicion)["original"]["odd"] == (
+        "named .fit, but the content is .gpx"
+    )
     rig.run()
     assert "original" not in rig.asked
 

@@ -364,13 +364,13 @@ def test_a_picture_cut_short_without_any_framing_is_never_taken_for_whole(rig: R
 
 def test_an_odd_picture_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
     one = activity(rig)
-    odd = one.photos[0]
-    half = odd.content[: len(odd.content) // 2]
-    rig.account.faults.append(Fault("photo", "other-body", id=odd.unique_id, body=half))
+    suspicion = one.photos[0]
+    half = suspicion.content[: len(suspicion.content) // 2]
+    rig.account.faults.append(Fault("photo", "other-body", id=suspicion.unique_id, body=half))
     assert rig.run().exit_code == 0
-    assert asked_for(rig, "photo").count(odd.unique_id) == 2
-    assert rig.files()[f"{truth.photo_stem(one, odd)}.jpg"] == half
-    picture = record(rig, one, odd)["strava_backup"]["picture"]
+    assert asked_for(rig, "photo").count(suspicion.unique_id) == 2
+    assert rig.files()[f"{truth.photo_stem(one, suspicion)}.jpg"] == half
+    picture = record(rig, one, suspicion)["strava_backup"]["picture"]
     assert picture["odd"] == "the .jpg picture has no end"
     rig.run()
     assert "photo" not in rig.asked

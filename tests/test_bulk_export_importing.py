@@ -221,13 +221,13 @@ def test_of_two_photos_with_one_name_the_second_is_kept_with_the_rest(
 
 def test_all_the_rest_is_kept_as_it_is(setting: Setting, account: Account) -> None:
     contents = bulk_export.export_files(account)
-    odd = {
+    suspicion = {
         "activities/777.fit.gz": b"nobody's",
         "media/unknown.jpg": b"nobody's",
         "a folder/.hidden?.txt": b"",
         "clubs/C O N.csv": "é\n".encode(),
     }
-    setting.write({**contents, **odd})
+    setting.write({**contents, **suspicion})
     setting.run()
     rest = {
         path.removeprefix("bulk_export/2026-11-20/"): data
@@ -236,8 +236,8 @@ def test_all_the_rest_is_kept_as_it_is(setting: Setting, account: Account) -> No
     }
     named = {name for name in contents if name.startswith(("activities/", "media/"))}
     expected = {name: data for name, data in contents.items() if name not in named}
-    del odd["a folder/.hidden?.txt"]  # hidden ones are what systems leave
-    assert rest == {**expected, **odd}
+    del suspicion["a folder/.hidden?.txt"]  # hidden ones are what systems leave
+    assert rest == {**expected, **suspicion}
 
 
 @pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
@@ -883,9 +883,9 @@ def test_names_that_belie_the_content_are_told(
     setting.write({**contents, bulk_export.original_name(activity): files.gzipped(track)})
     assert setting.run().exit_code == 0
     assert setting.files()[f"{truth.stem(activity)}.gpx"] == track
-    odd = setting.record(activity)["strava_backup"]["original"]["odd"]
-    assert odd == "named .fit, but the content is .gpx"
-    assert odd in caplog.text
+    suspicion = setting.record(activity)["strava_backup"]["original"]["odd"]
+    assert suspicion == "named .fit, but the content is .gpx"
+    assert suspicion in caplog.text
 
 
 def test_what_is_called_gzip_and_is_none_is_taken_as_it_is(

@@ -326,8 +326,8 @@ def test_a_saved_picture_is_noted_and_ends_its_refusal():
     own = {"source": "api", **PICTURE_REFUSED}
     picture = {"saved_at": STAMP, "file": "5_a.jpg"}
     assert merge.with_picture(own, None, "5_a.jpg", NOW) == {"source": "api", "picture": picture}
-    odd = merge.with_picture(own, "no end", "5_a.jpg", NOW)
-    assert odd["picture"] == {**picture, "odd": "no end"}
+    suspicion = merge.with_picture(own, "no end", "5_a.jpg", NOW)
+    assert suspicion["picture"] == {**picture, "odd": "no end"}
 
 
 def test_fetched_gear_is_missing_no_longer():

@@ -79,7 +79,7 @@ def test_a_file_is_saved_under_its_true_suffix_and_counted(rig):
 
 def test_a_picture_named_otherwise_is_fetched_once_only(rig):
     download, sent = sending(JPEG, name="/a.png")
-    assert rig.save(STEM, download).odd is None
+    assert rig.save(STEM, download).suspicion is None
     assert rig.files() == {f"{STEM}.jpg": JPEG}
     assert len(sent) == 1
 
@@ -150,7 +150,7 @@ def test_what_is_no_file_is_asked_for_once_and_leaves_nothing(rig, body, error, 
 def test_an_odd_file_is_fetched_twice_and_kept_if_it_comes_the_same(rig, caplog):
     download, sent = sending(FIT[:-1])
     saved = rig.save(STEM, download)
-    assert saved.odd == "the FIT checksum is missing"
+    assert saved.suspicion == "the FIT checksum is missing"
     assert rig.files() == {f"{STEM}.fit": FIT[:-1]}
     assert len(sent) == 2
     assert "activity 7 Ride: the original is odd: the FIT checksum" in caplog.text
@@ -166,7 +166,7 @@ def test_an_odd_file_that_comes_differently_is_not_kept(rig, second):
 
 def test_an_odd_file_whose_second_body_breaks_off_is_tried_again(rig):
     download, sent = sending(FIT[:-1], errors.CutShort("cut"), FIT)
-    assert rig.save(STEM, download).odd is None
+    assert rig.save(STEM, download).suspicion is None
     assert rig.files() == {f"{STEM}.fit": FIT}
     assert len(sent) == 3
 

@@ -123,15 +123,15 @@ def proper_suffix(path: Path, sent: str, head: bytes | None = None) -> str:
     return kind + packed or sent or ".dat"
 
 
-def oddity(path: Path, sent: str, head: bytes | None = None) -> str | None:
+def find_suspicion(path: Path, sent: str, head: bytes | None = None) -> str | None:
     """What is odd about a file whose name had the suffix `sent`; None if all is well.
 
     Raises OSError. The whole file is read. `head` is as for `proper_suffix`.
     """
-    return misnomer(path, sent, head) or damage(path, proper_suffix(path, sent, head))
+    return find_wrong_suffix(path, sent, head) or damage(path, proper_suffix(path, sent, head))
 
 
-def misnomer(path: Path, sent: str, head: bytes | None = None) -> str | None:
+def find_wrong_suffix(path: Path, sent: str, head: bytes | None = None) -> str | None:
     """How a file's first bytes belie the suffix `sent` of its name; None if not. Raises OSError."""
     suffix = proper_suffix(path, sent, head)
     kind = suffix.removesuffix(".gz") or suffix

@@ -470,17 +470,17 @@ class Archive:
                 draft.write(chunks)
                 yield draft
 
-    def oddity(self, draft: Draft, sent: str) -> str | None:
+    def find_suspicion(self, draft: Draft, sent: str) -> str | None:
         """What is odd about a complete draft whose name had the suffix `sent`, or None.
 
         The whole file is read. Raises as `refuse_page`.
         """
         self.refuse_page(draft.head)
-        return checks.oddity(draft.path, sent, draft.head)
+        return checks.find_suspicion(draft.path, sent, draft.head)
 
-    def misnomer(self, draft: Draft, sent: str) -> str | None:
+    def find_wrong_suffix(self, draft: Draft, sent: str) -> str | None:
         """How the first bytes of a draft contradict the suffix `sent`; None if they do not."""
-        return checks.misnomer(draft.path, sent, draft.head)
+        return checks.find_wrong_suffix(draft.path, sent, draft.head)
 
     def damage(self, draft: Draft, sent: str) -> str | None:
         """How a complete draft breaks the rules of its kind; None if it does not.

@@ -180,8 +180,10 @@ class Activities:
         lacks_gpx = plan.lacks_gpx((saved.suffix, *work.suffixes), {}, self._wanted, today)
         return Done(str(saved), (self._task(work, plan.GPX),) if lacks_gpx else ())
 
-    def _with_original(self, own: Record, sent_name: str, odd: str | None, file: str) -> Record:
-        return merge.with_original(own, sent_name, odd, file, self._keeper.now())
+    def _with_original(
+        self, own: Record, sent_name: str, suspicion: str | None, file: str
+    ) -> Record:
+        return merge.with_original(own, sent_name, suspicion, file, self._keeper.now())
 
     def _note_no_original(self, work: Work, own: Record, why: str, now: datetime) -> Record:
         """Accept a redirect as "there is none" if no record could say so beforehand."""
@@ -220,5 +222,5 @@ def _photo_count(work: Work) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _with_gpx(own: Record, sent_name: str, odd: str | None, file: str) -> Record:
+def _with_gpx(own: Record, sent_name: str, suspicion: str | None, file: str) -> Record:
     return merge.without_refusal(own, plan.GPX)

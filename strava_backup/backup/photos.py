@@ -188,5 +188,7 @@ class Photos:
             self._keeper.note(task.metadata, lambda own: merge.with_same_picture(own, same, now))
         return Done(task.item)
 
-    def _with_picture(self, own: Record, sent_name: str, odd: str | None, file: str) -> Record:
-        return merge.with_picture(own, odd, file, self._keeper.now())
+    def _with_picture(
+        self, own: Record, sent_name: str, suspicion: str | None, file: str
+    ) -> Record:
+        return merge.with_picture(own, suspicion, file, self._keeper.now())

@@ -84,7 +84,7 @@ class SavedFile(NamedTuple):
     name: str
     size: int
     sha256: str
-    odd: str | None
+    suspicion: str | None
 
 
 class Outcome(NamedTuple):
@@ -404,8 +404,8 @@ class Import:
         elif result is not None:
             self._report.saved[item] += 1
             self._report.saved_bytes += result.size
-            if result.odd:
-                _log.warning("%s: the %s is odd: %s", what, item, result.odd)
+            if result.suspicion:
+                _log.warning("%s: the %s is odd: %s", what, item, result.suspicion)
 
     def _save_files(self, work: Work) -> Outcome:
         """Save an activity's files; works beside others of its kind. Raises DiskError."""
@@ -440,9 +440,9 @@ class Import:
                         f"{name} is damaged in the export ({damage}) and was stored as {where} "
                         + _ELSE
                     )
-                odd = self._archive.misnomer(draft, sent)
+                suspicion = self._archive.find_wrong_suffix(draft, sent)
                 path = self._archive.save_file(draft, stem, sent, nullcontext)
-                return SavedFile(path.name, draft.size, draft.sha256, odd)
+                return SavedFile(path.name, draft.size, draft.sha256, suspicion)
         except errors.ItemError as error:
             return error
 
@@ -473,7 +473,7 @@ class Import:
         if isinstance(outcome.original, SavedFile):
             stored = outcome.original
             record[OWN_KEY] = merge.with_original(
-                record[OWN_KEY], work.entry.file, stored.odd, stored.name, now
+                record[OWN_KEY], work.entry.file, stored.suspicion, stored.name, now
             )
         self._save_record(work.metadata, kept, record)
 
@@ -489,7 +489,7 @@ class Import:
         kept = self._archive.read_record(path)
         record = merge.imported_record(record, told, kept, now)
         if not _is_video(name):
-            record[OWN_KEY] = merge.with_picture(record[OWN_KEY], photo.odd, photo.name, now)
+            record[OWN_KEY] = merge.with_picture(record[OWN_KEY], photo.suspicion, photo.name, now)
         self._save_record(path, kept, record)
 
     def _save_record(self, path: PurePosixPath, kept: Record | None, record: Record) -> None:

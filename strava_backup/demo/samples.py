@@ -19,7 +19,13 @@ NEWEST = datetime(2026, 11, 15, 7, 8, 9, tzinfo=UTC)
 
 def sample_activities() -> list[Activity]:
     """About two dozen activities over several years."""
-    return [*_ordinary(), *_hostile_names(), *_other_formats(), *_odd_records(), *_without_file()]
+    return [
+        *_ordinary(),
+        *_hostile_names(),
+        *_other_formats(),
+        *_suspicious_records(),
+        *_without_file(),
+    ]
 
 
 def numbered(count: int) -> list[Activity]:
@@ -257,7 +263,7 @@ def _other_formats() -> list[Activity]:
     ]
 
 
-def _odd_records() -> list[Activity]:
+def _suspicious_records() -> list[Activity]:
     same_second = _at("2026-06-06T06:06:06")
     rounded = fit_activity(15_000_000_003, _at("2026-05-06T07:08:09"), "10k", distance=10012.0)
     rounded.detail["average_speed"] = 2.781

@@ -204,11 +204,13 @@ def is_same(old: Record | None, new: Record) -> bool:
     return old is not None and _without_moment(old) == _without_moment(new)
 
 
-def with_original(own: Record, sent_name: str, odd: str | None, file: str, now: datetime) -> Record:
+def with_original(
+    own: Record, sent_name: str, suspicion: str | None, file: str, now: datetime
+) -> Record:
     """Our key after an original was saved as `file`."""
     original = {"name": sent_name, "file": file, "saved_at": _stamp(now)}
-    if odd:
-        original["odd"] = odd
+    if suspicion:
+        original["odd"] = suspicion
     return without_refusal({**own, "original": original}, ORIGINAL)
 
 
@@ -230,11 +232,11 @@ def with_photo_list(own: Record, count: Any) -> Record:
     return without_refusal({**own, "photos": {"count": count}}, PHOTO_LIST)
 
 
-def with_picture(own: Record, odd: str | None, file: str | None, now: datetime) -> Record:
+def with_picture(own: Record, suspicion: str | None, file: str | None, now: datetime) -> Record:
     """Our key after a picture was saved as `file`; None if it is another photo's."""
     picture = {"saved_at": _stamp(now)}
     picture |= {"file": file} if file else {}
-    picture |= {"odd": odd} if odd else {}
+    picture |= {"odd": suspicion} if suspicion else {}
     return without_refusal({**own, "picture": picture}, PHOTO)
 
 

@@ -67,7 +67,7 @@ class Note(Protocol):
     """What our key becomes by a saved file: by the name that Strava sent, what is odd, and the
     name under which it is stored."""
 
-    def __call__(self, own: Record, sent_name: str, odd: str | None, file: str) -> Record: ...
+    def __call__(self, own: Record, sent_name: str, suspicion: str | None, file: str) -> Record: ...
 
 
 class Saved(NamedTuple):
@@ -75,7 +75,7 @@ class Saved(NamedTuple):
 
     suffix: str
     size: int
-    odd: str | None
+    suspicion: str | None
     same: str | None = None
 
     def __str__(self) -> str:
@@ -165,8 +165,8 @@ class Keeper:
         if saved.same is not None:
             return saved
         self.count(task.item, saved.size)
-        if saved.odd:
-            _log.warning("%s: the %s is odd: %s", task.what, task.item, saved.odd)
+        if saved.suspicion:
+            _log.warning("%s: the %s is odd: %s", task.what, task.item, saved.suspicion)
         return saved
 
     def fail(self, what: str, error: errors.ItemError, activity_id: int | None = None) -> None:
@@ -242,16 +242,16 @@ class Keeper:
             if same is not None:
                 return Saved("", draft.size, None, same)
             sent = layout.sent_suffix(answer.sent_name)
-            odd = self.archive.oddity(draft, sent)
-            if odd is not None:
+            suspicion = self.archive.find_suspicion(draft, sent)
+            if suspicion is not None:
                 _compare(lane, download, draft.sha256)
-            change = partial(note, sent_name=answer.sent_name, odd=odd)
+            change = partial(note, sent_name=answer.sent_name, suspicion=suspicion)
 
             def noted(file: str) -> AbstractContextManager[None]:
                 return self._noted(task.metadata, partial(change, file=file))
 
             path = self.archive.save_file(draft, stem, sent, noted, only)
-            return Saved(path.name.removeprefix(stem.name), draft.size, odd)
+            return Saved(path.name.removeprefix(stem.name), draft.size, suspicion)
 
     @contextmanager
     def _noted(self, path: PurePosixPath, change: Callable[[Record], Record]) -> Iterator[None]:
