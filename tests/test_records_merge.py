@@ -118,7 +118,7 @@ def test_an_activity_that_is_there_again_loses_its_mark_and_nothing_else(state):
     assert gone[OWN_KEY]["gone_since"] == STAMP
     assert plan.is_changed(activity(), held(gone), "api")
     assert kept_after_listing(kept=gone, now=NOW + timedelta(days=9)) == kept
-    assert not merge.needs_history(kept, gone, merge.activity_essence)
+    assert not merge.needs_history(kept, gone, merge.activity_history_fields)
 
 
 def test_an_activity_that_is_there_again_and_was_edited_is_changed_as_ever():
@@ -368,13 +368,13 @@ def test_components_that_came_are_noted():
 )
 def test_distances_of_gear_and_of_its_parts_make_no_history(change, needed):
     new = {**KEPT_BIKE, **change}
-    assert merge.needs_history(KEPT_BIKE, new, merge.gear_essence) is needed
+    assert merge.needs_history(KEPT_BIKE, new, merge.gear_history_fields) is needed
 
 
 @pytest.mark.parametrize("components", [None, [], ["Chain", None, 7], {}])
 def test_gear_of_any_form_has_an_essence(components):
-    assert merge.gear_essence({"id": "b1", "components": components})["components"] == []
-    assert merge.gear_essence({"id": "b1"}) == {"id": "b1", "components": []}
+    assert merge.gear_history_fields({"id": "b1", "components": components})["components"] == []
+    assert merge.gear_history_fields({"id": "b1"}) == {"id": "b1", "components": []}
 
 
 def test_a_record_that_is_only_completed_makes_no_history():
@@ -431,21 +431,23 @@ def test_what_others_and_other_rides_change_makes_no_history(change, needed):
         "segment_efforts": EFFORTS,
         "similar_activities": {"effort_count": 7},
     }
-    assert merge.needs_history(old, {**old, **change}, merge.activity_essence) is needed
+    assert merge.needs_history(old, {**old, **change}, merge.activity_history_fields) is needed
 
 
 def test_an_essence_leaves_its_record_as_it_is():
     before = json.dumps([SUMMARY, KEPT_BIKE])
-    merge.activity_essence(SUMMARY)
-    merge.gear_essence(KEPT_BIKE)
+    merge.activity_history_fields(SUMMARY)
+    merge.gear_history_fields(KEPT_BIKE)
     assert json.dumps([SUMMARY, KEPT_BIKE]) == before
 
 
 def test_a_key_that_vanished_makes_history():
     old = {**SUMMARY, "resource_state": 3, "segment_efforts": EFFORTS}
     new = {name: value for name, value in old.items() if name != "segment_efforts"}
-    assert merge.needs_history(old, new, merge.activity_essence)
-    assert not merge.needs_history({**old, "segment_efforts": None}, new, merge.activity_essence)
+    assert merge.needs_history(old, new, merge.activity_history_fields)
+    assert not merge.needs_history(
+        {**old, "segment_efforts": None}, new, merge.activity_history_fields
+    )
 
 
 IMPORTED = {"id": 5, "name": "Morning Run", "start_date": "2026-05-06T07:08:09Z"}
@@ -477,7 +479,7 @@ def test_metadata_of_version_0_4_is_replaced_and_kept_in_history():
     old = {"id": 5, "start_date": "2026-07-06T05:08:09Z"}
     new = merge.imported_record(IMPORTED, TOLD, old, NOW)
     assert new["start_date"] == IMPORTED["start_date"]
-    assert merge.needs_history(old, new, merge.activity_essence)
+    assert merge.needs_history(old, new, merge.activity_history_fields)
 
 
 @pytest.mark.parametrize("source", ["api", "website"])
@@ -488,7 +490,7 @@ def test_a_source_fills_an_imported_record_up(source):
     assert new["strava_backup"]["source"] == source
     assert new["strava_backup"]["bulk_export"] == TOLD
     assert (new["kudos_count"], new["elev_low"], new["resource_state"]) == (3, 3.0, 2)
-    assert not merge.needs_history(kept, new, merge.activity_essence)
+    assert not merge.needs_history(kept, new, merge.activity_history_fields)
 
 
 def test_a_picture_that_is_held_as_another_photos_is_noted():

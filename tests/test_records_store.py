@@ -45,7 +45,7 @@ def test_a_change_of_the_essence_is_kept_in_history(rig):
 def test_a_change_beside_the_essence_is_not(rig):
     rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "kudos_count": 1})
     rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "kudos_count": 2})
-    rig.keeper.save_record(META, {"id": 8, "resource_state": 3}, essence=lambda record: None)
+    rig.keeper.save_record(META, {"id": 8, "resource_state": 3}, history_fields=lambda record: None)
     assert list(rig.files()) == [str(META)]
 
 

@@ -142,7 +142,7 @@ class Gear:
                 record["components"] = old["components"]
             source = merge.better_source(old, self._source.name)
             record = merge.fetched_record(record, own, source, self._keeper.now())
-            self._keeper.save_record(work.metadata, record, merge.gear_essence)
+            self._keeper.save_record(work.metadata, record, merge.gear_history_fields)
         self._keeper.count(task.item)
         today = self._keeper.now().date()
         due = plan.lacks_components(work.gear_id, own, self._wanted, today)
@@ -168,7 +168,7 @@ class Gear:
             own = merge.without_refusal(old.get(OWN_KEY, {}), task.item)
             own = merge.with_components(own, self._keeper.now())
             record = {**old, "components": components, OWN_KEY: own}
-            essence = merge.gear_essence if "components" in old else merge.nothing
-            self._keeper.save_record(work.metadata, record, essence)
+            history_fields = merge.gear_history_fields if "components" in old else merge.nothing
+            self._keeper.save_record(work.metadata, record, history_fields)
         self._keeper.count(task.item)
         return Done(count_of(len(components), "component"))

@@ -50,7 +50,7 @@ _WEB_FILLS = (
 )
 
 
-def activity_essence(record: Record) -> Record:
+def activity_history_fields(record: Record) -> Record:
     """What of an activity or photo is worth a history: not what others keep changing."""
     return {name: value for name, value in strava_part(record).items() if name not in _COUNTERS}
 
@@ -138,16 +138,18 @@ def strava_part(record: Record) -> Record:
     return {name: value for name, value in record.items() if name != OWN_KEY}
 
 
-def gear_essence(record: Record) -> Record:
+def gear_history_fields(record: Record) -> Record:
     """What of gear is worth a history: not the distances, which grow with every ride."""
     distances = ("distance", "converted_distance", "distance_m")
-    essence = {name: value for name, value in strava_part(record).items() if name not in distances}
-    essence["components"] = [
+    history_fields = {
+        name: value for name, value in strava_part(record).items() if name not in distances
+    }
+    history_fields["components"] = [
         {name: value for name, value in component.items() if name not in distances}
-        for component in essence.get("components") or []
+        for component in history_fields.get("components") or []
         if isinstance(component, dict)
     ]
-    return essence
+    return history_fields
 
 
 def nothing(record: Record) -> None:
@@ -155,7 +157,7 @@ def nothing(record: Record) -> None:
 
 
 def needs_history(
-    old: Record | None, new: Record, essence: Callable[[Record], Any] = strava_part
+    old: Record | None, new: Record, history_fields: Callable[[Record], Any] = strava_part
 ) -> bool:
     """Whether metadata that is about to be replaced has to be kept beside.
 
@@ -171,7 +173,7 @@ def needs_history(
         return bool(strava_part(old)) and strava_part(old) != strava_part(new)
     if old_state == SUMMARY_STATE and new_state == DETAIL_STATE:
         return False
-    before, after = essence(old), essence(new)
+    before, after = history_fields(old), history_fields(new)
     names = set(before or ()) - {"resource_state"}
     if old.get(OWN_KEY, {}).get("source") != new.get(OWN_KEY, {}).get("source"):
         names &= _WORDS

@@ -121,7 +121,7 @@ class Keeper:
         self,
         path: PurePosixPath,
         record: Record,
-        essence: Callable[[Record], Any] = merge.activity_essence,
+        history_fields: Callable[[Record], Any] = merge.activity_history_fields,
     ) -> bool:
         """Save metadata; False where it says nothing new. Raises DiskError.
 
@@ -132,7 +132,7 @@ class Keeper:
             if merge.is_same(old, record):
                 return False
             # What cannot be read is kept as well: somebody may still make something of it.
-            is_kept = old is None or merge.needs_history(old, record, essence)
+            is_kept = old is None or merge.needs_history(old, record, history_fields)
             history = self.now() if is_kept else None
             self.archive.save_record(path, record, history=history)
             return True
