@@ -13,7 +13,7 @@ import pytest
 
 import strava_backup
 from strava_backup.archive import atomic
-from strava_backup.archive.atomic import Draft, save_bytes
+from strava_backup.archive.atomic import PartialFile, save_bytes
 from tests.hardship import files_limited_to
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
@@ -58,52 +58,55 @@ def run_python(code, *arguments):
 
 
 def test_a_saved_draft_is_the_only_file_left(folder):
-    with Draft(folder, "original") as draft:
-        draft.write([b"first", b"", b"second"])
-        draft.save_as(folder / "original.fit")
+    with PartialFile(folder, "original") as partial_file:
+        partial_file.write([b"first", b"", b"second"])
+        partial_file.save_as(folder / "original.fit")
     assert content_of(folder) == {"original.fit": b"firstsecond"}
 
 
 def test_a_draft_knows_size_and_checksum_of_what_was_written_so_far(folder):
-    with Draft(folder, "original") as draft:
-        assert (draft.size, draft.sha256) == (0, hashlib.sha256(b"").hexdigest())
-        draft.write([b"first"])
-        draft.write(iter([b"sec", b"ond"]))
-        assert (draft.size, draft.sha256) == (11, hashlib.sha256(b"firstsecond").hexdigest())
-        draft.save_as(folder / "original.fit")
-        assert draft.sha256 == hashlib.sha256(b"firstsecond").hexdigest()
+    with PartialFile(folder, "original") as partial_file:
+        assert (partial_file.size, partial_file.sha256) == (0, hashlib.sha256(b"").hexdigest())
+        partial_file.write([b"first"])
+        partial_file.write(iter([b"sec", b"ond"]))
+        assert (partial_file.size, partial_file.sha256) == (
+            11,
+            hashlib.sha256(b"firstsecond").hexdigest(),
+        )
+        partial_file.save_as(folder / "original.fit")
+        assert partial_file.sha256 == hashlib.sha256(b"firstsecond").hexdigest()
 
 
 def test_a_draft_can_be_read_before_it_is_saved(folder):
-    with Draft(folder, "original") as draft:
-        draft.write([b"first"])
-        assert draft.path.read_bytes() == b"first"
+    with PartialFile(folder, "original") as partial_file:
+        partial_file.write([b"first"])
+        assert partial_file.path.read_bytes() == b"first"
 
 
 def test_a_finished_draft_is_on_the_disk_and_has_no_name_yet(folder, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
-    with Draft(folder, "original") as draft:
-        draft.write([b"first"])
-        draft.finish()
+    with PartialFile(folder, "original") as partial_file:
+        partial_file.write([b"first"])
+        partial_file.finish()
         assert synced == [5]
         assert content_of(folder) == {".original.part": b"first"}
-        draft.save_as(folder / "original.fit", syncs_folder=False)
+        partial_file.save_as(folder / "original.fit", syncs_folder=False)
     assert synced == [5]
     assert content_of(folder) == {"original.fit": b"first"}
 
 
 def test_a_draft_has_a_hidden_name_in_the_folder_of_its_file(folder):
-    with Draft(folder, "original") as draft:
-        assert draft.path == folder / ".original.part"
+    with PartialFile(folder, "original") as partial_file:
+        assert partial_file.path == folder / ".original.part"
         assert content_of(folder) == {".original.part": b""}
 
 
 def test_the_old_content_stays_until_the_new_one_is_whole(folder, target):
-    with Draft(folder, target.name) as draft:
-        draft.write([b"new"])
+    with PartialFile(folder, target.name) as partial_file:
+        partial_file.write([b"new"])
         assert target.read_bytes() == b"old"
-        draft.save_as(target)
+        partial_file.save_as(target)
         assert target.read_bytes() == b"new"
     assert content_of(folder) == {target.name: b"new"}
 
@@ -118,8 +121,8 @@ def test_a_new_file_has_the_mode_that_the_umask_asks_for(folder, mask, mode):
     before = os.umask(mask)
     try:
         save_bytes(folder / "a", b"a")
-        with Draft(folder, "b") as draft:
-            draft.save_as(folder / "b")
+        with PartialFile(folder, "b") as partial_file:
+            partial_file.save_as(folder / "b")
     finally:
         os.umask(before)
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {mode}
@@ -128,8 +131,8 @@ def test_a_new_file_has_the_mode_that_the_umask_asks_for(folder, mask, mode):
 def test_a_secret_is_never_readable_for_others_while_it_is_written(folder):
     before = os.umask(0)
     try:
-        with Draft(folder, "secret", 0o600) as draft:
-            assert stat.S_IMODE(draft.path.stat().st_mode) == 0o600
+        with PartialFile(folder, "secret", 0o600) as partial_file:
+            assert stat.S_IMODE(partial_file.path.stat().st_mode) == 0o600
     finally:
         os.umask(before)
 
@@ -142,31 +145,31 @@ def test_a_secret_is_never_readable_for_others_while_it_is_written(folder):
     [ValueError("cut short"), OSError(errno.EIO, "broken"), KeyboardInterrupt(), SystemExit(3)],
 )
 def test_a_download_cut_short_leaves_no_file(folder, error):
-    with pytest.raises(type(error)), Draft(folder, "original") as draft:
-        draft.write(chunks_that_end_with(error))
+    with pytest.raises(type(error)), PartialFile(folder, "original") as partial_file:
+        partial_file.write(chunks_that_end_with(error))
     assert content_of(folder) == {}
 
 
 @pytest.mark.parametrize("error", [ValueError("cut short"), KeyboardInterrupt()])
 def test_a_download_cut_short_leaves_the_old_file(folder, target, error):
-    with pytest.raises(type(error)), Draft(folder, target.name) as draft:
-        draft.write(chunks_that_end_with(error))
+    with pytest.raises(type(error)), PartialFile(folder, target.name) as partial_file:
+        partial_file.write(chunks_that_end_with(error))
     assert content_of(folder) == {target.name: b"old"}
 
 
 def test_a_draft_that_nobody_saves_leaves_no_file(folder):
-    with Draft(folder, "original") as draft:
-        draft.write([b"found to be a web page"])
+    with PartialFile(folder, "original") as partial_file:
+        partial_file.write([b"found to be a web page"])
     assert content_of(folder) == {}
 
 
 def test_a_full_disk_leaves_no_file(folder, target):
     with (
         pytest.raises(OSError, match="too large") as caught,
-        Draft(folder, target.name) as draft,
+        PartialFile(folder, target.name) as partial_file,
         files_limited_to(100_000),
     ):
-        draft.write([b"x" * 60_000] * 2)
+        partial_file.write([b"x" * 60_000] * 2)
     assert caught.value.errno == errno.EFBIG
     assert content_of(folder) == {target.name: b"old"}
 
@@ -270,9 +273,9 @@ def test_the_content_is_on_disk_before_the_name_and_the_name_before_we_go_on(fol
 def test_the_folder_may_be_left_to_be_fsynced_for_many_files_at_once(folder, monkeypatch):
     synced = []
     monkeypatch.setattr(atomic, "sync_folder", synced.append)
-    with Draft(folder, "original") as draft:
-        draft.write([b"new"])
-        draft.save_as(folder / "original.fit", syncs_folder=False)
+    with PartialFile(folder, "original") as partial_file:
+        partial_file.write([b"new"])
+        partial_file.save_as(folder / "original.fit", syncs_folder=False)
     assert synced == []
     assert content_of(folder) == {"original.fit": b"new"}
 

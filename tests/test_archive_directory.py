@@ -595,7 +595,7 @@ def test_an_archive_that_vanishes_in_the_middle_of_a_run_is_not_made_again(archi
     archive.root.rmdir()
     with pytest.raises(DiskError, match="cannot write"):
         archive.save_record(META, {"id": 5}, history=None)
-    with pytest.raises(DiskError, match="cannot write"), archive.draft(STEM):
+    with pytest.raises(DiskError, match="cannot write"), archive.partial_file(STEM):
         pytest.fail("it went on")
     assert not archive.root.exists()
 
@@ -616,9 +616,9 @@ def test_an_archive_that_vanishes_in_the_middle_of_a_run_is_not_made_again(archi
 def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
     archive, content, sent, suffix
 ):
-    with archive.draft(STEM) as draft:
-        draft.write([content[:3], content[3:]])
-        path = archive.save_file(draft, STEM, sent, nullcontext)
+    with archive.partial_file(STEM) as partial_file:
+        partial_file.write([content[:3], content[3:]])
+        path = archive.save_file(partial_file, STEM, sent, nullcontext)
     assert path == PurePosixPath(f"{STEM}{suffix}")
     line = f"{hashlib.sha256(content).hexdigest()}  {path}\n".encode()
     assert content_of(archive) == {str(path): content, "SHA256SUMS": line}
@@ -628,9 +628,9 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
 
 
 def save_original(archive, content, sent):
-    with archive.draft(STEM) as draft:
-        draft.write([content])
-        return archive.save_file(draft, STEM, sent, nullcontext)
+    with archive.partial_file(STEM) as partial_file:
+        partial_file.write([content])
+        return archive.save_file(partial_file, STEM, sent, nullcontext)
 
 
 def test_an_original_is_never_overwritten(archive):
@@ -646,31 +646,31 @@ def test_a_download_cut_short_leaves_no_original(archive, error):
         yield files.fit(START, 5)
         raise error
 
-    with pytest.raises(type(error)), archive.draft(STEM) as draft:
-        draft.write(chunks())
+    with pytest.raises(type(error)), archive.partial_file(STEM) as partial_file:
+        partial_file.write(chunks())
     assert content_of(archive) == {}
 
 
 def test_a_disk_that_runs_full_leaves_no_original(archive):
     with (
         pytest.raises(DiskError, match=r"cannot write .*2026-05-06T07-08-09Z_5"),
-        archive.draft(STEM) as draft,
+        archive.partial_file(STEM) as partial_file,
         files_limited_to(100_000),
     ):
-        draft.write([b"x" * 60_000] * 2)
+        partial_file.write([b"x" * 60_000] * 2)
     assert content_of(archive) == {}
 
 
 def test_a_half_written_original_is_not_held(archive):
-    with archive.draft(STEM) as draft:
-        draft.write([files.fit(START, 5)])
+    with archive.partial_file(STEM) as partial_file:
+        partial_file.write([files.fit(START, 5)])
         assert archive.scan().activities == {}
 
 
 def oddity_of_draft(archive, content):
-    with archive.draft(STEM) as draft:
-        draft.write([content])
-        return archive.find_suspicion(draft, ".fit")
+    with archive.partial_file(STEM) as partial_file:
+        partial_file.write([content])
+        return archive.find_suspicion(partial_file, ".fit")
 
 
 @pytest.mark.parametrize(
@@ -709,9 +709,9 @@ def lines_of(archive):
 
 def save_photo(archive, number):
     stem = PurePosixPath(f"photos/5_{number}")
-    with archive.draft(stem) as draft:
-        draft.write([picture("jpg", str(number), 48, 64)])
-        return archive.save_file(draft, stem, ".jpg", nullcontext)
+    with archive.partial_file(stem) as partial_file:
+        partial_file.write([picture("jpg", str(number), 48, 64)])
+        return archive.save_file(partial_file, stem, ".jpg", nullcontext)
 
 
 def listed_paths(archive):
@@ -794,9 +794,9 @@ def test_a_picture_that_comes_again_in_another_format_takes_the_old_line_along(a
     zeros = [f"{'0' * 64}  {stem}{suffix}" for suffix in (".jpg", ".png", ".webp", ".gif")]
     put(archive, "SHA256SUMS", "".join(f"{line}\n" for line in zeros).encode())
     content = picture("heic", "a", 48, 64)
-    with archive.draft(stem) as draft:
-        draft.write([content])
-        archive.save_file(draft, stem, ".jpg", nullcontext)
+    with archive.partial_file(stem) as partial_file:
+        partial_file.write([content])
+        archive.save_file(partial_file, stem, ".jpg", nullcontext)
     # those that are held keep theirs
     new = f"{hashlib.sha256(content).hexdigest()}  {stem}.heic"
     assert lines_of(archive) == [zeros[1], zeros[2], new]
@@ -891,9 +891,9 @@ def test_a_damaged_draft_is_saved_once_under_damaged(archive):
     paths = []
     half = files.fit(START)[:-1]
     for content in (half, half, half[:-1], half):
-        with archive.draft(STEM) as draft:
-            draft.write([content])
-            paths.append(str(archive.save_damaged(draft, STEM, ".fit")))
+        with archive.partial_file(STEM) as partial_file:
+            partial_file.write([content])
+            paths.append(str(archive.save_damaged(partial_file, STEM, ".fit")))
     where = f"damaged/{STEM}.fit"
     assert paths == [f"{where}.2", f"{where}.2", f"{where}.3", f"{where}.2"]
     expected = {where: b"an older one", f"{where}.2": half, f"{where}.3": half[:-1]}
@@ -905,9 +905,9 @@ def test_a_link_or_a_folder_under_damaged_is_not_replaced(archive):
     link = archive.root / f"damaged/{STEM}.fit"
     (link.parent / f"{link.name}.2").mkdir(parents=True)
     link.symlink_to("nowhere")
-    with archive.draft(STEM) as draft:
-        draft.write([b"half"])
-        assert str(archive.save_damaged(draft, STEM, ".fit")) == f"damaged/{STEM}.fit.3"
+    with archive.partial_file(STEM) as partial_file:
+        partial_file.write([b"half"])
+        assert str(archive.save_damaged(partial_file, STEM, ".fit")) == f"damaged/{STEM}.fit.3"
     assert link.is_symlink()
 
 
@@ -918,9 +918,9 @@ def test_a_damaged_draft_of_a_year_on_another_disk_is_saved(archive):
         (archive.root / YEAR).symlink_to(other)
         if os.stat(other).st_dev == os.stat(archive.root).st_dev:
             pytest.skip("needs a second file system")
-        with archive.draft(STEM) as draft:
-            draft.write([b"half"])
-            archive.save_damaged(draft, STEM, ".fit")
+        with archive.partial_file(STEM) as partial_file:
+            partial_file.write([b"half"])
+            archive.save_damaged(partial_file, STEM, ".fit")
         assert (archive.root / f"damaged/{STEM}.fit").read_bytes() == b"half"
         assert os.listdir(other) == []
 
@@ -937,9 +937,9 @@ def test_a_damaged_draft_of_a_year_on_another_disk_is_saved(archive):
     ],
 )
 def test_the_damage_of_a_draft_is_that_of_its_kind(archive, content, sent, expected):
-    with archive.draft(STEM) as draft:
-        draft.write([content])
-        found = archive.damage(draft, sent)
+    with archive.partial_file(STEM) as partial_file:
+        partial_file.write([content])
+        found = archive.damage(partial_file, sent)
     assert found == expected if expected is None else (found or "").startswith(expected)
 
 
@@ -957,9 +957,9 @@ def test_grouped_files_are_synced_one_by_one_and_their_folders_once(archive, mon
         for number in range(3):
             path = YEAR / f"2026-05-06T07-08-09Z_{number}.meta.json"
             archive.save_record(path, {"id": number}, history=None)
-        with archive.draft(STEM) as draft:
-            draft.write([files.fit(START)])
-            archive.save_file(draft, STEM, ".fit", nullcontext)
+        with archive.partial_file(STEM) as partial_file:
+            partial_file.write([files.fit(START)])
+            archive.save_file(partial_file, STEM, ".fit", nullcontext)
         assert synced == [False] * 4
     # the folder of the file, the list, where that is new its folder, and the folder of metadata
     assert synced[4:] == [True, False, True, True]
@@ -986,9 +986,9 @@ def test_a_held_file_has_a_sum_and_a_missing_one_has_none(archive):
 def test_a_file_is_saved_under_any_name_but_never_over_another(archive):
     path = PurePosixPath("bulk_export/2026-11-20/bikes.csv")
     for content in (b"first", b"second"):
-        with suppress(errors.ItemError), archive.draft(path) as draft:
-            draft.write([content])
-            archive.save_named(draft, path)
+        with suppress(errors.ItemError), archive.partial_file(path) as partial_file:
+            partial_file.write([content])
+            archive.save_named(partial_file, path)
     assert content_of(archive) == {str(path): b"first"}
 
 
@@ -1001,6 +1001,6 @@ def test_a_file_is_saved_under_any_name_but_never_over_another(archive):
     ],
 )
 def test_a_misnomer_is_seen_by_the_first_bytes(archive, content, sent, expected):
-    with archive.draft(STEM) as draft:
-        draft.write([content])
-        assert archive.find_wrong_suffix(draft, sent) == expected
+    with archive.partial_file(STEM) as partial_file:
+        partial_file.write([content])
+        assert archive.find_wrong_suffix(partial_file, sent) == expected

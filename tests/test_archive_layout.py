@@ -344,10 +344,10 @@ def test_a_path_tells_by_its_room_whose_a_file_is(path, key):
     ],
 )
 def test_a_draft_is_known_by_its_path(path):
-    assert layout.is_draft(PurePosixPath(path))
-    assert not layout.is_draft(PurePosixPath(path).with_suffix(""))
-    assert not layout.is_draft(PurePosixPath(path).with_suffix(".tmp"))
-    assert not layout.is_draft(PurePosixPath("elsewhere") / path)
+    assert layout.is_partial(PurePosixPath(path))
+    assert not layout.is_partial(PurePosixPath(path).with_suffix(""))
+    assert not layout.is_partial(PurePosixPath(path).with_suffix(".tmp"))
+    assert not layout.is_partial(PurePosixPath("elsewhere") / path)
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_a_draft_is_known_by_its_path(path):
     ],
 )
 def test_what_only_looks_like_a_draft_is_somebodys_own(path):
-    assert not layout.is_draft(PurePosixPath(path))
+    assert not layout.is_partial(PurePosixPath(path))
 
 
 @pytest.mark.parametrize(

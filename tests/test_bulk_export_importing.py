@@ -1272,12 +1272,12 @@ def test_files_of_other_programs_do_not_stand_for_originals_and_photos(
 
 @pytest.mark.parametrize("is_draft", [True, False])
 def test_metadata_that_cannot_be_written_is_one_failure(
-    setting: Setting, account: Account, is_draft: bool
+    setting: Setting, account: Account, is_partial: bool
 ) -> None:
     setting.write(bulk_export.export_files(account))
     metadata = setting.root / f"{truth.stem(find(account, FIT))}.meta.json"
     metadata.parent.mkdir(parents=True)
-    path = metadata.with_name(f".{metadata.name}.part") if is_draft else metadata
+    path = metadata.with_name(f".{metadata.name}.part") if is_partial else metadata
     path.mkdir()
     # An archive that holds something needs an owner.
     marker = {"format": 1, "athlete_id": account.athlete_id}

@@ -106,11 +106,11 @@ PARSERS: dict[str, tuple[Callable[..., object], Callable[[int], bytes]]] = {
     "name of dots": (named(layout.parse_activity_name), lambda n: filled(n, b".", b"_1")),
     "name of a photo": (named(layout.parse_photo_name), lambda n: filled(n, b"1_", b"1_")),
     "name of a draft": (
-        named(lambda name: layout.is_draft(PurePosixPath("photos", name))),
+        named(lambda name: layout.is_partial(PurePosixPath("photos", name))),
         lambda n: filled(n, b".part", b".a", b".par"),
     ),
     "name of history": (
-        named(lambda name: layout.is_draft(PurePosixPath("history/gear", name))),
+        named(lambda name: layout.is_partial(PurePosixPath("history/gear", name))),
         lambda n: filled(n, b".meta.json", b".b1", b".part"),
     ),
     "name that was sent": (named(layout.sent_suffix), lambda n: filled(n, b".a")),

@@ -331,8 +331,8 @@ def test_folders_under_the_names_of_all_drafts_end_no_run(full: Rig, source: str
 def test_a_folder_under_the_name_of_a_draft_fails_one_item(full: Rig, name: str) -> None:
     stem = newcomer(full)
     place, _, base = stem.rpartition("/")
-    draft = full.root / place / f".{name.replace('STEM', base)}.part"
-    draft.mkdir(parents=True)
+    partial_file = full.root / place / f".{name.replace('STEM', base)}.part"
+    partial_file.mkdir(parents=True)
     other = Account.of(2, full.clock).activities[1]
     other.detail["id"] = 6
     full.account.add(other)
@@ -340,10 +340,10 @@ def test_a_folder_under_the_name_of_a_draft_fails_one_item(full: Rig, name: str)
     report = full.run()
 
     assert report.exit_code == 3
-    assert all(str(draft) in failure.why for failure in report.failures)
+    assert all(str(partial_file) in failure.why for failure in report.failures)
     assert f"{truth.stem(other)}.meta.json" in full_files(full)
-    assert draft.is_dir()
-    draft.rmdir()
+    assert partial_file.is_dir()
+    partial_file.rmdir()
     assert full.run().exit_code == 0
     truth.assert_complete(full.account, full.files())
 

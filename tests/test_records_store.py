@@ -8,7 +8,7 @@ from datetime import UTC
 import pytest
 
 from strava_backup import errors
-from strava_backup.archive.atomic import Draft
+from strava_backup.archive.atomic import PartialFile
 from strava_backup.archive.checksums import Checksums
 from strava_backup.archive.directory import DiskError
 from strava_backup.strava.transport import Download
@@ -188,14 +188,14 @@ def test_a_file_that_is_there_is_never_overwritten(rig):
 
 def test_a_file_is_noted_before_it_has_its_name(rig, monkeypatch):
     noted = []
-    save_as = Draft.save_as
+    save_as = PartialFile.save_as
 
-    def watched(draft, path, **options):
+    def watched(partial_file, path, **options):
         if path.suffix == ".fit":
             noted.append((rig.note(), path.exists()))
-        save_as(draft, path, **options)
+        save_as(partial_file, path, **options)
 
-    monkeypatch.setattr(Draft, "save_as", watched)
+    monkeypatch.setattr(PartialFile, "save_as", watched)
     rig.save(STEM, sending(FIT)[0])
     assert noted == [({"name": "Ride.fit", "odd": None}, False)]
     assert rig.files() == {f"{STEM}.fit": FIT}
@@ -204,14 +204,14 @@ def test_a_file_is_noted_before_it_has_its_name(rig, monkeypatch):
 @pytest.mark.parametrize("before", [{"original": {"absent": "redirect"}}, {}])
 def test_a_file_that_does_not_get_its_name_is_not_noted(rig, monkeypatch, before):
     rig.keeper.save_record(NOTED, {"id": 8, "resource_state": 3, "strava_backup": before})
-    save_as = Draft.save_as
+    save_as = PartialFile.save_as
 
-    def failing(draft, path, **options):
+    def failing(partial_file, path, **options):
         if path.suffix == ".fit":
             raise OSError(errno.ENOSPC, "No space left on device")
-        save_as(draft, path, **options)
+        save_as(partial_file, path, **options)
 
-    monkeypatch.setattr(Draft, "save_as", failing)
+    monkeypatch.setattr(PartialFile, "save_as", failing)
     with pytest.raises(DiskError, match="No space left"):
         rig.save(STEM, sending(FIT)[0])
     assert rig.note() == before

@@ -30,7 +30,7 @@ _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _warned: dict[str, set[int]] = {}
 
 
-class Draft:
+class PartialFile:
     """A file being written under the hidden name `.STEM.part`; leaving it unsaved removes it.
 
     The name is fixed, so that the next run replaces what a run that died left over, and hidden, so
@@ -53,7 +53,7 @@ class Draft:
         """The SHA-256 of what has been written so far, in hex."""
         return self._hash.hexdigest()
 
-    def __enter__(self) -> Draft:
+    def __enter__(self) -> PartialFile:
         # Not mkstemp: its files are 0600 whatever the umask says.
         try:
             self._file = open(self.path, "xb", opener=self._open)
@@ -133,9 +133,9 @@ def exists(path: Path) -> bool:
 
 def save_bytes(path: Path, data: bytes, mode: int = 0o666, *, syncs_folder: bool = True) -> None:
     """Write `data` to `path`, whole or not at all. Raises OSError."""
-    with Draft(path.parent, path.name, mode) as draft:
-        draft.write([data])
-        draft.save_as(path, syncs_folder=syncs_folder)
+    with PartialFile(path.parent, path.name, mode) as partial_file:
+        partial_file.write([data])
+        partial_file.save_as(path, syncs_folder=syncs_folder)
 
 
 def sync_file(descriptor: int, folder: Path) -> None:

@@ -24,7 +24,7 @@ from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
 from strava_backup.archive.atomic import (
     HEAD_SIZE,
-    Draft,
+    PartialFile,
     copy_stat,
     exists,
     save_bytes,
@@ -358,7 +358,7 @@ class Archive:
                 for name in folder.files
                 if name.startswith(".")
             ]
-        yield from filter(layout.is_draft, (*top, *hidden))
+        yield from filter(layout.is_partial, (*top, *hidden))
 
     def remove_leftovers(self) -> None:
         """Remove the drafts of runs that died. Raises DiskError.
@@ -458,7 +458,9 @@ class Archive:
             self._commit(target.parent)
 
     @contextmanager
-    def draft(self, stem: PurePosixPath, chunks: Iterable[bytes] = ()) -> Iterator[Draft]:
+    def partial_file(
+        self, stem: PurePosixPath, chunks: Iterable[bytes] = ()
+    ) -> Iterator[PartialFile]:
         """A draft of a file with that stem, into which the chunks are written.
 
         Raises DiskError, ItemError if something else stands in place of a file or a folder, and
@@ -466,30 +468,30 @@ class Archive:
         """
         with _item_errors(f"cannot write {self.root / stem}"):
             self._make_folder(stem.parent)
-            with Draft(self.root / stem.parent, stem.name) as draft:
-                draft.write(chunks)
-                yield draft
+            with PartialFile(self.root / stem.parent, stem.name) as partial_file:
+                partial_file.write(chunks)
+                yield partial_file
 
-    def find_suspicion(self, draft: Draft, sent: str) -> str | None:
+    def find_suspicion(self, partial_file: PartialFile, sent: str) -> str | None:
         """What is odd about a complete draft whose name had the suffix `sent`, or None.
 
         The whole file is read. Raises as `refuse_page`.
         """
-        self.refuse_page(draft.head)
-        return checks.find_suspicion(draft.path, sent, draft.head)
+        self.refuse_page(partial_file.head)
+        return checks.find_suspicion(partial_file.path, sent, partial_file.head)
 
-    def find_wrong_suffix(self, draft: Draft, sent: str) -> str | None:
+    def find_wrong_suffix(self, partial_file: PartialFile, sent: str) -> str | None:
         """How the first bytes of a draft contradict the suffix `sent`; None if they do not."""
-        return checks.find_wrong_suffix(draft.path, sent, draft.head)
+        return checks.find_wrong_suffix(partial_file.path, sent, partial_file.head)
 
-    def damage(self, draft: Draft, sent: str) -> str | None:
+    def damage(self, partial_file: PartialFile, sent: str) -> str | None:
         """How a complete draft breaks the rules of its kind; None if it does not.
 
         The whole file is read. Raises as `refuse_page`.
         """
-        self.refuse_page(draft.head)
-        suffix = checks.proper_suffix(draft.path, sent, draft.head)
-        return checks.damage(draft.path, suffix, draft.content)
+        self.refuse_page(partial_file.head)
+        suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
+        return checks.damage(partial_file.path, suffix, partial_file.content)
 
     def refuse_page(self, start: bytes) -> None:
         """Raises ItemError for a file that is never an original: one that starts with nothing at
@@ -501,7 +503,7 @@ class Archive:
 
     def save_file(
         self,
-        draft: Draft,
+        partial_file: PartialFile,
         stem: PurePosixPath,
         sent: str,
         noted: Callable[[str], AbstractContextManager[object]],
@@ -514,50 +516,52 @@ class Archive:
         entered when all is done but the renaming, and left when that is. A file that is there
         already, byte for byte, stays.
         """
-        suffix = checks.proper_suffix(draft.path, sent, draft.head)
+        suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
         if only not in ("", suffix):
             raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
         path = stem.with_name(stem.name + suffix)
-        is_there = self._holds(path, draft.sha256)
+        is_there = self._holds(path, partial_file.sha256)
         if not is_there:
             self._check_free(path)
         # A picture that is fetched again may come in another format.
         suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
         others = [stem.with_name(stem.name + other) for other in suffixes]
         gone = [other for other in others if not (self.root / other).exists()]
-        self.checksums.make_room(path, draft.sha256, gone)
-        draft.finish()
+        self.checksums.make_room(path, partial_file.sha256, gone)
+        partial_file.finish()
         with noted(path.name):
             if not is_there:
-                draft.save_as(self.root / path, syncs_folder=False)
-        self.checksums.add(path, draft.sha256)
+                partial_file.save_as(self.root / path, syncs_folder=False)
+        self.checksums.add(path, partial_file.sha256)
         return path
 
-    def save_damaged(self, draft: Draft, stem: PurePosixPath, sent: str) -> PurePosixPath:
+    def save_damaged(
+        self, partial_file: PartialFile, stem: PurePosixPath, sent: str
+    ) -> PurePosixPath:
         """Save a complete draft under `damaged/`, and return its path there. Raises DiskError.
 
         `stem` and `sent` are as for `save_file`. The same bytes are saved only once.
         """
-        suffix = checks.proper_suffix(draft.path, sent, draft.head)
+        suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
         path = layout.DAMAGED / stem.with_name(stem.name + suffix)
         with _item_errors(f"cannot write {self.root / path}"):
             target = next(
                 one
                 for one in _numbered(path)
-                if not os.path.lexists(self.root / one) or self._holds(one, draft.sha256)
+                if not os.path.lexists(self.root / one) or self._holds(one, partial_file.sha256)
             )
             if not os.path.lexists(self.root / target):
-                draft.finish()
-                self._move(PurePosixPath(draft.path.relative_to(self.root)), target)
+                partial_file.finish()
+                self._move(PurePosixPath(partial_file.path.relative_to(self.root)), target)
             return target
 
-    def save_named(self, draft: Draft, path: PurePosixPath) -> None:
+    def save_named(self, partial_file: PartialFile, path: PurePosixPath) -> None:
         """Give a complete draft this name, whatever it holds; it gets no checksum.
 
         Raises DiskError.
         """
         self._check_free(path)
-        draft.save_as(self.root / path, syncs_folder=False)
+        partial_file.save_as(self.root / path, syncs_folder=False)
         self._commit((self.root / path).parent)
 
     @contextmanager
@@ -736,11 +740,11 @@ class Archive:
         self._make_folder(target.parent)
         with (
             open(self.root / source, "rb", opener=follow_link) as old,
-            Draft((self.root / target).parent, target.name) as draft,
+            PartialFile((self.root / target).parent, target.name) as partial_file,
         ):
-            draft.write(iter(lambda: old.read(1 << 16), b""))
-            copy_stat(self.root / source, draft.path)
-            draft.save_as(self.root / target)
+            partial_file.write(iter(lambda: old.read(1 << 16), b""))
+            copy_stat(self.root / source, partial_file.path)
+            partial_file.save_as(self.root / target)
 
 
 def _numbered(path: PurePosixPath) -> Iterator[PurePosixPath]:

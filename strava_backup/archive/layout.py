@@ -127,7 +127,7 @@ PARSERS: dict[str, Callable[[str], FileName | None]] = {
 }
 
 
-def is_draft(path: PurePosixPath) -> bool:
+def is_partial(path: PurePosixPath) -> bool:
     """Whether a file at that path is, or was, being written by this program.
 
     A draft bears the stem of an original or a picture, or the whole name of any other file;

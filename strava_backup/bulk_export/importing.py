@@ -431,18 +431,18 @@ class Import:
         """Save an original or a photo; a damaged one goes to `damaged/`. Raises DiskError."""
         sent = layout.sent_suffix(_unpacked_name(name))
         try:
-            with self._archive.draft(stem) as draft:
-                draft.write(chunks)
-                damage = self._archive.damage(draft, sent)
+            with self._archive.partial_file(stem) as partial_file:
+                partial_file.write(chunks)
+                damage = self._archive.damage(partial_file, sent)
                 if damage is not None:
-                    where = self._archive.save_damaged(draft, stem, sent)
+                    where = self._archive.save_damaged(partial_file, stem, sent)
                     raise errors.ItemError(
                         f"{name} is damaged in the export ({damage}) and was stored as {where} "
                         + _ELSE
                     )
-                suspicion = self._archive.find_wrong_suffix(draft, sent)
-                path = self._archive.save_file(draft, stem, sent, nullcontext)
-                return SavedFile(path.name, draft.size, draft.sha256, suspicion)
+                suspicion = self._archive.find_wrong_suffix(partial_file, sent)
+                path = self._archive.save_file(partial_file, stem, sent, nullcontext)
+                return SavedFile(path.name, partial_file.size, partial_file.sha256, suspicion)
         except errors.ItemError as error:
             return error
 
@@ -504,14 +504,14 @@ class Import:
             path = self._free_path(name)
             if path is None:
                 return
-            with self._archive.draft(path) as draft:
-                draft.write(self._export.read_chunks(name))
-                self._archive.save_named(draft, path)
+            with self._archive.partial_file(path) as partial_file:
+                partial_file.write(self._export.read_chunks(name))
+                self._archive.save_named(partial_file, path)
         except errors.ItemError as error:
             self._keeper.fail(name, error)
         else:
             self._report.saved[FILE] += 1
-            self._report.saved_bytes += draft.size
+            self._report.saved_bytes += partial_file.size
 
     def _free_path(self, name: str) -> PurePosixPath | None:
         """Where a file goes that is not held yet; beside another one of its day and name."""

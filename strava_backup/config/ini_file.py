@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from strava_backup.archive.atomic import Draft, save_bytes
+from strava_backup.archive.atomic import PartialFile, save_bytes
 
 _LARGEST = 1 << 17
 # Bytes that are free for a new value.
@@ -155,19 +155,19 @@ def replace(path: Path, data: bytes) -> None:
 
 def _reserve(path: Path, size: int) -> None:
     """Write and remove a partial file, since a disk may promise what it does not have."""
-    with Draft(path.parent, path.name, 0o600) as draft:
-        draft.write([bytes(size)])
-        draft.finish()
+    with PartialFile(path.parent, path.name, 0o600) as partial_file:
+        partial_file.write([bytes(size)])
+        partial_file.finish()
 
 
 def _replace_atomically(path: Path, data: bytes) -> None:
     before = path.stat()
-    with Draft(path.parent, path.name, 0o600) as draft:
-        draft.write([data])
-        os.chmod(draft.path, stat.S_IMODE(before.st_mode))
+    with PartialFile(path.parent, path.name, 0o600) as partial_file:
+        partial_file.write([data])
+        os.chmod(partial_file.path, stat.S_IMODE(before.st_mode))
         if hasattr(os, "chown") and os.geteuid() == 0:
-            os.chown(draft.path, before.st_uid, before.st_gid)
-        draft.save_as(path)
+            os.chown(partial_file.path, before.st_uid, before.st_gid)
+        partial_file.save_as(path)
 
 
 def _write_in_place(path: Path, data: bytes) -> None:

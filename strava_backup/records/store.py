@@ -221,7 +221,7 @@ class Keeper:
         held: Mapping[str, str],
     ) -> Saved:
         lane = task.lane
-        with ExitStack() as drafts:
+        with ExitStack() as partial_files:
             with another_turn(lane), download() as answer:
                 start = list(islice(answer.chunks, _CHUNKS_IN_MEMORY))
                 is_large = len(start) == _CHUNKS_IN_MEMORY
@@ -229,29 +229,31 @@ class Keeper:
                 body = chain(start, answer.chunks)
                 del start  # or it stays in memory as long as the body comes
                 if is_large:
-                    draft = drafts.enter_context(self.archive.draft(stem, body))
-                    head = draft.head
+                    partial_file = partial_files.enter_context(
+                        self.archive.partial_file(stem, body)
+                    )
+                    head = partial_file.head
                 self.archive.refuse_page(head)
             # Disk and checks take their time, in which the next request may be on its way. It gets
             # a start: what computes here would hold it up.
             step_aside()
             time.sleep(_START_OF_THE_NEXT)
             if not is_large:
-                draft = drafts.enter_context(self.archive.draft(stem, body))
-            same = held.get(draft.sha256)
+                partial_file = partial_files.enter_context(self.archive.partial_file(stem, body))
+            same = held.get(partial_file.sha256)
             if same is not None:
-                return Saved("", draft.size, None, same)
+                return Saved("", partial_file.size, None, same)
             sent = layout.sent_suffix(answer.sent_name)
-            suspicion = self.archive.find_suspicion(draft, sent)
+            suspicion = self.archive.find_suspicion(partial_file, sent)
             if suspicion is not None:
-                _compare(lane, download, draft.sha256)
+                _compare(lane, download, partial_file.sha256)
             change = partial(note, sent_name=answer.sent_name, suspicion=suspicion)
 
             def noted(file: str) -> AbstractContextManager[None]:
                 return self._noted(task.metadata, partial(change, file=file))
 
-            path = self.archive.save_file(draft, stem, sent, noted, only)
-            return Saved(path.name.removeprefix(stem.name), draft.size, suspicion)
+            path = self.archive.save_file(partial_file, stem, sent, noted, only)
+            return Saved(path.name.removeprefix(stem.name), partial_file.size, suspicion)
 
     @contextmanager
     def _noted(self, path: PurePosixPath, change: Callable[[Record], Record]) -> Iterator[None]:
