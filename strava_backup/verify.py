@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive import layout
-from strava_backup.archive.checksums import Listing
+from strava_backup.archive.checksums import Manifest
 from strava_backup.archive.directory import Archive
 from strava_backup.archive.metadata import (
     OWN_KEY,
@@ -82,7 +82,7 @@ class _Check:
         self.damaged = 0
         self._archive = archive
         self._repairs = repairs
-        self._listing = Listing({})
+        self._listing = Manifest({})
         self._files: dict[PurePosixPath, layout.Key] = {}
         self._metadata: dict[layout.Key, _Metadata] = {}
         self._unreadable: dict[PurePosixPath, tuple[layout.Key, str]] = {}

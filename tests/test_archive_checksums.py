@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import strava_backup
 from strava_backup.archive import checksums
-from strava_backup.archive.checksums import Checksums, Listing, format_line, mended, parse, without
+from strava_backup.archive.checksums import Checksums, Manifest, format_line, mended, parse, without
 from tests.hardship import files_limited_to
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
@@ -88,7 +88,7 @@ def test_a_line_is_as_sha256sum_prints_it(tmp_path):
             ["sha256sum", path.name], cwd=tmp_path, check=True, capture_output=True
         ).stdout
         assert format_line(PurePosixPath(path.name), checksums.hash_file(path)) == printed
-        assert parse(printed) == Listing({path.name: (checksums.hash_file(path),)})
+        assert parse(printed) == Manifest({path.name: (checksums.hash_file(path),)})
 
 
 @given(PATHS, DIGESTS)
@@ -97,7 +97,7 @@ def test_a_line_is_as_sha256sum_prints_it(tmp_path):
 def test_every_line_is_read_back(path, digest):
     line = format_line(path, digest)
     assert line.count(b"\n") == 1
-    assert parse(line) == Listing({str(path): (digest,)})
+    assert parse(line) == Manifest({str(path): (digest,)})
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_every_line_is_read_back(path, digest):
     ],
 )  # fmt: skip
 def test_a_list_is_read_as_people_and_runs_that_died_left_it(text, digests):
-    assert parse(text) == Listing(digests)
+    assert parse(text) == Manifest(digests)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_list_is_read_as_people_and_runs_that_died_left_it(text, digests):
     ],
 )
 def test_a_line_that_is_none_is_counted_and_passed_over(line):
-    assert parse(LINE_A + line + b"\n" + LINE_B) == Listing({str(A): (ONE,), str(B): (TWO,)}, 1)
+    assert parse(LINE_A + line + b"\n" + LINE_B) == Manifest({str(A): (ONE,), str(B): (TWO,)}, 1)
 
 
 @given(EDITED)
@@ -153,7 +153,7 @@ def test_lines_are_taken_out_and_all_others_stay(text):
     rest = without(text, {str(A)})
     digests = dict(parse(text).digests)
     digests.pop(str(A), None)
-    assert parse(rest) == Listing(digests, parse(text).unknown)
+    assert parse(rest) == Manifest(digests, parse(text).unknown)
     assert without(rest, {str(A)}) == mended(rest)
 
 
@@ -269,7 +269,7 @@ def test_threads_that_add_at_once_lose_no_line_and_mix_none(root):
         thread.start()
     for thread in threads:
         thread.join()
-    assert parse(text_of(root)) == Listing(
+    assert parse(text_of(root)) == Manifest(
         {str(A.with_name(f"{w}_{n}.fit")): (ONE,) for w in range(8) for n in range(50)}
     )
     assert len(text_of(root).splitlines()) == 400

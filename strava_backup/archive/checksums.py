@@ -31,7 +31,7 @@ _LINE_END = re.compile(rb"(?<!\r)\r+\n")
 _BATCH = 256
 
 
-class Listing(NamedTuple):
+class Manifest(NamedTuple):
     """What a list says: the digests (lower-case hex) by path, and how many lines say nothing.
 
     A path has several digests only where somebody edited the list.
@@ -41,7 +41,7 @@ class Listing(NamedTuple):
     unknown: int = 0
 
 
-def parse(text: bytes) -> Listing:
+def parse(text: bytes) -> Manifest:
     """Read a list, also one that was edited by hand; a last line without its end does not count."""
     # Dictionaries in place of sets keep the order.
     digests: dict[str, dict[str, None]] = {}
@@ -53,7 +53,7 @@ def parse(text: bytes) -> Listing:
             digests.setdefault(path, {})[digest] = None
         elif line.strip() and not line.startswith(b"#"):
             unknown += 1
-    return Listing({path: tuple(found) for path, found in digests.items()}, unknown)
+    return Manifest({path: tuple(found) for path, found in digests.items()}, unknown)
 
 
 def format_line(path: PurePosixPath, digest: str) -> bytes:
@@ -101,7 +101,7 @@ class Checksums:
         self._batch = 1
         self._lock = threading.RLock()
 
-    def read(self) -> Listing:
+    def read(self) -> Manifest:
         """What the list says; nothing where there is none."""
         return parse(self._text())
 

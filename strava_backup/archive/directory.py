@@ -30,7 +30,7 @@ from strava_backup.archive.atomic import (
     save_bytes,
     sync_folder,
 )
-from strava_backup.archive.checksums import Checksums, Listing, hash_file
+from strava_backup.archive.checksums import Checksums, Manifest, hash_file
 from strava_backup.archive.metadata import (
     OWN_KEY,
     Record,
@@ -378,7 +378,7 @@ class Archive:
         folders = [self.root / folder for folder in path.parents]
         return any(folder.is_symlink() and not folder.exists() for folder in folders)
 
-    def read_checksums(self) -> Listing:
+    def read_checksums(self) -> Manifest:
         """What SHA256SUMS says. Raises DiskError, and ItemError if it is no file."""
         with _item_errors(f"cannot read {self.root / layout.CHECKSUMS}"):
             return self.checksums.read()
