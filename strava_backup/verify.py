@@ -185,26 +185,28 @@ class _Check:
             return
         digests = self._listing.digests.get(str(path), ())
         key = self._files.get(path)
-        look = self._archive.look_at(path, digests)
-        if look is not None and look.is_denied:
+        file_check = self._archive.check_stored(path, digests)
+        if file_check is not None and file_check.is_denied:
             self._denied.add(path)
-        if look is None and key is None:
+        if file_check is None and key is None:
             yield self._damage(path, None, f"missing, though {layout.CHECKSUMS} lists it")
-        elif look is None:
+        elif file_check is None:
             yield self._damage(path, key, "a link that leads nowhere")
-        elif look.digest in digests:
+        elif file_check.digest in digests:
             if len(digests) > 1:
                 text = (
                     f"{layout.CHECKSUMS} has another checksum of it, too: the next run mends that"
                 )
                 yield self._notice(path, text)
-        elif look.digest == "":
-            yield self._damage(path, key, look.damage or "unreadable")
+        elif file_check.digest == "":
+            yield self._damage(path, key, file_check.damage or "unreadable")
         elif digests:
-            why = look.damage or "what it is now is whole by the rules of its kind"
+            why = file_check.damage or "what it is now is whole by the rules of its kind"
             yield self._damage(path, key, f"differs from its checksum ({why})")
-        elif look.damage is not None and not self._is_suspicious_at_strava(key, look.damage):
-            yield self._damage(path, key, f"{look.damage} (it has no checksum yet)")
+        elif file_check.damage is not None and not self._is_suspicious_at_strava(
+            key, file_check.damage
+        ):
+            yield self._damage(path, key, f"{file_check.damage} (it has no checksum yet)")
         else:
             self._unlisted += 1
 

@@ -129,7 +129,7 @@ class Inventory(NamedTuple):
     gear: dict[str, Held]
 
 
-class Look(NamedTuple):
+class FileCheck(NamedTuple):
     """What a look at a held file shows: its SHA-256 in hex, and how it is damaged, if it is.
 
     Of a file that may not be read nothing is known but that.
@@ -388,7 +388,7 @@ class Archive:
         with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
             self.checksums.remove(paths)
 
-    def look_at(self, path: PurePosixPath, expected: Collection[str] = ()) -> Look | None:
+    def check_stored(self, path: PurePosixPath, expected: Collection[str] = ()) -> FileCheck | None:
         """Read an original or a picture; None if there is none. Raises DiskError.
 
         By the rules of its kind it is checked only if its digest is not among those expected.
@@ -397,17 +397,17 @@ class Archive:
             try:
                 digest = hash_file(self.root / path)
                 damage = None if digest in expected else checks.damage(self.root / path)
-                return Look(digest, damage)
+                return FileCheck(digest, damage)
             except NotAFile as error:
-                return Look("", error.strerror)
+                return FileCheck("", error.strerror)
             except PermissionError as error:
-                return Look("", f"unreadable: {error.strerror}", is_denied=True)
+                return FileCheck("", f"unreadable: {error.strerror}", is_denied=True)
             except OSError as error:
                 if error.errno in _NO_FILE:
                     return None
                 if error.errno == errno.EIO:
                     # A disk that is going bad: all other files are worth reading more than ever.
-                    return Look("", f"unreadable: {error.strerror}")
+                    return FileCheck("", f"unreadable: {error.strerror}")
                 raise
 
     def add_checksums(self, inventory: Inventory) -> list[tuple[PurePosixPath, str]]:
@@ -591,17 +591,17 @@ class Archive:
     def _damage_or_listed(self, path: PurePosixPath, own: Record) -> str | None:
         """The damage of a file without a sure checksum; where it has none it is listed."""
         digests = self.checksums.digests(path)
-        look = self.look_at(path, digests)
-        if look is None:
+        file_check = self.check_stored(path, digests)
+        if file_check is None:
             return None
-        if not look.digest:
-            return look.damage
-        if look.digest not in digests and digests:
+        if not file_check.digest:
+            return file_check.damage
+        if file_check.digest not in digests and digests:
             return "it differs from its checksums"
-        if look.damage is not None and not is_what_strava_holds(own, look.damage):
-            return look.damage
-        self.checksums.make_room(path, look.digest)
-        self.checksums.add(path, look.digest)
+        if file_check.damage is not None and not is_what_strava_holds(own, file_check.damage):
+            return file_check.damage
+        self.checksums.make_room(path, file_check.digest)
+        self.checksums.add(path, file_check.digest)
         return None
 
     def sha256(self, path: PurePosixPath) -> str | None:

@@ -120,7 +120,7 @@ def survey(found: Table) -> Survey:
             activity_id = id_of(row)
             if activity_id is not None:
                 ids.add(activity_id)
-            is_short.look_at(row)
+            is_short.check_stored(row)
             yield _cell(row.cells, _DATE)
 
     is_day_first = dates.find_day_first(dates_of_rows())
@@ -209,7 +209,7 @@ class _ShortForm:
         self._is_possible = columns.raw is None and len(columns.titles) in _SHORT_WIDTHS
         self._has_distance = self._slow = 0
 
-    def look_at(self, row: Row) -> None:
+    def check_stored(self, row: Row) -> None:
         if not self._is_possible or not row.is_whole:
             return
         self._is_possible = row.cells[-1] in ("", LOST) or _is_file(row.cells[-1])
