@@ -685,9 +685,9 @@ class Archive:
             with entries:
                 if (status.st_dev, status.st_ino) not in entered:
                     entered.add((status.st_dev, status.st_ino))
-                    folder, sections = _sorted_out(path, entries)
+                    folder, subfolders = _sorted_out(path, entries)
                     yield folder
-                    waiting[:0] = sections
+                    waiting[:0] = subfolders
 
     def _with_metadata(self, held: Held, folder: PurePosixPath, name: str) -> Held:
         path = folder / name
@@ -758,15 +758,15 @@ def _sorted_out(
 ) -> tuple[Folder, list[PurePosixPath]]:
     """A folder, and those in it that are the archive's, too."""
     folder = Folder(path, [], [])
-    sections = []
+    subfolders = []
     for entry in sorted(entries, key=lambda entry: entry.name):
         if _may_be_file(entry):
             folder.files.append(entry.name)
         elif entry.is_dir() and layout.is_section(path / entry.name):
-            sections.append(path / entry.name)
+            subfolders.append(path / entry.name)
         else:
             folder.others.append(entry.name)
-    return folder, sections
+    return folder, subfolders
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
