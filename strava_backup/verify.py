@@ -133,9 +133,9 @@ class _Check:
         """Take down all files, and read all metadata."""
         for path in self._archive.leftovers():
             yield self._notice(path, "left over by a run that died, the next one removes it")
-        for room in layout.ROOMS:
-            others = list(self._archive.obstacles(room))
-            names = {path: layout.parse_name(path) for path in self._archive.paths(room)}
+        for section in layout.SECTIONS:
+            others = list(self._archive.obstacles(section))
+            names = {path: layout.parse_name(path) for path in self._archive.paths(section)}
             names |= {path: layout.parse_name(path) for path, _ in others}
             for path, name in names.items():
                 if name is not None and name.suffix == layout.META_SUFFIX:

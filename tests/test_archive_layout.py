@@ -229,7 +229,7 @@ HOSTILE = st.text(st.characters(exclude_categories=()), max_size=80) | st.lists(
 def assert_sound_everywhere(path):
     """A name that every file system takes, in its own room of the archive, drafts included."""
     assert not path.is_absolute()
-    assert path.parts[0] in {room.name for room in (*layout.ROOMS, layout.HISTORY)}
+    assert path.parts[0] in {section.name for section in (*layout.SECTIONS, layout.HISTORY)}
     assert PureWindowsPath(str(path)).parts == path.parts
     for part in path.parts:
         assert part.partition(".")[0].rstrip().upper() not in RESERVED
@@ -445,4 +445,4 @@ def test_a_file_belongs_to_an_activity(path, activity_id):
     ],
 )
 def test_a_folder_is_the_archives_own_by_its_path(path, expected):
-    assert layout.is_section(PurePosixPath(path)) is expected
+    assert layout.is_archive_folder(PurePosixPath(path)) is expected

@@ -131,12 +131,12 @@ def assert_complete(rig: Rig, source: str) -> None:
         return
     assert truth.originals(files) == truth.expected_originals(account)
     assert truth.pictures(files) == truth.expected_pictures(account)
-    for room, expected in (
+    for section, expected in (
         ("activities", truth.expected_activity_metadata(account)),
         ("photos", truth.expected_photo_metadata(account)),
         ("gear", truth.expected_gear_metadata(account)),
     ):
-        assert truth.metadata(files, room).keys() == expected.keys()
+        assert truth.metadata(files, section).keys() == expected.keys()
     assert sorted(files["SHA256SUMS"].decode().splitlines()) == truth.expected_checksums(files)
 
 

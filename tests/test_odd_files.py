@@ -103,12 +103,12 @@ def replaced(path: Path, put: Obstacle) -> None:
 @pytest.mark.parametrize("kind", [*OBSTACLES, "huge"])
 @pytest.mark.parametrize("room", ["activities", "photos", "gear"])
 def test_metadata_that_is_no_file_is_one_problem_and_the_rest_is_saved(
-    full: Rig, kind: str, room: str
+    full: Rig, kind: str, section: str
 ) -> None:
     path = next(
         path
         for path in sorted(full.files())
-        if path.startswith(room) and path.endswith(".meta.json")
+        if path.startswith(section) and path.endswith(".meta.json")
     )
     replaced(full.root / path, {**OBSTACLES, "huge": huge}[kind])
     stem = newcomer(full)
@@ -118,7 +118,7 @@ def test_metadata_that_is_no_file_is_one_problem_and_the_rest_is_saved(
     assert report.exit_code == 3
     assert [failure.what for failure in report.failures] == [path]
     assert f"{stem}.meta.json" in full_files(full)
-    if room == "activities":
+    if section == "activities":
         assert full.run(dry_run=True).exit_code == 3
     code, lines = check(full.root)
     assert code == 6
@@ -142,12 +142,12 @@ def full_files(rig: Rig) -> set[str]:
 @pytest.mark.parametrize("room", ["activities", "photos"])
 @pytest.mark.parametrize("is_listed", [True, False])
 def test_what_stands_in_place_of_an_original_or_a_picture_is_one_problem(
-    full: Rig, kind: str, room: str, is_listed: bool
+    full: Rig, kind: str, section: str, is_listed: bool
 ) -> None:
     one = ride(full)
     path = (
         f"{truth.stem(one)}.fit"
-        if room == "activities"
+        if section == "activities"
         else next(path for path in truth.pictures(full.files()) if f"{one.id}_" in path)
     )
     whole = (full.root / path).read_bytes()
@@ -399,8 +399,8 @@ NESTED = [
 def test_a_value_of_a_wrong_type_under_our_key_harms_nothing(archive: Rig, own: Any) -> None:
     """Metadata of each kind has it, and a run and a verification go on as if it were not there."""
     before = read_files(archive.root)
-    for room in ("activities", "photos", "gear"):
-        for path in [path for path in before if path.startswith(room) and ".meta" in path][:3]:
+    for section in ("activities", "photos", "gear"):
+        for path in [path for path in before if path.startswith(section) and ".meta" in path][:3]:
             record = json.loads(before[path])
             more = own if isinstance(own, dict) else {}
             record["strava_backup"] = {**record["strava_backup"], **more} if more else own

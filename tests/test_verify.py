@@ -288,7 +288,9 @@ def test_a_missing_file_that_is_fetched_again_with_another_content_has_one_line(
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
 def test_metadata_that_cannot_be_read_is_damage(full: Rig, content: bytes) -> None:
     paths = [path for path in full.files() if path.endswith(".meta.json")]
-    victims = {next(path for path in paths if path.startswith(room)) for room in ("a", "p", "g")}
+    victims = {
+        next(path for path in paths if path.startswith(section)) for section in ("a", "p", "g")
+    }
     for path in victims:
         (full.root / path).write_bytes(content)
     code, lines = check(full.root)

@@ -86,12 +86,12 @@ def pictures(files: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
-def metadata(files: Mapping[str, bytes], room: str) -> dict[str, Any]:
+def metadata(files: Mapping[str, bytes], section: str) -> dict[str, Any]:
     """Strava's part of the metadata in a room (`activities`, `photos`, `gear`), by path."""
     records = {
         path: json.loads(data)
         for path, data in files.items()
-        if path.startswith(f"{room}/") and path.endswith(".meta.json")
+        if path.startswith(f"{section}/") and path.endswith(".meta.json")
     }
     for record in records.values():
         del record["strava_backup"]

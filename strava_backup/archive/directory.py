@@ -171,8 +171,8 @@ class Archive:
         return os.path.isdir(self.root) and any(
             name is not None
             and (name.suffix == layout.META_SUFFIX or layout.has_usual_suffix(name))
-            for room in layout.ROOMS
-            for name in map(layout.parse_name, self.paths(room))
+            for section in layout.SECTIONS
+            for name in map(layout.parse_name, self.paths(section))
         )
 
     def prepare(self, *, with_parents: bool) -> None:
@@ -312,9 +312,9 @@ class Archive:
         """
         with _disk_errors(f"cannot read {self.root}"):
             return Inventory(
-                self._scan_room(layout.ACTIVITIES),
-                self._scan_room(layout.PHOTOS),
-                self._scan_room(layout.GEAR),
+                self._scan_section(layout.ACTIVITIES),
+                self._scan_section(layout.PHOTOS),
+                self._scan_section(layout.GEAR),
             )
 
     def problems(self, inventory: Inventory | None = None) -> list[tuple[PurePosixPath, str]]:
@@ -329,17 +329,17 @@ class Archive:
             *((one.metadata, one.problem) for one in held if one.metadata and one.problem),
         ]
 
-    def paths(self, room: PurePosixPath) -> Iterator[PurePosixPath]:
+    def paths(self, section: PurePosixPath) -> Iterator[PurePosixPath]:
         """All files of a room, whatever their names. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
-            for folder in self._folders(room):
+            for folder in self._folders(section):
                 yield from map(folder.path.joinpath, folder.files)
 
-    def obstacles(self, room: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
+    def obstacles(self, section: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
         """All in a room that is neither a file nor a folder of the archive, and what it is
         instead. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
-            for folder in self._folders(room):
+            for folder in self._folders(section):
                 for path in map(folder.path.joinpath, folder.others):
                     yield path, obstacle(self.root / path) or "unreadable"
 
@@ -353,8 +353,8 @@ class Archive:
             ]
             hidden = [
                 folder.path / name
-                for room in (*layout.ROOMS, layout.HISTORY, layout.DAMAGED)
-                for folder in self._folders(room)
+                for section in (*layout.SECTIONS, layout.HISTORY, layout.DAMAGED)
+                for folder in self._folders(section)
                 for name in folder.files
                 if name.startswith(".")
             ]
@@ -634,10 +634,10 @@ class Archive:
         else:
             self._uncommitted.add(folder)
 
-    def _scan_room(self, room: PurePosixPath) -> dict[Any, Held]:
+    def _scan_section(self, section: PurePosixPath) -> dict[Any, Held]:
         found: dict[layout.Key, list[tuple[PurePosixPath, layout.FileName]]] = {}
-        parse = layout.PARSERS[room.name]
-        for folder in self._folders(room):
+        parse = layout.PARSERS[section.name]
+        for folder in self._folders(section):
             # Metadata counts as held though it is no file: nothing else can take its place.
             obstacles = [name for name in folder.others if name.endswith(layout.META_SUFFIX)]
             for name in map(parse, (*folder.files, *obstacles)):
@@ -670,11 +670,11 @@ class Archive:
             stem=first[0] / first[1].stem, files=tuple(paths[False]), videos=tuple(paths[True])
         )
 
-    def _folders(self, room: PurePosixPath) -> Iterator[Folder]:
+    def _folders(self, section: PurePosixPath) -> Iterator[Folder]:
         """A room's folders, with all names in order. Links are followed: years may have moved to
         another disk. A folder to which several links lead is entered once."""
         entered: set[tuple[int, int]] = set()
-        waiting = [room]
+        waiting = [section]
         while waiting:
             path = waiting.pop(0)
             try:
@@ -762,7 +762,7 @@ def _sorted_out(
     for entry in sorted(entries, key=lambda entry: entry.name):
         if _may_be_file(entry):
             folder.files.append(entry.name)
-        elif entry.is_dir() and layout.is_section(path / entry.name):
+        elif entry.is_dir() and layout.is_archive_folder(path / entry.name):
             subfolders.append(path / entry.name)
         else:
             folder.others.append(entry.name)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 ACTIVITIES = PurePosixPath("activities")
 PHOTOS = PurePosixPath("photos")
 GEAR = PurePosixPath("gear")
-ROOMS = (ACTIVITIES, PHOTOS, GEAR)
+SECTIONS = (ACTIVITIES, PHOTOS, GEAR)
 HISTORY = PurePosixPath("history")
 DAMAGED = PurePosixPath("damaged")
 CHECKSUMS = "SHA256SUMS"
@@ -94,7 +94,7 @@ def is_video(name: FileName) -> bool:
     return isinstance(name.key, tuple) and name.suffix in VIDEO_SUFFIXES
 
 
-def is_section(path: PurePosixPath) -> bool:
+def is_archive_folder(path: PurePosixPath) -> bool:
     """Whether a folder at that path is one in which the archive has files."""
     kept = (HISTORY.name, DAMAGED.name)
     parts = path.parts[1:] if path.parts[:1] and path.parts[0] in kept else path.parts
@@ -106,8 +106,8 @@ def is_section(path: PurePosixPath) -> bool:
 
 def parse_name(path: PurePosixPath) -> FileName | None:
     """The parts of the name of a held file at that path, or None if it is none."""
-    room, *rest = path.parts or ("",)
-    parse = PARSERS.get(room)
+    section, *rest = path.parts or ("",)
+    parse = PARSERS.get(section)
     return parse(path.name) if parse is not None and rest and ".." not in rest else None
 
 
@@ -136,14 +136,14 @@ def is_partial(path: PurePosixPath) -> bool:
     match = _DRAFT_NAME.fullmatch(path.name)
     if match is None:
         return False
-    room, *folders = path.parts[:-1] or ("",)
+    section, *folders = path.parts[:-1] or ("",)
     target = match["target"]
-    if room == "":
+    if section == "":
         return target in (CHECKSUMS, MARKER)
-    if room == HISTORY.name:
+    if section == HISTORY.name:
         kept = _HISTORY_NAME.fullmatch(target)
         return kept is not None and _is_metadata(PurePosixPath(*folders, kept["metadata"]))
-    if room == DAMAGED.name:
+    if section == DAMAGED.name:
         return parse_name(PurePosixPath(*folders, target)) is not None
     return _is_metadata(path.with_name(target)) or _is_stem(path.with_name(target))
 
