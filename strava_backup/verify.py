@@ -96,7 +96,7 @@ class _Check:
     def findings(self) -> Iterator[Finding]:
         """What is found, as it is found. Raises DiskError."""
         yield from self._check_tops()
-        yield from self._walk()
+        yield from self._listing_result()
         for path, (key, problem) in self._unreadable.items():
             yield self._damage(path, key, f"unreadable metadata{problem}")
         listed = {path for path in map(PurePosixPath, self._listing.digests) if self._is_file(path)}
@@ -129,7 +129,7 @@ class _Check:
         for path, problem in self._archive.problems():
             yield self._damage(path, None, problem, repairs=False)
 
-    def _walk(self) -> Iterator[Finding]:
+    def _listing_result(self) -> Iterator[Finding]:
         """Take down all files, and read all metadata."""
         for path in self._archive.leftovers():
             yield self._notice(path, "left over by a run that died, the next one removes it")

@@ -12,10 +12,10 @@ from strava_backup.archive.directory import Held, Inventory
 from strava_backup.backup.completeness import Census
 from strava_backup.records.plan import COMPONENTS, ORIGINAL, PHOTO
 from strava_backup.report import Completeness
-from strava_backup.strava.records import Walk
+from strava_backup.strava.records import ListingResult
 from tests.made_up_records import ALL, TODAY
 
-WHOLE = Walk(is_whole=True, surplus=None)
+WHOLE = ListingResult(is_whole=True, surplus=None)
 GONE = {"gone_since": "2026-11-22T10:00:00Z"}
 IDS = st.sets(st.integers(1, 30))
 
@@ -46,14 +46,16 @@ def census(held=(), listed=(), known=None, photos=None, gear=None):
         pytest.param([1, 2], [], WHOLE, {1, 2}, id="nothing there"),
         pytest.param({1: one(GONE), 2: one()}, [3], WHOLE, {2}, id="one is known to be gone"),
         pytest.param([1, 2], [1], None, None, id="list broke off"),
-        pytest.param([1, 2], [1], Walk(False, 0), None, id="list ended early"),
-        pytest.param([1, 2], [1], Walk(False, None), None, id="list moved meanwhile"),
+        pytest.param([1, 2], [1], ListingResult(False, 0), None, id="list ended early"),
+        pytest.param([1, 2], [1], ListingResult(False, None), None, id="list moved meanwhile"),
         pytest.param([1, 2], [1, None], WHOLE, None, id="one without id"),
         pytest.param([1, 2], [1, "2"], WHOLE, None, id="one with an odd id"),
     ],
 )
-def test_only_a_whole_listing_tells_what_is_no_longer_listed(held, listed, walk, unlisted):
-    assert census(held, listed).unlisted(walk) == unlisted
+def test_only_a_whole_listing_tells_what_is_no_longer_listed(
+    held, listed, listing_result, unlisted
+):
+    assert census(held, listed).unlisted(listing_result) == unlisted
 
 
 @pytest.mark.parametrize(
@@ -61,14 +63,14 @@ def test_only_a_whole_listing_tells_what_is_no_longer_listed(held, listed, walk,
     [([1, 2, 3], 0, 0), ([1, 2, 3], 2, 2), ([1, 2], -1, 0), ([1, 2], 0, 1), ([1], None, None)],
 )
 def test_what_the_website_counts_and_does_not_list_is_unseen(listed, surplus, unseen):
-    assert census([1, 2, 3], listed).unseen(Walk(True, surplus)) == unseen
+    assert census([1, 2, 3], listed).unseen(ListingResult(True, surplus)) == unseen
 
 
 @given(IDS, IDS, st.integers(0, 5))
 def test_the_unseen_are_those_between_total_and_list(held, listed, extra):
     total = len(listed) + extra
     surplus = total - len(held | listed)
-    assert census(held, listed).unseen(Walk(True, surplus)) == extra
+    assert census(held, listed).unseen(ListingResult(True, surplus)) == extra
 
 
 @pytest.mark.parametrize(
@@ -78,20 +80,31 @@ def test_the_unseen_are_those_between_total_and_list(held, listed, extra):
         pytest.param([1, 2, 3], [1], WHOLE, {3}, Completeness(1), id="gone ones are not counted"),
         pytest.param([], [1, None], WHOLE, {1}, Completeness(2, (1,), nameless=1), id="without id"),
         pytest.param(
-            [1, 2, 3], [3], Walk(False, 0), {2, None}, Completeness(3, (2,)), id="ended early"
+            [1, 2, 3],
+            [3],
+            ListingResult(False, 0),
+            {2, None},
+            Completeness(3, (2,)),
+            id="ended early",
         ),
-        pytest.param([1, 2, 3], [3], Walk(False, 2), (), Completeness(3), id="more in the total"),
-        pytest.param([1, 2, 3], [3], Walk(False, -1), (), Completeness(2), id="fewer in the total"),
+        pytest.param(
+            [1, 2, 3], [3], ListingResult(False, 2), (), Completeness(3), id="more in the total"
+        ),
+        pytest.param(
+            [1, 2, 3], [3], ListingResult(False, -1), (), Completeness(2), id="fewer in the total"
+        ),
         pytest.param(
             [1, 2], [2], None, {1, 2}, Completeness(1, (2,), is_whole=False), id="broke off"
         ),
         pytest.param(
-            [1, 2], [2], Walk(False, None), (), Completeness(1, is_whole=False), id="moved"
+            [1, 2], [2], ListingResult(False, None), (), Completeness(1, is_whole=False), id="moved"
         ),
     ],
 )
-def test_what_is_held_is_compared_with_what_is_on_strava(held, listed, walk, missing, expected):
-    assert census(held, listed).completeness(walk, missing, (), ALL, TODAY) == expected
+def test_what_is_held_is_compared_with_what_is_on_strava(
+    held, listed, listing_result, missing, expected
+):
+    assert census(held, listed).completeness(listing_result, missing, (), ALL, TODAY) == expected
 
 
 def test_a_record_that_cannot_be_kept_is_missing():
@@ -113,8 +126,13 @@ def test_what_is_not_to_be_had_counts_while_its_activity_is_on_strava():
     assert found.completeness(WHOLE, (), {ORIGINAL}, ALL, TODAY) == Completeness(1, not_to_be_had=1)
 
 
-@given(IDS, IDS, IDS, st.sampled_from([None, WHOLE, Walk(False, 0), Walk(False, None)]))
-def test_never_more_is_missing_than_there_is(held, listed, missing, walk):
-    found = census(held, listed).completeness(walk, missing, (), ALL, TODAY)
+@given(
+    IDS,
+    IDS,
+    IDS,
+    st.sampled_from([None, WHOLE, ListingResult(False, 0), ListingResult(False, None)]),
+)
+def test_never_more_is_missing_than_there_is(held, listed, missing, listing_result):
+    found = census(held, listed).completeness(listing_result, missing, (), ALL, TODAY)
     assert len(found.missing) <= found.on_strava
     assert set(found.missing) <= missing

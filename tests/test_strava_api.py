@@ -18,7 +18,7 @@ from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Response, html, json_response
 from strava_backup.strava import api, records, transport
-from strava_backup.strava.records import Known, parse_activity
+from strava_backup.strava.records import Checkpoint, parse_activity
 from tests.conftest import NOW, Clock
 from tests.made_up_json import JSON_VALUES
 from tests.strava_wire import RIDE, Store, Wire, asked, is_pause, told
@@ -26,12 +26,12 @@ from tests.wrong_answers import WRONG_ANSWERS
 
 BASE = "https://www.strava.com/api/v3"
 HOUR = 60 * 60.0
-KNOWN = Known(
+KNOWN = Checkpoint(
     activity_ids=frozenset(),
     photos=frozenset(),
     surplus=None,
-    wants_whole_walk=False,
-    wants_whole_photo_walk=False,
+    wants_full_listing=False,
+    wants_full_photo_listing=False,
     now=NOW,
 )
 DETAIL = f"GET /api/v3/activities/{RIDE}"

@@ -392,7 +392,7 @@ def test_any_json_makes_a_photo_record_that_can_be_saved(item):
         assert record is item
         return
     assert record["strava_backup"]["website"] is item
-    known = records.Known(frozenset(), frozenset(), 0, False, False, datetime.now(UTC))
+    known = records.Checkpoint(frozenset(), frozenset(), 0, False, False, datetime.now(UTC))
     assert not known.has_photo(record)
 
 

@@ -14,7 +14,7 @@ from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Response, json_response
 from strava_backup.strava import records, transport, web_source
-from strava_backup.strava.records import Known, Walk, record_id
+from strava_backup.strava.records import Checkpoint, ListingResult, record_id
 from strava_backup.strava.session import Credentials, WebSession
 from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
@@ -52,7 +52,9 @@ class Rig:
 
     def known(self, activity_ids=(), photos=(), surplus=0, whole=False, whole_photos=False):
         now = datetime.fromtimestamp(self.clock.now, UTC)
-        return Known(frozenset(activity_ids), frozenset(photos), surplus, whole, whole_photos, now)
+        return Checkpoint(
+            frozenset(activity_ids), frozenset(photos), surplus, whole, whole_photos, now
+        )
 
     def listed(self, known=None):
         """The ids that the source lists."""
@@ -111,7 +113,7 @@ def rig(make_rig):
 
 def test_the_constructor_asks_for_nothing(rig):
     assert rig.account.requests == []
-    assert rig.source.walk is None
+    assert rig.source.listing_result is None
 
 
 # Activities
@@ -124,7 +126,7 @@ def test_the_list_is_walked_page_by_page_up_to_the_total(make_rig, count, pages)
     rig = make_rig(count)
     assert rig.listed() == rig.ids
     assert rig.pages() == list(range(1, pages + 1))
-    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=0)
 
 
 def test_the_list_is_asked_for_as_the_website_does(rig):
@@ -144,18 +146,18 @@ def test_with_a_total_too_high_the_walk_goes_on_to_an_empty_page(rig, extra):
     rig.account.web_total_extra = extra
     assert rig.listed() == rig.ids
     assert rig.pages() == [1, 2, 3, 4]
-    assert rig.source.walk == Walk(is_whole=True, surplus=extra)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=extra)
 
 
 def test_hidden_ones_that_are_not_held_are_a_surplus(rig):
     rig.account.hidden_from_web = {rig.ids[3], rig.ids[30]}
     assert len(rig.listed()) == 58
-    assert rig.source.walk == Walk(is_whole=True, surplus=2)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=2)
 
 
 def test_held_ones_that_are_gone_are_a_negative_surplus(rig):
     assert rig.listed(rig.known({*rig.ids, 7}, surplus=0)) == rig.ids
-    assert rig.source.walk == Walk(is_whole=True, surplus=-1)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=-1)
 
 
 @pytest.mark.parametrize("surplus", [0, 2, -1])
@@ -166,27 +168,27 @@ def test_the_walk_ends_early_where_the_counts_add_up(make_rig, surplus):
     listed = rig.listed(rig.known(known, surplus=surplus))
     assert listed == rig.ids[:40]
     assert rig.pages() == [1, 2]
-    assert rig.source.walk == Walk(is_whole=False, surplus=surplus)
+    assert rig.source.listing_result == ListingResult(is_whole=False, surplus=surplus)
 
 
 @pytest.mark.parametrize("surplus", [None, 1, -1])
 def test_the_walk_does_not_end_early_where_the_counts_do_not_add_up(make_rig, surplus):
     rig = make_rig(200)
     assert rig.listed(rig.known(rig.ids, surplus=surplus)) == rig.ids
-    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=0)
 
 
 def test_the_walk_goes_as_far_as_what_is_not_known(make_rig):
     rig = make_rig(200)
     rig.listed(rig.known(set(rig.ids) - {rig.ids[0], rig.ids[75]}))
     assert rig.pages() == [1, 2, 3, 4]
-    assert rig.source.walk == Walk(is_whole=False, surplus=0)
+    assert rig.source.listing_result == ListingResult(is_whole=False, surplus=0)
 
 
 def test_a_whole_walk_that_is_wanted_goes_to_the_end(make_rig):
     rig = make_rig(200)
     assert rig.listed(rig.known(rig.ids, whole=True)) == rig.ids
-    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=0)
 
 
 @pytest.mark.parametrize("days", [0, 10, 40, 80])
@@ -217,7 +219,7 @@ def test_a_total_that_is_no_number_leads_to_the_end_of_the_list(rig, total):
     rig.tell_total(total, pages=4)
     assert rig.listed(rig.known(rig.ids)) == rig.ids
     assert rig.pages() == [1, 2, 3, 4]
-    assert rig.source.walk == Walk(is_whole=True, surplus=None)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=None)
 
 
 def test_a_list_without_total_is_walked_to_its_end(make_rig):
@@ -226,14 +228,14 @@ def test_a_list_without_total_is_walked_to_its_end(make_rig):
     rig.answer("web-list", {"models": []}, 2)
     assert rig.listed(rig.known(rig.ids)) == rig.ids
     assert rig.pages() == [1, 2]
-    assert rig.source.walk == Walk(is_whole=True, surplus=None)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=None)
 
 
 @pytest.mark.parametrize("total", [0, 3, -1])
 def test_a_total_too_low_does_not_end_the_walk(rig, total):
     rig.tell_total(total, pages=4)
     assert rig.listed() == rig.ids
-    assert rig.source.walk.is_whole
+    assert rig.source.listing_result.is_whole
 
 
 @pytest.mark.parametrize("kind", ["up", "down"])
@@ -246,7 +248,7 @@ def test_a_walk_under_which_the_total_moved_is_not_taken_for_whole(rig, kind):
         rig.account.remove(rig.ids[-1])
     ids += map(record_id, listing)
     assert ids == rig.ids
-    assert rig.source.walk == Walk(is_whole=False, surplus=None)
+    assert rig.source.listing_result == ListingResult(is_whole=False, surplus=None)
 
 
 def test_no_id_comes_twice_when_the_pages_shift(rig):
@@ -257,7 +259,7 @@ def test_no_id_comes_twice_when_the_pages_shift(rig):
     rig.account.add(newest)
     ids += map(record_id, listing)
     assert ids == rig.ids[1:]
-    assert rig.source.walk.surplus is None
+    assert rig.source.listing_result.surplus is None
 
 
 def test_no_id_comes_twice_when_one_page_has_it_twice(make_rig):
@@ -271,9 +273,9 @@ def test_while_it_is_under_way_there_is_no_walk(rig):
     for _ in range(2):
         listing = rig.source.fetch_activities(rig.known())
         next(listing)
-        assert rig.source.walk is None
+        assert rig.source.listing_result is None
         list(listing)
-        assert rig.source.walk is not None
+        assert rig.source.listing_result is not None
 
 
 @pytest.mark.parametrize("strange", [None, 5, "x", [], {}, {"id": "7"}, {"id": None}, [[]]])
@@ -283,7 +285,7 @@ def test_strange_models_are_passed_on_and_do_not_end_the_walk(make_rig, strange)
     rig.account.web_total_extra = 1
     listed = rig.listed()
     assert listed == [None, *rig.ids]
-    assert rig.source.walk == Walk(is_whole=True, surplus=1)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=1)
 
 
 @pytest.mark.parametrize("with_strange", [False, True])
@@ -292,7 +294,7 @@ def test_a_list_that_gives_the_same_page_for_ever_is_told(rig, with_strange):
     rig.answer("web-list", {"models": models, "total": 60})
     with pytest.raises(errors.TryLater, match="repeats itself at page 4"):
         rig.listed()
-    assert rig.source.walk is None
+    assert rig.source.listing_result is None
 
 
 TROUBLE = [
@@ -322,7 +324,7 @@ def test_trouble_with_a_page_never_ends_the_list_quietly(rig, what, error, page)
         ids.extend(map(record_id, rig.source.fetch_activities(rig.known())))
     assert type(caught.value) is error
     assert ids == rig.ids[: 20 * (page - 1)]
-    assert rig.source.walk is None
+    assert rig.source.listing_result is None
 
 
 @pytest.mark.parametrize(
@@ -340,7 +342,7 @@ def test_trouble_that_passes_leaves_the_list_whole(rig):
     rig.fault("web-list", "500", 2, times=2)
     rig.fault("web-list", "401", 3, times=1)
     assert rig.listed() == rig.ids
-    assert rig.source.walk == Walk(is_whole=True, surplus=0)
+    assert rig.source.listing_result == ListingResult(is_whole=True, surplus=0)
 
 
 def test_a_page_that_broke_off_is_named(rig):
@@ -361,7 +363,7 @@ def test_a_list_of_another_form_never_ends_quietly(rig, shape, page):
     rig.answer("web-list", shape, page)
     with pytest.raises(errors.TryLater):
         rig.listed()
-    assert rig.source.walk is None
+    assert rig.source.listing_result is None
 
 
 def test_an_error_unsets_the_walk_of_before(rig):
@@ -369,7 +371,7 @@ def test_an_error_unsets_the_walk_of_before(rig):
     rig.fault("web-list", "html", 2)
     with pytest.raises(errors.TryLater):
         rig.listed()
-    assert rig.source.walk is None
+    assert rig.source.listing_result is None
 
 
 # Photos

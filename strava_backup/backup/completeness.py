@@ -12,7 +12,7 @@ from typing import Any
 from strava_backup.archive.directory import Inventory
 from strava_backup.records import plan
 from strava_backup.report import Completeness
-from strava_backup.strava.records import Walk, record_id
+from strava_backup.strava.records import ListingResult, record_id
 
 
 class Census:
@@ -42,13 +42,13 @@ class Census:
         """Take down that a record tells too little to be kept."""
         self.broken.add(record_id(record))
 
-    def unlisted(self, walk: Walk | None) -> frozenset[int] | None:
+    def unlisted(self, listing_result: ListingResult | None) -> frozenset[int] | None:
         """The held activities that Strava lists no more, but for those known to be gone.
 
         None where that cannot be told: the listing was not seen whole, or one of its records could
         be that of any activity.
         """
-        if walk is None or not walk.is_whole or self._nameless:
+        if listing_result is None or not listing_result.is_whole or self._nameless:
             return None
         return frozenset(
             activity_id
@@ -56,13 +56,17 @@ class Census:
             if activity_id not in self.listed and not plan.is_gone(held.own)
         )
 
-    def unseen(self, walk: Walk) -> int | None:
+    def unseen(self, listing_result: ListingResult) -> int | None:
         """How many activities the source counted and did not list; None where it did not count."""
-        return None if walk.surplus is None else walk.surplus + len(self._known - self.listed)
+        return (
+            None
+            if listing_result.surplus is None
+            else listing_result.surplus + len(self._known - self.listed)
+        )
 
     def completeness(
         self,
-        walk: Walk | None,
+        listing_result: ListingResult | None,
         missing: Collection[int | None],
         asked: Collection[str],
         wanted: plan.Wanted,
@@ -74,10 +78,16 @@ class Census:
         on Strava all the same. `asked` are the items that are counted if they are not available.
         """
         ids, hidden = self.listed, 0
-        is_sure = walk is not None and (walk.is_whole or walk.surplus is not None)
-        if walk is not None and walk.surplus is not None and not walk.is_whole:
+        is_sure = listing_result is not None and (
+            listing_result.is_whole or listing_result.surplus is not None
+        )
+        if (
+            listing_result is not None
+            and listing_result.surplus is not None
+            and not listing_result.is_whole
+        ):
             # A total that is lower knows of deletions that were too many to be believed.
-            ids, hidden = self.listed | self._known, min(0, walk.surplus)
+            ids, hidden = self.listed | self._known, min(0, listing_result.surplus)
         return Completeness(
             len(ids) + self._nameless + hidden,
             tuple(sorted(ids & {*missing, *self.broken})),

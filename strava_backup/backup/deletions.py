@@ -20,7 +20,7 @@ from strava_backup.backup.pipeline import Lane, another_turn
 from strava_backup.records import merge, plan
 from strava_backup.records.store import Keeper
 from strava_backup.report import count_of, first_of, printable
-from strava_backup.strava.records import Source, Walk
+from strava_backup.strava.records import ListingResult, Source
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +62,15 @@ class Gone:
         Nothing is marked where Strava counts activities that its list does not have, nor where
         there are so many that something else is likelier.
         """
-        walk, gone = self._source.walk, census.unlisted(self._source.walk)
-        if walk is None or gone is None:
+        listing_result, gone = (
+            self._source.listing_result,
+            census.unlisted(self._source.listing_result),
+        )
+        if listing_result is None or gone is None:
             return frozenset()
         held = self._inventory.activities
         gone = frozenset(activity_id for activity_id in gone if not held[activity_id].problem)
-        hides_some = self._hides_some(census, walk, gone)
+        hides_some = self._hides_some(census, listing_result, gone)
         if not gone or hides_some:
             return frozenset()
         if self._are_doubtful(gone, census.listed):
@@ -80,12 +83,14 @@ class Gone:
         self._keeper.report.gone = len(gone)
         return gone
 
-    def _hides_some(self, census: Census, walk: Walk, gone: Collection[int]) -> bool:
+    def _hides_some(
+        self, census: Census, listing_result: ListingResult, gone: Collection[int]
+    ) -> bool:
         """Whether more is counted than is listed, beyond what always was so; any of it may be what
         is taken for gone."""
         marker = self._keeper.archive.marker
         if self._source.name == "website":
-            unseen = census.unseen(walk)
+            unseen = census.unseen(listing_result)
             return unseen is None or unseen > max(0, marker.surplus or 0)
         now = self._keeper.now()
         # The count costs a request of the website, so a quiet day is without it.

@@ -28,7 +28,14 @@ from strava_backup.records import merge, plan
 from strava_backup.records.plan import ORIGINAL, PHOTO, Wanted, asked_items, is_due, is_gone
 from strava_backup.records.store import Keeper
 from strava_backup.report import Report, count_of, format_duration
-from strava_backup.strava.records import Activity, Known, Source, Walk, is_gear_id, parse_activity
+from strava_backup.strava.records import (
+    Activity,
+    Checkpoint,
+    ListingResult,
+    Source,
+    is_gear_id,
+    parse_activity,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -88,11 +95,11 @@ class Backup:
             *(ways.source, ways.website, self._keeper, self._lanes.website, inventory),
             believes_all=wanted.full,
         )
-        self._known = self._find_known()
+        self._known = self._checkpoint_before()
         self._census = Census(inventory, self._known.activity_ids)
         self._used_gear: set[str] = set()
         self._newly_gone: frozenset[int] = frozenset()
-        self._has_walked_photos = False
+        self._has_listed_photos = False
         self._lacks_photos = False
         self._has_reached_limit = False
 
@@ -196,7 +203,7 @@ class Backup:
             listed.add(activity.id)
             with self._keeper.guarding(f"activity {activity.id}", activity.id):
                 yield self._counted(self._activities.work(activity, self._inventory))
-        if self._source.walk is None or self._source.walk.is_whole:
+        if self._source.listing_result is None or self._source.listing_result.is_whole:
             return
         for activity_id in self._inventory.activities:
             if activity_id not in listed:
@@ -244,21 +251,21 @@ class Backup:
             lane.end(error)
             return []
         self._lacks_photos = False
-        self._has_walked_photos = self._known.wants_whole_photo_walk
+        self._has_listed_photos = self._known.wants_full_photo_listing
         return records
 
-    def _find_known(self) -> Known:
+    def _checkpoint_before(self) -> Checkpoint:
         """What the source need not tell again, as it is before the run."""
         marker, now = self._archive.marker, self._keeper.now()
         held = self._inventory.activities.items()
-        return Known(
+        return Checkpoint(
             frozenset(
                 activity_id for activity_id, one in held if _is_listed(one) and not is_gone(one.own)
             ),
             frozenset(key for key, one in self._inventory.photos.items() if _is_listed(one)),
             marker.surplus,
-            wants_whole_walk=self._wanted.full or is_due(marker.last_walk, now),
-            wants_whole_photo_walk=self._wanted.full or is_due(marker.last_photo_walk, now),
+            wants_full_listing=self._wanted.full or is_due(marker.last_walk, now),
+            wants_full_photo_listing=self._wanted.full or is_due(marker.last_photo_walk, now),
             now=now,
         )
 
@@ -289,7 +296,7 @@ class Backup:
             return listing
         activities = list(listing)
         if not any(activity.id in held for activity in activities):
-            if self._source.walk is None:
+            if self._source.listing_result is None:
                 return None
             raise errors.AccountMismatch(
                 f"{self._archive.root} holds activities, but none that Strava lists for this "
@@ -325,7 +332,7 @@ class Backup:
         """
         asked = asked_items(self._wanted, has_details=self._source.has_details)
         found = self._census.completeness(
-            self._source.walk, missing, asked, self._wanted, self._keeper.now().date()
+            self._source.listing_result, missing, asked, self._wanted, self._keeper.now().date()
         )
         self._report.completeness = found._replace(
             not_to_be_had=found.not_to_be_had + len(self._report.given_up),
@@ -342,23 +349,25 @@ class Backup:
         failed |= self._keeper.failed_ids
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
         now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        walk = self._source.walk
-        if walk is not None and not (is_limited and self._census.unlisted(walk)):
+        listing_result = self._source.listing_result
+        if listing_result is not None and not (
+            is_limited and self._census.unlisted(listing_result)
+        ):
             if self._source.name == "website":
-                marker = replace(marker, surplus=self._surplus(walk))
-            if walk.is_whole:
+                marker = replace(marker, surplus=self._surplus(listing_result))
+            if listing_result.is_whole:
                 marker = replace(marker, last_walk=now)
-        if self._has_walked_photos:
+        if self._has_listed_photos:
             marker = replace(marker, last_photo_walk=now)
         if not self._has_reached_limit and self._report.exit_code == errors.OK:
             marker = replace(marker, last_complete_run=now)
         self._archive.save_marker(marker)
 
-    def _surplus(self, walk: Walk) -> int | None:
+    def _surplus(self, listing_result: ListingResult) -> int | None:
         """The website's surplus, as it is when what is gone counts no longer as known."""
-        if walk.surplus is None:
+        if listing_result.surplus is None:
             return None
-        return walk.surplus + len(self._known.activity_ids & self._newly_gone)
+        return listing_result.surplus + len(self._known.activity_ids & self._newly_gone)
 
 
 def _is_listed(held: Held) -> bool:

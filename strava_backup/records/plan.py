@@ -36,7 +36,7 @@ _CONFIRM_AFTER = (1, *_RETRY_AFTER)
 _WORKED_UP = timedelta(days=7)
 
 # So long a look at all of a list holds, where one at a part of it would do.
-_WHOLE_WALK_EVERY = timedelta(days=30)
+_FULL_LISTING_EVERY = timedelta(days=30)
 
 # So many activities, or one in so many, may vanish at once; a few always may.
 _MOST_GONE = 20
@@ -198,7 +198,7 @@ def is_gone(own: Record) -> bool:
 def is_due(last: str | None, now: datetime) -> bool:
     """Whether the last look at all of a list is so long ago that the next one is due."""
     try:
-        return last is None or now - datetime.fromisoformat(last) > _WHOLE_WALK_EVERY
+        return last is None or now - datetime.fromisoformat(last) > _FULL_LISTING_EVERY
     except (TypeError, ValueError):
         return True
 

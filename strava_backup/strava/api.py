@@ -23,10 +23,10 @@ from strava_backup.strava.background import beside, outcome
 from strava_backup.strava.budget import Budget
 from strava_backup.strava.records import (
     Activity,
-    Known,
+    Checkpoint,
+    Deduplicator,
+    ListingResult,
     Record,
-    Unseen,
-    Walk,
     gear_of_athlete,
     is_id,
     record_id,
@@ -98,7 +98,7 @@ class ApiSource:
         self._expires_at = 0.0
         self._athlete: Record = {}
         self._first_page: list[Any] | None = None
-        self.walk: Walk | None = None
+        self.listing_result: ListingResult | None = None
 
     def sign_in(self) -> int:
         """Get an access token and return the athlete's id.
@@ -119,20 +119,20 @@ class ApiSource:
         """End all waits for the API's limits, which raise LimitReached then."""
         self._budget.close()
 
-    def fetch_activities(self, known: Known) -> Iterator[Any]:
+    def fetch_activities(self, known: Checkpoint) -> Iterator[Any]:
         """All records of the athlete's list, newest first, no id twice, whatever is known.
 
         Pages are asked for until one is empty: a short page need not be the last
         (https://developers.strava.com/docs/#Pagination), and page numbers drift when an activity
         is uploaded meanwhile. Raises ScopeMissing, TryLater and the like; never ends quietly.
         """
-        unseen = Unseen("the list of activities")
+        unseen = Deduplicator("the list of activities")
         needed = -(-len(known.activity_ids) // _PER_PAGE)
         for page, records in enumerate(self._fetch_pages(needed), 1):
             yield from unseen.of(records, page)
-        self.walk = Walk(is_whole=True, surplus=None)
+        self.listing_result = ListingResult(is_whole=True, surplus=None)
 
-    def fetch_new_photos(self, known: Known) -> list[Any]:
+    def fetch_new_photos(self, known: Checkpoint) -> list[Any]:
         """None: the API lists the photos of each activity for itself."""
         return []
 

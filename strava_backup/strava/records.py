@@ -79,7 +79,7 @@ class Photo(NamedTuple):
     record: Record
 
 
-class Known(NamedTuple):
+class Checkpoint(NamedTuple):
     """What a source is told of what is held, so that it need not list all of it again.
 
     `surplus` is what the website's total had over what could be found, at the last whole walk.
@@ -88,8 +88,8 @@ class Known(NamedTuple):
     activity_ids: frozenset[int]
     photos: frozenset[tuple[int, str]]
     surplus: int | None
-    wants_whole_walk: bool
-    wants_whole_photo_walk: bool
+    wants_full_listing: bool
+    wants_full_photo_listing: bool
     now: datetime
 
     def has_photo(self, record: Any) -> bool:
@@ -100,14 +100,14 @@ class Known(NamedTuple):
         return (record["activity_id"], photo_id) in self.photos
 
 
-class Walk(NamedTuple):
+class ListingResult(NamedTuple):
     """How a listing went: whether it saw everything there is, and the website's surplus."""
 
     is_whole: bool
     surplus: int | None
 
 
-class Unseen:
+class Deduplicator:
     """Keeps ids from coming twice out of a list whose pages shift, and pages from coming for ever.
 
     Uploads shift known records onto one page more; a server that gives the same pages again and
@@ -158,19 +158,19 @@ class Source(Protocol):
 
     name: str
     has_details: bool
-    walk: Walk | None
+    listing_result: ListingResult | None
 
     def stop_waiting(self) -> None:
         """End all waits for a limit: no more requests are made."""
 
-    def fetch_activities(self, known: Known) -> Iterator[Any]:
+    def fetch_activities(self, known: Checkpoint) -> Iterator[Any]:
         """All records, newest first, no id twice; whether one is sound is for the caller to see.
 
         Those that are known and unchanged may be left out. Raises the errors of
         `strava_backup.errors`; an incomplete listing never ends quietly.
         """
 
-    def fetch_new_photos(self, known: Known) -> list[Any]:
+    def fetch_new_photos(self, known: Checkpoint) -> list[Any]:
         """Photos of whatever activities, newest first, where photos are listed so; else none."""
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:

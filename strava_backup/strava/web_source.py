@@ -17,10 +17,10 @@ from strava_backup.strava import web_records
 from strava_backup.strava.records import (
     OWN_KEY,
     Activity,
-    Known,
+    Checkpoint,
+    Deduplicator,
+    ListingResult,
     Record,
-    Unseen,
-    Walk,
     has_photo_id,
 )
 from strava_backup.strava.session import WebSession
@@ -47,12 +47,12 @@ class WebSource:
         self._web = web
         self._athlete_id = athlete_id
         self._gear: dict[str, Record] = {}
-        self.walk: Walk | None = None
+        self.listing_result: ListingResult | None = None
 
     def stop_waiting(self) -> None:
         """Nothing waits for a limit of the website but the one request that met it."""
 
-    def fetch_activities(self, known: Known) -> Iterator[Any]:
+    def fetch_activities(self, known: Checkpoint) -> Iterator[Any]:
         """Records in the API's names, newest first, no id twice.
 
         The list tells a `total`. The walk ends early when the ids known before and those seen now
@@ -60,8 +60,8 @@ class WebSource:
         leaves between the two (`surplus`, hidden or double counted ones) is told in `walk`. Raises
         SessionOver and TryLater; never ends quietly.
         """
-        self.walk = None
-        unseen = Unseen("the website's list of activities")
+        self.listing_result = None
+        unseen = Deduplicator("the website's list of activities")
         seen = unseen.ids
         totals: set[int | None] = set()
         page = 1
@@ -76,14 +76,14 @@ class WebSource:
             yield from unseen.of(records, page, total)
             if len(seen) == total:
                 break
-            if not known.wants_whole_walk and _adds_up(known, seen, total, records):
-                self.walk = Walk(is_whole=False, surplus=known.surplus)
+            if not known.wants_full_listing and _adds_up(known, seen, total, records):
+                self.listing_result = ListingResult(is_whole=False, surplus=known.surplus)
                 return
             page += 1
         surplus = total - len(known.activity_ids | seen) if total is not None else None
         # Where the total moved under the walk, or says that pages are missing, the next run looks.
         is_sure = len(totals) == 1 and not _is_far_off(seen, total)
-        self.walk = Walk(is_sure, surplus if is_sure else None)
+        self.listing_result = ListingResult(is_sure, surplus if is_sure else None)
         if _is_far_off(seen, total):
             _log.warning(
                 "the website tells of %s activities, but lists %d: the next run asks again",
@@ -91,7 +91,7 @@ class WebSource:
                 len(seen),
             )
 
-    def fetch_new_photos(self, known: Known) -> list[Any]:
+    def fetch_new_photos(self, known: Checkpoint) -> list[Any]:
         """Records of photos in the API's names, newest first: up to a page that holds only known
         ones, or all. Raises SessionOver, ItemError and TryLater; PageChanged if a page says that
         there is more, but does not lead on: the rest would be taken for listed."""
@@ -109,7 +109,7 @@ class WebSource:
             records += page
             if not items or not answer.get("has_more"):
                 return records
-            if not known.wants_whole_photo_walk and all(map(known.has_photo, page)):
+            if not known.wants_full_photo_listing and all(map(known.has_photo, page)):
                 return records
             before = len(seen)
             seen.update(str(one["unique_id"] or one.get("id")) for one in page if has_photo_id(one))
@@ -179,7 +179,7 @@ def _is_far_off(seen: set[int], total: int | None) -> bool:
     return total is not None and total - len(seen) > _PER_PAGE
 
 
-def _adds_up(known: Known, seen: set[int], total: int | None, records: list[Any]) -> bool:
+def _adds_up(known: Checkpoint, seen: set[int], total: int | None, records: list[Any]) -> bool:
     """Whether nothing new can lie behind this page, and what people still edit was seen."""
     if total is None or known.surplus is None:
         return False
