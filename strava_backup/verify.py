@@ -288,10 +288,10 @@ class _Check:
         name = layout.parse_name(path)
         if name is None or name.suffix.removesuffix(".gz") != ".json":
             return []
-        held = (one for one, key in self._files.items() if key == name.key)
+        stored = (one for one, key in self._files.items() if key == name.key)
         return [
             one
-            for one in held
+            for one in stored
             if one.name.removesuffix(".gz").endswith(".gpx") and str(one) not in self._to_unlist
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from strava_backup.archive.directory import Held
+from strava_backup.archive.directory import Stored
 from strava_backup.archive.metadata import fingerprint
 from strava_backup.records import merge
 from strava_backup.records.plan import ORIGINAL, PHOTO, Wanted
@@ -31,8 +31,8 @@ def activity(**changes):
     return parse_activity({**SUMMARY, **changes})
 
 
-def held(record):
-    return Held(
+def stored(record):
+    return Stored(
         PurePosixPath("activities/2026/2026-05-06T07-08-09Z_5"),
         resource_state=record.get("resource_state"),
         own=record.get("strava_backup", {}),
@@ -63,7 +63,7 @@ AT = {"components_at": STAMP}
 
 def held_gear(own, state=3):
     path = PurePosixPath("gear/x.meta.json")
-    return Held(PurePosixPath("gear/x"), (), path, state, own, fingerprints(own))
+    return Stored(PurePosixPath("gear/x"), (), path, state, own, fingerprints(own))
 
 
 def listed(summary, **more):

@@ -23,7 +23,7 @@ from hypothesis import assume, example, given, settings
 import strava_backup
 from strava_backup import errors
 from strava_backup.archive import directory
-from strava_backup.archive.directory import Archive, DiskError, Held, Marker
+from strava_backup.archive.directory import Archive, DiskError, Marker, Stored
 from strava_backup.archive.metadata import fingerprint, to_json
 from strava_backup.demo import files
 from strava_backup.demo.pictures import picture
@@ -354,7 +354,7 @@ def test_a_scan_tells_what_is_held_of_each_activity(archive):
     assert set(inventory) == {5, 6, 7}
     files = (YEAR / f"{STEM.name}.gpx", YEAR / f"{STEM.name}.json")
     listed = {"api": fingerprint({"name": "Run"})}
-    assert inventory[5] == Held(STEM, files, META, 3, {"source": "api"}, listed)
+    assert inventory[5] == Stored(STEM, files, META, 3, {"source": "api"}, listed)
     assert inventory[5].suffixes == (".gpx", ".json")
     assert inventory[6].resource_state == 2
     assert inventory[6].files == ()
@@ -380,10 +380,10 @@ def test_files_of_one_activity_under_two_stems_are_one_activity(archive):
     put(archive, YEAR / "2026-05-06T07-05-09Z_5.json")
     put(archive, YEAR / "2026-05-06T07-08-09Z_5.gpx")
     put(archive, YEAR / "2026-05-06T07-08-09Z_5.meta.json", b'{"resource_state": 3}')
-    [(activity_id, held)] = archive.scan().activities.items()
+    [(activity_id, stored)] = archive.scan().activities.items()
     assert activity_id == 5
-    assert held.suffixes == (".json", ".gpx")
-    assert held.resource_state == 3
+    assert stored.suffixes == (".json", ".gpx")
+    assert stored.resource_state == 3
 
 
 @pytest.mark.parametrize(
@@ -416,10 +416,10 @@ def test_a_copy_of_the_metadata_that_an_editor_left_is_no_original(archive, name
 def test_metadata_that_cannot_be_read_counts_as_missing(archive, caplog, content):
     put(archive, META, content)
     put(archive, f"{STEM}.fit")
-    held = archive.scan().activities[5]
-    assert (held.resource_state, held.own) == (None, {})
-    assert held.metadata == META
-    assert held.suffixes == (".fit",)
+    stored = archive.scan().activities[5]
+    assert (stored.resource_state, stored.own) == (None, {})
+    assert stored.metadata == META
+    assert stored.suffixes == (".fit",)
     assert caplog.messages == [f"{META} is unreadable and counts as missing"]
 
 
@@ -725,10 +725,10 @@ def test_a_line_never_comes_before_its_file_is_committed(archive, monkeypatch, c
 
     def watch(descriptor):
         folder = os.readlink(f"/proc/self/fd/{descriptor}")
-        held = {f"photos/{path.name}" for path in (archive.root / "photos").iterdir()}
-        assert listed_paths(archive) <= held
+        stored = {f"photos/{path.name}" for path in (archive.root / "photos").iterdir()}
+        assert listed_paths(archive) <= stored
         if folder == str(archive.root / "photos"):
-            committed.update(held)
+            committed.update(stored)
         assert listed_paths(archive) <= committed
         fsync(descriptor)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_backup.archive.directory import Held, Inventory
+from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.backup.completeness import Census
 from strava_backup.records.plan import COMPONENTS, ORIGINAL, PHOTO
 from strava_backup.report import Completeness
@@ -25,14 +25,14 @@ def given_up(item):
 
 
 def one(own=None, *files):
-    return Held(PurePosixPath("x"), tuple(map(PurePosixPath, files)), None, 3, own or {})
+    return Stored(PurePosixPath("x"), tuple(map(PurePosixPath, files)), None, 3, own or {})
 
 
-def census(held=(), listed=(), known=None, photos=None, gear=None):
+def census(stored=(), listed=(), known=None, photos=None, gear=None):
     """A census after these ids were listed; an id may also be any other value."""
-    held = held if isinstance(held, dict) else {activity_id: one() for activity_id in held}
-    known = frozenset(held if known is None else known)
-    found = Census(Inventory(held, photos or {}, gear or {}), known)
+    stored = stored if isinstance(stored, dict) else {activity_id: one() for activity_id in stored}
+    known = frozenset(stored if known is None else known)
+    found = Census(Inventory(stored, photos or {}, gear or {}), known)
     for activity_id in listed:
         found.see({"id": activity_id})
     return found
@@ -53,9 +53,9 @@ def census(held=(), listed=(), known=None, photos=None, gear=None):
     ],
 )
 def test_only_a_whole_listing_tells_what_is_no_longer_listed(
-    held, listed, listing_result, unlisted
+    stored, listed, listing_result, unlisted
 ):
-    assert census(held, listed).unlisted(listing_result) == unlisted
+    assert census(stored, listed).unlisted(listing_result) == unlisted
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_what_the_website_counts_and_does_not_list_is_unseen(listed, surplus, un
 
 
 @given(IDS, IDS, st.integers(0, 5))
-def test_the_unseen_are_those_between_total_and_list(held, listed, extra):
+def test_the_unseen_are_those_between_total_and_list(stored, listed, extra):
     total = len(listed) + extra
-    surplus = total - len(held | listed)
-    assert census(held, listed).unseen(ListingResult(True, surplus)) == extra
+    surplus = total - len(stored | listed)
+    assert census(stored, listed).unseen(ListingResult(True, surplus)) == extra
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_the_unseen_are_those_between_total_and_list(held, listed, extra):
     ],
 )
 def test_what_is_held_is_compared_with_what_is_on_strava(
-    held, listed, listing_result, missing, expected
+    stored, listed, listing_result, missing, expected
 ):
-    assert census(held, listed).completeness(listing_result, missing, (), ALL, TODAY) == expected
+    assert census(stored, listed).completeness(listing_result, missing, (), ALL, TODAY) == expected
 
 
 def test_a_record_that_cannot_be_kept_is_missing():
@@ -132,7 +132,7 @@ def test_what_is_not_to_be_had_counts_while_its_activity_is_on_strava():
     IDS,
     st.sampled_from([None, WHOLE, ListingResult(False, 0), ListingResult(False, None)]),
 )
-def test_never_more_is_missing_than_there_is(held, listed, missing, listing_result):
-    found = census(held, listed).completeness(listing_result, missing, (), ALL, TODAY)
+def test_never_more_is_missing_than_there_is(stored, listed, missing, listing_result):
+    found = census(stored, listed).completeness(listing_result, missing, (), ALL, TODAY)
     assert len(found.missing) <= found.on_strava
     assert set(found.missing) <= missing

@@ -327,11 +327,11 @@ def test_gear_that_fails_is_named_and_everything_else_is_saved(rig: Rig, what: s
     assert failure.what == f"gear {BIKE} Rosinante, gear"
     # no page without the bike that it belongs to
     assert asked_for(rig, "bike") == [RETIRED, BARE]
-    held = truth.expected_gear_metadata(rig.account)
-    del held[f"gear/{BIKE}.meta.json"]
+    stored = truth.expected_gear_metadata(rig.account)
+    del stored[f"gear/{BIKE}.meta.json"]
     found = truth.metadata(rig.files(), "gear")
     found.pop(f"gear/{BIKE}.meta.json", None)
-    assert found == held
+    assert found == stored
 
     rig.account.faults.clear()
     assert rig.run().exit_code == 0

@@ -33,16 +33,16 @@ ROWS = (
     "Nothing new, metadata of 20 kB each, latency 2 ms",
     *(
         f"  {row}  "
-        for held in (10, 20)
+        for stored in (10, 20)
         for row in (
-            f"ours at {held}",
-            f"0.4.0 at {held}",
-            f"ours / 0.4.0 at {held}",
-            f"ours at {held}, an activity",
-            f"ours at {held}, API requests",
-            f"0.4.0 at {held}, API requests",
-            f"ours at {held}, peak memory",
-            f"0.4.0 at {held}, peak memory",
+            f"ours at {stored}",
+            f"0.4.0 at {stored}",
+            f"ours / 0.4.0 at {stored}",
+            f"ours at {stored}, an activity",
+            f"ours at {stored}, API requests",
+            f"0.4.0 at {stored}, API requests",
+            f"ours at {stored}, peak memory",
+            f"0.4.0 at {stored}, peak memory",
         )
     ),
     "  ours, time an activity at 20 / at 10  ",

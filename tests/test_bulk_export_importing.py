@@ -136,19 +136,19 @@ def test_an_export_of_any_language_and_year_makes_the_right_archive(
     report = setting.run()
     assert report.exit_code == 0
     assert report.listed == len(account.activities)
-    held = setting.files()
-    assert truth.originals(held) == exported_originals(account)
+    stored = setting.files()
+    assert truth.originals(stored) == exported_originals(account)
     for activity in account.activities:
         record = setting.record(activity)
         own = record.pop("strava_backup")
         assert record == expected_record(activity, language, columns)
         assert len(own["bulk_export"]["columns"]) == columns
     if columns >= 87:  # the others do not tell whose photos those are
-        assert truth.pictures(held) == {**exported_pictures(account), **exported_videos(account)}
+        assert truth.pictures(stored) == {**exported_pictures(account), **exported_videos(account)}
     else:
-        rest = {path: data for path, data in held.items() if "/media/" in path}
+        rest = {path: data for path, data in stored.items() if "/media/" in path}
         assert len(rest) == len([name for name in contents if name.startswith("media/")])
-    assert json.loads(held[".strava-backup.json"])["athlete_id"] == account.athlete_id
+    assert json.loads(stored[".strava-backup.json"])["athlete_id"] == account.athlete_id
     assert not setting.run().saved
 
 
@@ -326,14 +326,14 @@ def test_where_the_date_cannot_be_read_the_original_tells_the_start(
     untold = {one.id for one in account.activities if one.original_suffix == ".json"}
     untold |= {one.id for one in account.activities if one.original is None}
     assert {int(failure.what.split()[1]) for failure in report.failures} == untold
-    held = setting.files()
+    stored = setting.files()
     originals = exported_originals(account)
     told = {path for path in originals if int(path.rsplit("_")[-1].split(".")[0]) not in untold}
-    assert truth.originals(held) == {path: originals[path] for path in told}
+    assert truth.originals(stored) == {path: originals[path] for path in told}
     activity = find(account, FIT)
     assert setting.record(activity)["start_date"] == activity.detail["start_date"]
     # Their originals are not lost for that.
-    kept = [path for path in held if path.startswith("bulk_export/2026-11-20/activities/")]
+    kept = [path for path in stored if path.startswith("bulk_export/2026-11-20/activities/")]
     assert len(kept) == 2
 
 
@@ -345,9 +345,9 @@ def test_a_row_that_cannot_be_read_is_told_and_its_file_kept(
     setting.write(with_cells(contents, {f"\n{FIT},": "\nwhat,"}))
     report = setting.run()
     name = bulk_export.original_name(activity)
-    held = setting.files()
-    assert truth.stem(activity) + ".fit" not in held
-    assert held[f"bulk_export/2026-11-20/{name}"] == contents[name]
+    stored = setting.files()
+    assert truth.stem(activity) + ".fit" not in stored
+    assert stored[f"bulk_export/2026-11-20/{name}"] == contents[name]
     assert report.exit_code == 3
     assert report.failures[0].what.startswith("activities.csv, line ")
     assert "(what, Jul 3, 2026, 5:15:42 AM, Lunch Run)" in report.failures[0].why
@@ -474,16 +474,16 @@ def test_of_a_table_that_is_cut_off_nothing_is_lost_silently(
         setting = Setting(Path(folder))
         setting.write({**contents, "activities.csv": whole[:end]})
         report = setting.run()
-        held = setting.files()
+        stored = setting.files()
     assert report.exit_code in (2, 3)
     if report.exit_code == 2:
-        assert held == {}
+        assert stored == {}
     else:
-        kept = [path for path in held if path.startswith("bulk_export/2026-11-20/activities/")]
-        assert len(truth.originals(held)) + len(kept) == len(exported_originals(account))
-        ids = {int(path.split("_")[1].split(".")[0]) for path in held if "/20" in path[:13]}
+        kept = [path for path in stored if path.startswith("bulk_export/2026-11-20/activities/")]
+        assert len(truth.originals(stored)) + len(kept) == len(exported_originals(account))
+        ids = {int(path.split("_")[1].split(".")[0]) for path in stored if "/20" in path[:13]}
         assert ids <= {activity.id for activity in account.activities}
-        assert truth.originals(held).items() <= exported_originals(account).items()
+        assert truth.originals(stored).items() <= exported_originals(account).items()
 
 
 def test_many_files_without_a_row_are_counted_and_some_named(
@@ -542,9 +542,9 @@ def test_files_are_found_under_names_that_differ_little(
     write(contents, setting.path)
     report = setting.run()
     assert report.exit_code == (3 if "activities/1.fit" in contents else 0)
-    held = setting.files()
-    assert truth.originals(held) == exported_originals(account)
-    assert truth.pictures(held) == exported_pictures(account)
+    stored = setting.files()
+    assert truth.originals(stored) == exported_originals(account)
+    assert truth.pictures(stored) == exported_pictures(account)
     name = setting.record(find(account, FIT))["strava_backup"]["original"]["name"]
     assert name == bulk_export.original_name(find(account, FIT))
     assert not setting.run().saved
@@ -571,8 +571,8 @@ def test_two_activities_may_have_one_file(setting: Setting, account: Account) ->
     del contents[bulk_export.original_name(other)]
     setting.write(with_cells(contents, {bulk_export.original_name(other): name}))
     assert setting.run().exit_code == 0
-    held = setting.files()
-    assert held[f"{truth.stem(one)}.fit"] == held[f"{truth.stem(other)}.fit"] == one.original
+    stored = setting.files()
+    assert stored[f"{truth.stem(one)}.fit"] == stored[f"{truth.stem(other)}.fit"] == one.original
 
 
 def test_of_several_files_like_the_one_in_the_table_none_is_taken(
@@ -793,21 +793,21 @@ def test_half_originals_and_photos_are_set_aside_and_named(
     setting.write(with_half(contents, *names))
     report = setting.run()
     assert report.exit_code == 3
-    held = setting.files()
-    assert {path for path in held if path.startswith("damaged/")} == {
+    stored = setting.files()
+    assert {path for path in stored if path.startswith("damaged/")} == {
         f"damaged/{path}" for path in paths
     }
-    assert not paths & held.keys()
-    assert not [path for path in paths if path.encode() in held["SHA256SUMS"]]
+    assert not paths & stored.keys()
+    assert not [path for path in paths if path.encode() in stored["SHA256SUMS"]]
     reasons = "\n".join(failure.why for failure in report.failures)
     assert len(report.failures) == len(paths)
     for name, path in zip(names, map(partial(stored_path, account), names), strict=True):
         assert name in reasons
         assert f"damaged/{path}" in reasons
-        metadata = held.get(path.partition(".")[0] + ".meta.json", b"{}")
+        metadata = stored.get(path.partition(".")[0] + ".meta.json", b"{}")
         assert not {"original", "picture"} & json.loads(metadata).get("strava_backup", {}).keys()
     expected = {**exported_originals(account), **exported_pictures(account)}
-    whole = {**truth.originals(held), **truth.pictures(held)}
+    whole = {**truth.originals(stored), **truth.pictures(stored)}
     assert whole == {path: data for path, data in expected.items() if path not in paths}
 
 
@@ -903,9 +903,9 @@ def test_the_limit_counts_activities_that_miss_something(
 ) -> None:
     setting.write(bulk_export.export_files(account))
     setting.run(limit=3)
-    held = setting.files()
-    assert len(truth.metadata(held, "activities")) == 3
-    assert not [path for path in held if "bulk_export" in path and "/activities/" in path]
+    stored = setting.files()
+    assert len(truth.metadata(stored, "activities")) == 3
+    assert not [path for path in stored if "bulk_export" in path and "/activities/" in path]
     setting.run(limit=3)
     assert len(truth.metadata(setting.files(), "activities")) == 6
     setting.run()
@@ -987,14 +987,14 @@ def test_an_archive_of_version_0_4_keeps_its_files_and_its_old_metadata(
     (setting.root / f"{stem}.meta.json").write_text(json.dumps(old))
     setting.write(bulk_export.export_files(account))
     assert setting.run().exit_code == 0
-    held = setting.files()
-    assert len([path for path in held if f"_{FIT}.fit" in path]) == 1
-    record = json.loads(held[f"{stem}.meta.json"])
+    stored = setting.files()
+    assert len([path for path in stored if f"_{FIT}.fit" in path]) == 1
+    record = json.loads(stored[f"{stem}.meta.json"])
     assert record["start_date"] == find(account, FIT).detail["start_date"]
-    (history,) = (path for path in held if path.startswith("history/"))
-    assert json.loads(held[history]) == old
+    (history,) = (path for path in stored if path.startswith("history/"))
+    assert json.loads(stored[history]) == old
     # That is for the first run that asks Strava: it checks what is held.
-    assert ".strava-backup.json" not in held
+    assert ".strava-backup.json" not in stored
 
 
 def test_a_missing_parent_is_not_made(setting: Setting, account: Account) -> None:
@@ -1221,8 +1221,8 @@ class ThenOnline:
         contents[f"media/x{photo.unique_id}.jpg"] = photo.content + b"smaller, or larger"
         self.take_in(rig, contents)
         rig.run()
-        held = {path for path in rig.files() if path.startswith(f"photos/{activity.id}_")}
-        assert held >= {
+        stored = {path for path in rig.files() if path.startswith(f"photos/{activity.id}_")}
+        assert stored >= {
             f"photos/{activity.id}_{photo.unique_id}.jpg",
             f"photos/{activity.id}_x{photo.unique_id}.jpg",
         }
@@ -1264,9 +1264,9 @@ def test_files_of_other_programs_do_not_stand_for_originals_and_photos(
     report = setting.run()
 
     assert report.exit_code == 0, report.problem_lines()
-    held = setting.files()
-    assert held.items() >= {**exported_originals(account), **exported_pictures(account)}.items()
-    assert held.items() >= foreign.items()
+    stored = setting.files()
+    assert stored.items() >= {**exported_originals(account), **exported_pictures(account)}.items()
+    assert stored.items() >= foreign.items()
     assert setting.run().saved == {}
 
 
@@ -1288,11 +1288,11 @@ def test_metadata_that_cannot_be_written_is_one_failure(
     assert report.exit_code == 3
     assert len(report.failures) == 1
     assert metadata.name in report.failures[0].what + report.failures[0].why
-    held = setting.files()
-    assert sum(name.endswith(".meta.json") for name in held if name.startswith("act")) == (
+    stored = setting.files()
+    assert sum(name.endswith(".meta.json") for name in stored if name.startswith("act")) == (
         len(account.activities) - 1
     )
-    assert not [name for name in held if name.startswith("bulk_export") and "activities/" in name]
+    assert not [name for name in stored if name.startswith("bulk_export") and "activities/" in name]
     path.rmdir()
     assert setting.run().exit_code == 0
     assert truth.originals(setting.files()) == exported_originals(account)

@@ -650,8 +650,10 @@ def test_an_import_that_is_killed_leaves_nothing_half_and_goes_on_later(tmp_path
         assert Path(path).name.startswith(".") or data in whole
     result = import_export(tmp_path, *arguments)
     assert result.returncode == 0, result.stderr
-    held = read_files(tmp_path / "archive")
-    assert not [path for path in held if path.endswith(".part")]
+    stored = read_files(tmp_path / "archive")
+    assert not [path for path in stored if path.endswith(".part")]
     expected = truth.expected_originals(account)
-    assert truth.originals(held).items() <= expected.items()
-    assert len(truth.originals(held)) == sum(one.original is not None for one in account.activities)
+    assert truth.originals(stored).items() <= expected.items()
+    assert len(truth.originals(stored)) == sum(
+        one.original is not None for one in account.activities
+    )

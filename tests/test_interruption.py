@@ -32,7 +32,7 @@ class HoldLater(Hold):
     """Stops the answers of several kinds, of each after so many that pass."""
 
     passing: dict[str, int] = field(default_factory=dict)
-    held: Counter[str] = field(default_factory=Counter)
+    stored: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def names(self, account: Account, request: Request) -> bool:
@@ -40,12 +40,12 @@ class HoldLater(Hold):
         if kind not in self.passing:
             return False
         with self.lock:
-            self.held[kind] += 1
-            return self.held[kind] > self.passing[kind]
+            self.stored[kind] += 1
+            return self.stored[kind] > self.passing[kind]
 
     @property
     def holds_all(self) -> bool:
-        return all(self.held[kind] > passing for kind, passing in self.passing.items())
+        return all(self.stored[kind] > passing for kind, passing in self.passing.items())
 
 
 def wait_until(is_so: Callable[[], object], process: Any) -> None:

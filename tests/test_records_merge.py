@@ -23,9 +23,9 @@ from tests.made_up_records import (
     SUMMARY,
     TODAY,
     activity,
-    held,
     held_gear,
     refused,
+    stored,
 )
 
 
@@ -46,7 +46,7 @@ KEPT_BIKE = {
 
 
 def test_what_was_listed_before_is_no_change():
-    assert not plan.is_changed(activity(), held(kept_after_listing()), "api")
+    assert not plan.is_changed(activity(), stored(kept_after_listing()), "api")
 
 
 @pytest.mark.parametrize(
@@ -71,44 +71,44 @@ def test_what_was_listed_before_is_no_change():
 )
 def test_a_difference_that_its_athlete_made_is_a_change_and_acts_once(change):
     kept = kept_after_listing()
-    assert plan.is_changed(activity(**change), held(kept), "api")
+    assert plan.is_changed(activity(**change), stored(kept), "api")
     kept = kept_after_listing({**SUMMARY, **change}, kept)
-    assert not plan.is_changed(activity(**change), held(kept), "api")
+    assert not plan.is_changed(activity(**change), stored(kept), "api")
 
 
 @pytest.mark.parametrize(
     "change", [{"kudos_count": 4}, {"pr_count": 1}, {"achievement_count": 2}, {"upload_id": 8}]
 )
 def test_kudos_ranks_and_counters_are_no_change(change):
-    assert not plan.is_changed(activity(**change), held(kept_after_listing()), "api")
+    assert not plan.is_changed(activity(**change), stored(kept_after_listing()), "api")
 
 
 def test_a_field_that_is_gone_is_a_change():
     kept = kept_after_listing({**SUMMARY, "description": "wet"})
-    assert plan.is_changed(activity(), held(kept), "api")
+    assert plan.is_changed(activity(), stored(kept), "api")
 
 
 def test_a_listing_is_compared_with_the_last_one_of_the_same_source():
     rounded = {**SUMMARY, "distance": 5000.0}
     kept = kept_after_listing(kept=kept_after_listing(rounded, source="website"))
-    assert not plan.is_changed(activity(), held(kept), "api")
-    assert not plan.is_changed(activity(distance=5000.0), held(kept), "website")
-    assert plan.is_changed(activity(), held(kept), "website")
+    assert not plan.is_changed(activity(), stored(kept), "api")
+    assert not plan.is_changed(activity(distance=5000.0), stored(kept), "website")
+    assert plan.is_changed(activity(), stored(kept), "website")
 
 
 def test_a_listing_is_never_compared_with_a_detail():
     kept = kept_after_listing()
     detail = {**SUMMARY, "resource_state": 3, "distance": 5000.0, "description": "wet"}
     kept = merge.fetched_record(detail, kept["strava_backup"], "api", NOW)
-    assert not plan.is_changed(activity(), held(kept), "api")
+    assert not plan.is_changed(activity(), stored(kept), "api")
 
 
 def test_metadata_of_version_0_4_counts_as_not_held():
     old = {"id": 5, "name": "Morning Run"}
-    assert plan.is_changed(activity(), held(old), "api")
+    assert plan.is_changed(activity(), stored(old), "api")
     kept = kept_after_listing(kept={**old, "start_date": "2026-07-06T05:08:09Z", "odd": 1})
     assert "odd" not in kept
-    assert not plan.is_changed(activity(), held(kept), "api")
+    assert not plan.is_changed(activity(), stored(kept), "api")
 
 
 @pytest.mark.parametrize("state", [2, 3])
@@ -116,7 +116,7 @@ def test_an_activity_that_is_there_again_loses_its_mark_and_nothing_else(state):
     kept = {**kept_after_listing(), "resource_state": state, "calories": 300}
     gone = {**kept, OWN_KEY: merge.with_gone(kept[OWN_KEY], NOW)}
     assert gone[OWN_KEY]["gone_since"] == STAMP
-    assert plan.is_changed(activity(), held(gone), "api")
+    assert plan.is_changed(activity(), stored(gone), "api")
     assert kept_after_listing(kept=gone, now=NOW + timedelta(days=9)) == kept
     assert not merge.needs_history(kept, gone, merge.activity_history_fields)
 
@@ -485,7 +485,7 @@ def test_metadata_of_version_0_4_is_replaced_and_kept_in_history():
 @pytest.mark.parametrize("source", ["api", "website"])
 def test_a_source_fills_an_imported_record_up(source):
     kept = merge.imported_record({**IMPORTED, "elev_low": 3.0}, TOLD, None, NOW)
-    assert plan.is_changed(activity(), held(kept), source)
+    assert plan.is_changed(activity(), stored(kept), source)
     new = kept_after_listing(kept=kept, source=source)
     assert new["strava_backup"]["source"] == source
     assert new["strava_backup"]["bulk_export"] == TOLD

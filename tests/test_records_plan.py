@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup import errors
-from strava_backup.archive.directory import Held, Inventory
+from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.records import plan
 from strava_backup.records.plan import (
     COMPONENTS,
@@ -116,9 +116,9 @@ def test_what_is_missing_of_an_activity(state, suffixes, own, wanted, missing):
     st.builds(Wanted, st.booleans(), st.booleans()),
 )
 def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, own, wanted):
-    held = (activity(), state, suffixes, own)
-    some = plan.missing_items(*held, wanted, TODAY)
-    full = plan.missing_items(*held, wanted._replace(full=True), TODAY)
+    stored = (activity(), state, suffixes, own)
+    some = plan.missing_items(*stored, wanted, TODAY)
+    full = plan.missing_items(*stored, wanted._replace(full=True), TODAY)
     assert set(some) <= set(full)
     assert not (suffixes and ORIGINAL in full)
 
@@ -196,19 +196,19 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
     ("inventory", "proven"),
     [
         (Inventory({}, {}, {}), set()),
-        (Inventory({7: Held(PurePosixPath("7"), (PurePosixPath("7.fit"),))}, {}, {}), {ORIGINAL}),
-        (Inventory({7: Held(PurePosixPath("7"), resource_state=3)}, {}, {}), {DETAIL}),
-        (Inventory({7: Held(PurePosixPath("7"), resource_state=2)}, {}, {}), set()),
+        (Inventory({7: Stored(PurePosixPath("7"), (PurePosixPath("7.fit"),))}, {}, {}), {ORIGINAL}),
+        (Inventory({7: Stored(PurePosixPath("7"), resource_state=3)}, {}, {}), {DETAIL}),
+        (Inventory({7: Stored(PurePosixPath("7"), resource_state=2)}, {}, {}), set()),
         (
-            Inventory({7: Held(PurePosixPath("7"), own={"photos": {"count": 2}})}, {}, {}),
+            Inventory({7: Stored(PurePosixPath("7"), own={"photos": {"count": 2}})}, {}, {}),
             {PHOTO_LIST},
         ),
         (
-            Inventory({}, {(7, "a"): Held(PurePosixPath("a"), (PurePosixPath("a.jpg"),))}, {}),
+            Inventory({}, {(7, "a"): Stored(PurePosixPath("a"), (PurePosixPath("a.jpg"),))}, {}),
             {PHOTO},
         ),
         (
-            Inventory({}, {}, {"b1": Held(PurePosixPath("b1"), resource_state=2, own={**AT})}),
+            Inventory({}, {}, {"b1": Stored(PurePosixPath("b1"), resource_state=2, own={**AT})}),
             {GEAR, COMPONENTS},
         ),
     ],
@@ -288,7 +288,9 @@ def test_photos_come_before_the_detail_and_after_the_original():
 )
 def test_a_picture_is_missing_until_it_is_held_or_given_up(files, own, full, lacks):
     paths = tuple(PurePosixPath("photos", name) for name in files)
-    photo = Held(PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, own)
+    photo = Stored(
+        PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, own
+    )
     assert plan.lacks_picture(photo, Wanted(full=full), TODAY) is lacks
 
 
@@ -351,9 +353,9 @@ def test_a_picture_is_missing_until_it_is_held_or_given_up(files, own, full, lac
         ),
     ],
 )
-def test_what_is_missing_of_gear(summary, held, wanted, missing):
+def test_what_is_missing_of_gear(summary, stored, wanted, missing):
     gear_id = (summary or BIKE)["id"]
-    assert plan.missing_gear_items(gear_id, summary, held, "api", wanted, TODAY) == missing
+    assert plan.missing_gear_items(gear_id, summary, stored, "api", wanted, TODAY) == missing
 
 
 @pytest.mark.parametrize(
@@ -384,9 +386,9 @@ def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
     ("held", "believed"),
     [(1, 3), (3, 3), (60, 3), (79, 3), (80, 4), (100, 5), (399, 19), (400, 20), (10_000, 20)],
 )
-def test_so_many_may_vanish_at_once(held, believed):
-    assert not plan.are_too_many(believed, held)
-    assert plan.are_too_many(believed + 1, held)
+def test_so_many_may_vanish_at_once(stored, believed):
+    assert not plan.are_too_many(believed, stored)
+    assert plan.are_too_many(believed + 1, stored)
 
 
 @pytest.mark.parametrize(
@@ -422,8 +424,8 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
     ],
 )
 def test_what_is_not_to_be_had_is_counted_unless_it_is_held(files, refused, asked, count):
-    held = Held(PurePosixPath("a"), tuple(map(PurePosixPath, files)), own={"refused": refused})
-    assert plan.count_given_up(held, asked, ALL, TODAY) == count
+    stored = Stored(PurePosixPath("a"), tuple(map(PurePosixPath, files)), own={"refused": refused})
+    assert plan.count_given_up(stored, asked, ALL, TODAY) == count
 
 
 @pytest.mark.parametrize(

@@ -181,9 +181,9 @@ class SourceTests:
         edited = rig.account.activities[-1]
         rig.account.edit(edited.id, name="Better")
         assert rig.run(full=True).exit_code == 0
-        held = {one.id for one in rig.account.activities if one.original}
+        stored = {one.id for one in rig.account.activities if one.original}
         # At most one that is stored, to see whether the website gives files at all.
-        assert len([one for one in rig.asked_for("original") if one in held]) <= 1
+        assert len([one for one in rig.asked_for("original") if one in stored]) <= 1
         assert "photo" not in rig.asked
         has_details = "list" in rig.asked
         details = [one.id for one in rig.account.requests if one.kind == "detail"]
@@ -466,8 +466,8 @@ def test_a_deletion_during_the_walk_leaves_nothing_out(make_rig: MakeRig) -> Non
     serve_then(rig, "web-list", 1, lambda: rig.account.remove(gone.id))
     rig.run(photos=False)
     rig.run(photos=False)
-    held = truth.originals(rig.files())
-    assert truth.expected_originals(rig.account).items() <= held.items()
+    stored = truth.originals(rig.files())
+    assert truth.expected_originals(rig.account).items() <= stored.items()
 
 
 def test_a_deletion_does_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> None:
@@ -501,8 +501,8 @@ def test_a_deletion_and_a_late_upload_between_two_runs_are_found_by_the_next_who
     rig.account.issue_jwt()
     rig.config = replace(rig.config, user=User(jwt=Secret(rig.account.issue_jwt(), read_only=True)))
     rig.run(photos=False)
-    held = truth.originals(rig.files())
-    assert truth.expected_originals(rig.account).items() <= held.items()
+    stored = truth.originals(rig.files())
+    assert truth.expected_originals(rig.account).items() <= stored.items()
 
 
 def test_signed_out_in_the_middle_ends_with_4_and_the_next_run_completes(

@@ -356,7 +356,7 @@ def test_an_upload_during_the_listing_gives_no_record_twice(make_rig, count):
     ("held", "count", "pages"),
     [(0, 850, 6), (850, 850, 6), (850, 860, 6), (850, 900, 6), (850, 801, 6), (1200, 850, 6)],
 )
-def test_pages_that_must_be_there_are_asked_for_two_at_a_time(make_rig, held, count, pages):
+def test_pages_that_must_be_there_are_asked_for_two_at_a_time(make_rig, stored, count, pages):
     rig = make_rig(count)
     in_flight, most = [], []
     send = rig.wire.send
@@ -373,11 +373,11 @@ def test_pages_that_must_be_there_are_asked_for_two_at_a_time(make_rig, held, co
                 in_flight.remove(request)
 
     rig.wire.send = measured
-    known = KNOWN._replace(activity_ids=frozenset(range(held)))
+    known = KNOWN._replace(activity_ids=frozenset(range(stored)))
     listed = [record["id"] for record in rig.source.fetch_activities(known)]
     assert listed == ids(rig.account)
     assert sorted(rig.pages) == list(range(1, pages + 1))
-    assert max(most) == (2 if held else 1)
+    assert max(most) == (2 if stored else 1)
 
 
 def test_pages_of_known_records_are_not_taken_for_the_end(make_rig):

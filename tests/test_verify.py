@@ -44,7 +44,7 @@ def notices(lines: list[str]) -> set[str]:
     return {line.split(": ")[1] for line in lines if line.startswith("notice: ")}
 
 
-def held(root: Path) -> list[str]:
+def stored(root: Path) -> list[str]:
     files = read_files(root)
     return sorted({**truth.originals(files), **truth.pictures(files)})
 
@@ -141,7 +141,7 @@ def test_an_archive_of_earlier_versions_is_checked_without_marker_and_list(full:
         (full.root / name).unlink()
     code, [summary] = check(full.root)
     assert code == 0
-    assert f"{len(held(full.root))} without a checksum, the next run adds it" in summary
+    assert f"{len(stored(full.root))} without a checksum, the next run adds it" in summary
     assert not (full.root / "SHA256SUMS").exists()
     assert not (full.root / ".lock").exists()
 
@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_written_is_verified_all_the_same(full: Rig) -> 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_byte_of_any_file_is_named(archive: Path, data: st.DataObject) -> None:
-    path = data.draw(st.sampled_from(held(archive)))
+    path = data.draw(st.sampled_from(stored(archive)))
     before = (archive / path).read_bytes()
     at = data.draw(st.integers(0, len(before) - 1))
     bits = data.draw(st.integers(1, 255))
@@ -189,7 +189,7 @@ def test_any_flipped_byte_of_any_file_is_named(archive: Path, data: st.DataObjec
 
 
 def test_every_file_is_compared_with_its_checksum(archive: Path) -> None:
-    before = {path: (archive / path).read_bytes() for path in held(archive)}
+    before = {path: (archive / path).read_bytes() for path in stored(archive)}
     for path, content in before.items():
         (archive / path).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
@@ -220,7 +220,7 @@ def test_a_file_that_is_broken_and_has_no_checksum_is_named_by_a_run_and_by_veri
     rig.run()
     (rig.root / "SHA256SUMS").unlink()
     # JSON is whole JSON, whatever it says; and a gzip file may hold anything.
-    victims = [p for p in held(rig.root) if not p.endswith((".json", ".dat"))]
+    victims = [p for p in stored(rig.root) if not p.endswith((".json", ".dat"))]
     for path in victims:
         (rig.root / path).write_bytes(spoil((rig.root / path).read_bytes()))
 
@@ -253,7 +253,7 @@ def test_files_without_a_checksum_that_are_whole_get_one(full: Rig) -> None:
 def test_a_listed_file_that_is_missing_is_named_and_the_line_stays_until_it_is_fetched(
     full: Rig,
 ) -> None:
-    [path, other] = [path for path in held(full.root) if path.endswith(".jpg")][:2]
+    [path, other] = [path for path in stored(full.root) if path.endswith(".jpg")][:2]
     (full.root / path).unlink()
     before = full.files()["SHA256SUMS"]
     for _ in range(2):
@@ -304,7 +304,7 @@ def test_a_disk_that_cannot_read_one_file_does_not_stop_the_rest(
     """There is no such disk here, so the read that would fail is replaced."""
     from strava_backup.archive import directory
 
-    path = held(full.root)[0]
+    path = stored(full.root)[0]
     hash_file = directory.hash_file
 
     def fail(file: Path) -> str:
@@ -329,7 +329,7 @@ def test_a_file_that_may_not_be_read_is_named_and_left_where_it_is(
     before = full.files()
     code, lines = check(full.root, repairs=True)
     assert code == 6
-    assert damaged(lines) == set(held(full.root))
+    assert damaged(lines) == set(stored(full.root))
     assert all("Permission denied" in line for line in lines[:-1])
     assert full.files() == before
 
@@ -385,8 +385,8 @@ def test_what_does_not_belong_there_is_a_notice(full: Rig, path: str) -> None:
 
 
 def test_a_file_without_metadata_and_metadata_without_its_file_are_notices(full: Rig) -> None:
-    original, other, *_ = [path for path in held(full.root) if path.endswith(".fit")]
-    picture = next(path for path in held(full.root) if path.endswith(".jpg"))
+    original, other, *_ = [path for path in stored(full.root) if path.endswith(".fit")]
+    picture = next(path for path in stored(full.root) if path.endswith(".jpg"))
     metadata = original.replace(".fit", ".meta.json")
     (full.root / metadata).unlink()
     for path in (other, picture):
@@ -434,7 +434,7 @@ def test_a_list_that_somebody_edited_is_understood(full: Rig) -> None:
 
 def test_of_two_checksums_the_file_tells_which_is_right(full: Rig) -> None:
     before = full.files()["SHA256SUMS"]
-    path = held(full.root)[0]
+    path = stored(full.root)[0]
     wrong = f"{'0' * 64}  {path}\n".encode()
     for text in (wrong + before, before + wrong):
         (full.root / "SHA256SUMS").write_bytes(text)
@@ -467,7 +467,7 @@ def test_no_list_whatever_makes_a_crash_or_harms_a_file(
     archive: Path, lines: list[bytes], repairs: bool
 ) -> None:
     before = (archive / "SHA256SUMS").read_bytes()
-    files = {path: (archive / path).read_bytes() for path in held(archive)}
+    files = {path: (archive / path).read_bytes() for path in stored(archive)}
     (archive / "SHA256SUMS").write_bytes(before + b"\n".join([*lines, b""]))
     try:
         code, found = check(archive, repairs=repairs)
@@ -477,7 +477,7 @@ def test_no_list_whatever_makes_a_crash_or_harms_a_file(
     assert code in (0, 6)
     assert damaged(found).isdisjoint(files)
     assert not {"\n", "\r", "\x1b", "\x9b"} & {char for line in found for char in line}
-    assert files == {path: (archive / path).read_bytes() for path in held(archive)}
+    assert files == {path: (archive / path).read_bytes() for path in stored(archive)}
     assert set(before.splitlines()) <= set(after.splitlines())
     assert not (archive / "damaged").exists()
 
@@ -551,7 +551,7 @@ def test_a_json_original_comes_back_though_a_gpx_lies_beside_it(
 
 
 def test_nothing_in_damaged_is_overwritten(full: Rig) -> None:
-    path = held(full.root)[0]
+    path = stored(full.root)[0]
     for content in (b"first", b"second", b"third"):
         (full.root / path).write_bytes(content)
         assert damaged(check(full.root, repairs=True)[1]) == {path}
@@ -565,7 +565,7 @@ def test_nothing_in_damaged_is_overwritten(full: Rig) -> None:
 
 def test_what_strava_no_longer_has_stays_where_it_is(full: Rig) -> None:
     victim = next(one for one in full.account.activities if one.original and one.photos)
-    paths = [path for path in held(full.root) if f"{victim.id}" in path]
+    paths = [path for path in stored(full.root) if f"{victim.id}" in path]
     assert {path.split("/")[0] for path in paths} == {"activities", "photos"}
     change_metadata(full.root, f"{truth.stem(victim)}.meta.json", gone_since="2026-11-01T00:00:00Z")
     for path in paths:
@@ -584,7 +584,7 @@ def test_what_strava_no_longer_has_stays_where_it_is(full: Rig) -> None:
 def test_a_repair_that_dies_before_it_writes_the_list_does_no_harm(
     full: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = next(path for path in held(full.root) if path.endswith(".gpx"))
+    path = next(path for path in stored(full.root) if path.endswith(".gpx"))
     content = (full.root / path).read_bytes()
     (full.root / path).write_bytes(content.replace(b"lat", b"lot"))
 
@@ -603,7 +603,7 @@ def test_a_repair_that_dies_before_it_writes_the_list_does_no_harm(
 
 def test_a_year_on_a_disk_that_is_not_mounted_keeps_its_lines(full: Rig) -> None:
     year = next(path for path in (full.root / "activities").iterdir())
-    paths = held(full.root)
+    paths = stored(full.root)
     year.rename(full.root.parent / year.name)
     year.symlink_to(full.root.parent / "not mounted")
     before = full.files()["SHA256SUMS"]
@@ -620,7 +620,7 @@ def test_a_year_on_a_disk_that_is_not_mounted_keeps_its_lines(full: Rig) -> None
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
 def test_damage_on_another_disk_is_moved_as_well(full: Rig) -> None:
     year = next(path for path in (full.root / "activities").iterdir())
-    path = next(path for path in held(full.root) if f"/{year.name}/" in path)
+    path = next(path for path in stored(full.root) if f"/{year.name}/" in path)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         if os.stat(folder).st_dev == os.stat(full.root).st_dev:
             pytest.skip("needs a second file system")
@@ -634,7 +634,7 @@ def test_damage_on_another_disk_is_moved_as_well(full: Rig) -> None:
 
 
 def test_a_link_that_leads_nowhere_is_damage_and_moved(full: Rig) -> None:
-    path = held(full.root)[0]
+    path = stored(full.root)[0]
     (full.root / path).unlink()
     (full.root / path).symlink_to("nowhere")
     code, lines = check(full.root, repairs=True)

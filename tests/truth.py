@@ -101,8 +101,8 @@ def metadata(files: Mapping[str, bytes], section: str) -> dict[str, Any]:
 
 def expected_checksums(files: Mapping[str, bytes]) -> list[str]:
     """The lines of SHA256SUMS for an archive's originals and pictures, sorted."""
-    held = {**originals(files), **pictures(files)}
-    return sorted(f"{hashlib.sha256(data).hexdigest()}  {path}" for path, data in held.items())
+    stored = {**originals(files), **pictures(files)}
+    return sorted(f"{hashlib.sha256(data).hexdigest()}  {path}" for path, data in stored.items())
 
 
 def assert_complete(account: Account, files: Mapping[str, bytes]) -> None:

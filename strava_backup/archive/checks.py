@@ -149,13 +149,13 @@ def damage(path: Path, suffix: str | None = None, content: bytes | None = None) 
     whole file is read, unless its `content` is given.
     """
     try:
-        check_file(path, _suffix_of_held(path) if suffix is None else suffix, content)
+        check_file(path, _suffix_of_stored(path) if suffix is None else suffix, content)
     except Damaged as error:
         return str(error)
     return None
 
 
-def _suffix_of_held(path: Path) -> str:
+def _suffix_of_stored(path: Path) -> str:
     """The suffix for a held file. Raises Damaged where name and content tell of different kinds.
 
     All pictures count as one kind: every one that version 0.4 saved is called `.jpg`.

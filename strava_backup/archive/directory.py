@@ -90,7 +90,7 @@ class Marker:
     login_refused_at: float | None = None
 
 
-class Held(NamedTuple):
+class Stored(NamedTuple):
     """What the archive has of one activity, photo or gear; paths are relative to the archive.
 
     `files` are the originals, or the picture; `videos` lie beside it. `listed` has the
@@ -124,9 +124,9 @@ class Held(NamedTuple):
 class Inventory(NamedTuple):
     """All that is held, by the keys of `layout`."""
 
-    activities: dict[int, Held]
-    photos: dict[tuple[int, str], Held]
-    gear: dict[str, Held]
+    activities: dict[int, Stored]
+    photos: dict[tuple[int, str], Stored]
+    gear: dict[str, Stored]
 
 
 class FileCheck(NamedTuple):
@@ -323,10 +323,10 @@ class Archive:
         Without the inventory only those that say something of the whole archive.
         """
         tops = ((layout.MARKER, self._marker_problem), (layout.CHECKSUMS, self.checksums.problem))
-        held = (one for part in inventory or () for one in part.values())
+        stored = (one for part in inventory or () for one in part.values())
         return [
             *((PurePosixPath(name), problem) for name, problem in tops if problem is not None),
-            *((one.metadata, one.problem) for one in held if one.metadata and one.problem),
+            *((one.metadata, one.problem) for one in stored if one.metadata and one.problem),
         ]
 
     def paths(self, section: PurePosixPath) -> Iterator[PurePosixPath]:
@@ -419,11 +419,11 @@ class Archive:
             self.checksums.mend()
             if self.checksums.problem is not None:
                 return []
-            held = (*inventory.activities.values(), *inventory.photos.values())
+            stored = (*inventory.activities.values(), *inventory.photos.values())
             # More than one digest is somebody's edit: the file tells which of them is right.
             doubtful = [
                 (path, one.own)
-                for one in held
+                for one in stored
                 for path in (*one.files, *one.videos)
                 if len(self.checksums.digests(path)) != 1
             ]
@@ -634,7 +634,7 @@ class Archive:
         else:
             self._uncommitted.add(folder)
 
-    def _scan_section(self, section: PurePosixPath) -> dict[Any, Held]:
+    def _scan_section(self, section: PurePosixPath) -> dict[Any, Stored]:
         found: dict[layout.Key, list[tuple[PurePosixPath, layout.FileName]]] = {}
         parse = layout.PARSERS[section.name]
         for folder in self._folders(section):
@@ -644,21 +644,21 @@ class Archive:
                 if name is not None:
                     found.setdefault(name.key, []).append((folder.path, name))
         # The parts of names take as much memory as what is made of them.
-        held = ((key, self._held(found.pop(key))) for key in list(found))
-        return {key: one for key, one in held if one is not None}
+        stored = ((key, self._stored(found.pop(key))) for key in list(found))
+        return {key: one for key, one in stored if one is not None}
 
-    def _held(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Held | None:
+    def _stored(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Stored | None:
         """What files of one key are, each with its folder; None if all are other programs'."""
-        held = Held(PurePosixPath())
+        stored = Stored(PurePosixPath())
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
-                held = self._with_metadata(held, folder, name.stem + name.suffix)
+                stored = self._with_metadata(stored, folder, name.stem + name.suffix)
         with_names = [
             (folder, name)
             for folder, name in files
-            if name.suffix != layout.META_SUFFIX and is_stored(name, held.own)
+            if name.suffix != layout.META_SUFFIX and is_stored(name, stored.own)
         ]
-        if not with_names and held.metadata is None:
+        if not with_names and stored.metadata is None:
             return None
         first = next(
             one for one in files if one[1].suffix == layout.META_SUFFIX or one in with_names
@@ -666,7 +666,7 @@ class Archive:
         paths: dict[bool, list[PurePosixPath]] = {False: [], True: []}
         for folder, name in with_names:
             paths[layout.is_video(name)].append(folder / (name.stem + name.suffix))
-        return held._replace(
+        return stored._replace(
             stem=first[0] / first[1].stem, files=tuple(paths[False]), videos=tuple(paths[True])
         )
 
@@ -689,18 +689,18 @@ class Archive:
                     yield folder
                     waiting[:0] = subfolders
 
-    def _with_metadata(self, held: Held, folder: PurePosixPath, name: str) -> Held:
+    def _with_metadata(self, stored: Stored, folder: PurePosixPath, name: str) -> Stored:
         path = folder / name
         try:
             # Not by the path, which would keep its text.
             record = read_for_scan(f"{self.root}{os.sep}{folder}{os.sep}{name}")
         except OSError as error:
-            return held._replace(metadata=path, problem=error.strerror or str(error))
+            return stored._replace(metadata=path, problem=error.strerror or str(error))
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
-            return held if held.metadata else held._replace(metadata=path)
+            return stored if stored.metadata else stored._replace(metadata=path)
         own, listed = slimmed(record.get(OWN_KEY, {}))
-        return held._replace(
+        return stored._replace(
             metadata=path, resource_state=record.get("resource_state"), own=own, listed=listed
         )
 

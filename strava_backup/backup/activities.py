@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from strava_backup import errors
 from strava_backup.archive import layout
-from strava_backup.archive.directory import Held, Inventory
+from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.photos import Photos
 from strava_backup.backup.pipeline import Done, Lanes, Task
@@ -76,18 +76,20 @@ class Activities:
 
     def work(self, activity: Activity, inventory: Inventory) -> Work:
         """What a listed activity misses. Raises DiskError."""
-        held = inventory.activities.get(activity.id)
-        stem = held.stem if held else layout.activity_stem(activity.start, activity.id)
-        metadata = (held and held.metadata) or layout.metadata_path(stem)
-        if held and held.problem:
+        stored = inventory.activities.get(activity.id)
+        stem = stored.stem if stored else layout.activity_stem(activity.start, activity.id)
+        metadata = (stored and stored.metadata) or layout.metadata_path(stem)
+        if stored and stored.problem:
             return Work(activity, stem, metadata, None, ())
         record = None
-        state, own = (held.resource_state, held.own) if held else (None, {})
-        if plan.is_changed(activity, held, self._source.name):
-            kept = self._keeper.archive.read_record(metadata) if held and held.metadata else None
+        state, own = (stored.resource_state, stored.own) if stored else (None, {})
+        if plan.is_changed(activity, stored, self._source.name):
+            kept = (
+                self._keeper.archive.read_record(metadata) if stored and stored.metadata else None
+            )
             record = merge.listed_record(activity, kept, self._source.name, self._keeper.now())
             state, own = record.get("resource_state"), record[OWN_KEY]
-        suffixes = held.suffixes if held else ()
+        suffixes = stored.suffixes if stored else ()
         today = self._keeper.now().date()
         missing = plan.missing_items(activity, state, suffixes, own, self._wanted, today)
         if self._photos.wants_list(activity.id) and self._source.has_details:
@@ -95,27 +97,29 @@ class Activities:
         pictures = () if plan.PHOTO_LIST in missing else self._photos.missing(activity.id)
         return Work(activity, stem, metadata, record, missing, pictures, suffixes)
 
-    def held_work(self, activity_id: int, inventory: Inventory) -> Work | None:
+    def stored_work(self, activity_id: int, inventory: Inventory) -> Work | None:
         """What an activity still misses that is held and was not listed now. Raises DiskError.
 
         What Strava no longer has is not asked for.
         """
-        held = inventory.activities[activity_id]
+        stored = inventory.activities[activity_id]
         pictures = self._photos.missing(activity_id)
-        if plan.is_gone(held.own) or held.metadata is None or held.problem:
+        if plan.is_gone(stored.own) or stored.metadata is None or stored.problem:
             return None
-        if not (pictures or self._may_lack_files(held)):
+        if not (pictures or self._may_lack_files(stored)):
             return None
         try:
-            activity = parse_activity(self._keeper.archive.read_record(held.metadata))
+            activity = parse_activity(self._keeper.archive.read_record(stored.metadata))
         except errors.ItemError:
             return None
         wanted = self._wanted._replace(details=False, photos=False)
         today = self._keeper.now().date()
         missing = plan.missing_items(
-            activity, held.resource_state, held.suffixes, held.own, wanted, today
+            activity, stored.resource_state, stored.suffixes, stored.own, wanted, today
         )
-        return Work(activity, held.stem, held.metadata, None, missing, pictures, held.suffixes)
+        return Work(
+            activity, stored.stem, stored.metadata, None, missing, pictures, stored.suffixes
+        )
 
     def tasks(self, work: Work) -> list[Task]:
         """The task that saves what was listed, if it is new, and leads to what is missing.
@@ -129,10 +133,10 @@ class Activities:
         lane = self._lanes.disk
         return [Task("listing", f"activity {work.title}", lane, work.metadata, save)]
 
-    def _may_lack_files(self, held: Held) -> bool:
+    def _may_lack_files(self, stored: Stored) -> bool:
         today = self._keeper.now().date()
-        suffixes, own = held.suffixes, held.own
-        if held.lacks_original:
+        suffixes, own = stored.suffixes, stored.own
+        if stored.lacks_original:
             return plan.may_have_original({}, own, self._wanted, today)
         return plan.lacks_gpx(suffixes, own, self._wanted, today)
 

@@ -52,8 +52,8 @@ class Census:
             return None
         return frozenset(
             activity_id
-            for activity_id, held in self._inventory.activities.items()
-            if activity_id not in self.listed and not plan.is_gone(held.own)
+            for activity_id, stored in self._inventory.activities.items()
+            if activity_id not in self.listed and not plan.is_gone(stored.own)
         )
 
     def unseen(self, listing_result: ListingResult) -> int | None:
@@ -99,9 +99,9 @@ class Census:
     def _given_up(
         self, ids: Collection[int], asked: Collection[str], wanted: plan.Wanted, today: date
     ) -> int:
-        held = [
+        stored = [
             *(one for key, one in self._inventory.activities.items() if key in ids),
             *(one for key, one in self._inventory.photos.items() if key[0] in ids),
             *self._inventory.gear.values(),
         ]
-        return sum(plan.count_given_up(one, asked, wanted, today) for one in held)
+        return sum(plan.count_given_up(one, asked, wanted, today) for one in stored)

@@ -68,8 +68,8 @@ class Gone:
         )
         if listing_result is None or gone is None:
             return frozenset()
-        held = self._inventory.activities
-        gone = frozenset(activity_id for activity_id in gone if not held[activity_id].problem)
+        stored = self._inventory.activities
+        gone = frozenset(activity_id for activity_id in gone if not stored[activity_id].problem)
         hides_some = self._hides_some(census, listing_result, gone)
         if not gone or hides_some:
             return frozenset()
@@ -128,8 +128,8 @@ class Gone:
         )
 
     def _are_doubtful(self, gone: Collection[int], listed: Collection[int]) -> bool:
-        held = self._inventory.activities.values()
-        kept = sum(not plan.is_gone(one.own) for one in held)
+        stored = self._inventory.activities.values()
+        kept = sum(not plan.is_gone(one.own) for one in stored)
         return not listed or (not self._believes_all and plan.are_too_many(len(gone), kept))
 
     def _doubt(self, gone: Collection[int], *, is_empty: bool) -> None:
@@ -147,8 +147,8 @@ class Gone:
 
     def _mark(self, activity_id: int) -> None:
         # Of an activity without metadata the mark is all that there is to say.
-        held = self._inventory.activities[activity_id]
-        path = held.metadata or layout.metadata_path(held.stem)
+        stored = self._inventory.activities[activity_id]
+        path = stored.metadata or layout.metadata_path(stored.stem)
         try:
             self._keeper.note(path, partial(merge.with_gone, now=self._keeper.now()))
         except errors.ItemError as error:

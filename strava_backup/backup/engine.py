@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from strava_backup import errors
 from strava_backup.archive import layout
-from strava_backup.archive.directory import Archive, Held
+from strava_backup.archive.directory import Archive, Stored
 from strava_backup.backup.activities import Activities, Originals, Work
 from strava_backup.backup.completeness import Census
 from strava_backup.backup.deletions import Counts, Gone
@@ -208,7 +208,7 @@ class Backup:
         for activity_id in self._inventory.activities:
             if activity_id not in listed:
                 with self._keeper.guarding(f"activity {activity_id}", activity_id):
-                    work = self._activities.held_work(activity_id, self._inventory)
+                    work = self._activities.stored_work(activity_id, self._inventory)
                     if work is not None:
                         yield self._counted(work)
 
@@ -226,8 +226,8 @@ class Backup:
 
     def _tell_of_damage(self, path: PurePosixPath, damage: str) -> None:
         activity_id = layout.activity_of(path)
-        held = self._inventory.activities.get(activity_id or 0)
-        if held is not None and is_gone(held.own):
+        stored = self._inventory.activities.get(activity_id or 0)
+        if stored is not None and is_gone(stored.own):
             # Nobody can do anything about it, and what is left may be worth something.
             _log.info("%s: damaged (%s), and gone from Strava: it stays as it is", path, damage)
             return
@@ -257,10 +257,12 @@ class Backup:
     def _checkpoint_before(self) -> Checkpoint:
         """What the source need not tell again, as it is before the run."""
         marker, now = self._archive.marker, self._keeper.now()
-        held = self._inventory.activities.items()
+        stored = self._inventory.activities.items()
         return Checkpoint(
             frozenset(
-                activity_id for activity_id, one in held if _is_listed(one) and not is_gone(one.own)
+                activity_id
+                for activity_id, one in stored
+                if _is_listed(one) and not is_gone(one.own)
             ),
             frozenset(key for key, one in self._inventory.photos.items() if _is_listed(one)),
             marker.surplus,
@@ -275,10 +277,10 @@ class Backup:
         failed_before = set(self._archive.marker.failed)
         old, failed = [], []
         for work in works:
-            held = self._inventory.activities.get(work.activity.id)
+            stored = self._inventory.activities.get(work.activity.id)
             if work.lacks_something and work.activity.id in failed_before:
                 failed.append(work)
-            elif held and held.metadata and held.resource_state is None:
+            elif stored and stored.metadata and stored.resource_state is None:
                 old.append(work)
             else:
                 yield work
@@ -291,11 +293,11 @@ class Backup:
         None where it broke off before that could be seen.
         """
         listing = self._listing()
-        held = self._inventory.activities
-        if self._archive.marker.athlete_id is not None or not held:
+        stored = self._inventory.activities
+        if self._archive.marker.athlete_id is not None or not stored:
             return listing
         activities = list(listing)
-        if not any(activity.id in held for activity in activities):
+        if not any(activity.id in stored for activity in activities):
             if self._source.listing_result is None:
                 return None
             raise errors.AccountMismatch(
@@ -370,6 +372,6 @@ class Backup:
         return listing_result.surplus + len(self._known.activity_ids & self._newly_gone)
 
 
-def _is_listed(held: Held) -> bool:
+def _is_listed(stored: Stored) -> bool:
     """Whether a source has told of it; it has not of what a bulk export alone brought."""
-    return held.resource_state is not None and held.own.get("source") != merge.EXPORT_SOURCE
+    return stored.resource_state is not None and stored.own.get("source") != merge.EXPORT_SOURCE

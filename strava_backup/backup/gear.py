@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from strava_backup import errors
 from strava_backup.archive import layout
-from strava_backup.archive.directory import Held
+from strava_backup.archive.directory import Stored
 from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.pipeline import Done, Lanes, Task, step_aside
 from strava_backup.records import merge, plan
@@ -60,14 +60,14 @@ class Gear:
         keeper: Keeper,
         lanes: Lanes,
         wanted: plan.Wanted,
-        held: dict[str, Held],
+        stored: dict[str, Stored],
     ) -> None:
         self._source = source
         self._pages = pages
         self._keeper = keeper
         self._lanes = lanes
         self._wanted = wanted
-        self._held = held
+        self._stored = stored
 
     def plan(self, used: Iterable[str]) -> list[GearWork]:
         """What is missing of the athlete's gear and of the gear `used` in activities.
@@ -113,13 +113,13 @@ class Gear:
         return [self._task(work, item) for item in work.missing]
 
     def _work(self, gear_id: str, summary: Record | None) -> GearWork:
-        held = self._held.get(gear_id)
-        metadata = (held and held.metadata) or layout.metadata_path(layout.gear_stem(gear_id))
-        if held and held.problem:
+        stored = self._stored.get(gear_id)
+        metadata = (stored and stored.metadata) or layout.metadata_path(layout.gear_stem(gear_id))
+        if stored and stored.problem:
             return GearWork(gear_id, summary, metadata, ())
         today = self._keeper.now().date()
         missing = plan.missing_gear_items(
-            gear_id, summary, held, self._source.name, self._wanted, today
+            gear_id, summary, stored, self._source.name, self._wanted, today
         )
         return GearWork(gear_id, summary, metadata, missing)
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from strava_backup import errors
 from strava_backup.archive import layout
-from strava_backup.archive.directory import Held
+from strava_backup.archive.directory import Stored
 from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.pipeline import Done, Lanes, Task
 from strava_backup.records import merge, plan
@@ -44,14 +44,14 @@ class Photos:
         keeper: Keeper,
         lanes: Lanes,
         wanted: plan.Wanted,
-        held: dict[tuple[int, str], Held],
+        stored: dict[tuple[int, str], Stored],
     ) -> None:
         self._source = source
         self._pictures = pictures
         self._keeper = keeper
         self._lanes = lanes
         self._wanted = wanted
-        self._held = held
+        self._stored = stored
         # What has a task in this run already: a photo can be met twice, as held and as listed.
         self._tasked: set[PurePosixPath] = set()
         self._taken: set[tuple[int, str]] = set()
@@ -60,11 +60,11 @@ class Photos:
         # By activity, the ids of pictures that a bulk export brought, by their SHA-256: whether its
         # names for them are the ids that the sources give is not known.
         self._of_export: dict[int, dict[str, str]] = defaultdict(dict)
-        for (activity_id, photo_id), photo in held.items():
+        for (activity_id, photo_id), photo in stored.items():
             sha256 = photo.own.get(merge.BULK_EXPORT, {}).get("sha256")
             if photo.files and sha256 and photo.own.get("source") == merge.EXPORT_SOURCE:
                 self._of_export[activity_id][sha256] = photo_id
-        for (activity_id, _), photo in held.items() if wanted.photos else ():
+        for (activity_id, _), photo in stored.items() if wanted.photos else ():
             if photo.metadata and not photo.problem and self._lacks_picture(activity_id, photo):
                 self._missing[activity_id].append(photo.metadata)
                 if photo.own.get("refused", {}).get(plan.PHOTO, {}).get("why") in NO_PICTURE:
@@ -81,7 +81,7 @@ class Photos:
             for record in records
             if isinstance(record, dict) and isinstance(record.get("activity_id"), int)
         }
-        return keys - self._held.keys()
+        return keys - self._stored.keys()
 
     def wants_list(self, activity_id: int) -> bool:
         """Whether a listed photo came without an address, which only the list can bring."""
@@ -141,28 +141,28 @@ class Photos:
             if key in self._taken:
                 continue  # named twice
             self._taken.add(key)
-            held = self._held.get(key)
-            if held and held.problem:
+            stored = self._stored.get(key)
+            if stored and stored.problem:
                 continue
             try:
-                metadata = self._save_metadata(photo, held)
+                metadata = self._save_metadata(photo, stored)
             except errors.ItemError as error:
                 self._keeper.fail(f"activity {title}, photo {photo.id}", error, activity_id)
                 continue
-            lacks = held is None or self._lacks_picture(activity_id, held)
+            lacks = stored is None or self._lacks_picture(activity_id, stored)
             if lacks and metadata not in self._tasked:
                 tasks.append(self.task(title, metadata))
         return tasks
 
-    def _lacks_picture(self, activity_id: int, photo: Held) -> bool:
+    def _lacks_picture(self, activity_id: int, photo: Stored) -> bool:
         """Whether a picture has to be fetched; not where it is held as another photo's."""
         same = photo.own.get("picture", {}).get("same_as")
-        twin = self._held.get(layout.photo_key(activity_id, str(same)))
+        twin = self._stored.get(layout.photo_key(activity_id, str(same)))
         today = self._keeper.now().date()
         return not (twin and twin.files) and plan.lacks_picture(photo, self._wanted, today)
 
-    def _save_metadata(self, photo: Photo, held: Held | None) -> PurePosixPath:
-        stem = held.stem if held else layout.photo_stem(photo.activity_id, photo.id)
+    def _save_metadata(self, photo: Photo, stored: Stored | None) -> PurePosixPath:
+        stem = stored.stem if stored else layout.photo_stem(photo.activity_id, photo.id)
         path = layout.metadata_path(stem)
         with self._keeper.editing(path):
             old = self._keeper.archive.read_record(path)
@@ -181,8 +181,8 @@ class Photos:
             raise refusal(f"Strava gives no picture ({photo.why_not})", photo.why_not)
         stem = task.metadata.with_name(task.metadata.name.removesuffix(layout.META_SUFFIX))
         download = partial(self._pictures.download, photo.url)
-        held = self._of_export.get(photo.activity_id, {})
-        saved = self._keeper.save_file(task, stem, download, self._with_picture, held=held)
+        stored = self._of_export.get(photo.activity_id, {})
+        saved = self._keeper.save_file(task, stem, download, self._with_picture, stored=stored)
         same, now = saved.same, self._keeper.now()
         if same is not None:
             self._keeper.note(task.metadata, lambda own: merge.with_same_picture(own, same, now))

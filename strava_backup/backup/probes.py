@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from strava_backup import errors
-from strava_backup.archive.directory import Archive, Held, Inventory
+from strava_backup.archive.directory import Archive, Inventory, Stored
 from strava_backup.backup.activities import Originals
 from strava_backup.backup.gear import BikePages
 from strava_backup.backup.photos import Pictures
@@ -69,29 +69,29 @@ class Probes:
             yield from self._activity_probes(kind)
 
     def _activity_probes(self, kind: str) -> Iterator[Probe]:
-        for activity_id, held in sorted(self._inventory.activities.items(), reverse=True):
-            if plan.is_gone(held.own):
+        for activity_id, stored in sorted(self._inventory.activities.items(), reverse=True):
+            if plan.is_gone(stored.own):
                 continue
-            if kind == plan.ORIGINAL and held.files and self._website is not None:
+            if kind == plan.ORIGINAL and stored.files and self._website is not None:
                 yield partial(self._download, self._website.download_original, activity_id)
-            elif kind == plan.DETAIL and held.resource_state == DETAIL_STATE:
+            elif kind == plan.DETAIL and stored.resource_state == DETAIL_STATE:
                 yield partial(self._source.fetch_activity, activity_id)
-            elif kind == plan.PHOTO_LIST and held.own.get("photos", {}).get("count"):
-                yield partial(self._fetch_photo_list, held)
+            elif kind == plan.PHOTO_LIST and stored.own.get("photos", {}).get("count"):
+                yield partial(self._fetch_photo_list, stored)
 
     def _gear_probes(self, kind: str) -> Iterator[Probe]:
-        for gear_id, held in self._inventory.gear.items():
-            if kind == plan.GEAR and held.resource_state is not None:
+        for gear_id, stored in self._inventory.gear.items():
+            if kind == plan.GEAR and stored.resource_state is not None:
                 yield partial(self._source.fetch_gear, gear_id)
-            elif kind == plan.COMPONENTS and "components_at" in held.own and self._website:
+            elif kind == plan.COMPONENTS and "components_at" in stored.own and self._website:
                 yield partial(self._read_components, self._website, gear_id)
 
     def _picture_probes(self) -> Iterator[Probe]:
-        for (activity_id, _), held in sorted(self._inventory.photos.items(), reverse=True):
+        for (activity_id, _), stored in sorted(self._inventory.photos.items(), reverse=True):
             activity = self._inventory.activities.get(activity_id)
             is_gone = activity is not None and plan.is_gone(activity.own)
-            if held.files and held.metadata is not None and not is_gone:
-                record = self._archive.read_record(held.metadata)
+            if stored.files and stored.metadata is not None and not is_gone:
+                record = self._archive.read_record(stored.metadata)
                 url = parse_photo(activity_id, record).url
                 if url is not None:
                     yield partial(self._download, self._pictures.download, url)
@@ -103,8 +103,8 @@ class Probes:
         with download(address) as answer:
             self._archive.refuse_page(next(answer.chunks, b""))
 
-    def _fetch_photo_list(self, held: Held) -> None:
-        record = self._archive.read_record(held.metadata) if held.metadata else None
+    def _fetch_photo_list(self, stored: Stored) -> None:
+        record = self._archive.read_record(stored.metadata) if stored.metadata else None
         activity: Activity = parse_activity(record)
         if not self._source.fetch_photos(activity):
             raise errors.ItemError("the photo list is empty")

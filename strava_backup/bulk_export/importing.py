@@ -233,14 +233,14 @@ class Import:
                     f"that of athlete {athlete}: choose another output_dir for that one"
                 )
             return
-        held = self._inventory.activities.keys()
-        if (held or owner is not None) and not held & self._survey.ids:
+        stored = self._inventory.activities.keys()
+        if (stored or owner is not None) and not stored & self._survey.ids:
             raise errors.AccountMismatch(
                 f"{self._archive.root} and the export have no activity in common, and nothing else "
                 "tells that they belong to one athlete: choose another output_dir"
             )
         # An older archive is checked, and then marked, by the first run that asks Strava.
-        if may_mark and not held and athlete is not None:
+        if may_mark and not stored and athlete is not None:
             self._archive.save_marker(replace(self._archive.marker, athlete_id=athlete))
 
     def _read_athlete(self) -> int | None:
@@ -287,14 +287,14 @@ class Import:
 
     def _work(self, entry: Entry) -> Work | None:
         """What an activity of the export lacks; None where it has no place in the archive."""
-        held = self._inventory.activities.get(entry.id)
-        is_told = held is not None and held.resource_state is not None
-        lacks_original = (held is None or held.lacks_original) and self._has_original(entry)
+        stored = self._inventory.activities.get(entry.id)
+        is_told = stored is not None and stored.resource_state is not None
+        lacks_original = (stored is None or stored.lacks_original) and self._has_original(entry)
         start = entry.start
         if start is None and not is_told and self._original_file(entry):
             start = self._find_start(self._original_file(entry))
-        if held is not None:
-            stem = held.stem
+        if stored is not None:
+            stem = stored.stem
         elif start is not None:
             stem = layout.activity_stem(start, entry.id)
         else:
@@ -303,15 +303,15 @@ class Import:
             return None
         self._rest.discard(self._original_file(entry))
         photos = self._lacking_photos(entry)
-        if held is not None and held.problem:
+        if stored is not None and stored.problem:
             return None
         return Work(
             entry,
             stem,
-            (held and held.metadata) or layout.metadata_path(stem),
+            (stored and stored.metadata) or layout.metadata_path(stem),
             {**entry.record, "start_date": table.iso(start)} if start else entry.record,
             lacks_original,
-            not (held is not None and is_told and merge.BULK_EXPORT in held.own),
+            not (stored is not None and is_told and merge.BULK_EXPORT in stored.own),
             photos,
         )
 
@@ -364,11 +364,13 @@ class Import:
 
     def _has_photo(self, activity_id: int, name: str) -> bool:
         """Whether the archive has a picture; or, of a video, the video and not only its poster."""
-        held = self._inventory.photos.get(layout.photo_key(activity_id, table.media_id(name)))
-        if held is None:
+        stored = self._inventory.photos.get(layout.photo_key(activity_id, table.media_id(name)))
+        if stored is None:
             return False
         # Nothing can be noted in metadata that is in no state to be replaced.
-        return held.problem is not None or bool(held.videos if _is_video(name) else held.files)
+        return stored.problem is not None or bool(
+            stored.videos if _is_video(name) else stored.files
+        )
 
     def _find_start(self, name: str) -> datetime | None:
         suffix = layout.sent_suffix(_unpacked_name(name))
@@ -448,8 +450,8 @@ class Import:
 
     def _photo_stem(self, activity_id: int, name: str) -> PurePosixPath:
         photo_id = table.media_id(name)
-        held = self._inventory.photos.get(layout.photo_key(activity_id, photo_id))
-        return held.stem if held else layout.photo_stem(activity_id, photo_id)
+        stored = self._inventory.photos.get(layout.photo_key(activity_id, photo_id))
+        return stored.stem if stored else layout.photo_stem(activity_id, photo_id)
 
     def _try_records(self, outcome: Outcome) -> None:
         """Save metadata; one that cannot be saved is counted. Raises DiskError."""
@@ -523,10 +525,10 @@ class Import:
             path = layout.export_path(day, export_file.storable(name))
             if self._is_blocked(path):
                 continue
-            held = self._archive.sha256(path)
-            if held is None:
+            stored = self._archive.sha256(path)
+            if stored is None:
                 return path
-            if held == content.hexdigest():
+            if stored == content.hexdigest():
                 return None
         raise AssertionError
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from strava_backup.archive.directory import Held, Inventory
+from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.archive.metadata import fingerprint, lacks_original
 from strava_backup.errors import ItemError, Refused
 from strava_backup.strava import records
@@ -59,16 +59,16 @@ class Wanted(NamedTuple):
     unproven: frozenset[str] = frozenset()
 
 
-def is_changed(activity: Activity, held: Held | None, source: str) -> bool:
+def is_changed(activity: Activity, stored: Stored | None, source: str) -> bool:
     """Whether the listing tells something new: other than the last listing of the same source, or
     that an activity is there again.
 
     Never compared with a detail, whose numbers are rounded differently. Metadata without
     `resource_state` is that of version 0.4 and earlier, and counts as not held.
     """
-    if held is None or held.resource_state is None or is_gone(held.own):
+    if stored is None or stored.resource_state is None or is_gone(stored.own):
         return True
-    return held.listed.get(source) != fingerprint(records.compared_fields(activity.record))
+    return stored.listed.get(source) != fingerprint(records.compared_fields(activity.record))
 
 
 def missing_items(
@@ -142,7 +142,7 @@ def lacks_gpx(suffixes: tuple[str, ...], own: Record, wanted: Wanted, today: dat
     return _is_due_again(original.get("no_gpx_on", []), _RETRY_AFTER, today)
 
 
-def lacks_picture(photo: Held, wanted: Wanted, today: date) -> bool:
+def lacks_picture(photo: Stored, wanted: Wanted, today: date) -> bool:
     """Whether the picture of a photo whose metadata is held has to be fetched."""
     return not photo.files and not is_given_up(photo.own, PHOTO, wanted, today)
 
@@ -150,7 +150,7 @@ def lacks_picture(photo: Held, wanted: Wanted, today: date) -> bool:
 def missing_gear_items(
     gear_id: str,
     summary: Record | None,
-    held: Held | None,
+    stored: Stored | None,
     source: str,
     wanted: Wanted,
     today: date,
@@ -160,11 +160,11 @@ def missing_gear_items(
     Gear is fetched when the athlete's summary of it changed; retired gear has none and is fetched
     once more after it vanished from there. What comes after the gear itself is left to that.
     """
-    own = held.own if held else {}
+    own = stored.own if stored else {}
     # The website's record is filled up when the API can be asked.
     known_states = (SUMMARY_STATE, DETAIL_STATE) if source == "website" else (DETAIL_STATE,)
-    is_known = held is not None and held.resource_state in known_states
-    before = held.listed.get(source) if held else None
+    is_known = stored is not None and stored.resource_state in known_states
+    before = stored.listed.get(source) if stored else None
     now = fingerprint(summary) if summary is not None else None
     if wanted.full or not is_known or before != now:
         items = [GEAR]
@@ -203,13 +203,13 @@ def is_due(last: str | None, now: datetime) -> bool:
         return True
 
 
-def are_too_many(gone: int, held: int) -> bool:
+def are_too_many(gone: int, stored: int) -> bool:
     """Whether more activities vanished from Strava's list at once than people delete.
 
     Then a list that is not all of it is likelier. In a small archive a single one is more than any
     share, so a few are believed everywhere.
     """
-    return gone > min(_MOST_GONE, max(_FEW_GONE, held // _SHARE_GONE))
+    return gone > min(_MOST_GONE, max(_FEW_GONE, stored // _SHARE_GONE))
 
 
 def is_given_up(own: Record, item: str, wanted: Wanted, today: date) -> bool:
@@ -282,11 +282,11 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
     return frozenset(item for item, is_asked in items.items() if is_asked)
 
 
-def count_given_up(held: Held, items: Collection[str], wanted: Wanted, today: date) -> int:
+def count_given_up(stored: Stored, items: Collection[str], wanted: Wanted, today: date) -> int:
     """How many of these items of an activity, a photo or gear are not stored and not available."""
     return sum(
-        is_given_up(held.own, item, wanted, today)
-        and not (held.files and item in (ORIGINAL, PHOTO))
+        is_given_up(stored.own, item, wanted, today)
+        and not (stored.files and item in (ORIGINAL, PHOTO))
         for item in items
     )
 

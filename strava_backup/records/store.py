@@ -152,7 +152,7 @@ class Keeper:
         download: Download,
         note: Note,
         only: str = "",
-        held: Mapping[str, str] = MappingProxyType({}),
+        stored: Mapping[str, str] = MappingProxyType({}),
     ) -> Saved:
         """Fetch a file, note it in the task's metadata and save it; one whose body breaks off is
         fetched again.
@@ -161,7 +161,7 @@ class Keeper:
         their SHA-256 which are not saved another time. Raises DiskError, ItemError, and what the
         download raises.
         """
-        saved = _patiently(partial(self._save_once, task, stem, download, note, only, held))
+        saved = _patiently(partial(self._save_once, task, stem, download, note, only, stored))
         if saved.same is not None:
             return saved
         self.count(task.item, saved.size)
@@ -218,7 +218,7 @@ class Keeper:
         download: Download,
         note: Note,
         only: str,
-        held: Mapping[str, str],
+        stored: Mapping[str, str],
     ) -> Saved:
         lane = task.lane
         with ExitStack() as partial_files:
@@ -240,7 +240,7 @@ class Keeper:
             time.sleep(_START_OF_THE_NEXT)
             if not is_large:
                 partial_file = partial_files.enter_context(self.archive.partial_file(stem, body))
-            same = held.get(partial_file.sha256)
+            same = stored.get(partial_file.sha256)
             if same is not None:
                 return Saved("", partial_file.size, None, same)
             sent = layout.sent_suffix(answer.sent_name)
