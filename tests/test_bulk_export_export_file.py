@@ -21,7 +21,7 @@ FILES = {"activities.csv": TABLE, "activities/1.gpx": b"<gpx/>" * 50, "media/a.j
 Write = Callable[[Mapping[str, bytes], Path], None]
 
 
-def read(export: export_file.Parcel, name: str) -> bytes:
+def read(export: export_file.Export, name: str) -> bytes:
     return b"".join(export.read_chunks(name))
 
 
@@ -31,8 +31,8 @@ def test_zip_and_folder_are_read_alike(write: Write, top: str, tmp_path: Path) -
     hidden = {"__MACOSX/activities.csv": b"x", f"{top}.DS_Store": b"x"}
     write({**{top + name: data for name, data in FILES.items()}, **hidden}, tmp_path / "export")
     with export_file.opened(tmp_path / "export") as export:
-        assert {name: read(export, name) for name in export.parts} == FILES
-        assert {name: part.size for name, part in export.parts.items()} == {
+        assert {name: read(export, name) for name in export.members} == FILES
+        assert {name: part.size for name, part in export.members.items()} == {
             name: len(data) for name, data in FILES.items()
         }
 
@@ -200,14 +200,14 @@ def test_backslashes_are_slashes(write: Write, top: str, tmp_path: Path) -> None
     made = {top + name.replace("/", "\\"): data for name, data in FILES.items()}
     write(made, tmp_path / "export")
     with export_file.opened(tmp_path / "export") as export:
-        assert {name: read(export, name) for name in export.parts} == FILES
+        assert {name: read(export, name) for name in export.members} == FILES
 
 
 def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
     more = {"media\\a.jpg": b"1", "media\\b\\c.jpg": b"2", "media\\b/c.jpg": b"3"}
     bulk_export.write_zip({**FILES, **more}, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
-        contents = {name: read(export, name) for name in export.parts}
+        contents = {name: read(export, name) for name in export.members}
     assert contents.items() >= FILES.items()
     assert sorted(contents.values()) == sorted([*FILES.values(), *more.values()])
 
@@ -215,7 +215,7 @@ def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
 def test_folders_with_backslashes_are_no_files(tmp_path: Path) -> None:
     bulk_export.write_zip({**FILES, "media\\": b""}, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
-        assert export.parts.keys() == FILES.keys()
+        assert export.members.keys() == FILES.keys()
 
 
 @pytest.mark.parametrize(
@@ -249,10 +249,10 @@ def test_a_file_is_found_under_a_name_that_differs_little(name: str, found: list
 @pytest.mark.parametrize("letter", ["a", "é", "\U0001f6b4", "\udc80"])
 def test_a_name_too_long_for_a_disk_is_cut_in_front(letter: str) -> None:
     name = f"{letter * 300}/{letter * 300}.csv"
-    parts = export_file.storable(name).split("/")
-    assert len(parts) == 2
-    assert all(0 < len(part.encode()) <= 200 for part in parts)
-    assert parts[1].endswith(".csv")
+    members = export_file.storable(name).split("/")
+    assert len(members) == 2
+    assert all(0 < len(part.encode()) <= 200 for part in members)
+    assert members[1].endswith(".csv")
     assert len(export_file.storable(f"{letter}/" * 9000).encode()) <= 1000
     assert export_file.storable("media/é.jpg") == "media/é.jpg"
 

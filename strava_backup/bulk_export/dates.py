@@ -75,16 +75,16 @@ def parse_date(text: str, *, is_day_first: bool | None = None) -> datetime | Non
 
     `is_day_first` tells what 5/6/2026 means, if that is known.
     """
-    parts = _parts(text)
-    if parts is None:
+    members = _parts(text)
+    if members is None:
         return None
-    numbers, month = parts.numbers, parts.month
+    numbers, month = members.numbers, members.month
     if month is not None and len(numbers) == 2:
         day, year = sorted(numbers)
     elif month is None and len(numbers) == 3 and numbers[0] > 31:
         year, month, day = numbers
     elif month is None and len(numbers) == 3:
-        told = _tells_day_first(parts)
+        told = _tells_day_first(members)
         order = is_day_first if told is None else told
         if order is None:
             return None
@@ -93,26 +93,26 @@ def parse_date(text: str, *, is_day_first: bool | None = None) -> datetime | Non
         return None
     try:
         # Of two digits nobody knows which one is the year.
-        return datetime(year, month, day, *parts.clock, tzinfo=UTC) if year > 999 else None
+        return datetime(year, month, day, *members.clock, tzinfo=UTC) if year > 999 else None
     except ValueError:
         return None
 
 
 def find_day_first(texts: Iterable[str]) -> bool | None:
     """Whether the day is ahead of the month in all of these dates; None where no date tells."""
-    told = {_tells_day_first(parts) for text in texts if (parts := _parts(text)) is not None}
+    told = {_tells_day_first(members) for text in texts if (members := _parts(text)) is not None}
     told.discard(None)
     return told.pop() if len(told) == 1 else None
 
 
-def _tells_day_first(parts: _Parts) -> bool | None:
+def _tells_day_first(members: _Parts) -> bool | None:
     """Whether this date, of numbers that end in the year, is sure to begin with the day or not."""
-    if parts.month is not None or len(parts.numbers) != 3 or parts.numbers[0] > 31:
+    if members.month is not None or len(members.numbers) != 3 or members.numbers[0] > 31:
         return None
-    first, second, _ = parts.numbers
+    first, second, _ = members.numbers
     # Nobody who puts dots in dates begins with the month
     # (https://cldr.unicode.org, the short date formats).
-    if parts.has_dots or first > 12 >= second:
+    if members.has_dots or first > 12 >= second:
         return True
     return False if second > 12 >= first else None
 

@@ -41,31 +41,31 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 T = TypeVar("T")
 
 
-class Part(NamedTuple):
+class Member(NamedTuple):
     """A file of the parcel: its size in bytes, and the day it was written, in local time."""
 
     size: int
     day: str
 
 
-class Parcel(Protocol):
+class Export(Protocol):
     """An export: its files by their names there, which have slashes."""
 
-    parts: dict[str, Part]
+    members: dict[str, Member]
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
         """The content of a part. Raises ItemError, for a wrong checksum behind the last chunk."""
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Parcel]:
+def opened(path: Path) -> Iterator[Export]:
     """The export at `path`. Raises ConfigError if it is none, or none to be trusted."""
     with ExitStack() as stack:
         try:
-            parcel = _open(path, stack)
+            export = _open(path, stack)
         except OSError as error:
             raise errors.ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-        yield parcel
+        yield export
 
 
 class Names:
@@ -92,17 +92,17 @@ def storable(name: str) -> str:
     return _last_bytes(path, _LONGEST_PATH)
 
 
-def exported_on(parcel: Parcel) -> str:
+def exported_on(export: Export) -> str:
     """The day on which the export was made, as 2026-11-22: that of its table of activities."""
-    return parcel.parts[TABLE].day
+    return export.members[TABLE].day
 
 
-def read_lines(parcel: Parcel, name: str) -> Iterator[str]:
+def read_lines(export: Export, name: str) -> Iterator[str]:
     """The lines of a text, with their ends. Raises ItemError, also if it is not in Unicode.
 
     The first half of a character at the end of a text that was cut off is left out.
     """
-    chunks = parcel.read_chunks(name)
+    chunks = export.read_chunks(name)
     first = next(chunks, b"")
     decoder = codecs.getincrementaldecoder(_encoding(first))()
     rest = ""
@@ -160,7 +160,7 @@ def unpacked(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
         raise errors.ItemError(f"{name} is damaged in the export: it is cut short")
 
 
-def _open(path: Path, stack: ExitStack) -> Parcel:
+def _open(path: Path, stack: ExitStack) -> Export:
     if path.is_dir():
         return _Folder(path)
     if _PIECE.search(path.name) or list(path.parent.glob(f"{glob.escape(path.stem)}.z01")):
@@ -199,8 +199,8 @@ class _Zip:
                 f"{path} would grow to more than {_MOST_GROWTH} times its size. {_NO_EXPORT}"
             )
         self._infos = _named(path, {info.filename: info for info in infos})
-        self.parts = {
-            name: Part(info.file_size, _day(*info.date_time[:3]))
+        self.members = {
+            name: Member(info.file_size, _day(*info.date_time[:3]))
             for name, info in self._infos.items()
         }
 
@@ -235,7 +235,7 @@ class _Folder:
                     files[relative] = relative
         self._path = path
         self._files = _named(path, files)
-        self.parts = {name: _part_of(path / file) for name, file in self._files.items()}
+        self.members = {name: _member_of(path / file) for name, file in self._files.items()}
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
         """The content of a part. Raises ItemError."""
@@ -247,9 +247,9 @@ class _Folder:
             raise errors.ItemError(f"cannot read {name}: {error.strerror or error}") from error
 
 
-def _part_of(file: Path) -> Part:
+def _member_of(file: Path) -> Member:
     status = file.stat()
-    return Part(status.st_size, _day(*time.localtime(status.st_mtime)[:3]))
+    return Member(status.st_size, _day(*time.localtime(status.st_mtime)[:3]))
 
 
 @functools.cache  # 100,000 files were written on few days

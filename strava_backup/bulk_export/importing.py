@@ -22,7 +22,7 @@ from strava_backup.archive import checks, layout
 from strava_backup.archive.directory import Archive
 from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.bulk_export import export_file, rows, start_time, table
-from strava_backup.bulk_export.export_file import Parcel
+from strava_backup.bulk_export.export_file import Export
 from strava_backup.bulk_export.table import Entry
 from strava_backup.records import merge
 from strava_backup.records.store import Keeper
@@ -131,7 +131,7 @@ def import_export(
         report.fatal.append(error)
 
 
-def _read_survey(export: Parcel) -> table.Survey:
+def _read_survey(export: Export) -> table.Survey:
     """Facts about the table. Raises ConfigError if it hides activities, or may do so."""
     try:
         survey = table.survey(_table(export))
@@ -145,13 +145,13 @@ def _read_survey(export: Parcel) -> table.Survey:
     return survey
 
 
-def _table(export: Parcel) -> rows.Table:
+def _table(export: Export) -> rows.Table:
     return rows.parse_table(export_file.read_lines(export, export_file.TABLE))
 
 
-def _originals(export: Parcel) -> set[str]:
+def _originals(export: Export) -> set[str]:
     """The names of files that should belong to activities."""
-    return {name for name in export.parts if name.lower().startswith(_ORIGINALS)}
+    return {name for name in export.members if name.lower().startswith(_ORIGINALS)}
 
 
 class Import:
@@ -159,7 +159,7 @@ class Import:
 
     def __init__(
         self,
-        export: Parcel,
+        export: Export,
         survey: table.Survey,
         archive: Archive,
         options: Options,
@@ -174,9 +174,9 @@ class Import:
         self._day = export_file.exported_on(export)
         self._inventory = archive.scan()
         self._captions = self._read_captions()
-        self._names = export_file.Names(export.parts)
+        self._names = export_file.Names(export.members)
         # The names of files that have no other place in the archive, as far as is known.
-        self._rest = set(export.parts)
+        self._rest = set(export.members)
         self._nameless = _originals(export)
         self._without_file = 0
 
@@ -212,7 +212,7 @@ class Import:
         self._report_unmatched()
 
     def _read_captions(self) -> dict[str, str]:
-        if _CAPTIONS not in self._export.parts:
+        if _CAPTIONS not in self._export.members:
             return {}
         try:
             return rows.parse_pairs(export_file.read_lines(self._export, _CAPTIONS))
@@ -245,7 +245,7 @@ class Import:
 
     def _read_athlete(self) -> int | None:
         """The athlete's id, with which the profile begins."""
-        if _PROFILE not in self._export.parts:
+        if _PROFILE not in self._export.members:
             return None
         try:
             profile = rows.parse_table(export_file.read_lines(self._export, _PROFILE))
