@@ -292,12 +292,12 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
 
         made_up = account.Account.sample()
         config = setting.config(made_up, _demo_folder())
-        edges = setting.edges(made_up, streams.print_line)
+        environment = setting.environment(made_up, streams.print_line)
     else:
-        config, edges = _load_config(options), run.Edges(streams.print_line)
+        config, environment = _load_config(options), run.Environment(streams.print_line)
         config.warn_of_open_files()
     config = _with_overrides(config, options)
-    wishes = run.Options(
+    run_options = run.Options(
         options.limit,
         options.full,
         details=not options.no_meta,
@@ -306,10 +306,10 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
         dry_run=options.dry_run,
     )
     if options.quiet or options.debug or options.dry_run or not sys.stderr.isatty():
-        run.back_up(config, wishes, report, edges)
+        run.back_up(config, run_options, report, environment)
     else:
         with Bar() as bar:
-            run.back_up(config, wishes, report, edges._replace(progress=bar))
+            run.back_up(config, run_options, report, environment._replace(progress=bar))
     return errors.OK
 
 

@@ -108,10 +108,10 @@ class Rig:
             self.config.api, refresh_token=Secret(self.account.refresh_token, read_only=True)
         )
         report = Report()
-        edges = run.Edges(
+        environment = run.Environment(
             self.printed.append, DemoAdapter(self.account), self.clock, self.clock.sleep
         )
-        run.back_up(replace(self.config, api=api), run.Options(**options), report, edges)
+        run.back_up(replace(self.config, api=api), run.Options(**options), report, environment)
         assert self.account.unknown_requests == []
         return report
 

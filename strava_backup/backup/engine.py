@@ -46,7 +46,7 @@ class Website(Originals, BikePages, Counts, Protocol):
     """What is asked of the website."""
 
 
-class Ways(NamedTuple):
+class Connections(NamedTuple):
     """Where things come from; `website` is None where it cannot be asked.
 
     `pause` is the seconds between requests of the website; `break_off` ends what is on its way.
@@ -64,7 +64,7 @@ class Backup:
 
     def __init__(
         self,
-        ways: Ways,
+        connections: Connections,
         archive: Archive,
         athlete_id: int,
         wanted: Wanted,
@@ -73,26 +73,34 @@ class Backup:
         clock: Callable[[], float],
         progress: Progress,
     ) -> None:
-        self._ways = ways
-        self._source = ways.source
+        self._connections = connections
+        self._source = connections.source
         self._archive = archive
         self._athlete_id = athlete_id
         self._report = report
         self._progress = progress
-        self._wanted = wanted._replace(details=wanted.details and ways.source.has_details)
-        self._lanes = Lanes(report, ways.source.name, ways.source.stop_waiting)
-        self._lanes.website.is_over = ways.website is None
+        self._wanted = wanted._replace(details=wanted.details and connections.source.has_details)
+        self._lanes = Lanes(report, connections.source.name, connections.source.stop_waiting)
+        self._lanes.website.is_over = connections.website is None
         self._keeper = Keeper(archive, report, clock)
         self._attempts = Attempts(self._keeper)
         self._inventory = inventory = archive.scan()
         self._wanted = self._wanted._replace(unproven=plan.unproven_items(inventory))
-        self._probes = Probes(ways.source, ways.website, ways.pictures, archive, inventory)
+        self._probes = Probes(
+            connections.source, connections.website, connections.pictures, archive, inventory
+        )
         rest = (self._keeper, self._lanes, self._wanted)
-        self._photos = Photos(ways.source, ways.pictures, *rest, inventory.photos)
-        self._activities = Activities(ways.source, ways.website, self._photos, *rest)
-        self._gear = Gear(ways.source, ways.website, *rest, inventory.gear)
+        self._photos = Photos(connections.source, connections.pictures, *rest, inventory.photos)
+        self._activities = Activities(connections.source, connections.website, self._photos, *rest)
+        self._gear = Gear(connections.source, connections.website, *rest, inventory.gear)
         self._gone = Gone(
-            *(ways.source, ways.website, self._keeper, self._lanes.website, inventory),
+            *(
+                connections.source,
+                connections.website,
+                self._keeper,
+                self._lanes.website,
+                inventory,
+            ),
             believes_all=wanted.full,
         )
         self._known = self._checkpoint_before()
@@ -112,7 +120,7 @@ class Backup:
         for path, damage in self._archive.add_checksums(self._inventory):
             self._tell_of_damage(path, damage)
         self._report_problems()
-        with Crew(self._attempts.attempt, self._say, self._ways.break_off) as crew:
+        with Crew(self._attempts.attempt, self._say, self._connections.break_off) as crew:
             tried = self._hand_in(crew, listing, limit)
             crew.wait()
         self._attempts.settle(self._probes.still_comes)
@@ -160,7 +168,7 @@ class Backup:
                 "(Request Your Archive at https://www.strava.com/athlete/delete_your_account) has "
                 "them all in one file, which strava-backup --import takes in",
                 originals,
-                format_duration(max(60.0, originals * self._ways.pause)),
+                format_duration(max(60.0, originals * self._connections.pause)),
             )
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.backup.engine import Backup, Ways
+from strava_backup.backup.engine import Backup, Connections
 from strava_backup.config.loader import Api, Config, User
 from strava_backup.progress import Progress
 from strava_backup.records.plan import Wanted
@@ -51,7 +51,7 @@ class Options(NamedTuple):
     dry_run: bool = False
 
 
-class Edges(NamedTuple):
+class Environment(NamedTuple):
     """Where a run meets the world: the network, the clock, and standard output."""
 
     out: Callable[[str], None]
@@ -61,17 +61,17 @@ class Edges(NamedTuple):
     progress: Progress = Progress()
 
 
-def back_up(config: Config, options: Options, report: Report, edges: Edges) -> None:
+def back_up(config: Config, options: Options, report: Report, environment: Environment) -> None:
     """Back up once. What happened, errors that end the run included, is in the report."""
     report.archive = str(config.output_dir)
     report.dry_run = options.dry_run
     try:
-        _back_up(config, options, report, edges)
+        _back_up(config, options, report, environment)
     except errors.Error as error:
         report.fatal.append(error)
 
 
-def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> None:
+def _back_up(config: Config, options: Options, report: Report, environment: Environment) -> None:
     config.check_source()
     archive = Archive(config.output_dir)
     if not options.dry_run:
@@ -80,7 +80,9 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
     # of a run at work would be dead.
     with archive.locked() if archive.has_lock() or not options.dry_run else nullcontext():
         archive.read_marker()
-        ways, athlete_id = _SignIn(config, archive, options, report, edges).ways()
+        connections, athlete_id = _SignIn(
+            config, archive, options, report, environment
+        ).connections()
         wanted = Wanted(
             originals=config.user is not None,
             details=options.details,
@@ -89,12 +91,12 @@ def _back_up(config: Config, options: Options, report: Report, edges: Edges) -> 
             full=options.full,
         )
         backup = Backup(
-            *(ways, archive, athlete_id, wanted, report),
-            clock=edges.clock,
-            progress=edges.progress,
+            *(connections, archive, athlete_id, wanted, report),
+            clock=environment.clock,
+            progress=environment.progress,
         )
         if options.dry_run:
-            backup.dry_run(edges.out, options.limit)
+            backup.dry_run(environment.out, options.limit)
         else:
             archive.remove_leftovers()
             backup.run(options.limit)
@@ -107,16 +109,21 @@ class _SignIn:
     """Finds out which ways to Strava are open, and that they all lead to one athlete."""
 
     def __init__(
-        self, config: Config, archive: Archive, options: Options, report: Report, edges: Edges
+        self,
+        config: Config,
+        archive: Archive,
+        options: Options,
+        report: Report,
+        environment: Environment,
     ) -> None:
         self._config = config
         self._archive = archive
         self._options = options
         self._report = report
-        self._edges = edges
+        self._environment = environment
         self._sessions: list[transport.Session] = []
 
-    def ways(self) -> tuple[Ways, int]:
+    def connections(self) -> tuple[Connections, int]:
         """The ways that are open, and the athlete's id. Raises the errors of signing in."""
         if self._wants_api:
             self._config.check_storable("api", "refresh_token")
@@ -140,11 +147,11 @@ class _SignIn:
         athlete_id = api_athlete or web_athlete
         assert athlete_id is not None
         pause = self._config.delay * transport.MEAN_PAUSE
-        return Ways(source, website, pictures, pause, self._break_off), athlete_id
+        return Connections(source, website, pictures, pause, self._break_off), athlete_id
 
     def _session(self, pace: transport.Pace | None = None) -> transport.Session:
-        edges = self._edges
-        session = transport.Session(adapter=edges.adapter, pace=pace, sleep=edges.sleep)
+        environment = self._environment
+        session = transport.Session(adapter=environment.adapter, pace=pace, sleep=environment.sleep)
         self._sessions.append(session)
         return session
 
@@ -213,7 +220,7 @@ class _SignIn:
 
     def _warn_of_end(self, jwt: Jwt | None) -> None:
         """Say in time that the session will end: then only a human can go on."""
-        warning = jwt and warning_of_end(jwt, self._edges.clock(), self._config.warn_days)
+        warning = jwt and warning_of_end(jwt, self._environment.clock(), self._config.warn_days)
         if warning:
             _log.warning("%s", warning)
 
@@ -225,7 +232,7 @@ class _SignIn:
         except errors.LoginPaused:
             pass
         except errors.LoginRefused:
-            refused_at = self._edges.clock()
+            refused_at = self._environment.clock()
             self._archive.save_marker(replace(self._archive.marker, login_refused_at=refused_at))
         except errors.Error:
             pass
@@ -251,17 +258,17 @@ class _SignIn:
                 settings.base_url,
             ),
             store=lambda name, value: self._config.store("api", name, value),
-            clock=self._edges.clock,
-            waits=self._edges.progress.waits,
+            clock=self._environment.clock,
+            waits=self._environment.progress.waits,
         )
 
     def _web_session(self, user: User) -> WebSession:
         return WebSession(
-            self._session(transport.Pace(self._config.delay, sleep=self._edges.sleep)),
+            self._session(transport.Pace(self._config.delay, sleep=self._environment.sleep)),
             _credentials(user, may_log_in=not self._options.dry_run),
             store=self._config.store_cookie,
-            clock=self._edges.clock,
-            sleep=self._edges.sleep,
+            clock=self._environment.clock,
+            sleep=self._environment.sleep,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from strava_backup.backup.run import Edges
+from strava_backup.backup.run import Environment
 from strava_backup.config.loader import Api, Config, Secret, User
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
@@ -27,6 +27,6 @@ def config(account: Account, output_dir: Path) -> Config:
     )
 
 
-def edges(account: Account, out: Callable[[str], None]) -> Edges:
+def environment(account: Account, out: Callable[[str], None]) -> Environment:
     """The account behind a transport adapter; standard output as given."""
-    return Edges(out, adapter=DemoAdapter(account))
+    return Environment(out, adapter=DemoAdapter(account))
