@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup.archive.directory import Inventory, Stored
-from strava_backup.backup.completeness import Census
+from strava_backup.backup.completeness import CompletenessCheck
 from strava_backup.records.plan import COMPONENTS, ORIGINAL, PHOTO
 from strava_backup.report import Completeness
 from strava_backup.strava.records import ListingResult
@@ -28,11 +28,11 @@ def one(own=None, *files):
     return Stored(PurePosixPath("x"), tuple(map(PurePosixPath, files)), None, 3, own or {})
 
 
-def census(stored=(), listed=(), known=None, photos=None, gear=None):
+def completeness(stored=(), listed=(), known=None, photos=None, gear=None):
     """A census after these ids were listed; an id may also be any other value."""
     stored = stored if isinstance(stored, dict) else {activity_id: one() for activity_id in stored}
     known = frozenset(stored if known is None else known)
-    found = Census(Inventory(stored, photos or {}, gear or {}), known)
+    found = CompletenessCheck(Inventory(stored, photos or {}, gear or {}), known)
     for activity_id in listed:
         found.see({"id": activity_id})
     return found
@@ -55,7 +55,7 @@ def census(stored=(), listed=(), known=None, photos=None, gear=None):
 def test_only_a_whole_listing_tells_what_is_no_longer_listed(
     stored, listed, listing_result, unlisted
 ):
-    assert census(stored, listed).unlisted(listing_result) == unlisted
+    assert completeness(stored, listed).unlisted(listing_result) == unlisted
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_only_a_whole_listing_tells_what_is_no_longer_listed(
     [([1, 2, 3], 0, 0), ([1, 2, 3], 2, 2), ([1, 2], -1, 0), ([1, 2], 0, 1), ([1], None, None)],
 )
 def test_what_the_website_counts_and_does_not_list_is_unseen(listed, surplus, unseen):
-    assert census([1, 2, 3], listed).unseen(ListingResult(True, surplus)) == unseen
+    assert completeness([1, 2, 3], listed).unseen(ListingResult(True, surplus)) == unseen
 
 
 @given(IDS, IDS, st.integers(0, 5))
 def test_the_unseen_are_those_between_total_and_list(stored, listed, extra):
     total = len(listed) + extra
     surplus = total - len(stored | listed)
-    assert census(stored, listed).unseen(ListingResult(True, surplus)) == extra
+    assert completeness(stored, listed).unseen(ListingResult(True, surplus)) == extra
 
 
 @pytest.mark.parametrize(
@@ -104,18 +104,21 @@ def test_the_unseen_are_those_between_total_and_list(stored, listed, extra):
 def test_what_is_held_is_compared_with_what_is_on_strava(
     stored, listed, listing_result, missing, expected
 ):
-    assert census(stored, listed).completeness(listing_result, missing, (), ALL, TODAY) == expected
+    assert (
+        completeness(stored, listed).completeness(listing_result, missing, (), ALL, TODAY)
+        == expected
+    )
 
 
 def test_a_record_that_cannot_be_kept_is_missing():
-    found = census([], [1, 2])
+    found = completeness([], [1, 2])
     found.cannot_keep({"id": 2})
     found.cannot_keep({"id": None})
     assert found.completeness(WHOLE, (), (), ALL, TODAY) == Completeness(2, (2,))
 
 
 def test_what_is_not_to_be_had_counts_while_its_activity_is_on_strava():
-    found = census(
+    found = completeness(
         {1: one(given_up(ORIGINAL)), 2: one({**given_up(ORIGINAL), **GONE})},
         [1],
         photos={(1, "a"): one(given_up(PHOTO)), (2, "b"): one(given_up(PHOTO))},
@@ -133,6 +136,6 @@ def test_what_is_not_to_be_had_counts_while_its_activity_is_on_strava():
     st.sampled_from([None, WHOLE, ListingResult(False, 0), ListingResult(False, None)]),
 )
 def test_never_more_is_missing_than_there_is(stored, listed, missing, listing_result):
-    found = census(stored, listed).completeness(listing_result, missing, (), ALL, TODAY)
+    found = completeness(stored, listed).completeness(listing_result, missing, (), ALL, TODAY)
     assert len(found.missing) <= found.on_strava
     assert set(found.missing) <= missing

@@ -15,7 +15,7 @@ from strava_backup.report import Completeness
 from strava_backup.strava.records import ListingResult, record_id
 
 
-class Census:
+class CompletenessCheck:
     """What the listing of one run brings; `known` are the activities that it may leave out.
 
     `lacking` are those that missed something before the run, `broken` those of which something is

@@ -15,7 +15,7 @@ from typing import Protocol
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory
-from strava_backup.backup.completeness import Census
+from strava_backup.backup.completeness import CompletenessCheck
 from strava_backup.backup.pipeline import Lane, another_turn
 from strava_backup.records import merge, plan
 from strava_backup.records.store import Keeper
@@ -36,7 +36,7 @@ class Counts(Protocol):
     def fetch_activity_count(self) -> int | None: ...
 
 
-class Gone:
+class Deletions:
     """Concludes what is gone; `website` is None where it cannot be asked for its total."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Gone:
         self._inventory = inventory
         self._believes_all = believes_all
 
-    def conclude(self, census: Census) -> frozenset[int]:
+    def conclude(self, completeness: CompletenessCheck) -> frozenset[int]:
         """Mark what is newly gone after a whole listing, and return its ids. Raises DiskError.
 
         Nothing is marked where Strava counts activities that its list does not have, nor where
@@ -64,17 +64,17 @@ class Gone:
         """
         listing_result, gone = (
             self._source.listing_result,
-            census.unlisted(self._source.listing_result),
+            completeness.unlisted(self._source.listing_result),
         )
         if listing_result is None or gone is None:
             return frozenset()
         stored = self._inventory.activities
         gone = frozenset(activity_id for activity_id in gone if not stored[activity_id].problem)
-        hides_some = self._hides_some(census, listing_result, gone)
+        hides_some = self._hides_some(completeness, listing_result, gone)
         if not gone or hides_some:
             return frozenset()
-        if self._are_doubtful(gone, census.listed):
-            self._doubt(gone, is_empty=not census.listed)
+        if self._are_doubtful(gone, completeness.listed):
+            self._doubt(gone, is_empty=not completeness.listed)
             return frozenset()
         for activity_id in gone:
             self._mark(activity_id)
@@ -84,22 +84,22 @@ class Gone:
         return gone
 
     def _hides_some(
-        self, census: Census, listing_result: ListingResult, gone: Collection[int]
+        self, completeness: CompletenessCheck, listing_result: ListingResult, gone: Collection[int]
     ) -> bool:
         """Whether more is counted than is listed, beyond what always was so; any of it may be what
         is taken for gone."""
         marker = self._keeper.archive.marker
         if self._source.name == "website":
-            unseen = census.unseen(listing_result)
+            unseen = completeness.unseen(listing_result)
             return unseen is None or unseen > max(0, marker.surplus or 0)
         now = self._keeper.now()
         # The count costs a request of the website, so a quiet day is without it.
         total = self._count() if gone or plan.is_due(marker.last_count, now) else None
         if total is None:
             return False
-        unseen = total - len(census.listed)
+        unseen = total - len(completeness.listed)
         if unseen > 0:
-            self._tell_of_unseen(total, len(census.listed))
+            self._tell_of_unseen(total, len(completeness.listed))
         hides_some = unseen > max(0, marker.uncounted or 0)
         if not (gone and hides_some):
             marker = replace(marker, last_count=f"{now:%Y-%m-%dT%H:%M:%SZ}", uncounted=unseen)

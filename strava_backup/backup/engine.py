@@ -16,8 +16,8 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Archive, Stored
 from strava_backup.backup.activities import Activities, Originals, Work
-from strava_backup.backup.completeness import Census
-from strava_backup.backup.deletions import Counts, Gone
+from strava_backup.backup.completeness import CompletenessCheck
+from strava_backup.backup.deletions import Counts, Deletions
 from strava_backup.backup.gear import BikePages, Gear
 from strava_backup.backup.outcomes import Attempts
 from strava_backup.backup.photos import Photos, Pictures
@@ -93,7 +93,7 @@ class Backup:
         self._photos = Photos(connections.source, connections.pictures, *rest, inventory.photos)
         self._activities = Activities(connections.source, connections.website, self._photos, *rest)
         self._gear = Gear(connections.source, connections.website, *rest, inventory.gear)
-        self._gone = Gone(
+        self._deletions = Deletions(
             *(
                 connections.source,
                 connections.website,
@@ -104,7 +104,7 @@ class Backup:
             believes_all=wanted.full,
         )
         self._known = self._checkpoint_before()
-        self._census = Census(inventory, self._known.activity_ids)
+        self._completeness = CompletenessCheck(inventory, self._known.activity_ids)
         self._used_gear: set[str] = set()
         self._newly_gone: frozenset[int] = frozenset()
         self._has_listed_photos = False
@@ -125,7 +125,7 @@ class Backup:
             crew.wait()
         self._attempts.settle(self._probes.still_comes)
         failed = self._keeper.failed_ids | self._attempts.left_ids
-        self._compare((self._census.lacking - tried) | failed)
+        self._compare((self._completeness.lacking - tried) | failed)
         self._finish(tried, is_limited=limit is not None)
         self._report.is_finished = True
 
@@ -149,7 +149,7 @@ class Backup:
         self._announce(len(tried), missing[ORIGINAL])
         if limit is None:
             # At once: an upload in the hours of a long run would make the list look too short.
-            self._newly_gone = self._gone.conclude(self._census)
+            self._newly_gone = self._deletions.conclude(self._completeness)
         for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
             crew.add(f"activity {activity_id}", tasks)
         for gear in self._gear.plan(self._used_gear):
@@ -183,11 +183,11 @@ class Backup:
         if new_photos:
             out(f"photos: {len(new_photos)} that are not held")
             self._report.saved[PHOTO] += len(new_photos)
-            self._census.lacking |= {activity_id for activity_id, _ in new_photos}
+            self._completeness.lacking |= {activity_id for activity_id, _ in new_photos}
         for gear in self._gear.plan(self._used_gear):
             out(f"{gear.title}: {', '.join(gear.missing)}")
             self._report.saved.update(gear.missing)
-        self._compare(self._census.lacking)
+        self._compare(self._completeness.lacking)
         self._report.is_finished = True
 
     def _plan(self, listing: Iterable[Activity], limit: int | None) -> Iterator[Work]:
@@ -222,7 +222,7 @@ class Backup:
 
     def _counted(self, work: Work) -> Work:
         if work.lacks_something:
-            self._census.lacking.add(work.activity.id)
+            self._completeness.lacking.add(work.activity.id)
         return work
 
     def _report_problems(self) -> None:
@@ -230,7 +230,7 @@ class Backup:
             activity_id = layout.activity_of(path)
             error = errors.ItemError(f"cannot be used ({problem}): move it away, or mend it")
             self._keeper.fail(str(path), error, activity_id)
-            self._census.broken.add(activity_id)
+            self._completeness.broken.add(activity_id)
 
     def _tell_of_damage(self, path: PurePosixPath, damage: str) -> None:
         activity_id = layout.activity_of(path)
@@ -241,7 +241,7 @@ class Backup:
             return
         message = f"damaged ({damage}): --verify --repair sets it aside to be fetched again"
         self._keeper.fail(str(path), errors.ItemError(message))
-        self._census.broken.add(activity_id)
+        self._completeness.broken.add(activity_id)
 
     def _listed_photos(self) -> list[Any]:
         """The photos that the source lists by themselves."""
@@ -318,11 +318,11 @@ class Backup:
         try:
             for record in self._source.fetch_activities(self._known):
                 self._report.listed += 1
-                self._census.see(record)
+                self._completeness.see(record)
                 try:
                     yield parse_activity(record)
                 except errors.ItemError as error:
-                    self._census.cannot_keep(record)
+                    self._completeness.cannot_keep(record)
                     self._keeper.fail("list of activities", error)
         except (errors.HumanNeeded, errors.TryLater) as error:
             self._lanes.source.end(error)
@@ -341,7 +341,7 @@ class Backup:
         With --full all is asked for again that was not to be had, and only the answers count.
         """
         asked = asked_items(self._wanted, has_details=self._source.has_details)
-        found = self._census.completeness(
+        found = self._completeness.completeness(
             self._source.listing_result, missing, asked, self._wanted, self._keeper.now().date()
         )
         self._report.completeness = found._replace(
@@ -361,7 +361,7 @@ class Backup:
         now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         listing_result = self._source.listing_result
         if listing_result is not None and not (
-            is_limited and self._census.unlisted(listing_result)
+            is_limited and self._completeness.unlisted(listing_result)
         ):
             if self._source.name == "website":
                 marker = replace(marker, surplus=self._surplus(listing_result))
