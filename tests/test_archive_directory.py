@@ -423,7 +423,7 @@ def test_metadata_that_cannot_be_read_counts_as_missing(archive, caplog, content
     assert caplog.messages == [f"{META} is unreadable and counts as missing"]
 
 
-@pytest.mark.parametrize("ours", [None, [], "x", 5])
+@pytest.mark.parametrize("own", [None, [], "x", 5])
 def test_a_value_of_our_key_that_is_none_of_ours_counts_as_empty(archive, own):
     put(archive, META, to_json({"resource_state": 3, "strava_backup": own}))
     assert archive.scan().activities[5].own == {}
@@ -688,7 +688,7 @@ def test_what_is_never_an_original_is_refused(archive, content, kind):
 
 
 @pytest.mark.parametrize(
-    ("content", "odd"),
+    ("content", "suspicion"),
     [
         (files.fit(START, 5), None),
         (files.fit(START, 5)[:-1], "the FIT checksum is missing"),

@@ -39,7 +39,7 @@ def completeness(stored=(), listed=(), known=None, photos=None, gear=None):
 
 
 @pytest.mark.parametrize(
-    ("held", "listed", "walk", "unlisted"),
+    ("stored", "listed", "listing_result", "unlisted"),
     [
         pytest.param([1, 2, 3], [1, 2, 3], WHOLE, set(), id="all there"),
         pytest.param([1, 2, 3], [1, 4], WHOLE, {2, 3}, id="two not there"),
@@ -74,7 +74,7 @@ def test_the_unseen_are_those_between_total_and_list(stored, listed, extra):
 
 
 @pytest.mark.parametrize(
-    ("held", "listed", "walk", "missing", "expected"),
+    ("stored", "listed", "listing_result", "missing", "expected"),
     [
         pytest.param([1, 2], [1, 2], WHOLE, {2}, Completeness(2, (2,)), id="one misses something"),
         pytest.param([1, 2, 3], [1], WHOLE, {3}, Completeness(1), id="gone ones are not counted"),

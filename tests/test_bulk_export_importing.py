@@ -1270,7 +1270,7 @@ def test_files_of_other_programs_do_not_stand_for_originals_and_photos(
     assert setting.run().saved == {}
 
 
-@pytest.mark.parametrize("is_draft", [True, False])
+@pytest.mark.parametrize("is_partial", [True, False])
 def test_metadata_that_cannot_be_written_is_one_failure(
     setting: Setting, account: Account, is_partial: bool
 ) -> None:

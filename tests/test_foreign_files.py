@@ -225,7 +225,7 @@ def test_what_no_note_explains_is_fetched_once_and_then_noted(make_rig: MakeRig)
 
 
 @pytest.mark.parametrize(
-    ("suffix", "ours", "expected"),
+    ("suffix", "own", "expected"),
     [
         (".fit", {}, True),
         (".FIT", {}, True),
@@ -254,7 +254,7 @@ def test_an_original_is_known_by_its_suffix_or_its_note(suffix, own, expected):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "ours", "expected"),
+    ("suffix", "own", "expected"),
     [
         (".jpg", {}, True),
         (".HEIC", {}, True),

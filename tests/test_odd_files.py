@@ -101,7 +101,7 @@ def replaced(path: Path, put: Obstacle) -> None:
 
 
 @pytest.mark.parametrize("kind", [*OBSTACLES, "huge"])
-@pytest.mark.parametrize("room", ["activities", "photos", "gear"])
+@pytest.mark.parametrize("section", ["activities", "photos", "gear"])
 def test_metadata_that_is_no_file_is_one_problem_and_the_rest_is_saved(
     full: Rig, kind: str, section: str
 ) -> None:
@@ -139,7 +139,7 @@ def full_files(rig: Rig) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", OBSTACLES)
-@pytest.mark.parametrize("room", ["activities", "photos"])
+@pytest.mark.parametrize("section", ["activities", "photos"])
 @pytest.mark.parametrize("is_listed", [True, False])
 def test_what_stands_in_place_of_an_original_or_a_picture_is_one_problem(
     full: Rig, kind: str, section: str, is_listed: bool
@@ -394,7 +394,7 @@ NESTED = [
 
 
 @pytest.mark.parametrize(
-    "ours", [*({key: value} for key in OUR_KEYS for value in WRONG), *NESTED, *WRONG], ids=repr
+    "own", [*({key: value} for key in OUR_KEYS for value in WRONG), *NESTED, *WRONG], ids=repr
 )
 def test_a_value_of_a_wrong_type_under_our_key_harms_nothing(archive: Rig, own: Any) -> None:
     """Metadata of each kind has it, and a run and a verification go on as if it were not there."""

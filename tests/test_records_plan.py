@@ -51,7 +51,7 @@ def test_an_activity_that_is_not_held_is_new():
 
 
 @pytest.mark.parametrize(
-    ("state", "suffixes", "ours", "wanted", "missing"),
+    ("state", "suffixes", "own", "wanted", "missing"),
     [
         pytest.param(2, (), {}, ALL, (ORIGINAL, DETAIL), id="everything of a new one"),
         pytest.param(3, (".fit",), {}, ALL, (), id="nothing of a whole one"),
@@ -226,7 +226,7 @@ def test_a_refusal_is_noted_with_its_reason_and_days():
 
 
 @pytest.mark.parametrize(
-    ("count", "ours", "wanted", "missing"),
+    ("count", "own", "wanted", "missing"),
     [
         pytest.param(2, {}, ALL, True, id="photos never listed"),
         pytest.param(2, {"photos": {"count": 2}}, ALL, False, id="as many as before"),
@@ -275,7 +275,7 @@ def test_photos_come_before_the_detail_and_after_the_original():
 
 
 @pytest.mark.parametrize(
-    ("files", "ours", "full", "lacks"),
+    ("files", "own", "full", "lacks"),
     [
         ((), {}, False, True),
         ((), PICTURE_REFUSED, False, True),
@@ -295,7 +295,7 @@ def test_a_picture_is_missing_until_it_is_held_or_given_up(files, own, full, lac
 
 
 @pytest.mark.parametrize(
-    ("summary", "held", "wanted", "missing"),
+    ("summary", "stored", "wanted", "missing"),
     [
         pytest.param(BIKE, None, ALL, (GEAR,), id="a new bike"),
         pytest.param(SHOE, None, ALL, (GEAR,), id="new shoes"),
@@ -383,7 +383,7 @@ def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
 
 
 @pytest.mark.parametrize(
-    ("held", "believed"),
+    ("stored", "believed"),
     [(1, 3), (3, 3), (60, 3), (79, 3), (80, 4), (100, 5), (399, 19), (400, 20), (10_000, 20)],
 )
 def test_so_many_may_vanish_at_once(stored, believed):

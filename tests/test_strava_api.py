@@ -353,7 +353,7 @@ def test_an_upload_during_the_listing_gives_no_record_twice(make_rig, count):
 
 
 @pytest.mark.parametrize(
-    ("held", "count", "pages"),
+    ("stored", "count", "pages"),
     [(0, 850, 6), (850, 850, 6), (850, 860, 6), (850, 900, 6), (850, 801, 6), (1200, 850, 6)],
 )
 def test_pages_that_must_be_there_are_asked_for_two_at_a_time(make_rig, stored, count, pages):
