@@ -765,7 +765,7 @@ archive = Archive(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(100_000):
     stem = PurePosixPath(f"photos/5_{number}")
-    with archive.draft(stem) as draft:
+    with archive.partial_file(stem) as draft:
         draft.write([b"x%d" % number])
         archive.save_file(draft, stem, ".jpg", nullcontext)
 """
