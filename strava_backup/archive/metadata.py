@@ -85,10 +85,15 @@ def lacks_original(suffixes: Collection[str], ours: Record) -> bool:
     original was stored once."""
     note = ours.get("original", {})
     stored = _suffix_of(note.get("file", ""))
-    # Archives of earlier versions note only the name that Strava sent, which can be wrong.
-    was_sent = "saved_at" in note and "odd" not in note and ".json" in _sent(ours)
-    was_json = _is_json(stored) if stored else was_sent
+    was_json = _is_json(stored) if stored else _was_json_sent(ours)
     return not any(map(_is_json, suffixes)) if was_json else not suffixes
+
+
+def _was_json_sent(ours: Record) -> bool:
+    """Whether an original was stored of which an earlier version noted only the name that Strava
+    sent, which can be wrong."""
+    note = ours.get("original", {})
+    return "saved_at" in note and "odd" not in note and ".json" in _sent(ours)
 
 
 def _notes(ours: Record) -> list[Record]:
