@@ -117,8 +117,10 @@ class Held(NamedTuple):
     def suffixes(self) -> tuple[str, ...]:
         """The suffixes of an activity's held originals, such as `.fit` or `.fit.gz`."""
         # Not by our stem: an older version may have given the activity's files two.
-        parsed = (layout.parse_activity_name(path.name) for path in self.files)
-        return tuple(file.suffix for file in parsed if file is not None)
+        return tuple(layout.suffix_of(path.name) for path in self.files)
+
+
+_NOTHING = Held(PurePosixPath())
 
 
 class Inventory(NamedTuple):
@@ -645,7 +647,7 @@ class Archive:
 
     def _held(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Held | None:
         """What files of one key are, each with its folder; None if all are other programs'."""
-        held = Held(PurePosixPath())
+        held = _NOTHING
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
                 held = self._with_metadata(held, folder, name.stem + name.suffix)
