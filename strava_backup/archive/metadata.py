@@ -167,10 +167,7 @@ def _parts(value: Any) -> Iterable[Any]:
 
 
 def _sound(record: Record | None) -> Record | None:
-    if record is None or _is_too_deep(record):
-        return None
-    fit: Record = fitting(record, _RECORD_SHAPE)
-    return fit
+    return None if record is None else fitting(record, _RECORD_SHAPE)
 
 
 def fitting(value: Any, shape: Any) -> Any:
