@@ -48,6 +48,11 @@ def test_of_what_has_another_form_there_is_none(content):
     assert excerpt(content, NAMES) is None
 
 
+def test_of_what_may_be_nested_deep_there_is_none():
+    assert excerpt(to_json({"strava_backup": [[]] * 60}), NAMES) is None
+    assert excerpt(b'{\n  "strava_backup": ' + b"[" * 200 + b"]" * 200 + b"\n}\n", NAMES) is None
+
+
 @given(st.binary(max_size=40))
 def test_no_garbage_is_taken_for_a_value(middle):
     found = excerpt(b'{\n  "resource_state": ' + middle + b"\n}\n", NAMES)

@@ -50,6 +50,7 @@ def test_what_is_kept_in_memory_is_less_by_what_only_the_file_has_to_tell():
         (to_json({"name": "Run", "resource_state": 3}), {"name": "Run", "resource_state": 3}),
         (b'{"resource_state": 3}', {"resource_state": 3}),
         (to_json({"resource_state": 3, "strava_backup": "not ours"}), {"resource_state": 3}),
+        (b'{\n  "strava_backup": ' + b"[" * 200 + b"]" * 200 + b"\n}\n", None),
         (b"[]", None),
         (b"{", None),
         (b"\xff", None),

@@ -64,6 +64,24 @@ def test_a_link_is_opened_only_where_there_may_be_one(tmp_path, mode, target):
             assert file.read() == b"content"
 
 
+@pytest.mark.parametrize("size", [0, 1, 20_000])
+def test_a_file_is_read_to_its_end(tmp_path, size):
+    path = tmp_path / "x"
+    path.write_bytes(b"a" * size)
+    assert regular.read_whole(path, follows_link=False) == b"a" * size
+    (tmp_path / "link").symlink_to(path)
+    assert regular.read_whole(tmp_path / "link", follows_link=True) == b"a" * size
+    with pytest.raises(regular.NotAFile):
+        regular.read_whole(tmp_path / "link", follows_link=False)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    with open(tmp_path / "x", "wb") as file:
+        file.truncate((1 << 27) + 1)
+    with pytest.raises(regular.NotAFile, match="too large"):
+        regular.read_whole(tmp_path / "x", follows_link=True)
+
+
 @pytest.mark.parametrize("opener", OPENERS)
 def test_a_file_that_is_missing_is_missing(tmp_path, opener):
     with pytest.raises(FileNotFoundError), open(tmp_path / "x", "rb", opener=opener):
@@ -77,4 +95,6 @@ def test_no_descriptor_stays_open(tmp_path):
     for _ in range(5):
         with pytest.raises(regular.NotAFile), open(tmp_path / "x", opener=regular.follow_link):
             pass
+        with pytest.raises(regular.NotAFile):
+            regular.read_whole(tmp_path / "x", follows_link=True)
     assert len(os.listdir("/proc/self/fd")) == before

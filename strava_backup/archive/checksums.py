@@ -198,7 +198,7 @@ class Checksums:
 
     def _text(self) -> bytes:
         try:
-            return read_whole(self._path, refuse_link)
+            return read_whole(self._path, follows_link=False)
         except FileNotFoundError:
             return b""
 

@@ -117,8 +117,10 @@ class Stored(NamedTuple):
     def suffixes(self) -> tuple[str, ...]:
         """The suffixes of an activity's held originals, such as `.fit` or `.fit.gz`."""
         # Not by our stem: an older version may have given the activity's files two.
-        parsed = (layout.parse_activity_name(path.name) for path in self.files)
-        return tuple(file.suffix for file in parsed if file is not None)
+        return tuple(layout.suffix_of(path.name) for path in self.files)
+
+
+_NOTHING = Held(PurePosixPath())
 
 
 class Inventory(NamedTuple):
@@ -649,7 +651,7 @@ class Archive:
 
     def _stored(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Stored | None:
         """What files of one key are, each with its folder; None if all are other programs'."""
-        stored = Stored(PurePosixPath())
+        stored = _NOTHING
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
                 stored = self._with_metadata(stored, folder, name.stem + name.suffix)

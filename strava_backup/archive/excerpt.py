@@ -10,25 +10,33 @@ from collections.abc import Iterable
 from typing import Any
 
 _START, _END = b'{\n  "', b"\n}\n"
+# Most of a record is what stands under this key, and keys are sorted.
+_LONGEST = "segment_efforts"
+# A value with so few brackets cannot be nested too deep.
+_MOST_BRACKETS = 50
 
 
 def excerpt(content: bytes, names: Iterable[str]) -> dict[str, Any] | None:
-    """These keys of a JSON object as `to_json` writes it; None where it has another form.
+    """These keys of a JSON object as `to_json` writes it; None where it has another form,
+    or a value has so many brackets that it may be nested deep.
 
     Line ends stand between values only, since JSON escapes them in strings, and two spaces before
-    a key tell that it is one of the outermost object. What stands between is not looked at.
+    a key tell that it is one of the outermost object. What stands between is not looked at. The
+    names are plain words.
     """
     if not (content.startswith(_START) and content.endswith(_END)):
         return None
     found = {}
     for name in names:
-        key = b"\n  " + json.dumps(name).encode() + b": "
-        at = content.find(key)
+        key = f'\n  "{name}": '.encode()
+        at = content.find(key) if name < _LONGEST else content.rfind(key)
         if at < 0:
             continue
         value = _value(content, at + len(key))
+        if value.count(b"{") + value.count(b"[") > _MOST_BRACKETS:
+            return None
         try:
-            found[name] = json.loads(value)
+            found[name] = json.loads(value.decode())
         except (ValueError, RecursionError):
             return None
     return found

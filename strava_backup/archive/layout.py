@@ -59,9 +59,10 @@ def parse_activity_name(name: str) -> FileName | None:
     syncing programs leave beside metadata, or halves of downloads.
     """
     match = _ACTIVITY_NAME.fullmatch(name)
-    if match is None or _is_foreign(match["suffix"]):
+    if match is None:
         return None
-    return FileName(int(match["id"]), match["stem"], match["suffix"])
+    stem, activity_id, suffix = match.groups()
+    return None if _is_foreign(suffix) else FileName(int(activity_id), stem, suffix)
 
 
 def parse_photo_name(name: str) -> FileName | None:
@@ -76,6 +77,12 @@ def parse_gear_name(name: str) -> FileName | None:
     """The parts of a file name such as `b123.meta.json`, or None."""
     match = _GEAR_NAME.fullmatch(name)
     return match and FileName(match["stem"], match["stem"], match["suffix"])
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of the name of a held file, which is all from its first dot."""
+    _, dot, suffix = name.partition(".")
+    return dot + suffix
 
 
 def has_usual_suffix(name: FileName) -> bool:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from strava_backup.archive import layout
 from strava_backup.archive.excerpt import excerpt
-from strava_backup.archive.regular import follow_link, read_whole, refuse_link
+from strava_backup.archive.regular import read_whole
 
 OWN_KEY = "strava_backup"
 
 Record = dict[str, Any]
 
 _DEEPEST = 100
+_CONTAINERS = frozenset((dict, list))
 
 # The shape of any name that a dictionary's own shape does not list.
 _EACH = "*"
@@ -42,6 +43,7 @@ _RECORD_SHAPE = {
         "bulk_export": {"export": str, "name": str, "sha256": str, "columns": {_EACH: str}},
     },
 }
+_NOT_IN_MEMORY = ("listed", "website")
 _LONGEST_TIME = len("2026-05-06T07:08:09Z")
 
 
@@ -74,7 +76,7 @@ def is_stored(name: layout.FileName, own: Record) -> bool:
     if layout.is_video(name):
         return True
     note = own.get("picture" if isinstance(name.key, tuple) else "original", {})
-    stored = _suffix_of(note.get("file", ""))
+    stored = layout.suffix_of(note.get("file", ""))
     if stored:
         return name.suffix == stored or (_is_json(stored) and name.suffix == ".gpx")
     return layout.has_usual_suffix(name) or ("saved_at" in note and name.suffix in _sent(own))
@@ -84,11 +86,16 @@ def lacks_original(suffixes: Collection[str], own: Record) -> bool:
     """Whether no stored file of an activity is its original: a GPX alone is none if a JSON
     original was stored once."""
     note = own.get("original", {})
-    stored = _suffix_of(note.get("file", ""))
-    # Archives of earlier versions note only the name that Strava sent, which can be wrong.
-    was_sent = "saved_at" in note and "odd" not in note and ".json" in _sent(own)
-    was_json = _is_json(stored) if stored else was_sent
+    stored = layout.suffix_of(note.get("file", ""))
+    was_json = _is_json(stored) if stored else _was_json_sent(own)
     return not any(map(_is_json, suffixes)) if was_json else not suffixes
+
+
+def _was_json_sent(own: Record) -> bool:
+    """Whether an original was stored of which an earlier version noted only the name that Strava
+    sent, which can be wrong."""
+    note = own.get("original", {})
+    return "saved_at" in note and "odd" not in note and ".json" in _sent(own)
 
 
 def _notes(own: Record) -> list[Record]:
@@ -101,18 +108,13 @@ def _sent(own: Record) -> set[str]:
     return {layout.sent_suffix(one) for name in names for one in (name, name.removesuffix(".gz"))}
 
 
-def _suffix_of(file: str) -> str:
-    _, dot, suffix = file.partition(".")
-    return dot + suffix
-
-
 def _is_json(suffix: str) -> bool:
     return suffix.lower().removesuffix(".gz") == ".json"
 
 
 def read_for_scan(path: str) -> Record | None:
     """What a scan needs of metadata, at least; None as of `read_record`. Raises OSError."""
-    content = _read(path, follow_link)
+    content = _read(path, follows_link=True)
     if content is None:
         return None
     record = excerpt(content, ("resource_state", OWN_KEY))
@@ -124,20 +126,20 @@ def read_record(path: Path) -> Record | None:
 
     None where there is none, or no JSON object. Raises OSError.
     """
-    content = _read(path, follow_link)
+    content = _read(path, follows_link=True)
     return None if content is None else _sound(_parse_json(content))
 
 
 def read_json(path: Path) -> Record | None:
     """A JSON object; None where there is no file, or no such object in it. Raises OSError, also
     for a link."""
-    content = _read(path, refuse_link)
+    content = _read(path, follows_link=False)
     return None if content is None else _parse_json(content)
 
 
-def _read(path: str | Path, opener: Callable[[str, int], int]) -> bytes | None:
+def _read(path: str | Path, *, follows_link: bool) -> bytes | None:
     try:
-        return read_whole(path, opener)
+        return read_whole(path, follows_link=follows_link)
     except FileNotFoundError:
         return None
 
@@ -154,18 +156,18 @@ def _is_too_deep(value: Any) -> bool:
     """Whether lists and objects are nested so deep that writing them could fail."""
     level = [value]
     for _ in range(_DEEPEST):
-        parts = [part for one in level for part in (one.values() if type(one) is dict else one)]
-        level = [part for part in parts if type(part) is dict or type(part) is list]
+        level = [part for one in level for part in _parts(one) if type(part) in _CONTAINERS]
         if not level:
             return False
     return True
 
 
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if type(value) is dict else value
+
+
 def _sound(record: Record | None) -> Record | None:
-    if record is None or _is_too_deep(record):
-        return None
-    fit: Record = fitting(record, _RECORD_SHAPE)
-    return fit
+    return None if record is None else fitting(record, _RECORD_SHAPE)
 
 
 def fitting(value: Any, shape: Any) -> Any:
@@ -209,17 +211,20 @@ def slimmed(own: Record) -> tuple[Record, dict[str, int]]:
     and the cells of a bulk export, and in place of what each source listed last its `fingerprint`.
     """
     prints = own.get("listed", {}).items()
-    rest = {name: own[name] for name in own.keys() - {"listed", "website"}}
+    rest = {name: part for name, part in own.items() if name not in _NOT_IN_MEMORY}
     if "bulk_export" in rest:
         export = rest["bulk_export"]
         rest["bulk_export"] = {name: export[name] for name in export.keys() - {"columns"}}
     return _interned(rest), {sys.intern(source): fingerprint(was) for source, was in prints}
 
 
-def _interned(value: Any) -> Any:
+def _interned(record: Record) -> Record:
     """The same with each key, source and time kept in memory once, however many records have it."""
-    if isinstance(value, str) and len(value) <= _LONGEST_TIME:
-        return sys.intern(value)
-    if not isinstance(value, dict):
-        return value
-    return {sys.intern(name): _interned(part) for name, part in value.items()}
+    interned: Record = {}
+    for name, part in record.items():
+        if isinstance(part, str) and len(part) <= _LONGEST_TIME:
+            part = sys.intern(part)
+        elif isinstance(part, dict):
+            part = _interned(part)
+        interned[sys.intern(name)] = part
+    return interned

@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
 
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 # Far more than any list or metadata needs, and still not too much for the memory.
@@ -32,20 +32,24 @@ class NotAFile(OSError):
 
 def follow_link(name: str, flags: int) -> int:
     """An opener for `open` that also opens the file a link leads to. Raises NotAFile, OSError."""
-    return _open(name, flags, follows_link=True)
+    return _open(name, flags, follows_link=True)[0]
 
 
 def refuse_link(name: str, flags: int) -> int:
     """An opener for `open` that opens no links. Raises NotAFile, OSError."""
-    return _open(name, flags, follows_link=False)
+    return _open(name, flags, follows_link=False)[0]
 
 
-def read_whole(path: str | os.PathLike[str], opener: Callable[[str, int], int]) -> bytes:
+def read_whole(path: str | os.PathLike[str], *, follows_link: bool) -> bytes:
     """The content of a file of ours that is small. Raises NotAFile, also if it is not, OSError."""
-    with open(path, "rb", buffering=0, opener=opener) as file:
-        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+    # `open` would make ten system calls instead of five, and a scan reads ten thousand files.
+    descriptor, status = _open(os.fspath(path), os.O_RDONLY | _BINARY, follows_link=follows_link)
+    try:
+        if status.st_size > _MOST_BYTES:
             raise NotAFile(errno.EFBIG, "too large", os.fspath(path))
-        return file.read()
+        return b"".join(iter(lambda: os.read(descriptor, status.st_size + 1), b""))
+    finally:
+        os.close(descriptor)
 
 
 def obstacle(path: str | os.PathLike[str], *, follows_link: bool = True) -> str | None:
@@ -56,7 +60,7 @@ def obstacle(path: str | os.PathLike[str], *, follows_link: bool = True) -> str 
         return None
 
 
-def _open(name: str, flags: int, *, follows_link: bool) -> int:
+def _open(name: str, flags: int, *, follows_link: bool) -> tuple[int, os.stat_result]:
     try:
         descriptor = os.open(name, flags | _FLAGS | (0 if follows_link else _NO_LINK), 0o666)
     except OSError as error:
@@ -64,11 +68,12 @@ def _open(name: str, flags: int, *, follows_link: bool) -> int:
         if found is not None:
             raise NotAFile(error.errno, found, name) from error
         raise
-    found = _obstacle(os.fstat(descriptor).st_mode)
+    status = os.fstat(descriptor)
+    found = _obstacle(status.st_mode)
     if found is not None:
         os.close(descriptor)
         raise NotAFile(0, found, name)
-    return descriptor
+    return descriptor, status
 
 
 def _obstacle(mode: int) -> str | None:
