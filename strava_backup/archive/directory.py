@@ -120,7 +120,7 @@ class Stored(NamedTuple):
         return tuple(layout.suffix_of(path.name) for path in self.files)
 
 
-_NOTHING = Held(PurePosixPath())
+_NOTHING = Stored(PurePosixPath())
 
 
 class Inventory(NamedTuple):

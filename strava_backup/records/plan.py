@@ -284,7 +284,7 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
 
 def count_given_up(stored: Stored, items: Collection[str], wanted: Wanted, today: date) -> int:
     """How many of these items of an activity, a photo or gear are not stored and not available."""
-    if "refused" not in held.ours:
+    if "refused" not in stored.own:
         return 0
     return sum(
         is_given_up(stored.own, item, wanted, today)
