@@ -150,7 +150,7 @@ def _table(export: Parcel) -> rows.Table:
 
 def _originals(export: Parcel) -> set[str]:
     """The names of files that should belong to activities."""
-    return {name for name in export.parts if name.lower().startswith(_ORIGINALS)}
+    return {name for name in export.names if name.lower().startswith(_ORIGINALS)}
 
 
 class Import:
@@ -170,12 +170,12 @@ class Import:
         self._options = options
         self._keeper = keeper
         self._report = keeper.report
-        self._day = parcel.exported_on(export)
+        self._day = export.day
         self._inventory = archive.scan()
         self._captions = self._read_captions()
-        self._names = parcel.Names(export.parts)
+        self._names = parcel.Names(export.names)
         # The names of files that have no other place in the archive, as far as is known.
-        self._rest = set(export.parts)
+        self._rest = set(export.names)
         self._nameless = _originals(export)
         self._without_file = 0
 
@@ -211,7 +211,7 @@ class Import:
         self._report_unmatched()
 
     def _read_captions(self) -> dict[str, str]:
-        if _CAPTIONS not in self._export.parts:
+        if _CAPTIONS not in self._export.names:
             return {}
         try:
             return rows.parse_pairs(parcel.read_lines(self._export, _CAPTIONS))
@@ -244,7 +244,7 @@ class Import:
 
     def _read_athlete(self) -> int | None:
         """The athlete's id, with which the profile begins."""
-        if _PROFILE not in self._export.parts:
+        if _PROFILE not in self._export.names:
             return None
         try:
             profile = rows.parse_table(parcel.read_lines(self._export, _PROFILE))
