@@ -31,20 +31,17 @@ def test_zip_and_folder_are_read_alike(write: Write, top: str, tmp_path: Path) -
     hidden = {"__MACOSX/activities.csv": b"x", f"{top}.DS_Store": b"x"}
     write({**{top + name: data for name, data in FILES.items()}, **hidden}, tmp_path / "export")
     with export_file.opened(tmp_path / "export") as export:
-        assert {name: read(export, name) for name in export.members} == FILES
-        assert {name: part.size for name, part in export.members.items()} == {
-            name: len(data) for name, data in FILES.items()
-        }
+        assert {name: read(export, name) for name in export.names} == FILES
 
 
 def test_the_day_is_that_of_the_table_whether_packed_or_not(tmp_path: Path) -> None:
     bulk_export.write_zip(FILES, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
-        assert export_file.exported_on(export) == "2026-11-20"
+        assert export.day == "2026-11-20"
     bulk_export.write_folder(FILES, tmp_path / "export")
     os.utime(tmp_path / "export" / "activities.csv", (1_700_000_000, 1_700_000_000))
     with export_file.opened(tmp_path / "export") as export:
-        assert export_file.exported_on(export) in ("2023-11-14", "2023-11-15")
+        assert export.day in ("2023-11-14", "2023-11-15")
 
 
 @pytest.mark.parametrize(
@@ -200,14 +197,14 @@ def test_backslashes_are_slashes(write: Write, top: str, tmp_path: Path) -> None
     made = {top + name.replace("/", "\\"): data for name, data in FILES.items()}
     write(made, tmp_path / "export")
     with export_file.opened(tmp_path / "export") as export:
-        assert {name: read(export, name) for name in export.members} == FILES
+        assert {name: read(export, name) for name in export.names} == FILES
 
 
 def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
     more = {"media\\a.jpg": b"1", "media\\b\\c.jpg": b"2", "media\\b/c.jpg": b"3"}
     bulk_export.write_zip({**FILES, **more}, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
-        contents = {name: read(export, name) for name in export.members}
+        contents = {name: read(export, name) for name in export.names}
     assert contents.items() >= FILES.items()
     assert sorted(contents.values()) == sorted([*FILES.values(), *more.values()])
 
@@ -215,7 +212,7 @@ def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
 def test_folders_with_backslashes_are_no_files(tmp_path: Path) -> None:
     bulk_export.write_zip({**FILES, "media\\": b""}, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
-        assert export.members.keys() == FILES.keys()
+        assert set(export.names) == FILES.keys()
 
 
 @pytest.mark.parametrize(

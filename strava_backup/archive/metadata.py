@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Collection, Iterable
@@ -43,7 +44,9 @@ _RECORD_SHAPE = {
         "bulk_export": {"export": str, "name": str, "sha256": str, "columns": {_EACH: str}},
     },
 }
-_NOT_IN_MEMORY = ("listed", "website")
+_NOT_KEPT = {"listed", "website", "bulk_export"}
+# Shared by all records of which no source has listed anything; never changed in place.
+_NOTHING_LISTED: dict[str, int] = {}
 _LONGEST_TIME = len("2026-05-06T07:08:09Z")
 
 
@@ -211,11 +214,20 @@ def slimmed(own: Record) -> tuple[Record, dict[str, int]]:
     and the cells of a bulk export, and in place of what each source listed last its `fingerprint`.
     """
     prints = own.get("listed", {}).items()
-    rest = {name: part for name, part in own.items() if name not in _NOT_IN_MEMORY}
-    if "bulk_export" in rest:
-        export = rest["bulk_export"]
-        rest["bulk_export"] = {name: export[name] for name in export.keys() - {"columns"}}
-    return _interned(rest), {sys.intern(source): fingerprint(was) for source, was in prints}
+    kept: Record = _interned({name: own[name] for name in own.keys() - _NOT_KEPT})
+    if "bulk_export" in own:
+        export = own["bulk_export"]
+        told = {name: export[name] for name in export.keys() - {"columns"}}
+        is_shared = told.keys() == {"export"}
+        kept["bulk_export"] = _of_export(told["export"]) if is_shared else _interned(told)
+    listed = {sys.intern(source): fingerprint(was) for source, was in prints}
+    return kept, listed or _NOTHING_LISTED
+
+
+@functools.lru_cache(maxsize=16)
+def _of_export(day: str) -> Record:
+    """The note that all activities of one bulk export share in memory."""
+    return {"export": day}
 
 
 def _interned(record: Record) -> Record:

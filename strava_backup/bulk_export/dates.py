@@ -38,7 +38,10 @@ _MONTH_NAMES = (
     "prosince pro grudzień grudnia gru aralık ara декабря дек",  # noqa: RUF001
 )
 # What stands around dates in these languages and says nothing.
-_FILLERS = "a as at de del kl la las om pukul t um utc v z в г"  # noqa: RUF001
+_FILLERS = {
+    *("a", "as", "at", "de", "del", "kl", "la", "las", "om", "pukul", "t", "um", "utc", "v", "z"),
+    *("в", "г"),  # noqa: RUF001
+}
 _BEFORE_NOON = {"am", "오전", "上午", "午前"}
 _AFTER_NOON = {"pm", "오후", "下午", "午後"}
 # The hours from and to which a word of Chinese clocks is used (https://cldr.unicode.org, the day
@@ -124,7 +127,7 @@ def _parts(text: str) -> _Parts | None:
         return None
     rest = f"{folded[: clock.start()]} {folded[clock.end() :]}"
     tokens = _TOKEN.findall(rest)
-    words = {token for token in tokens if not token.isdecimal()} - set(_FILLERS.split())
+    words = {token for token in tokens if not token.isdecimal()} - _FILLERS
     noon = words & (_BEFORE_NOON | _AFTER_NOON | _DAY_PERIODS.keys())
     names = words - noon
     if len(noon) > 1 or len(names) > 1 or not names <= _MONTHS.keys():
@@ -156,6 +159,8 @@ def _hour(hour: int, noon: set[str]) -> int | None:
 
 def _folded(text: str) -> str:
     """Small letters without accents."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.lower())
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     return unicodedata.normalize("NFC", plain)

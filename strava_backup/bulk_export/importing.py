@@ -151,7 +151,7 @@ def _table(export: Export) -> rows.Table:
 
 def _originals(export: Export) -> set[str]:
     """The names of files that should belong to activities."""
-    return {name for name in export.members if name.lower().startswith(_ORIGINALS)}
+    return {name for name in export.names if name.lower().startswith(_ORIGINALS)}
 
 
 class Import:
@@ -171,12 +171,12 @@ class Import:
         self._options = options
         self._keeper = keeper
         self._report = keeper.report
-        self._day = export_file.exported_on(export)
+        self._day = export.day
         self._inventory = archive.scan()
         self._captions = self._read_captions()
-        self._names = export_file.Names(export.members)
+        self._names = export.Names(export.names)
         # The names of files that have no other place in the archive, as far as is known.
-        self._rest = set(export.members)
+        self._rest = set(export.names)
         self._nameless = _originals(export)
         self._without_file = 0
 
@@ -212,7 +212,7 @@ class Import:
         self._report_unmatched()
 
     def _read_captions(self) -> dict[str, str]:
-        if _CAPTIONS not in self._export.members:
+        if _CAPTIONS not in self._export.names:
             return {}
         try:
             return rows.parse_pairs(export_file.read_lines(self._export, _CAPTIONS))
@@ -245,7 +245,7 @@ class Import:
 
     def _read_athlete(self) -> int | None:
         """The athlete's id, with which the profile begins."""
-        if _PROFILE not in self._export.members:
+        if _PROFILE not in self._export.names:
             return None
         try:
             profile = rows.parse_table(export_file.read_lines(self._export, _PROFILE))
