@@ -174,7 +174,7 @@ class Import:
         self._day = export.day
         self._inventory = archive.scan()
         self._captions = self._read_captions()
-        self._names = export.Names(export.names)
+        self._names = export_file.Names(export.names)
         # The names of files that have no other place in the archive, as far as is known.
         self._rest = set(export.names)
         self._nameless = _originals(export)
