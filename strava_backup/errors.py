@@ -54,7 +54,7 @@ class ItemError(Error):
 
     exit_code = 3
     # Whether three of these in a row mean that it is not the items' fault.
-    ends_lane_when_repeated = False
+    closes_host_when_repeated = False
     # Whether it counts against the item only if the host gave something else of its kind: a host
     # in trouble may refuse everything.
     needs_evidence = True
@@ -84,19 +84,19 @@ class PageChanged(ItemError):
 class Blocked(Refused):
     """Refused with a 403, which may be meant for the program and not for the item."""
 
-    ends_lane_when_repeated = True
+    closes_host_when_repeated = True
 
 
 class PageInstead(ItemError):
     """A web page came in place of what was asked for."""
 
-    ends_lane_when_repeated = True
+    closes_host_when_repeated = True
 
 
 class Unreachable(ItemError):
     """Strava, or the way there, failed for one request."""
 
-    ends_lane_when_repeated = True
+    closes_host_when_repeated = True
 
 
 class CutShort(Unreachable):

@@ -1,16 +1,22 @@
-"""Counts what happened in a run, and puts it into words. Prints nothing."""
+"""Counts and logs what happened in a run, and puts it into words. Prints nothing."""
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from strava_backup import errors
 from strava_backup.characters import CONTROLS, INVISIBLES
 
+_log = logging.getLogger(__name__)
+
+_BUG = "this is a bug in strava-backup, please report it (--debug shows where)"
 _SPACE = re.compile(r"\s+")
 _INVISIBLE = re.compile(f"[{INVISIBLES}]")
 _CONTROL = re.compile(f"[{CONTROLS}]")
@@ -32,10 +38,11 @@ _MOST_IN_A_LINE = 10
 
 
 class Failure(NamedTuple):
-    """One item that failed, and why."""
+    """An item that failed, the reason, and the place of its task in the order of all tasks."""
 
     what: str
     why: str
+    place: tuple[int, ...] = ()
 
 
 class Completeness(NamedTuple):
@@ -85,6 +92,69 @@ class Report:
     is_import: bool = False
     is_finished: bool = False
     has_bug: bool = False
+    failed_ids: set[int] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, item: str, size: int = 0) -> None:
+        """Count a saved item, and its size in bytes."""
+        with self._lock:
+            self.saved[item] += 1
+            self.saved_bytes += size
+
+    def count_listed(self) -> None:
+        """Count a record that was saved as it was listed."""
+        with self._lock:
+            self.listed_saved += 1
+
+    def fail(
+        self,
+        what: str,
+        error: errors.ItemError,
+        activity_id: int | None = None,
+        place: tuple[int, ...] = (),
+    ) -> None:
+        """Count and log an item that failed; its activity goes to the end of the next run."""
+        failure = _failure(what, error, place)
+        with self._lock:
+            self.failures.append(failure)
+            if activity_id is not None:
+                self.failed_ids.add(activity_id)
+        _log.warning("%s: %s", failure.what, failure.why)
+
+    def fail_with_bug(
+        self,
+        what: str,
+        error: Exception,
+        activity_id: int | None = None,
+        place: tuple[int, ...] = (),
+    ) -> None:
+        """Count an item for which something unexpected was raised, and log it as a bug.
+
+        Without --debug only the type of the error is logged: its text may quote anything.
+        """
+        self.has_bug = True
+        name = type(error).__name__
+        self.fail(what, errors.ItemError(f"{name}: {_BUG}"), activity_id, place)
+        _log.debug("%s", what, exc_info=error)
+
+    def add_unavailable(
+        self, what: str, error: errors.ItemError, place: tuple[int, ...] = ()
+    ) -> None:
+        """Count an item that is not available."""
+        with self._lock:
+            self.given_up.append(_failure(what, error, place))
+
+    @contextmanager
+    def guarding(self, what: str, activity_id: int | None = None) -> Iterator[None]:
+        """Count an error of one item that is raised in here, so that the others are handled."""
+        try:
+            yield
+        except errors.ItemError as error:
+            self.fail(what, error, activity_id)
+        except errors.Error:
+            raise
+        except Exception as error:
+            self.fail_with_bug(what, error, activity_id)
 
     @property
     def exit_code(self) -> int:
@@ -186,8 +256,13 @@ def first_of(texts: Iterable[str]) -> str:
     return f"{line} and {more:,} more" if more > 0 else line
 
 
+def _failure(what: str, error: errors.ItemError, place: tuple[int, ...]) -> Failure:
+    return Failure(what, printable(str(error), limit=300), place)
+
+
 def _listed(failures: list[Failure]) -> list[str]:
-    lines = [f"  {failure.what}: {failure.why}" for failure in failures[:_MOST_LINES]]
+    in_order = sorted(failures, key=lambda failure: failure.place)
+    lines = [f"  {failure.what}: {failure.why}" for failure in in_order[:_MOST_LINES]]
     if len(failures) > _MOST_LINES:
         lines.append(f"  and {len(failures) - _MOST_LINES} more")
     return lines

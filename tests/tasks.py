@@ -1,4 +1,4 @@
-"""Tasks of a keeper whose lanes lead nowhere, and downloads that send what a test wants."""
+"""Tasks whose hosts lead nowhere, and downloads that send the bodies that a test gives them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import PurePosixPath
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.backup.outcomes import Attempts
-from strava_backup.backup.pipeline import Crew, Done, Lanes, Task
+from strava_backup.backup.files import Files
+from strava_backup.backup.outcomes import Outcomes
+from strava_backup.backup.pipeline import Pipeline
+from strava_backup.backup.tasks import FetchAgain, Hosts, Result, Task
 from strava_backup.demo import files
 from strava_backup.demo.pictures import picture
-from strava_backup.records.store import Keeper
+from strava_backup.records.store import RecordStore
 from strava_backup.report import Report
 from strava_backup.strava.transport import Download
 from tests.conftest import read_files
@@ -27,34 +29,36 @@ REFUSED = errors.Refused("Strava answers 404 (not found)", "404")
 
 
 class Rig:
-    """A keeper with an archive, and lanes that lead nowhere."""
+    """A store with an archive, and a pipeline whose hosts lead nowhere."""
 
     def __init__(self, root, clock):
         self.clock = clock
         self.report = Report()
-        self.lanes = Lanes(self.report, "api")
+        self.hosts = Hosts("api")
         self.archive = Archive(root)
         self.archive.prepare(with_parents=False)
-        self.keeper = Keeper(self.archive, self.report, clock)
-        self.attempts = Attempts(self.keeper)
+        self.store = RecordStore(self.archive, clock)
+        self.outcomes = Outcomes(self.store, self.report)
 
-    def task(self, fetch=Done, lane=None, item="original"):
-        return Task(item, "activity 7 Ride", lane or self.lanes.website, META, fetch, 7)
+    def task(self, result=Result, host=None, item="original"):
+        """A task whose fetching has the result of saving for its answer."""
+        host = host or self.hosts.website
+        return Task(item, "activity 7 Ride", host, META, saving, result, 7)
 
-    def failing(self, error, lane=None, item="original"):
+    def failing(self, error, host=None, item="original"):
         def fetch():
             raise error
 
-        return self.task(fetch, lane, item)
+        return self.task(fetch, host, item)
 
     def work_off(self, tasks):
-        """What came, in words; lanes are good for one time."""
+        """The results in words; hosts are good for one time."""
         jobs = []
-        with Crew(self.attempts.attempt, jobs.append, lambda: None) as crew:
-            crew.add("a job", tasks)
-            crew.wait()
-        self.lanes = Lanes(self.report, "api")
-        return [text for job in jobs for text in job.came]
+        with Pipeline(self.outcomes, jobs.append, lambda: None) as pipeline:
+            pipeline.add("a job", tasks)
+            pipeline.wait()
+        self.hosts = Hosts("api")
+        return [text for job in jobs for text in job.results]
 
     def files(self):
         """What is in the archive, but for the checksums and the notes of `save`."""
@@ -64,15 +68,28 @@ class Rig:
         return files
 
     def save(self, stem, download, **more):
-        """Save a file whose note goes where `files` does not look."""
+        """Fetch and save a file whose note goes where `files` does not look."""
+        files = Files(self.store, self.report)
         task = self.task()._replace(metadata=NOTED)
-        return self.keeper.save_file(task, stem, download, noting, **more)
+        for _ in range(2):
+            fetched = files.fetch(stem, download)
+            try:
+                return files.save(task, fetched, stem, noting, **more)
+            except FetchAgain as again:
+                task = task._replace(first_sha256=again.sha256)
+            finally:
+                fetched.close()
+        raise AssertionError("it is fetched more than twice")
 
     def note(self):
         return json.loads(read_files(self.archive.root)[str(NOTED)])["strava_backup"]
 
     def own(self):
         return json.loads(self.files()[str(META)])["strava_backup"]
+
+
+def saving(task, result):
+    return result
 
 
 def noting(own, sent_name, suspicion, file):

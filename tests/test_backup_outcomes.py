@@ -1,4 +1,4 @@
-"""Tasks are attempted, and what fails is counted against the item or against the host."""
+"""The end of a task counts for or against the item, or against the host."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.archive.directory import DiskError
-from strava_backup.backup.pipeline import Done, Lanes
-from strava_backup.report import Report
+from strava_backup.backup.tasks import Hosts, Result
 from tests.conftest import DAY
 from tests.tasks import REFUSED, Rig
 
@@ -17,28 +16,12 @@ def rig(tmp_path, clock):
     return Rig(tmp_path / "archive", clock)
 
 
-def test_tasks_are_worked_off_in_their_order_and_what_they_lead_to_comes_next(rig):
-    order = []
-
-    def task(name, *leads_to):
-        def fetch():
-            order.append(name)
-            return Done(name if name != "quiet" else "", leads_to)
-
-        return rig.task(fetch)
-
-    first = task("a", task("a1", task("a1x")), task("a2"))
-    texts = rig.work_off([first, task("quiet"), task("b")])
-    assert order == ["a", "a1", "a1x", "a2", "quiet", "b"]
-    assert texts == ["a", "a1", "a1x", "a2", "b"]
-    assert rig.report == Report()
-
-
 def test_an_item_that_fails_is_counted_and_the_next_one_is_fetched(rig):
-    texts = rig.work_off([rig.failing(errors.ItemError("odd")), rig.task(lambda: Done("b"))])
+    texts = rig.work_off([rig.failing(errors.ItemError("odd")), rig.task(lambda: Result("b"))])
     assert texts == ["b"]
-    assert rig.report.failures == [("activity 7 Ride, original", "odd")]
-    assert rig.keeper.failed_ids == {7}
+    (failure,) = rig.report.failures
+    assert failure[:2] == ("activity 7 Ride, original", "odd")
+    assert rig.report.failed_ids == {7}
     assert rig.report.exit_code == 3
     assert rig.files() == {}
 
@@ -47,12 +30,12 @@ def test_an_item_that_fails_is_counted_and_the_next_one_is_fetched(rig):
     ("error", "code"),
     [(errors.SessionOver("over"), 4), (errors.LimitReached("429"), 5)],
 )
-def test_a_fatal_error_ends_its_lane_and_what_is_left_of_it_is_counted(rig, error, code):
+def test_a_fatal_error_ends_its_host_and_what_is_left_of_it_is_counted(rig, error, code):
     tasks = [
         rig.failing(error),
-        rig.task(lambda: Done("never")),
-        rig.task(lambda: Done("never"), item="gpx"),
-        rig.task(lambda: Done("detail"), rig.lanes.source, "detail"),
+        rig.task(lambda: Result("never")),
+        rig.task(lambda: Result("never"), item="gpx"),
+        rig.task(lambda: Result("detail"), rig.hosts.source, "detail"),
     ]
     assert rig.work_off(tasks) == ["detail"]
     assert rig.report.left == {"original": 2, "gpx": 1}
@@ -61,27 +44,27 @@ def test_a_fatal_error_ends_its_lane_and_what_is_left_of_it_is_counted(rig, erro
     assert rig.report.exit_code == code
 
 
-def test_three_items_in_a_row_that_cannot_be_reached_end_the_lane(rig):
+def test_three_items_in_a_row_that_cannot_be_reached_end_the_host(rig):
     tasks = [rig.failing(errors.Unreachable("no answer")) for _ in range(5)]
     rig.work_off(tasks)
-    rig.attempts.settle(lambda item: False)
+    rig.outcomes.settle(lambda item: False)
     assert len(rig.report.failures) == 3
     assert rig.report.left == {"original": 2}
     assert rig.report.exit_code == 5
 
 
-def test_the_end_of_a_lane_ends_the_waits_for_its_limit(rig):
+def test_the_end_of_a_host_ends_the_waits_for_its_limit(rig):
     ended = []
-    rig.lanes = Lanes(rig.report, "api", lambda: ended.append("waits"))
-    bad = rig.failing(errors.Unreachable("no answer"), rig.lanes.source)
+    rig.hosts = Hosts("api", lambda: ended.append("waits"))
+    bad = rig.failing(errors.Unreachable("no answer"), rig.hosts.source)
     rig.work_off([bad] * 3)
     assert ended == ["waits"]
 
 
-def test_an_item_that_comes_in_between_keeps_the_lane_open(rig):
+def test_an_item_that_comes_in_between_keeps_the_host_open(rig):
     bad = rig.failing(errors.Unreachable("no answer"))
     rig.work_off([bad, bad, rig.task(), bad, bad])
-    rig.attempts.settle(lambda item: False)
+    rig.outcomes.settle(lambda item: False)
     assert rig.report.exit_code == 3
 
 
@@ -91,10 +74,10 @@ def test_an_error_that_is_no_items_own_stops_everything(rig, error):
         rig.work_off([rig.failing(error), rig.task()])
 
 
-def test_what_the_end_of_a_lane_shows_to_be_the_ways_fault_is_none_of_the_items(rig):
+def test_what_the_end_of_a_host_shows_to_be_the_ways_fault_is_none_of_the_items(rig):
     error = errors.CutShort("cut", why="cut short")
     rig.work_off([rig.failing(error, item="photo") for _ in range(3)])
-    rig.attempts.settle(lambda item: False)
+    rig.outcomes.settle(lambda item: False)
     assert len(rig.report.failures) == 3
     assert rig.files() == {}
 
@@ -107,21 +90,21 @@ def refuse(rig, error=REFUSED, item="original"):
     of the same kind that comes."""
     rig.report.failures.clear()
     rig.report.given_up.clear()
-    rig.keeper.failed_ids.clear()
+    rig.report.failed_ids.clear()
     rig.work_off([rig.task(item=item), rig.failing(error, item=item)])
-    rig.attempts.settle(lambda item: False)
+    rig.outcomes.settle(lambda item: False)
     return len(rig.report.failures), len(rig.report.given_up)
 
 
 def test_a_refusal_counts_as_failed_on_two_days_and_as_not_to_be_had_on_the_third(rig):
     assert refuse(rig) == (1, 0)
     assert refuse(rig) == (1, 0)
-    assert rig.keeper.failed_ids == {7}
+    assert rig.report.failed_ids == {7}
     rig.clock.now += DAY
     assert refuse(rig) == (1, 0)
     rig.clock.now += DAY
     assert refuse(rig) == (0, 1)
-    assert rig.keeper.failed_ids == set()
+    assert rig.report.failed_ids == set()
     days = ["2026-11-22", "2026-11-23", "2026-11-24"]
     assert rig.own() == {"refused": {"original": {"why": "404", "on": days}}}
 
@@ -152,7 +135,7 @@ def test_what_is_said_of_an_item_goes_to_no_terminal_as_a_command(rig, caplog):
 def test_a_refusal_counts_if_another_item_of_its_kind_came(rig, comes):
     tasks = [rig.failing(REFUSED), rig.task()]
     rig.work_off(tasks if comes == "after" else tasks[::-1])
-    rig.attempts.settle(lambda item: False)
+    rig.outcomes.settle(lambda item: False)
     assert rig.report.exit_code == 3
     assert rig.own()["refused"]["original"]["why"] == "404"
 
@@ -161,11 +144,11 @@ def test_a_refusal_counts_if_another_item_of_its_kind_came(rig, comes):
 def test_the_refusal_of_everything_is_noted_nowhere_and_ends_the_run_with_5(rig, item):
     other = "detail" if item != "detail" else "original"
     rig.work_off([rig.failing(REFUSED, item=item), rig.task(item=other)])
-    rig.attempts.settle(lambda item: False)
+    rig.outcomes.settle(lambda item: False)
     assert rig.files() == {}
     assert rig.report.failures == []
     assert rig.report.left == {item: 1}
-    assert rig.attempts.left_ids == {7}
+    assert rig.outcomes.skipped_ids == {7}
     (error,) = rig.report.fatal
     assert error.exit_code == 5
     assert "(404)" in str(error)
@@ -181,7 +164,7 @@ def test_a_stored_item_that_still_comes_makes_refusals_count_and_is_asked_for_on
     rig.work_off(
         [rig.failing(REFUSED), rig.failing(REFUSED, item="gpx"), rig.failing(REFUSED, item="photo")]
     )
-    rig.attempts.settle(still_comes)
+    rig.outcomes.settle(still_comes)
     assert probed == ["original", "photo"]
     assert set(rig.own()["refused"]) == {"original", "gpx"}
     assert rig.report.exit_code == 5
@@ -194,9 +177,11 @@ def test_what_strava_never_offered_needs_no_proof(rig):
 
 
 def test_an_answer_that_lacks_something_is_a_refusal_and_no_proof(rig):
-    lacking = rig.task(lambda: Done("", (), errors.Refused("0 of 3", "0 of 3")), item="photo list")
+    lacking = rig.task(
+        lambda: Result("", (), errors.Refused("0 of 3", "0 of 3")), item="photo list"
+    )
     rig.work_off([lacking, lacking])
-    rig.attempts.settle(lambda item: False)
+    rig.outcomes.settle(lambda item: False)
     assert rig.files() == {}
     assert rig.report.exit_code == 5
 
@@ -205,11 +190,11 @@ def test_an_answer_that_lacks_something_is_a_refusal_and_no_proof(rig):
     "bug", [KeyError("secret"), ValueError("secret"), RecursionError("secret"), OSError("secret")]
 )
 def test_a_bug_in_one_item_is_its_failure_and_the_others_come(rig, bug, caplog):
-    assert rig.work_off([rig.failing(bug), rig.task(lambda: Done("b"))]) == ["b"]
+    assert rig.work_off([rig.failing(bug), rig.task(lambda: Result("b"))]) == ["b"]
     (failure,) = rig.report.failures
     assert failure.what == "activity 7 Ride, original"
     assert "this is a bug" in failure.why
-    assert rig.keeper.failed_ids == {7}
+    assert rig.report.failed_ids == {7}
     assert rig.report.exit_code == 1
     shown = [record for record in caplog.records if record.levelname != "DEBUG"]
     assert not any("secret" in record.getMessage() for record in shown)

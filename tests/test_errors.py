@@ -89,7 +89,7 @@ def test_a_refusal_keeps_its_reason_apart_from_its_message():
     ],
 )
 def test_only_what_may_be_the_fault_of_the_way_there_ends_a_lane_when_repeated(kind, ends_lane):
-    assert kind.ends_lane_when_repeated is ends_lane
+    assert kind.closes_host_when_repeated is ends_lane
 
 
 def test_a_dead_login_is_no_item_s_error_so_the_loop_over_items_cannot_swallow_it():

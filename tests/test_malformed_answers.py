@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strava_backup.backup import pipeline
+from strava_backup.backup import tasks
 from strava_backup.demo.account import Account
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.gear import Bike, Component
@@ -180,7 +180,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Harness:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that is not closed by three failures in a row, and a fast disk."""
-    monkeypatch.setattr(pipeline, "_FAILURES_THAT_END_A_LANE", 1000)
+    monkeypatch.setattr(tasks, "FAILURES_THAT_CLOSE_A_HOST", 1000)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 

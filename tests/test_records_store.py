@@ -1,19 +1,10 @@
 from __future__ import annotations
 
-import errno
 import json
-from contextlib import contextmanager
-from datetime import UTC
 
 import pytest
 
-from strava_backup import errors
-from strava_backup.archive.atomic import PartialFile
-from strava_backup.archive.checksums import Checksums
-from strava_backup.archive.directory import DiskError
-from strava_backup.strava.transport import Download
-from tests.conftest import NOW, read_files
-from tests.tasks import FIT, JPEG, META, NOTED, REFUSED, STEM, Rig, sending
+from tests.tasks import META, Rig
 
 
 @pytest.fixture
@@ -21,37 +12,34 @@ def rig(tmp_path, clock):
     return Rig(tmp_path / "archive", clock)
 
 
-# Metadata
-
-
 def test_metadata_is_written_once_and_again_only_when_it_changes(rig):
-    assert rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "name": "Ride"})
+    assert rig.store.save(META, {"id": 7, "resource_state": 3, "name": "Ride"})
     path = rig.archive.root / META
     before = path.stat().st_mtime_ns
     again = {"name": "Ride", "id": 7, "resource_state": 3, "strava_backup": {"fetched_at": "2026"}}
-    assert not rig.keeper.save_record(META, again)
+    assert not rig.store.save(META, again)
     assert path.stat().st_mtime_ns == before
-    assert rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "name": "Run"})
+    assert rig.store.save(META, {"id": 7, "resource_state": 3, "name": "Run"})
     assert json.loads(path.read_bytes())["name"] == "Run"
 
 
-def test_a_change_of_the_essence_is_kept_in_history(rig):
-    rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "name": "Ride"})
+def test_a_change_of_a_history_field_is_kept_in_history(rig):
+    rig.store.save(META, {"id": 7, "resource_state": 3, "name": "Ride"})
     before = rig.files()[str(META)]
-    rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "name": "Run"})
+    rig.store.save(META, {"id": 7, "resource_state": 3, "name": "Run"})
     assert rig.files()[f"history/{META}.2026-11-22T10-00-00Z.json"] == before
 
 
-def test_a_change_beside_the_essence_is_not(rig):
-    rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "kudos_count": 1})
-    rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "kudos_count": 2})
-    rig.keeper.save_record(META, {"id": 8, "resource_state": 3}, history_fields=lambda record: None)
+def test_a_change_of_another_field_is_not(rig):
+    rig.store.save(META, {"id": 7, "resource_state": 3, "kudos_count": 1})
+    rig.store.save(META, {"id": 7, "resource_state": 3, "kudos_count": 2})
+    rig.store.save(META, {"id": 8, "resource_state": 3}, keep_history=False)
     assert list(rig.files()) == [str(META)]
 
 
 def test_a_note_changes_our_key_alone_and_makes_no_history(rig):
-    rig.keeper.save_record(META, {"id": 7, "resource_state": 3, "strava_backup": {"source": "api"}})
-    own = rig.keeper.note(META, lambda own: {**own, "more": 1})
+    rig.store.save(META, {"id": 7, "resource_state": 3, "strava_backup": {"source": "api"}})
+    own = rig.store.note(META, lambda own: {**own, "more": 1})
     assert own == {"source": "api", "more": 1}
     record = json.loads(rig.files()[str(META)])
     assert record == {"id": 7, "resource_state": 3, "strava_backup": own}
@@ -59,177 +47,5 @@ def test_a_note_changes_our_key_alone_and_makes_no_history(rig):
 
 
 def test_a_note_needs_no_metadata_that_was_there_before(rig):
-    assert rig.keeper.note(META, lambda own: {**own, "more": 1}) == {"more": 1}
+    assert rig.store.note(META, lambda own: {**own, "more": 1}) == {"more": 1}
     assert json.loads(rig.files()[str(META)]) == {"strava_backup": {"more": 1}}
-
-
-# Files
-
-
-def test_a_file_is_saved_under_its_true_suffix_and_counted(rig):
-    download, sent = sending(FIT)
-    saved = rig.save(STEM, download)
-    assert rig.files() == {f"{STEM}.fit": FIT}
-    assert saved == (".fit", len(FIT), None, None)
-    assert rig.note() == {"name": "Ride.fit", "odd": None}
-    assert rig.report.saved == {"original": 1}
-    assert rig.report.saved_bytes == len(FIT)
-    assert len(sent) == 1
-
-
-def test_a_picture_named_otherwise_is_fetched_once_only(rig):
-    download, sent = sending(JPEG, name="/a.png")
-    assert rig.save(STEM, download).suspicion is None
-    assert rig.files() == {f"{STEM}.jpg": JPEG}
-    assert len(sent) == 1
-
-
-def test_a_body_that_breaks_off_is_fetched_three_times_at_most(rig):
-    cut = errors.CutShort("cut")
-    download, sent = sending(cut, cut, FIT)
-    rig.save(STEM, download)
-    assert rig.files() == {f"{STEM}.fit": FIT}
-    assert len(sent) == 3
-
-    download, sent = sending(cut)
-    with pytest.raises(errors.CutShort):
-        rig.save(STEM.with_name("2_8"), download)
-    assert len(sent) == 3
-    assert rig.files() == {f"{STEM}.fit": FIT}
-
-
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 40])
-def test_a_body_is_saved_whole_in_however_many_chunks_it_comes(rig, count):
-    size = -(-len(FIT) // count)
-    chunks = [FIT[start : start + size] for start in range(0, len(FIT), size)]
-    chunks += [b""] * (count - len(chunks))
-
-    @contextmanager
-    def download():
-        yield Download("Ride.fit", iter(chunks))
-
-    assert rig.save(STEM, download).size == len(FIT)
-    assert rig.files() == {f"{STEM}.fit": FIT}
-
-
-@pytest.mark.parametrize("chunk", [1, 10, 50])
-def test_a_page_in_small_pieces_is_known_before_the_next_request(rig, chunk):
-    page = b"<!DOCTYPE html><html></html>"
-    turns = []
-
-    @contextmanager
-    def download():
-        yield Download("Ride.fit", (page[at : at + chunk] for at in range(0, len(page), chunk)))
-        turns.append("no error within the turn")
-
-    with pytest.raises(errors.PageInstead):
-        rig.save(STEM, download)
-    assert turns == []
-
-
-@pytest.mark.parametrize(
-    ("body", "error", "why"),
-    [
-        (b"", errors.ItemError, "empty"),
-        (b"<!DOCTYPE html><html></html>", errors.PageInstead, "a web page"),
-        (errors.ItemError("it is larger than 2 GiB", "too large"), errors.ItemError, "too large"),
-        (REFUSED, errors.Refused, "404"),
-    ],
-)
-def test_what_is_no_file_is_asked_for_once_and_leaves_nothing(rig, body, error, why):
-    download, sent = sending(body)
-    with pytest.raises(errors.ItemError) as caught:
-        rig.save(STEM, download)
-    assert type(caught.value) is error
-    assert caught.value.why == why
-    assert len(sent) == 1
-    assert rig.files() == {}
-    assert not rig.report.saved
-
-
-def test_an_odd_file_is_fetched_twice_and_kept_if_it_comes_the_same(rig, caplog):
-    download, sent = sending(FIT[:-1])
-    saved = rig.save(STEM, download)
-    assert saved.suspicion == "the FIT checksum is missing"
-    assert rig.files() == {f"{STEM}.fit": FIT[:-1]}
-    assert len(sent) == 2
-    assert "activity 7 Ride: the original is odd: the FIT checksum" in caplog.text
-
-
-@pytest.mark.parametrize("second", [FIT, FIT[:-2], b""])
-def test_an_odd_file_that_comes_differently_is_not_kept(rig, second):
-    download, _ = sending(FIT[:-1], second)
-    with pytest.raises(errors.ItemError, match="differently"):
-        rig.save(STEM, download)
-    assert rig.files() == {}
-
-
-def test_an_odd_file_whose_second_body_breaks_off_is_tried_again(rig):
-    download, sent = sending(FIT[:-1], errors.CutShort("cut"), FIT)
-    assert rig.save(STEM, download).suspicion is None
-    assert rig.files() == {f"{STEM}.fit": FIT}
-    assert len(sent) == 3
-
-
-def test_with_one_suffix_asked_for_no_other_file_is_taken(rig):
-    download, _ = sending(FIT, name="Ride.gpx")
-    with pytest.raises(errors.ItemError, match=r"\.fit in place of \.gpx"):
-        rig.save(STEM, download, only=".gpx")
-    assert read_files(rig.archive.root) == {}
-
-
-def test_a_file_that_is_there_is_never_overwritten(rig):
-    rig.save(STEM, sending(FIT)[0])
-    with pytest.raises(errors.ItemError, match="not overwritten"):
-        rig.save(STEM, sending(FIT + FIT, name="Other.fit")[0])
-    assert rig.files() == {f"{STEM}.fit": FIT}
-    assert rig.note()["name"] == "Ride.fit"
-
-
-def test_a_file_is_noted_before_it_has_its_name(rig, monkeypatch):
-    noted = []
-    save_as = PartialFile.save_as
-
-    def watched(partial_file, path, **options):
-        if path.suffix == ".fit":
-            noted.append((rig.note(), path.exists()))
-        save_as(partial_file, path, **options)
-
-    monkeypatch.setattr(PartialFile, "save_as", watched)
-    rig.save(STEM, sending(FIT)[0])
-    assert noted == [({"name": "Ride.fit", "odd": None}, False)]
-    assert rig.files() == {f"{STEM}.fit": FIT}
-
-
-@pytest.mark.parametrize("before", [{"original": {"absent": "redirect"}}, {}])
-def test_a_file_that_does_not_get_its_name_is_not_noted(rig, monkeypatch, before):
-    rig.keeper.save_record(NOTED, {"id": 8, "resource_state": 3, "strava_backup": before})
-    save_as = PartialFile.save_as
-
-    def failing(partial_file, path, **options):
-        if path.suffix == ".fit":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        save_as(partial_file, path, **options)
-
-    monkeypatch.setattr(PartialFile, "save_as", failing)
-    with pytest.raises(DiskError, match="No space left"):
-        rig.save(STEM, sending(FIT)[0])
-    assert rig.note() == before
-    assert rig.files() == {}
-    assert not rig.report.saved
-
-
-def test_a_file_that_has_its_name_but_no_line_yet_stays_noted(rig, monkeypatch):
-    def full(sums, path, digest):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Checksums, "add", full)
-    with pytest.raises(DiskError, match="No space left"):
-        rig.save(STEM, sending(FIT)[0])
-    assert rig.files() == {f"{STEM}.fit": FIT}
-    assert rig.note()["name"] == "Ride.fit"
-
-
-def test_a_moment_is_in_utc(rig):
-    assert rig.keeper.now() == NOW
-    assert rig.keeper.now().tzinfo is UTC

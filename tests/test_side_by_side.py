@@ -1,4 +1,4 @@
-"""The lanes of whole runs: what is in flight at once, what waits for what, and who does not."""
+"""The hosts of whole runs: requests in flight, and hosts that do not wait for each other."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from strava_backup.archive.directory import DiskError
-from strava_backup.backup.pipeline import Crew, Done, Lanes, Task, another_turn, step_aside
 from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import ACCESS_TOKEN_LIFETIME
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
-from strava_backup.errors import ItemError, LimitReached, SessionOver, Unreachable
-from strava_backup.report import Report
 from tests import truth
 from tests.conftest import DAY, Rig
 
@@ -169,7 +165,7 @@ DETAIL, ORIGINAL, PHOTO = "/api/v3/activities/", "/export_original", "cloudfront
     ],
     ids=lambda value: f"{value.kind}-{value.what}" if isinstance(value, Fault) else None,
 )
-def test_a_lane_that_fails_for_good_in_the_middle_holds_up_no_other(
+def test_a_host_that_fails_for_good_in_the_middle_holds_up_no_other(
     make_rig: Callable[..., Rig],
     ordeal: Ordeal,
     part: str,
@@ -231,191 +227,12 @@ def test_more_than_500_missing_originals_are_better_had_from_the_bulk_export(
     assert line.startswith("18 originals ")
 
 
-# The crew
-
-
-class Told:
-    """A crew, what its jobs brought, and tasks for it."""
-
-    def __init__(self) -> None:
-        self.report = Report()
-        self.lanes = Lanes(self.report, "api")
-        self.jobs: list[tuple[str, list[str]]] = []
-        self.broken_off = threading.Event()
-
-    def crew(self) -> Crew:
-        return Crew(
-            lambda task: task.fetch(),
-            lambda job: self.jobs.append((job.title, job.came)),
-            self.broken_off.set,
-        )
-
-    def task(self, fetch: Callable[[], Done], lane: Any = None) -> Task:
-        return Task("original", "it", lane or self.lanes.website, None, fetch)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-def test_what_a_task_leads_to_goes_its_own_lane_and_is_told_in_order(told: Told) -> None:
-    threads = []
-
-    def picture() -> Done:
-        threads.append(threading.current_thread().name)
-        return Done("picture")
-
-    tasks = (told.task(picture, told.lanes.photo_hosts),)
-    listed = told.task(lambda: Done("list", tasks), told.lanes.source)
-    with told.crew() as crew:
-        crew.add("a job", [listed, told.task(lambda: Done("original"))])
-        crew.wait()
-    assert told.jobs == [("a job", ["list", "picture", "original"])]
-    assert threads == ["photo hosts"]
-
-
-def test_a_lane_that_waits_holds_up_no_other(told: Told) -> None:
-    done = threading.Event()
-
-    def wait() -> Done:
-        assert done.wait(10)
-        return Done("late")
-
-    def go_on() -> Done:
-        done.set()
-        return Done("early")
-
-    with told.crew() as crew:
-        crew.add("slow", [told.task(wait, told.lanes.source) for _ in range(4)])
-        crew.add("fast", [told.task(go_on)])
-        crew.wait()
-    assert [title for title, _ in told.jobs] == ["fast", "slow"]
-
-
-def test_a_held_lane_begins_when_it_is_released(told: Told) -> None:
-    told.lanes.source.hold()
-    with told.crew() as crew:
-        crew.add("held", [told.task(lambda: Done("b"), told.lanes.source)])
-        crew.add("free", [told.task(lambda: Done("a"))])
-        while not told.jobs:
-            time.sleep(0.001)
-        told.lanes.source.release()
-        crew.wait()
-    assert [title for title, _ in told.jobs] == ["free", "held"]
-
-
-def test_who_steps_aside_lets_the_next_one_go_and_gets_another_turn(told: Told) -> None:
-    second = threading.Event()
-
-    def first_task() -> Done:
-        step_aside()
-        assert second.wait(10)
-        with another_turn(told.lanes.website):
-            return Done("first")
-
-    def second_task() -> Done:
-        second.set()
-        return Done("second")
-
-    with told.crew() as crew:
-        crew.add("both", [told.task(first_task), told.task(second_task)])
-        crew.wait()
-    assert told.jobs == [("both", ["first", "second"])]
-
-
-def test_an_answer_that_is_saved_late_does_not_hide_that_later_requests_failed(told: Told) -> None:
-    lane = told.lanes.website
-    failed = threading.Event()
-
-    def answered() -> Done:
-        step_aside()
-        assert failed.wait(10)
-        return Done("saved")
-
-    def unreachable() -> Done:
-        lane.failed(Unreachable("no answer"))
-        if len(told.jobs) == 0 and lane.is_over:
-            failed.set()
-        return Done()
-
-    def attempt(task: Task) -> Done:
-        done = task.fetch()
-        if task.item == "answered":
-            step_aside()
-        return done
-
-    with Crew(attempt, lambda job: None, told.broken_off.set) as crew:
-        crew.add("answered", [told.task(answered)._replace(item="answered")])
-        crew.add("not", [told.task(unreachable) for _ in range(3)])
-        crew.wait()
-    assert lane.is_over
-
-
-def test_there_is_no_other_turn_on_a_lane_that_has_ended(told: Told) -> None:
-    told.lanes.website.end(SessionOver("over"))
-    with pytest.raises(Exception, match="no more requests"), another_turn(told.lanes.website):
-        raise AssertionError("asked")
-
-
-def test_a_lane_ends_once_whatever_is_still_in_flight(told: Told) -> None:
-    lane = told.lanes.source
-    for _ in range(4):
-        lane.end(LimitReached("the day's limit"))
-    assert len(told.report.fatal) == 1
-    assert lane.failed(ItemError("odd"))
-
-
-def test_what_is_wrong_with_the_disk_ends_the_run_and_what_is_on_its_way(told: Told) -> None:
-    def full() -> Done:
-        raise DiskError("disk full")
-
-    def stalled() -> Done:
-        assert told.broken_off.wait(10)
-        return Done("never told")
-
-    def run() -> None:
-        with told.crew() as crew:
-            crew.add("stalled", [told.task(stalled, told.lanes.source)])
-            crew.add("full", [told.task(full)])
-            crew.wait()
-
-    with pytest.raises(DiskError):
-        run()
-    assert told.broken_off.is_set()
-    assert told.lanes.website.is_abandoned
-
-
-def test_a_crew_that_is_left_sets_no_lane_to_work_any_more(told: Told) -> None:
-    started, website = threading.Event(), threading.Event()
-
-    def listed() -> Done:
-        started.set()
-        assert told.broken_off.wait(10)
-        return Done("late", (told.task(lambda: Done(str(website.set()))),))
-
-    def run() -> None:
-        with told.crew() as crew:
-            crew.add("a job", [told.task(listed, told.lanes.disk)])
-            assert started.wait(10)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run()
-    assert not website.wait(0.1)
-    assert told.report == Report()
-
-
-def test_an_interrupted_crew_is_gone_within_two_seconds(told: Told) -> None:
-    release = threading.Event()
-    started = time.monotonic()
-
-    def run() -> None:
-        with told.crew() as crew:
-            crew.add("for ever", [told.task(lambda: Done(str(release.wait(30))))])
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run()
-    assert time.monotonic() - started < 2
-    release.set()
+def test_the_first_original_comes_right_after_the_first_page_of_the_websites_list(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(70)
+    rig.config = replace(rig.config, api=None)
+    assert rig.run().exit_code == 0
+    asked = [kind for kind in rig.asked if kind in ("web-list", "original")]
+    assert asked[:2] == ["web-list", "original"]
+    truth.assert_complete(rig.account, rig.files())

@@ -330,7 +330,9 @@ class SourceTests:
         assert report.completeness is not None
         # 54 of the 60 were made of a file; one in ten is not, which the website does not tell.
         lacking = {one.id for one in rig.account.activities if one.original or not rig.config.api}
-        assert set(report.completeness.missing) == lacking
+        missing = set(report.completeness.missing)
+        # A closed website ends its own list as well, which takes turns with the originals.
+        assert missing == lacking if rig.config.api else missing and missing <= lacking
 
     def test_a_damaged_file_is_not_called_complete(self, rig: Rig) -> None:
         rig.run()
@@ -692,7 +694,7 @@ def test_a_dry_run_names_the_photos_that_the_website_lists(make_rig: MakeRig) ->
     rig = by_website(make_rig(25))
     rig.run(dry_run=True)
     photos = sum(len(one.photos) for one in rig.account.activities)
-    assert f"photos: {photos} that are not held" in rig.printed
+    assert f"photos: {photos} that are not stored" in rig.printed
     rig.run()
     rig.run(dry_run=True)
     assert rig.printed == []

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -67,12 +68,12 @@ class Rig:
         return [request.id for request in self.account.requests if request.kind == "list"]
 
     def listed(self):
-        return [record["id"] for record in self.source.fetch_activities(KNOWN)]
+        return [record["id"] for record in chain.from_iterable(self.source.fetch_activities(KNOWN))]
 
     def listed_until_it_broke(self):
         listed = []
         try:
-            for record in self.source.fetch_activities(KNOWN):
+            for record in chain.from_iterable(self.source.fetch_activities(KNOWN)):
                 listed.append(record["id"])
         except errors.Error as error:
             return listed, error
@@ -341,7 +342,7 @@ def test_a_short_page_is_not_taken_for_the_last(make_rig, short):
 def test_an_upload_during_the_listing_gives_no_record_twice(make_rig, count):
     rig = make_rig(count)
     before = ids(rig.account)
-    records = rig.source.fetch_activities(KNOWN)
+    records = chain.from_iterable(rig.source.fetch_activities(KNOWN))
     listed = [next(records)["id"] for _ in range(150)]
     newest = rig.account.activities[0]
     upload = Account.sample(rig.clock).activities[0]
@@ -374,7 +375,7 @@ def test_pages_that_must_be_there_are_asked_for_two_at_a_time(make_rig, stored, 
 
     rig.wire.send = measured
     known = KNOWN._replace(activity_ids=frozenset(range(stored)))
-    listed = [record["id"] for record in rig.source.fetch_activities(known)]
+    listed = [record["id"] for record in chain.from_iterable(rig.source.fetch_activities(known))]
     assert listed == ids(rig.account)
     assert sorted(rig.pages) == list(range(1, pages + 1))
     assert max(most) == (2 if stored else 1)
@@ -410,7 +411,7 @@ def test_records_without_id_are_passed_on_and_stop_nothing(make_rig):
 
 def test_records_come_as_they_are(rig):
     summaries = [one.summary() for one in rig.account.activities]
-    assert list(rig.source.fetch_activities(KNOWN)) == summaries
+    assert list(chain.from_iterable(rig.source.fetch_activities(KNOWN))) == summaries
 
 
 @pytest.mark.parametrize("page", [1, 3])
@@ -618,7 +619,7 @@ def test_new_activities_for_ever_end(rig, monkeypatch):
     rig.wire.make = answer
     rig.source.sign_in()
     with pytest.raises(errors.TryLater, match=r"does not end: .* up to page 11"):
-        for _ in rig.source.fetch_activities(KNOWN):
+        for _ in chain.from_iterable(rig.source.fetch_activities(KNOWN)):
             pass
 
 
@@ -956,7 +957,7 @@ def test_any_json_from_the_api_is_a_record_or_one_of_our_errors(value, status):
     rig.wire.make = lambda path: json_response(value, status) if "/oauth/" not in path else None
     for fetch in (
         rig.source.sign_in,
-        lambda: list(rig.source.fetch_activities(KNOWN)),
+        lambda: list(chain.from_iterable(rig.source.fetch_activities(KNOWN))),
         lambda: rig.source.fetch_activity(RIDE),
         lambda: rig.source.fetch_photos(parse_activity(account.activity(RIDE).summary())),
         lambda: rig.source.fetch_gear("b1"),
@@ -978,7 +979,7 @@ def test_a_wrong_answer_of_the_api_is_one_of_our_errors(rig, answer):
     rig.source.sign_in()
     rig.wire.make = lambda path: Response(0, raw=WRONG_ANSWERS[answer])
     for fetch in (
-        lambda: list(rig.source.fetch_activities(KNOWN)),
+        lambda: list(chain.from_iterable(rig.source.fetch_activities(KNOWN))),
         lambda: rig.source.fetch_activity(RIDE),
         lambda: rig.source.fetch_gear("b1"),
     ):
@@ -1001,7 +1002,7 @@ def test_our_own_key_in_answers_of_the_api_is_removed(rig):
         rig.source.fetch_activity(RIDE),
         *rig.source.fetch_photos(listed(rig.account)),
         rig.source.fetch_gear("b1"),
-        *rig.source.fetch_activities(KNOWN),
+        *chain.from_iterable(rig.source.fetch_activities(KNOWN)),
     ]
     assert len(found) == 4
     assert not any("strava_backup" in record for record in found)

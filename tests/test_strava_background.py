@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from strava_backup.strava.background import beside, outcome
+from strava_backup.strava.background import call_in_background, result_of
 
 
 def test_what_is_called_beside_does_not_wait_for_us_nor_we_for_it():
@@ -18,12 +18,12 @@ def test_what_is_called_beside_does_not_wait_for_us_nor_we_for_it():
         assert own.wait(10)
         return "done"
 
-    future = beside(call)
+    future = call_in_background(call)
     assert its.wait(10)
     assert not future.done()
     own.set()
-    assert outcome(future) == "done"
-    assert outcome(future) == "done"
+    assert result_of(future) == "done"
+    assert result_of(future) == "done"
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), TimeoutError("its own"), SystemExit(2)])
@@ -31,16 +31,16 @@ def test_what_it_raises_is_raised_where_the_outcome_is_wanted(error):
     def call():
         raise error
 
-    future = beside(call)
+    future = call_in_background(call)
     with pytest.raises(type(error)) as raised:
-        outcome(future)
+        result_of(future)
     assert raised.value is error
 
 
 def test_a_program_that_ends_does_not_wait_for_it():
     code = (
-        "from strava_backup.strava.background import beside; import time; "
-        "beside(lambda: time.sleep(60))"
+        "from strava_backup.strava.background import call_in_background; import time; "
+        "call_in_background(lambda: time.sleep(60))"
     )
     started = time.monotonic()
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

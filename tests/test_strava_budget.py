@@ -72,8 +72,8 @@ def test_limits_are_read_from_headers_of_any_case_and_nonsense_is_none(told, use
 def test_a_spent_quarter_is_waited_out_and_a_little_more(at, told, waits):
     clock = Clock(now=START + at)
     budget = Budget(clock, clock.sleep)
-    with budget.request():
-        budget.answered(told)
+    with budget.request() as answered:
+        answered(told)
     with budget.request():
         pass
     assert clock.slept == ([] if waits is None else [waits + MARGIN])
@@ -83,8 +83,8 @@ def test_it_says_until_when_it_waits(caplog):
     caplog.set_level("INFO", logger="strava_backup")
     clock = Clock(now=START + 60)
     budget = Budget(clock, clock.sleep)
-    with budget.request():
-        budget.answered(headers(read=(100, 100)))
+    with budget.request() as answered:
+        answered(headers(read=(100, 100)))
     with budget.request():
         pass
     (message,) = caplog.messages
@@ -95,8 +95,8 @@ def test_it_says_until_when_it_waits(caplog):
 def test_a_spent_day_ends_the_run_and_the_next_day_is_a_new_one(told):
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
-    with budget.request():
-        budget.answered(told)
+    with budget.request() as answered:
+        answered(told)
     with (
         pytest.raises(errors.LimitReached, match=r"000 requests a day .* midnight UTC"),
         budget.request(),
@@ -111,8 +111,8 @@ def test_a_spent_day_ends_the_run_and_the_next_day_is_a_new_one(told):
 def test_requests_in_flight_count():
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
-    with budget.request():
-        budget.answered(headers(read=(97, 97)))
+    with budget.request() as answered:
+        answered(headers(read=(97, 97)))
     with budget.request(), budget.request(), budget.request():
         assert clock.slept == []
         with budget.request():
@@ -122,8 +122,8 @@ def test_requests_in_flight_count():
 def test_a_request_without_an_answer_counts():
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
-    with budget.request():
-        budget.answered(headers(read=(98, 98)))
+    with budget.request() as answered:
+        answered(headers(read=(98, 98)))
     for _ in range(2):
         with pytest.raises(OSError, match="broken"), budget.request():
             raise OSError("broken")
@@ -134,11 +134,11 @@ def test_a_request_without_an_answer_counts():
 def test_an_answer_from_the_quarter_before_says_nothing_of_this_one():
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
-    with budget.request():
-        budget.answered(headers(read=(50, 50)))
-    with budget.request():
+    with budget.request() as answered:
+        answered(headers(read=(50, 50)))
+    with budget.request() as answered:
         clock.now += QUARTER
-        budget.answered(headers(read=(100, 100)))
+        answered(headers(read=(100, 100)))
     with budget.request():
         assert clock.slept == []
 
@@ -146,8 +146,8 @@ def test_an_answer_from_the_quarter_before_says_nothing_of_this_one():
 def test_after_a_refusal_nothing_is_left_of_the_quarter_whatever_the_headers_say():
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
-    with budget.request():
-        budget.answered(headers(read=(5, 5)))
+    with budget.request() as answered:
+        answered(headers(read=(5, 5)))
     with pytest.raises(errors.LimitReached), budget.request():
         raise errors.LimitReached("429")
     with budget.request():
@@ -161,13 +161,13 @@ def test_many_threads_wait_once_and_together_never_exceed_the_limit():
     lock = threading.Lock()
 
     def ask():
-        with budget.request():
+        with budget.request() as answered:
             with lock:
                 quarter = int(clock.now // QUARTER)
                 used[quarter] = used.get(quarter, 0) + 1
                 told = headers(read=(used[quarter], 1), limits=(10, 1000))
             time.sleep(0.001)
-            budget.answered(told)
+            answered(told)
 
     ask()
     threads = [threading.Thread(target=lambda: [ask() for _ in range(10)]) for _ in range(4)]
@@ -199,8 +199,8 @@ def test_a_refusal_in_a_later_quarter_closes_the_budget_and_one_at_the_same_time
 def test_closing_ends_the_waiting_in_real_time():
     clock, over = Clock(now=START), threading.Event()
     budget = Budget(clock, lambda seconds: over.wait(60) and None)
-    with budget.request():
-        budget.answered(headers(read=(100, 100)))
+    with budget.request() as answered:
+        answered(headers(read=(100, 100)))
     ended: list[BaseException] = []
 
     def ask():

@@ -207,7 +207,7 @@ def test_every_status_but_200_is_the_answer_to_this_picture(rig, status):
     rig.answer(html("<h1>no</h1>", status))
     error = rig.failure()
     assert type(error) is errors.Refused
-    assert not error.ends_lane_when_repeated
+    assert not error.closes_host_when_repeated
     assert (error.why, str(error)) == (str(status), f"{PHOTO_HOST} answers {status}")
     assert len(rig.account.requests) == 1
     assert rig.clock.slept == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -58,10 +59,16 @@ class Rig:
 
     def listed(self, known=None):
         """The ids that the source lists."""
-        return [record_id(one) for one in self.source.fetch_activities(known or self.known())]
+        return [
+            record_id(one)
+            for one in chain.from_iterable(self.source.fetch_activities(known or self.known()))
+        ]
 
     def photo_ids(self, known=None):
-        return [one["unique_id"] for one in self.source.fetch_new_photos(known or self.known())]
+        return [
+            one["unique_id"]
+            for one in chain.from_iterable(self.source.fetch_new_photos(known or self.known()))
+        ]
 
     def photo_keys(self):
         return {
@@ -83,7 +90,7 @@ class Rig:
 
     def models(self, page):
         """The models that the website has on a page."""
-        records = list(self.source.fetch_activities(self.known(surplus=None)))
+        records = list(chain.from_iterable(self.source.fetch_activities(self.known(surplus=None))))
         self.account.requests.clear()
         models = [one["strava_backup"]["website"] for one in records]
         return models[20 * (page - 1) : 20 * page]
@@ -96,7 +103,9 @@ class Rig:
 
     def items(self):
         """The photos as the website lists them."""
-        records = self.source.fetch_new_photos(self.known(whole_photos=True))
+        records = list(
+            chain.from_iterable(self.source.fetch_new_photos(self.known(whole_photos=True)))
+        )
         self.account.requests.clear()
         return [one["strava_backup"]["website"] for one in records]
 
@@ -240,7 +249,7 @@ def test_a_total_too_low_does_not_end_the_walk(rig, total):
 
 @pytest.mark.parametrize("kind", ["up", "down"])
 def test_a_walk_under_which_the_total_moved_is_not_taken_for_whole(rig, kind):
-    listing = rig.source.fetch_activities(rig.known())
+    listing = chain.from_iterable(rig.source.fetch_activities(rig.known()))
     ids = [record_id(next(listing)) for _ in range(20)]
     if kind == "up":
         rig.account.web_total_extra = 1
@@ -252,7 +261,7 @@ def test_a_walk_under_which_the_total_moved_is_not_taken_for_whole(rig, kind):
 
 
 def test_no_id_comes_twice_when_the_pages_shift(rig):
-    listing = rig.source.fetch_activities(rig.known())
+    listing = chain.from_iterable(rig.source.fetch_activities(rig.known()))
     ids = [record_id(next(listing)) for _ in range(20)]
     newest = Account.of(61).activities[0]
     newest.detail |= {"id": 7, "start_date": "2026-11-22T09:00:00Z"}
@@ -271,7 +280,7 @@ def test_no_id_comes_twice_when_one_page_has_it_twice(make_rig):
 
 def test_while_it_is_under_way_there_is_no_walk(rig):
     for _ in range(2):
-        listing = rig.source.fetch_activities(rig.known())
+        listing = chain.from_iterable(rig.source.fetch_activities(rig.known()))
         next(listing)
         assert rig.source.listing_result is None
         list(listing)
@@ -321,7 +330,7 @@ def test_trouble_with_a_page_never_ends_the_list_quietly(rig, what, error, page)
     rig.fault("web-list", what, page)
     ids = []
     with pytest.raises(error) as caught:
-        ids.extend(map(record_id, rig.source.fetch_activities(rig.known())))
+        ids.extend(map(record_id, chain.from_iterable(rig.source.fetch_activities(rig.known()))))
     assert type(caught.value) is error
     assert ids == rig.ids[: 20 * (page - 1)]
     assert rig.source.listing_result is None
@@ -379,7 +388,7 @@ def test_an_error_unsets_the_walk_of_before(rig):
 
 def test_all_photos_are_listed_newest_first(make_rig):
     rig = make_rig(200)
-    photos = rig.source.fetch_new_photos(rig.known())
+    photos = list(chain.from_iterable(rig.source.fetch_new_photos(rig.known())))
     ids = {(one["activity_id"], one["unique_id"]) for one in photos}
     assert ids == {
         (activity.id, photo.unique_id)
@@ -608,9 +617,9 @@ def test_any_json_from_the_website_is_records_or_one_of_our_errors(value):
     rig.wire.make = lambda path: json_response(value)
     known = rig.known(photos=[(1, "a")], whole_photos=True)
     for fetch in (
-        lambda: list(rig.source.fetch_activities(known)),
-        lambda: rig.source.fetch_new_photos(known),
-        lambda: rig.source.fetch_new_photos(rig.known()),
+        lambda: list(chain.from_iterable(rig.source.fetch_activities(known))),
+        lambda: list(chain.from_iterable(rig.source.fetch_new_photos(known))),
+        lambda: list(chain.from_iterable(rig.source.fetch_new_photos(rig.known()))),
         rig.source.fetch_gear_summaries,
     ):
         with suppress(errors.Error):
@@ -640,8 +649,8 @@ def test_our_own_key_in_answers_of_the_website_is_removed(rig):
     rig.answer("web-gear", [forged])
     assert rig.listed() == [5]
     found = [
-        *rig.source.fetch_activities(rig.known()),
-        *rig.source.fetch_new_photos(rig.known()),
+        *chain.from_iterable(rig.source.fetch_activities(rig.known())),
+        *chain.from_iterable(rig.source.fetch_new_photos(rig.known())),
         *map(rig.source.fetch_gear, rig.source.fetch_gear_summaries()),
     ]
     assert len(found) == 4

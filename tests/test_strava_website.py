@@ -157,7 +157,7 @@ def test_the_errors_of_items_are_those_that_a_run_survives(rig):
         raised = rig.failure()
         assert isinstance(raised, errors.ItemError)
         assert type(raised) is error
-        assert raised.ends_lane_when_repeated
+        assert raised.closes_host_when_repeated
     assert rig.original()[1] == rig.account.activity(RIDE).original
 
 

@@ -11,7 +11,7 @@ import itertools
 import logging
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -503,39 +503,43 @@ class Archive:
         if checks.looks_like_html(start[:HEAD_SIZE]):
             raise errors.PageInstead("Strava sent a web page instead of the file", why="a web page")
 
-    def save_file(
-        self,
-        partial_file: PartialFile,
-        stem: PurePosixPath,
-        sent: str,
-        noted: Callable[[str], AbstractContextManager[object]],
-        only: str = "",
+    def prepare_file(
+        self, partial_file: PartialFile, stem: PurePosixPath, sent: str, only: str = ""
     ) -> PurePosixPath:
-        """Give a complete draft its final name, and return that. Raises DiskError, ItemError.
+        """Return the final path of a complete file, fsynced and ready for `place_file`.
 
-        `sent` is the suffix of the name that Strava sent; the content's own magic corrects it.
-        With `only`, nothing of another suffix is taken. What `noted` returns for the file's name is
-        entered when all is done but the renaming, and left when that is. A file that is there
-        already, byte for byte, stays.
+        `sent` is the suffix of the name that Strava sent; the content's magic number corrects it.
+        With `only`, no other suffix is accepted. Raises DiskError, and ItemError if another file
+        has the path.
         """
-        suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
-        if only not in ("", suffix):
-            raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
-        path = stem.with_name(stem.name + suffix)
-        is_there = self._holds(path, partial_file.sha256)
-        if not is_there:
-            self._check_free(path)
-        # A picture that is fetched again may come in another format.
-        suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
-        others = [stem.with_name(stem.name + other) for other in suffixes]
-        gone = [other for other in others if not (self.root / other).exists()]
-        self.checksums.make_room(path, partial_file.sha256, gone)
-        partial_file.finish()
-        with noted(path.name):
-            if not is_there:
+        with _item_errors(f"cannot write {self.root / stem}"):
+            suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
+            if only not in ("", suffix):
+                raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
+            path = stem.with_name(stem.name + suffix)
+            if not self._holds(path, partial_file.sha256):
+                self._check_free(path)
+            # A picture that is fetched again may come in another format.
+            suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
+            others = [stem.with_name(stem.name + other) for other in suffixes]
+            gone = [other for other in others if not (self.root / other).exists()]
+            self.checksums.make_room(path, partial_file.sha256, gone)
+            partial_file.finish()
+            return path
+
+    def place_file(self, partial_file: PartialFile, path: PurePosixPath) -> None:
+        """Rename a prepared file to its path. Raises DiskError, ItemError.
+
+        An equal file that is already there stays. The file has a checksum after `add_checksum`.
+        """
+        with _item_errors(f"cannot write {self.root / path}"):
+            if not self._holds(path, partial_file.sha256):
                 partial_file.save_as(self.root / path, syncs_folder=False)
-        self.checksums.add(path, partial_file.sha256)
-        return path
+
+    def add_checksum(self, path: PurePosixPath, digest: str) -> None:
+        """Add the line of a file to SHA256SUMS, and commit its rename. Raises DiskError."""
+        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
+            self.checksums.add(path, digest)
 
     def save_damaged(
         self, partial_file: PartialFile, stem: PurePosixPath, sent: str

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.archive.metadata import OWN_KEY
+from strava_backup.backup.files import Answer, FetchedFile, Files
 from strava_backup.backup.photos import Photos
-from strava_backup.backup.pipeline import Done, Lanes, Task
+from strava_backup.backup.tasks import Host, Hosts, Result, Task
 from strava_backup.records import merge, plan
-from strava_backup.records.store import Answer, Keeper
-from strava_backup.report import printable
+from strava_backup.records.store import RecordStore
+from strava_backup.report import Report, printable
 from strava_backup.strava import records
 from strava_backup.strava.records import Activity, Record, Source, parse_activity
 
@@ -63,15 +65,19 @@ class Activities:
         source: Source,
         originals: Originals | None,
         photos: Photos,
-        keeper: Keeper,
-        lanes: Lanes,
+        files: Files,
+        store: RecordStore,
+        report: Report,
+        hosts: Hosts,
         wanted: plan.Wanted,
     ) -> None:
         self._source = source
         self._originals = originals
         self._photos = photos
-        self._keeper = keeper
-        self._lanes = lanes
+        self._files = files
+        self._store = store
+        self._report = report
+        self._hosts = hosts
         self._wanted = wanted
 
     def work(self, activity: Activity, inventory: Inventory) -> Work:
@@ -84,13 +90,11 @@ class Activities:
         record = None
         state, own = (stored.resource_state, stored.own) if stored else (None, {})
         if plan.is_changed(activity, stored, self._source.name):
-            kept = (
-                self._keeper.archive.read_record(metadata) if stored and stored.metadata else None
-            )
-            record = merge.listed_record(activity, kept, self._source.name, self._keeper.now())
+            kept = self._store.read(metadata) if stored and stored.metadata else None
+            record = merge.listed_record(activity, kept, self._source.name, self._store.now())
             state, own = record.get("resource_state"), record[OWN_KEY]
         suffixes = stored.suffixes if stored else ()
-        today = self._keeper.now().date()
+        today = self._store.now().date()
         missing = plan.missing_items(activity, state, suffixes, own, self._wanted, today)
         if self._photos.wants_list(activity.id) and self._source.has_details:
             missing = tuple(dict.fromkeys([*missing, plan.PHOTO_LIST]))
@@ -109,11 +113,11 @@ class Activities:
         if not (pictures or self._may_lack_files(stored)):
             return None
         try:
-            activity = parse_activity(self._keeper.archive.read_record(stored.metadata))
+            activity = parse_activity(self._store.read(stored.metadata))
         except errors.ItemError:
             return None
         wanted = self._wanted._replace(details=False, photos=False)
-        today = self._keeper.now().date()
+        today = self._store.now().date()
         missing = plan.missing_items(
             activity, stored.resource_state, stored.suffixes, stored.own, wanted, today
         )
@@ -122,103 +126,122 @@ class Activities:
         )
 
     def tasks(self, work: Work) -> list[Task]:
-        """The task that saves what was listed, if it is new, and leads to what is missing.
+        """Return the task that saves the listed record, if it is new, and leads to the others.
 
-        Where it is not new the others wait in line all the same, so that activities keep their
+        If it is not new the others wait behind it all the same, so that activities keep their
         order.
         """
         tasks = [self._task(work, item) for item in work.missing]
-        tasks += [self._photos.task(work.title, path) for path in work.pictures]
+        tasks += [self._photos.stored_task(work.title, path) for path in work.pictures]
         save = partial(self._save_listed, work, tuple(tasks))
-        lane = self._lanes.disk
-        return [Task("listing", f"activity {work.title}", lane, work.metadata, save)]
+        return [Task("listing", f"activity {work.title}", None, work.metadata, save)]
 
     def _may_lack_files(self, stored: Stored) -> bool:
-        today = self._keeper.now().date()
+        today = self._store.now().date()
         suffixes, own = stored.suffixes, stored.own
         if stored.lacks_original:
             return plan.may_have_original({}, own, self._wanted, today)
         return plan.lacks_gpx(suffixes, own, self._wanted, today)
 
     def _task(self, work: Work, item: str) -> Task:
-        lane, fetch = {
-            plan.ORIGINAL: (self._lanes.website, self._fetch_original),
-            plan.GPX: (self._lanes.website, self._fetch_gpx),
-            plan.DETAIL: (self._lanes.source, self._fetch_detail),
-            plan.PHOTO_LIST: (self._lanes.source, self._fetch_photo_list),
-        }[item]
-        task = Task(item, f"activity {work.title}", lane, work.metadata, Done, work.activity.id)
-        note = {
-            plan.ORIGINAL: self._note_no_original,
-            plan.GPX: self._note_no_gpx,
-            plan.PHOTO_LIST: self._note_no_photo_list,
-        }.get(item)
-        return task._replace(
-            fetch=partial(fetch, task, work), note_refusal=note and partial(note, work)
+        website, source = self._hosts.website, self._hosts.source
+        steps: dict[str, tuple[Host, Callable[..., Any], Callable[..., Result], Any]] = {
+            plan.ORIGINAL: (website, self._fetch_original, self._save_original, _no_original),
+            plan.GPX: (website, self._fetch_gpx, self._save_gpx, _no_gpx),
+            plan.DETAIL: (source, self._fetch_detail, self._save_detail, None),
+            plan.PHOTO_LIST: (source, self._fetch_photos, self._save_photos, _no_photo_list),
+        }
+        host, fetch, save, note = steps[item]
+        return Task(
+            item,
+            f"activity {work.title}",
+            host,
+            work.metadata,
+            partial(save, work),
+            partial(fetch, work),
+            work.activity.id,
+            note and partial(note, self._store, work),
         )
 
-    def _save_listed(self, work: Work, leads_to: tuple[Task, ...]) -> Done:
-        if work.record is not None and self._keeper.save_record(work.metadata, work.record):
-            self._keeper.count_listed()
-        return Done("", leads_to)
+    def _save_listed(
+        self, work: Work, follow_ups: tuple[Task, ...], task: Task, answer: None
+    ) -> Result:
+        if work.record is not None and self._store.save(work.metadata, work.record):
+            self._report.count_listed()
+        return Result("", follow_ups)
 
-    def _fetch_detail(self, task: Task, work: Work) -> Done:
+    def _fetch_detail(self, work: Work) -> Record:
         detail = self._source.fetch_activity(work.activity.id)
         lost = records.lost_fields(detail, work.activity.record)
         if lost:
             raise errors.PageChanged(f"Strava's detail lacks what its list has: {lost}")
-        with self._keeper.editing(work.metadata):
-            old = self._keeper.archive.read_record(work.metadata)
-            own = merge.without_refusal((old or {}).get(OWN_KEY, {}), task.item)
-            new = merge.fetched_record(detail, own, self._source.name, self._keeper.now())
-            if not self._keeper.save_record(work.metadata, new):
-                return Done()
-        self._keeper.count(task.item)
-        return Done("metadata")
+        return detail
 
-    def _fetch_original(self, task: Task, work: Work) -> Done:
+    def _save_detail(self, work: Work, task: Task, detail: Record) -> Result:
+        with self._store.editing(work.metadata):
+            old = self._store.read(work.metadata)
+            own = merge.without_refusal((old or {}).get(OWN_KEY, {}), task.item)
+            new = merge.fetched_record(detail, own, self._source.name, self._store.now())
+            if not self._store.replace(work.metadata, old, new):
+                return Result()
+        self._report.count(task.item)
+        return Result("metadata")
+
+    def _fetch_original(self, work: Work) -> FetchedFile:
         assert self._originals is not None
         download = partial(self._originals.download_original, work.activity.id)
-        saved = self._keeper.save_file(task, work.stem, download, self._with_original)
-        today = self._keeper.now().date()
+        return self._files.fetch(work.stem, download)
+
+    def _save_original(self, work: Work, task: Task, fetched: FetchedFile) -> Result:
+        saved = self._files.save(task, fetched, work.stem, self._with_original)
+        today = self._store.now().date()
         lacks_gpx = plan.lacks_gpx((saved.suffix, *work.suffixes), {}, self._wanted, today)
-        return Done(str(saved), (self._task(work, plan.GPX),) if lacks_gpx else ())
+        return Result(str(saved), (self._task(work, plan.GPX),) if lacks_gpx else ())
 
     def _with_original(
         self, own: Record, sent_name: str, suspicion: str | None, file: str
     ) -> Record:
-        return merge.with_original(own, sent_name, suspicion, file, self._keeper.now())
+        return merge.with_original(own, sent_name, suspicion, file, self._store.now())
 
-    def _note_no_original(self, work: Work, own: Record, why: str, now: datetime) -> Record:
-        """Accept a redirect as "there is none" if no record could say so beforehand."""
-        record = self._keeper.archive.read_record(work.metadata) or {}
-        is_said = plan.tells_of_no_original(record, work.activity.start, now)
-        if plan.is_redirect(why) and is_said:
-            return merge.without_original(own, why, now)
-        return merge.with_refusal(own, plan.ORIGINAL, why, now)
-
-    def _note_no_gpx(self, work: Work, own: Record, why: str, now: datetime) -> Record:
-        # Strava makes none of an activity without a track, and redirects.
-        if plan.is_redirect(why):
-            return merge.without_gpx(own, why, now)
-        return merge.with_refusal(own, plan.GPX, why, now)
-
-    def _note_no_photo_list(self, work: Work, own: Record, why: str, now: datetime) -> Record:
-        return merge.without_photo_list(own, why, now, _photo_count(work))
-
-    def _fetch_gpx(self, task: Task, work: Work) -> Done:
+    def _fetch_gpx(self, work: Work) -> FetchedFile:
         assert self._originals is not None
         download = partial(self._originals.download_gpx, work.activity.id)
-        return Done(str(self._keeper.save_file(task, work.stem, download, _with_gpx, only=".gpx")))
+        return self._files.fetch(work.stem, download)
 
-    def _fetch_photo_list(self, task: Task, work: Work) -> Done:
-        tasks, lack = self._photos.fetch_list(work.activity, work.title)
+    def _save_gpx(self, work: Work, task: Task, fetched: FetchedFile) -> Result:
+        return Result(str(self._files.save(task, fetched, work.stem, _with_gpx, only=".gpx")))
+
+    def _fetch_photos(self, work: Work) -> list[Any]:
+        return self._source.fetch_photos(work.activity)
+
+    def _save_photos(self, work: Work, task: Task, entries: list[Any]) -> Result:
+        tasks, lack = self._photos.save_list(work.activity, work.title, entries)
         if lack:
             refusal = errors.Refused(f"Strava's list is not whole: {lack}", lack)
-            return Done("", tuple(tasks), refusal)
+            return Result("", tuple(tasks), refusal)
         count = _photo_count(work)
-        self._keeper.note(work.metadata, lambda own: merge.with_photo_list(own, count))
-        return Done("", tuple(tasks))
+        self._store.note(work.metadata, lambda own: merge.with_photo_list(own, count))
+        return Result("", tuple(tasks))
+
+
+def _no_original(store: RecordStore, work: Work, own: Record, why: str, now: datetime) -> Record:
+    """Accept a redirect as "there is none" if no record could say so beforehand."""
+    record = store.read(work.metadata) or {}
+    is_said = plan.tells_of_no_original(record, work.activity.start, now)
+    if plan.is_redirect(why) and is_said:
+        return merge.without_original(own, why, now)
+    return merge.with_refusal(own, plan.ORIGINAL, why, now)
+
+
+def _no_gpx(store: RecordStore, work: Work, own: Record, why: str, now: datetime) -> Record:
+    # Strava makes no GPX of an activity without a track, and redirects.
+    if plan.is_redirect(why):
+        return merge.without_gpx(own, why, now)
+    return merge.with_refusal(own, plan.GPX, why, now)
+
+
+def _no_photo_list(store: RecordStore, work: Work, own: Record, why: str, now: datetime) -> Record:
+    return merge.without_photo_list(own, why, now, _photo_count(work))
 
 
 def _photo_count(work: Work) -> int:

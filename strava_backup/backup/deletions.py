@@ -16,10 +16,10 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory
 from strava_backup.backup.completeness import CompletenessCheck
-from strava_backup.backup.pipeline import Lane, another_turn
+from strava_backup.backup.tasks import Ask, Host
 from strava_backup.records import merge, plan
-from strava_backup.records.store import Keeper
-from strava_backup.report import count_of, first_of, printable
+from strava_backup.records.store import RecordStore
+from strava_backup.report import Report, count_of, first_of, printable
 from strava_backup.strava.records import ListingResult, Source
 
 _log = logging.getLogger(__name__)
@@ -43,20 +43,22 @@ class Deletions:
         self,
         source: Source,
         website: Counts | None,
-        keeper: Keeper,
-        lane: Lane,
+        store: RecordStore,
+        report: Report,
+        host: Host,
         inventory: Inventory,
         *,
         believes_all: bool,
     ) -> None:
         self._source = source
         self._website = website
-        self._keeper = keeper
-        self._lane = lane
+        self._store = store
+        self._report = report
+        self._host = host
         self._inventory = inventory
         self._believes_all = believes_all
 
-    def conclude(self, completeness: CompletenessCheck) -> frozenset[int]:
+    def conclude(self, completeness: CompletenessCheck, ask: Ask) -> frozenset[int]:
         """Mark what is newly gone after a whole listing, and return its ids. Raises DiskError.
 
         Nothing is marked where Strava counts activities that its list does not have, nor where
@@ -70,7 +72,7 @@ class Deletions:
             return frozenset()
         stored = self._inventory.activities
         gone = frozenset(activity_id for activity_id in gone if not stored[activity_id].problem)
-        hides_some = self._hides_some(completeness, listing_result, gone)
+        hides_some = self._hides_some(completeness, listing_result, gone, ask)
         if not gone or hides_some:
             return frozenset()
         if self._are_doubtful(gone, completeness.listed):
@@ -80,21 +82,26 @@ class Deletions:
             self._mark(activity_id)
         names = first_of(self._name(activity_id) for activity_id in sorted(gone))
         _log.info("gone from Strava, kept here: %s", names)
-        self._keeper.report.gone = len(gone)
+        self._report.gone = len(gone)
         return gone
 
     def _hides_some(
-        self, completeness: CompletenessCheck, listing_result: ListingResult, gone: Collection[int]
+        self,
+        completeness: CompletenessCheck,
+        listing_result: ListingResult,
+        gone: Collection[int],
+        ask: Ask,
     ) -> bool:
         """Whether more is counted than is listed, beyond what always was so; any of it may be what
         is taken for gone."""
-        marker = self._keeper.archive.marker
+        marker = self._store.archive.marker
         if self._source.name == "website":
             unseen = completeness.unseen(listing_result)
             return unseen is None or unseen > max(0, marker.surplus or 0)
-        now = self._keeper.now()
+        now = self._store.now()
         # The count costs a request of the website, so a quiet day is without it.
-        total = self._count() if gone or plan.is_due(marker.last_count, now) else None
+        is_asked = self._website is not None and (gone or plan.is_due(marker.last_count, now))
+        total = ask(self._host, "number of activities", self._fetch_count) if is_asked else None
         if total is None:
             return False
         unseen = total - len(completeness.listed)
@@ -103,21 +110,17 @@ class Deletions:
         hides_some = unseen > max(0, marker.uncounted or 0)
         if not (gone and hides_some):
             marker = replace(marker, last_count=f"{now:%Y-%m-%dT%H:%M:%SZ}", uncounted=unseen)
-            self._keeper.archive.save_marker(marker)
+            self._store.archive.save_marker(marker)
         return hides_some
 
-    def _count(self) -> int | None:
-        """The website's total; where it cannot be had, the next run asks again."""
-        if self._website is None or self._lane.is_over:
-            return None
+    def _fetch_count(self) -> int | None:
+        """Return the website's total, None if it is unknown: then the next run asks again."""
+        assert self._website is not None
         try:
-            with another_turn(self._lane):
-                return self._website.fetch_activity_count()
+            return self._website.fetch_activity_count()
         except errors.TryLater as error:
             _log.info("%s", error)
-        except errors.HumanNeeded as error:
-            self._lane.end(error)
-        return None
+            return None
 
     def _tell_of_unseen(self, total: int, listed: int) -> None:
         _log.warning(
@@ -150,11 +153,11 @@ class Deletions:
         stored = self._inventory.activities[activity_id]
         path = stored.metadata or layout.metadata_path(stored.stem)
         try:
-            self._keeper.note(path, partial(merge.with_gone, now=self._keeper.now()))
+            self._store.note(path, partial(merge.with_gone, now=self._store.now()))
         except errors.ItemError as error:
-            self._keeper.fail(f"activity {activity_id}", error, activity_id)
+            self._report.fail(f"activity {activity_id}", error, activity_id)
 
     def _name(self, activity_id: int) -> str:
         path = self._inventory.activities[activity_id].metadata
-        record = (path and self._keeper.archive.read_record(path)) or {}
+        record = (path and self._store.read(path)) or {}
         return f"{activity_id} {printable(str(record.get('name') or ''))}".strip()

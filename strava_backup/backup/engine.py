@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from strava_backup import errors
 from strava_backup.archive import layout
@@ -18,15 +18,17 @@ from strava_backup.archive.directory import Archive, Stored
 from strava_backup.backup.activities import Activities, Originals, Work
 from strava_backup.backup.completeness import CompletenessCheck
 from strava_backup.backup.deletions import Counts, Deletions
+from strava_backup.backup.files import Files
 from strava_backup.backup.gear import BikePages, Gear
-from strava_backup.backup.outcomes import Attempts
+from strava_backup.backup.outcomes import Outcomes
 from strava_backup.backup.photos import Photos, Pictures
-from strava_backup.backup.pipeline import Crew, Job, Lanes
+from strava_backup.backup.pipeline import Pipeline
 from strava_backup.backup.probes import Probes
+from strava_backup.backup.tasks import Host, HostClosed, Hosts, Job, Task
 from strava_backup.progress import Progress
 from strava_backup.records import merge, plan
 from strava_backup.records.plan import ORIGINAL, PHOTO, Wanted, asked_items, is_due, is_gone
-from strava_backup.records.store import Keeper
+from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of, format_duration
 from strava_backup.strava.records import (
     Activity,
@@ -40,6 +42,8 @@ from strava_backup.strava.records import (
 _log = logging.getLogger(__name__)
 
 _MANY_ORIGINALS = 500
+
+T = TypeVar("T")
 
 
 class Website(Originals, BikePages, Counts, Protocol):
@@ -80,31 +84,27 @@ class Backup:
         self._report = report
         self._progress = progress
         self._wanted = wanted._replace(details=wanted.details and connections.source.has_details)
-        self._lanes = Lanes(report, connections.source.name, connections.source.stop_waiting)
-        self._lanes.website.is_over = connections.website is None
-        self._keeper = Keeper(archive, report, clock)
-        self._attempts = Attempts(self._keeper)
+        self._hosts = Hosts(connections.source.name, connections.source.stop_waiting)
+        self._store = RecordStore(archive, clock)
+        self._outcomes = Outcomes(self._store, report)
+        self._pipeline = Pipeline(self._outcomes, self._finish_job, connections.break_off)
         self._inventory = inventory = archive.scan()
         self._wanted = self._wanted._replace(unproven=plan.unproven_items(inventory))
-        self._probes = Probes(
-            connections.source, connections.website, connections.pictures, archive, inventory
-        )
-        rest = (self._keeper, self._lanes, self._wanted)
-        self._photos = Photos(connections.source, connections.pictures, *rest, inventory.photos)
-        self._activities = Activities(connections.source, connections.website, self._photos, *rest)
-        self._gear = Gear(connections.source, connections.website, *rest, inventory.gear)
+        source, website = connections.source, connections.website
+        self._hosts.website.is_closed = website is None
+        pictures = connections.pictures
+        self._probes = Probes(source, website, pictures, archive, inventory)
+        files = Files(self._store, report)
+        rest = (self._store, report, self._hosts, self._wanted)
+        self._photos = Photos(source, pictures, files, *rest, inventory.photos)
+        self._activities = Activities(source, website, self._photos, files, *rest)
+        self._gear = Gear(source, website, *rest, inventory.gear)
         self._deletions = Deletions(
-            *(
-                connections.source,
-                connections.website,
-                self._keeper,
-                self._lanes.website,
-                inventory,
-            ),
+            *(source, website, self._store, report, self._hosts.website, inventory),
             believes_all=wanted.full,
         )
-        self._known = self._checkpoint_before()
-        self._completeness = CompletenessCheck(inventory, self._known.activity_ids)
+        self._checkpoint = self._find_checkpoint()
+        self._completeness = CompletenessCheck(inventory, self._checkpoint.activity_ids)
         self._used_gear: set[str] = set()
         self._newly_gone: frozenset[int] = frozenset()
         self._has_listed_photos = False
@@ -113,56 +113,72 @@ class Backup:
 
     def run(self, limit: int | None = None) -> None:
         """Save what the listing brings, and fetch what is missing. Raises DiskError."""
-        listing = self._own_listing()
-        if listing is None:
-            return
-        self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
-        for path, damage in self._archive.add_checksums(self._inventory):
-            self._tell_of_damage(path, damage)
-        self._report_problems()
-        with Crew(self._attempts.attempt, self._say, self._connections.break_off) as crew:
-            tried = self._hand_in(crew, listing, limit)
-            crew.wait()
-        self._attempts.settle(self._probes.still_comes)
-        failed = self._keeper.failed_ids | self._attempts.left_ids
+        with self._pipeline:
+            listing = self._own_listing()
+            if listing is None:
+                return
+            self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
+            for path, damage in self._archive.add_checksums(self._inventory):
+                self._report_damage(path, damage)
+            self._report_problems()
+            tried = self._queue(listing, limit)
+            self._pipeline.wait()
+        self._outcomes.settle(self._probes.still_comes)
+        failed = self._report.failed_ids | self._outcomes.skipped_ids
         self._compare((self._completeness.lacking - tried) | failed)
         self._finish(tried, is_limited=limit is not None)
         self._report.is_finished = True
 
-    def _hand_in(self, crew: Crew, listing: Iterable[Activity], limit: int | None) -> set[int]:
-        """Give the crew everything there is to do; returns the ids of the activities.
+    def _queue(self, listing: Iterable[Activity], limit: int | None) -> set[int]:
+        """Queue all tasks, and return the ids of the activities that miss something.
 
-        Originals are fetched while the list is still read, but what goes the list's own way waits:
-        the list is worth more than anything else, and page numbers must not drift.
+        Originals are fetched while the list is still read. The API's other tasks wait for its
+        list, since page numbers must not drift; the website's take turns with its list, which may
+        need minutes, so that a run that is stopped early has saved rides.
         """
-        self._lanes.source.hold()
+        if self._hosts.source is not self._hosts.website:
+            self._hosts.source.hold()
         missing: Counter[str] = Counter()
         tried = set()
         for work in self._plan(listing, limit):
             if work.record is None and not work.lacks_something:
                 continue
-            crew.add(f"{work.activity.start.date()} {work.title}", self._activities.tasks(work))
-            self._progress.expect(crew.jobs)
+            self._add_job(
+                f"{work.activity.start.date()} {work.title}", self._activities.tasks(work)
+            )
             if work.lacks_something:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
         self._announce(len(tried), missing[ORIGINAL])
         if limit is None:
             # At once: an upload in the hours of a long run would make the list look too short.
-            self._newly_gone = self._deletions.conclude(self._completeness)
+            self._newly_gone = self._deletions.conclude(self._completeness, self._ask)
         for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
-            crew.add(f"activity {activity_id}", tasks)
-        for gear in self._gear.plan(self._used_gear):
+            self._add_job(f"activity {activity_id}", tasks)
+        for gear in self._gear.plan(self._used_gear, self._ask):
             # A few requests, some of which lead to the website, where most of the time goes.
-            crew.add(gear.title, self._gear.tasks(gear), first=True)
-        self._progress.expect(crew.jobs)
-        self._lanes.source.release()
+            self._add_job(gear.title, self._gear.tasks(gear), first=True)
+        self._hosts.source.release()
         return tried
+
+    def _add_job(self, title: str, tasks: Iterable[Task], *, first: bool = False) -> None:
+        self._pipeline.add(title, tasks, first=first)
+        self._progress.expect(self._pipeline.jobs)
+
+    def _ask(self, host: Host, what: str, fetch: Callable[[], T]) -> T | None:
+        """Return a host's answer; None if the host is closed or the request failed."""
+        try:
+            return self._pipeline.call(host, fetch)
+        except HostClosed:
+            return None
+        except errors.ItemError as error:
+            self._report.fail(what, error)
+            return None
 
     def _announce(self, activities: int, originals: int) -> None:
         if activities > 1:
             _log.info("%d activities miss something", activities)
-        if originals > _MANY_ORIGINALS and not self._lanes.website.is_over:
+        if originals > _MANY_ORIGINALS and not self._hosts.website.is_closed:
             _log.info(
                 "%d originals at a pace that Strava bears take %s or more; its bulk export "
                 "(Request Your Archive at https://www.strava.com/athlete/delete_your_account) has "
@@ -172,21 +188,22 @@ class Backup:
             )
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
-        """Tell what `run` would fetch, a line an activity or gear."""
-        self._report_problems()
-        for work in self._plan(self._own_listing() or (), limit):
-            items = [*work.missing, *("photo" for _ in work.pictures)]
-            if items:
-                out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
-            self._report.saved.update(items)
-        new_photos = self._photos.new_keys(self._listed_photos())
-        if new_photos:
-            out(f"photos: {len(new_photos)} that are not held")
-            self._report.saved[PHOTO] += len(new_photos)
-            self._completeness.lacking |= {activity_id for activity_id, _ in new_photos}
-        for gear in self._gear.plan(self._used_gear):
-            out(f"{gear.title}: {', '.join(gear.missing)}")
-            self._report.saved.update(gear.missing)
+        """Print the items that `run` would fetch, a line for each activity or gear."""
+        with self._pipeline:
+            self._report_problems()
+            for work in self._plan(self._own_listing() or (), limit):
+                items = [*work.missing, *("photo" for _ in work.pictures)]
+                if items:
+                    out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
+                self._report.saved.update(items)
+            new_photos = self._photos.new_keys(self._listed_photos())
+            if new_photos:
+                out(f"photos: {len(new_photos)} that are not stored")
+                self._report.saved[PHOTO] += len(new_photos)
+                self._completeness.lacking |= {activity_id for activity_id, _ in new_photos}
+            for gear in self._gear.plan(self._used_gear, self._ask):
+                out(f"{gear.title}: {', '.join(gear.missing)}")
+                self._report.saved.update(gear.missing)
         self._compare(self._completeness.lacking)
         self._report.is_finished = True
 
@@ -209,13 +226,13 @@ class Backup:
         listed = set()
         for activity in listing:
             listed.add(activity.id)
-            with self._keeper.guarding(f"activity {activity.id}", activity.id):
+            with self._report.guarding(f"activity {activity.id}", activity.id):
                 yield self._counted(self._activities.work(activity, self._inventory))
         if self._source.listing_result is None or self._source.listing_result.is_whole:
             return
         for activity_id in self._inventory.activities:
             if activity_id not in listed:
-                with self._keeper.guarding(f"activity {activity_id}", activity_id):
+                with self._report.guarding(f"activity {activity_id}", activity_id):
                     work = self._activities.stored_work(activity_id, self._inventory)
                     if work is not None:
                         yield self._counted(work)
@@ -229,10 +246,10 @@ class Backup:
         for path, problem in self._archive.problems(self._inventory):
             activity_id = layout.activity_of(path)
             error = errors.ItemError(f"cannot be used ({problem}): move it away, or mend it")
-            self._keeper.fail(str(path), error, activity_id)
+            self._report.fail(str(path), error, activity_id)
             self._completeness.broken.add(activity_id)
 
-    def _tell_of_damage(self, path: PurePosixPath, damage: str) -> None:
+    def _report_damage(self, path: PurePosixPath, damage: str) -> None:
         activity_id = layout.activity_of(path)
         stored = self._inventory.activities.get(activity_id or 0)
         if stored is not None and is_gone(stored.own):
@@ -240,31 +257,32 @@ class Backup:
             _log.info("%s: damaged (%s), and gone from Strava: it stays as it is", path, damage)
             return
         message = f"damaged ({damage}): --verify --repair sets it aside to be fetched again"
-        self._keeper.fail(str(path), errors.ItemError(message))
+        self._report.fail(str(path), errors.ItemError(message))
         self._completeness.broken.add(activity_id)
 
     def _listed_photos(self) -> list[Any]:
         """The photos that the source lists by themselves."""
-        lane = self._lanes.source
-        # The API tells of an activity's photos with the activity.
+        # The API lists an activity's photos with the activity.
         self._lacks_photos = self._wanted.photos and not self._source.has_details
-        if lane.is_over or self._has_reached_limit or not self._wanted.photos:
+        if self._has_reached_limit or not self._wanted.photos:
             return []
-        try:
-            records = self._source.fetch_new_photos(self._known)
-        except errors.ItemError as error:
-            self._keeper.fail("list of photos", error)
-            return []
-        except (errors.HumanNeeded, errors.TryLater) as error:
-            lane.end(error)
-            return []
-        self._lacks_photos = False
-        self._has_listed_photos = self._known.wants_full_photo_listing
-        return records
+        pages = iter(self._source.fetch_new_photos(self._checkpoint))
+        records: list[Any] = []
+        while (page := self._next_page("list of photos", pages)) is not None:
+            if not page:
+                self._lacks_photos = False
+                self._has_listed_photos = self._checkpoint.wants_full_photo_listing
+                return records
+            records += page
+        return []
 
-    def _checkpoint_before(self) -> Checkpoint:
+    def _next_page(self, what: str, pages: Iterator[list[Any]]) -> list[Any] | None:
+        """The next page of a list, empty at its end; None if the list breaks off."""
+        return self._ask(self._hosts.source, what, lambda: next(pages, []))
+
+    def _find_checkpoint(self) -> Checkpoint:
         """What the source need not tell again, as it is before the run."""
-        marker, now = self._archive.marker, self._keeper.now()
+        marker, now = self._archive.marker, self._store.now()
         stored = self._inventory.activities.items()
         return Checkpoint(
             frozenset(
@@ -315,25 +333,24 @@ class Backup:
         return activities
 
     def _listing(self) -> Iterator[Activity]:
-        try:
-            for record in self._source.fetch_activities(self._known):
+        pages = iter(self._source.fetch_activities(self._checkpoint))
+        while page := self._next_page("list of activities", pages):
+            for record in page:
                 self._report.listed += 1
                 self._completeness.see(record)
                 try:
                     yield parse_activity(record)
                 except errors.ItemError as error:
                     self._completeness.cannot_keep(record)
-                    self._keeper.fail("list of activities", error)
-        except (errors.HumanNeeded, errors.TryLater) as error:
-            self._lanes.source.end(error)
+                    self._report.fail("list of activities", error)
 
-    def _say(self, job: Job) -> None:
+    def _finish_job(self, job: Job) -> None:
         self._progress.done()
-        photos = job.came.count(PHOTO)
-        rest = [text for text in job.came if text != PHOTO]
-        if job.came:
-            came = [*rest, *([count_of(photos, PHOTO)] if photos else [])]
-            _log.info("%s: %s", job.title, ", ".join(came))
+        photos = job.results.count(PHOTO)
+        rest = [text for text in job.results if text != PHOTO]
+        if job.results:
+            results = [*rest, *([count_of(photos, PHOTO)] if photos else [])]
+            _log.info("%s: %s", job.title, ", ".join(results))
 
     def _compare(self, missing: Collection[int | None]) -> None:
         """Compare what is held with what is on Strava, where `missing` still miss something.
@@ -342,7 +359,7 @@ class Backup:
         """
         asked = asked_items(self._wanted, has_details=self._source.has_details)
         found = self._completeness.completeness(
-            self._source.listing_result, missing, asked, self._wanted, self._keeper.now().date()
+            self._source.listing_result, missing, asked, self._wanted, self._store.now().date()
         )
         self._report.completeness = found._replace(
             not_to_be_had=found.not_to_be_had + len(self._report.given_up),
@@ -356,9 +373,9 @@ class Backup:
         A limited run concludes nothing of what is gone, and leaves it to the next one to walk.
         """
         failed = set(self._archive.marker.failed) - tried - self._newly_gone
-        failed |= self._keeper.failed_ids
+        failed |= self._report.failed_ids
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
-        now = self._keeper.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = self._store.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         listing_result = self._source.listing_result
         if listing_result is not None and not (
             is_limited and self._completeness.unlisted(listing_result)
@@ -377,7 +394,7 @@ class Backup:
         """The website's surplus, as it is when what is gone counts no longer as known."""
         if listing_result.surplus is None:
             return None
-        return listing_result.surplus + len(self._known.activity_ids & self._newly_gone)
+        return listing_result.surplus + len(self._checkpoint.activity_ids & self._newly_gone)
 
 
 def _is_listed(stored: Stored) -> bool:

@@ -6,16 +6,15 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Stored
 from strava_backup.archive.metadata import OWN_KEY
-from strava_backup.backup.pipeline import Done, Lanes, Task, step_aside
+from strava_backup.backup.tasks import Ask, Host, Hosts, Result, Task
 from strava_backup.records import merge, plan
-from strava_backup.records.store import Keeper
-from strava_backup.report import count_of, printable
+from strava_backup.records.store import RecordStore
+from strava_backup.report import Report, count_of, printable
 from strava_backup.strava.records import Record, Source
 
 _log = logging.getLogger(__name__)
@@ -57,19 +56,21 @@ class Gear:
         self,
         source: Source,
         pages: BikePages | None,
-        keeper: Keeper,
-        lanes: Lanes,
+        store: RecordStore,
+        report: Report,
+        hosts: Hosts,
         wanted: plan.Wanted,
         stored: dict[str, Stored],
     ) -> None:
         self._source = source
         self._pages = pages
-        self._keeper = keeper
-        self._lanes = lanes
+        self._store = store
+        self._report = report
+        self._hosts = hosts
         self._wanted = wanted
         self._stored = stored
 
-    def plan(self, used: Iterable[str]) -> list[GearWork]:
+    def plan(self, used: Iterable[str], ask: Ask) -> list[GearWork]:
         """What is missing of the athlete's gear and of the gear `used` in activities.
 
         The athlete's own lists leave out retired gear, which activities still name
@@ -77,7 +78,7 @@ class Gear:
         """
         if not self._wanted.gear:
             return []
-        summaries = self._fetch_summaries()
+        summaries = self._fetch_summaries(ask)
         if summaries is None:
             return []
         if not self._source.has_details:
@@ -85,22 +86,17 @@ class Gear:
         gear_ids = sorted({*summaries, *used})
         works = []
         for gear_id in gear_ids:
-            with self._keeper.guarding(f"gear {gear_id}"):
+            with self._report.guarding(f"gear {gear_id}"):
                 works.append(self._work(gear_id, summaries.get(gear_id)))
         return [work for work in works if work.missing]
 
-    def _fetch_summaries(self) -> dict[str, Record] | None:
-        lane = self._lanes.source
-        if lane.is_over:
+    def _fetch_summaries(self, ask: Ask) -> dict[str, Record] | None:
+        answer = ask(
+            self._hosts.source, "list of gear", lambda: [self._source.fetch_gear_summaries()]
+        )
+        if answer is None:
             return None
-        try:
-            summaries = self._source.fetch_gear_summaries()
-        except errors.ItemError as error:
-            self._keeper.fail("list of gear", error)
-            return None
-        except (errors.HumanNeeded, errors.TryLater) as error:
-            lane.end(error)
-            return None
+        [summaries] = answer
         if summaries is None:
             _log.warning(
                 "gear is not asked for: [api] refresh_token lacks the scope profile:read_all "
@@ -117,36 +113,44 @@ class Gear:
         metadata = (stored and stored.metadata) or layout.metadata_path(layout.gear_stem(gear_id))
         if stored and stored.problem:
             return GearWork(gear_id, summary, metadata, ())
-        today = self._keeper.now().date()
+        today = self._store.now().date()
         missing = plan.missing_gear_items(
             gear_id, summary, stored, self._source.name, self._wanted, today
         )
         return GearWork(gear_id, summary, metadata, missing)
 
     def _task(self, work: GearWork, item: str) -> Task:
-        lane, fetch = {
-            plan.GEAR: (self._lanes.source, self._fetch_gear),
-            plan.COMPONENTS: (self._lanes.website, self._fetch_components),
-        }[item]
-        task = Task(item, work.title, lane, work.metadata, Done)
-        return task._replace(fetch=partial(fetch, task, work))
+        steps: dict[str, tuple[Host, Callable[..., Any], Callable[..., Result]]] = {
+            plan.GEAR: (self._hosts.source, self._fetch_gear, self._save_gear),
+            plan.COMPONENTS: (
+                self._hosts.website,
+                self._fetch_components,
+                self._save_components,
+            ),
+        }
+        host, fetch, save = steps[item]
+        return Task(
+            item, work.title, host, work.metadata, partial(save, work), partial(fetch, work)
+        )
 
-    def _fetch_gear(self, task: Task, work: GearWork) -> Done:
-        gear = self._source.fetch_gear(work.gear_id)
-        with self._keeper.editing(work.metadata):
-            old = self._keeper.archive.read_record(work.metadata) or {}
+    def _fetch_gear(self, work: GearWork) -> Record:
+        return self._source.fetch_gear(work.gear_id)
+
+    def _save_gear(self, work: GearWork, task: Task, gear: Record) -> Result:
+        with self._store.editing(work.metadata):
+            old = self._store.read(work.metadata) or {}
             own = self._own(task, work, gear, old)
             record = merge.gear_record(gear, old, self._source.name)
             if "components" in old and old.get("resource_state") is not None:
-                # Until the bike's page has told what they are now.
+                # Until the bike's page has been read, these are the newest.
                 record["components"] = old["components"]
             source = merge.better_source(old, self._source.name)
-            record = merge.fetched_record(record, own, source, self._keeper.now())
-            self._keeper.save_record(work.metadata, record, merge.gear_history_fields)
-        self._keeper.count(task.item)
-        today = self._keeper.now().date()
+            record = merge.fetched_record(record, own, source, self._store.now())
+            self._store.save(work.metadata, record, merge.gear_history_fields)
+        self._report.count(task.item)
+        today = self._store.now().date()
         due = plan.lacks_components(work.gear_id, own, self._wanted, today)
-        return Done("metadata", (self._task(work, plan.COMPONENTS),) if due else ())
+        return Result("metadata", (self._task(work, plan.COMPONENTS),) if due else ())
 
     def _own(self, task: Task, work: GearWork, gear: Record, old: Record) -> Record:
         """Our key after gear was fetched."""
@@ -158,17 +162,24 @@ class Gear:
             own["frame_type"] = _FRAME_TYPES[frame_type]
         return own
 
-    def _fetch_components(self, task: Task, work: GearWork) -> Done:
+    def _fetch_components(self, work: GearWork) -> Callable[[], list[Record]]:
         assert self._pages is not None
-        read = self._pages.fetch_components(work.gear_id)
-        step_aside()
-        components = read()
-        with self._keeper.editing(work.metadata):
-            old = self._keeper.archive.read_record(work.metadata) or {}
+        return self._pages.fetch_components(work.gear_id)
+
+    def _save_components(
+        self, work: GearWork, task: Task, parse: Callable[[], list[Record]]
+    ) -> Result:
+        components = parse()
+        with self._store.editing(work.metadata):
+            old = self._store.read(work.metadata) or {}
             own = merge.without_refusal(old.get(OWN_KEY, {}), task.item)
-            own = merge.with_components(own, self._keeper.now())
+            own = merge.with_components(own, self._store.now())
             record = {**old, "components": components, OWN_KEY: own}
-            history_fields = merge.gear_history_fields if "components" in old else merge.nothing
-            self._keeper.save_record(work.metadata, record, history_fields)
-        self._keeper.count(task.item)
-        return Done(count_of(len(components), "component"))
+            self._store.save(
+                work.metadata,
+                record,
+                merge.gear_history_fields,
+                keep_history="components" in old,
+            )
+        self._report.count(task.item)
+        return Result(count_of(len(components), "component"))

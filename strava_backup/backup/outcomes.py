@@ -1,7 +1,7 @@
-"""Attempts tasks, and decides which refusals count against an item. For many threads at once.
+"""Decides what the end of a task means, and reports it. For many threads at once.
 
 A host in trouble may refuse everything. So a refusal counts only if the host gave something else of
-the kind in the same run, or still gives what is already stored.
+the kind in the same run, or still gives an item that is already stored.
 """
 
 from __future__ import annotations
@@ -10,68 +10,52 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 
 from strava_backup import errors
-from strava_backup.backup.pipeline import Done, Task, count_answer, place, standing
+from strava_backup.backup.tasks import Entry, Result, Task
 from strava_backup.records import merge, plan
-from strava_backup.records.store import Keeper
-from strava_backup.report import count_of_items, first_of, printable
+from strava_backup.records.store import RecordStore
+from strava_backup.report import Report, count_of_items, first_of, printable
 from strava_backup.strava.records import Record
 
 
-class Doubtful(NamedTuple):
-    """A failure that may be the host's: its place among the tasks, its task, and the error."""
+class Outcomes:
+    """The outcomes of one run; `skipped_ids` are the activities with items not asked for."""
 
-    place: tuple[int, ...]
-    task: Task
-    error: errors.ItemError
-
-
-class Attempts:
-    """The attempts of one run; `left_ids` are the activities of items that were not asked for."""
-
-    def __init__(self, keeper: Keeper) -> None:
-        self.left_ids: set[int | None] = set()
-        self._keeper = keeper
-        self._report = keeper.report
-        self._counting = threading.Lock()
-        self._doubtful: list[Doubtful] = []
+    def __init__(self, store: RecordStore, report: Report) -> None:
+        self.skipped_ids: set[int | None] = set()
+        self._store = store
+        self._report = report
+        self._lock = threading.Lock()
+        # Failures that may be the host's, decided at the end of the run.
+        self._doubtful: list[tuple[Entry, errors.ItemError]] = []
         # The kinds of items of which one came in this run, and of which not even a stored one does.
         self._came: set[str] = set()
         self._refused_kinds: set[str] = set()
 
-    def attempt(self, task: Task) -> Done:
-        """Fetch one item; its error is counted, a fatal one ends its lane and nothing else.
+    def saved(self, entry: Entry, result: Result) -> str:
+        """Take a saved item as evidence that its host gives items of the kind."""
+        if result.lack is not None:
+            return self._refused(entry, result.lack) or result.text
+        self._came.add(plan.evidence_kind(entry.task.item))
+        return result.text
 
-        Raises DiskError.
-        """
-        lane = task.lane
-        if lane.is_over:
-            self._count_left(task)
-            return Done()
-        try:
-            done = task.fetch()
-        except errors.ItemError as error:
-            return Done(self._failed(task, error))
-        except (errors.HumanNeeded, errors.TryLater) as error:
-            lane.end(error)
-            # An interrupt ends the waiting for a limit in the same way, and counts as nothing.
-            if not lane.is_abandoned:
-                self._count_left(task)
-        except errors.Error:
-            raise
-        except Exception as error:
-            if not lane.is_abandoned:
-                self._keeper.report_bug(f"{task.what}, {task.item}", error, task.activity_id)
-        else:
-            # The turn lasts until what the task leads to is in line: that comes before the next.
-            count_answer()
-            if done.lack is not None:
-                return done._replace(text=self._refused(task, done.lack) or done.text)
-            self._came.add(plan.evidence_kind(task.item))
-            return done
-        return Done()
+    def failed(self, entry: Entry, error: errors.ItemError) -> str:
+        """Report an item that failed; returns the text for its job."""
+        return self._refused(entry, error)
+
+    def skipped(self, entry: Entry) -> None:
+        """Count an item that was not asked for, since its host is closed."""
+        self._skip(entry.task)
+
+    def bug(self, entry: Entry, error: Exception) -> None:
+        """Report an item whose handling raised something unexpected."""
+        task = entry.task
+        self._report.fail_with_bug(_name(task), error, task.activity_id, entry.place)
+
+    def closed(self, error: errors.Error) -> None:
+        """Report the error that closed a host."""
+        self._report.fatal.append(error)
 
     def settle(self, still_comes: Callable[[str], bool]) -> None:
         """Decide on the refusals that were left in doubt.
@@ -80,41 +64,30 @@ class Attempts:
         in the run and that one does not either, the host is at fault: nothing is noted, and the
         run ends with TryLater.
         """
-        doubtful, self._doubtful = self._doubtful, []
-        unproven: dict[str, list[Doubtful]] = {}
-        for doubt in doubtful:
-            task, error = doubt.task, doubt.error
-            with standing(doubt.place):
-                if task.lane.is_over and error.ends_lane_when_repeated:
-                    # The end of the lane has shown that the way failed, and not the item.
-                    self._keeper.fail(f"{task.what}, {task.item}", error, task.activity_id)
-                elif self._is_proven(task, error, still_comes):
-                    self._note_refusal(task, error)
-                elif task.lane.is_over:
-                    self._count_left(task)
-                else:
-                    unproven.setdefault(task.item, []).append(doubt)
-                    self._count_left(task)
-        for item, doubts in unproven.items():
-            self._report.fatal.append(_refused_everything(item, doubts))
+        doubtful, self._doubtful = sorted(self._doubtful, key=lambda one: one[0].place), []
+        unproven: dict[str, list[tuple[Task, errors.ItemError]]] = {}
+        for entry, error in doubtful:
+            task = entry.task
+            if _is_closed(task) and error.closes_host_when_repeated:
+                # A closed host has failed itself, and not the item.
+                self._fail(entry, error)
+            elif self._is_proven(task, error, still_comes):
+                self._note_refusal(entry, error)
+            else:
+                if not _is_closed(task):
+                    unproven.setdefault(task.item, []).append((task, error))
+                self._skip(task)
+        for item, refusals in unproven.items():
+            self._report.fatal.append(_refused_everything(item, refusals))
 
-    def _failed(self, task: Task, error: errors.ItemError) -> str:
-        """Count an item that failed; returns what is to be said of it with its activity."""
-        if task.lane.is_abandoned:
+    def _refused(self, entry: Entry, error: errors.ItemError) -> str:
+        item = entry.task.item
+        is_proven = plan.evidence_kind(item) in self._came or not error.needs_evidence
+        has_reason = plan.lasting_reason(item, error) is not None
+        if error.closes_host_when_repeated or (has_reason and not is_proven):
+            self._doubtful.append((entry, error))
             return ""
-        # Before anything is saved: the next request must know of it.
-        if not task.lane.failed(error):
-            self._count_left(task)
-            return ""
-        return self._refused(task, error)
-
-    def _refused(self, task: Task, error: errors.ItemError) -> str:
-        is_proven = plan.evidence_kind(task.item) in self._came or not error.needs_evidence
-        has_reason = plan.lasting_reason(task.item, error) is not None
-        if error.ends_lane_when_repeated or (has_reason and not is_proven):
-            self._doubtful.append(Doubtful(place(), task, error))
-            return ""
-        return self._note_refusal(task, error)
+        return self._note_refusal(entry, error)
 
     def _is_proven(
         self, task: Task, error: errors.ItemError, still_comes: Callable[[str], bool]
@@ -123,7 +96,7 @@ class Attempts:
         kind = plan.evidence_kind(task.item)
         if kind in self._came or plan.lasting_reason(task.item, error) is None:
             return True
-        if task.lane.is_over or kind in self._refused_kinds:
+        if _is_closed(task) or kind in self._refused_kinds:
             return False
         if still_comes(task.item):
             self._came.add(kind)
@@ -131,43 +104,58 @@ class Attempts:
         self._refused_kinds.add(kind)
         return False
 
-    def _note_refusal(self, task: Task, error: errors.ItemError) -> str:
+    def _note_refusal(self, entry: Entry, error: errors.ItemError) -> str:
         """Note that Strava refuses an item, and count it as failed, unless it is not available.
 
-        Returns what is to be said of it with its activity.
+        Returns the text for its job.
         """
+        task = entry.task
         why = plan.lasting_reason(task.item, error)
         if why is not None:
-            now = self._keeper.now()
+            now = self._store.now()
             change = task.note_refusal or partial(_with_refusal, task.item)
             try:
-                own = self._keeper.note(task.metadata, lambda own: change(own, why, now))
+                own = self._store.note(task.metadata, lambda own: change(own, why, now))
             except errors.ItemError as problem:
-                self._keeper.fail(f"{task.what}, {task.item}", problem, task.activity_id)
+                self._fail(entry, problem)
                 return ""
             if plan.is_absent(own, task.item):
                 return f"no {task.item}" if task.item == plan.ORIGINAL else ""
             if plan.is_given_up(own, task.item, plan.Wanted(), now.date()):
-                self._keeper.give_up(f"{task.what}, {task.item}", error)
+                self._report.add_unavailable(_name(task), error, entry.place)
                 return ""
-        self._keeper.fail(f"{task.what}, {task.item}", error, task.activity_id)
+        self._fail(entry, error)
         return ""
 
-    def _count_left(self, task: Task) -> None:
-        with self._counting:
+    def _fail(self, entry: Entry, error: errors.ItemError) -> None:
+        self._report.fail(_name(entry.task), error, entry.task.activity_id, entry.place)
+
+    def _skip(self, task: Task) -> None:
+        with self._lock:
             self._report.left[task.item] += 1
-            self.left_ids.add(task.activity_id)
+            self.skipped_ids.add(task.activity_id)
+
+
+def _name(task: Task) -> str:
+    return f"{task.title}, {task.item}"
+
+
+def _is_closed(task: Task) -> bool:
+    return task.host is not None and task.host.is_closed
 
 
 def _with_refusal(item: str, own: Record, why: str, now: datetime) -> Record:
     return merge.with_refusal(own, item, why, now)
 
 
-def _refused_everything(item: str, doubts: list[Doubtful]) -> errors.TryLater:
-    reasons = dict.fromkeys(str(doubt.error.why) for doubt in doubts)
+def _refused_everything(
+    item: str, refusals: list[tuple[Task, errors.ItemError]]
+) -> errors.TryLater:
+    host = refusals[0][0].host
+    reasons = dict.fromkeys(str(error.why) for _, error in refusals)
     why = printable(first_of(reasons), limit=300)
     return errors.TryLater(
-        f"the {doubts[0].task.lane.name} refused every item of a kind: "
-        f"{count_of_items(len(doubts), item)} ({why}). That looks like trouble at Strava and not "
+        f"the {host.name if host else 'disk'} refused every item of a kind: "
+        f"{count_of_items(len(refusals), item)} ({why}). That looks like trouble at Strava and not "
         "with the items, so nothing was noted of them: try again later"
     )

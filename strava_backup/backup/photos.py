@@ -13,9 +13,11 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Stored
 from strava_backup.archive.metadata import OWN_KEY
-from strava_backup.backup.pipeline import Done, Lanes, Task
+from strava_backup.backup.files import Answer, FetchedFile, Files
+from strava_backup.backup.tasks import Hosts, Result, Task
 from strava_backup.records import merge, plan
-from strava_backup.records.store import Answer, Keeper
+from strava_backup.records.store import RecordStore
+from strava_backup.report import Report
 from strava_backup.strava.records import (
     NEVER_OFFERED,
     NO_PICTURE,
@@ -41,15 +43,19 @@ class Photos:
         self,
         source: Source,
         pictures: Pictures,
-        keeper: Keeper,
-        lanes: Lanes,
+        files: Files,
+        store: RecordStore,
+        report: Report,
+        hosts: Hosts,
         wanted: plan.Wanted,
         stored: dict[tuple[int, str], Stored],
     ) -> None:
         self._source = source
         self._pictures = pictures
-        self._keeper = keeper
-        self._lanes = lanes
+        self._files = files
+        self._store = store
+        self._report = report
+        self._hosts = hosts
         self._wanted = wanted
         self._stored = stored
         # What has a task in this run already: a photo can be met twice, as held and as listed.
@@ -87,13 +93,13 @@ class Photos:
         """Whether a listed photo came without an address, which only the list can bring."""
         return activity_id in self._without_address
 
-    def fetch_list(self, activity: Activity, title: str) -> tuple[list[Task], str]:
+    def save_list(
+        self, activity: Activity, title: str, entries: list[Any]
+    ) -> tuple[list[Task], str]:
         """Save the metadata of an activity's photos.
 
-        Returns tasks for the pictures not held, and what the list lacks, if anything. Raises what
-        the source raises.
+        Returns tasks for the missing pictures, and what the list lacks, empty if nothing.
         """
-        entries = self._source.fetch_photos(activity)
         photos = [entry for entry in entries if has_photo_id(entry)]
         tasks = self._take(activity.id, title, photos)
         listed = activity.record.get("total_photo_count") or 0
@@ -112,26 +118,40 @@ class Photos:
             activity_id = record.get("activity_id") if isinstance(record, dict) else None
             if not isinstance(activity_id, int):
                 continue  # a photo of a post
-            with self._keeper.guarding(f"activity {activity_id}, list of photos", activity_id):
+            with self._report.guarding(f"activity {activity_id}, list of photos", activity_id):
                 if not has_photo_id(record):
                     raise errors.ItemError("an entry has no photo id and was left out")
                 tasks[activity_id] += self._take(activity_id, str(activity_id), [record])
         return tasks
 
-    def task(self, title: str, metadata: PurePosixPath) -> Task:
-        """The task that brings the picture which the metadata describes."""
+    def stored_task(self, title: str, metadata: PurePosixPath) -> Task:
+        """Return the task that reads a photo's metadata, and leads to that of its picture."""
         self._tasked.add(metadata)
+        task = self._task(title, metadata)
+        return task._replace(host=None, save=self._save_stored)
+
+    def _save_stored(self, task: Task, answer: None) -> Result:
+        photo = parse_photo(task.activity_id or 0, self._store.read(task.metadata))
+        return Result("", (self._with_photo(task, photo),))
+
+    def _task(self, title: str, metadata: PurePosixPath) -> Task:
         name = metadata.name.removesuffix(layout.META_SUFFIX)
-        activity_id = int(name.partition("_")[0])
-        task = Task(
+        activity_id, _, photo_id = name.partition("_")
+        return Task(
             plan.PHOTO,
-            f"activity {title}, {name.partition('_')[2]}",
-            self._lanes.photo_hosts,
+            f"activity {title}, {photo_id}",
+            self._hosts.photo_hosts,
             metadata,
-            Done,
-            activity_id,
+            _save_nothing,
+            activity_id=int(activity_id),
         )
-        return task._replace(fetch=partial(self._fetch_picture, task))
+
+    def _with_photo(self, task: Task, photo: Photo) -> Task:
+        return task._replace(
+            host=self._hosts.photo_hosts,
+            fetch=partial(self._fetch_picture, task.metadata, photo),
+            save=partial(self._save_picture, photo),
+        )
 
     def _take(self, activity_id: int, title: str, records: Iterable[Any]) -> list[Task]:
         tasks = []
@@ -147,48 +167,58 @@ class Photos:
             try:
                 metadata = self._save_metadata(photo, stored)
             except errors.ItemError as error:
-                self._keeper.fail(f"activity {title}, photo {photo.id}", error, activity_id)
+                self._report.fail(f"activity {title}, photo {photo.id}", error, activity_id)
                 continue
             lacks = stored is None or self._lacks_picture(activity_id, stored)
             if lacks and metadata not in self._tasked:
-                tasks.append(self.task(title, metadata))
+                self._tasked.add(metadata)
+                tasks.append(self._with_photo(self._task(title, metadata), photo))
         return tasks
 
     def _lacks_picture(self, activity_id: int, photo: Stored) -> bool:
         """Whether a picture has to be fetched; not where it is held as another photo's."""
         same = photo.own.get("picture", {}).get("same_as")
         twin = self._stored.get(layout.photo_key(activity_id, str(same)))
-        today = self._keeper.now().date()
+        today = self._store.now().date()
         return not (twin and twin.files) and plan.lacks_picture(photo, self._wanted, today)
 
     def _save_metadata(self, photo: Photo, stored: Stored | None) -> PurePosixPath:
         stem = stored.stem if stored else layout.photo_stem(photo.activity_id, photo.id)
         path = layout.metadata_path(stem)
-        with self._keeper.editing(path):
-            old = self._keeper.archive.read_record(path)
+        with self._store.editing(path):
+            old = self._store.read(path)
             own = (old or {}).get(OWN_KEY, {})
             if self._source.name == "website" and own.get("source") == "api":
                 return path  # the API's record is the richer one
-            new = merge.fetched_record(photo.record, own, self._source.name, self._keeper.now())
-            self._keeper.save_record(path, new)
+            new = merge.fetched_record(photo.record, own, self._source.name, self._store.now())
+            self._store.replace(path, old, new)
             return path
 
-    def _fetch_picture(self, task: Task) -> Done:
-        photo = parse_photo(task.activity_id or 0, self._keeper.archive.read_record(task.metadata))
+    def _fetch_picture(self, metadata: PurePosixPath, photo: Photo) -> FetchedFile:
         if photo.url is None:
             is_certain = photo.why_not in NEVER_OFFERED
             refusal = errors.NotOffered if is_certain else errors.Refused
             raise refusal(f"Strava gives no picture ({photo.why_not})", photo.why_not)
-        stem = task.metadata.with_name(task.metadata.name.removesuffix(layout.META_SUFFIX))
-        download = partial(self._pictures.download, photo.url)
+        return self._files.fetch(_stem(metadata), partial(self._pictures.download, photo.url))
+
+    def _save_picture(self, photo: Photo, task: Task, fetched: FetchedFile) -> Result:
+        metadata = task.metadata
         stored = self._of_export.get(photo.activity_id, {})
-        saved = self._keeper.save_file(task, stem, download, self._with_picture, stored=stored)
-        same, now = saved.same, self._keeper.now()
+        saved = self._files.save(task, fetched, _stem(metadata), self._with_picture, stored=stored)
+        same, now = saved.same_as, self._store.now()
         if same is not None:
-            self._keeper.note(task.metadata, lambda own: merge.with_same_picture(own, same, now))
-        return Done(task.item)
+            self._store.note(metadata, lambda own: merge.with_same_picture(own, same, now))
+        return Result(task.item)
 
     def _with_picture(
         self, own: Record, sent_name: str, suspicion: str | None, file: str
     ) -> Record:
-        return merge.with_picture(own, suspicion, file, self._keeper.now())
+        return merge.with_picture(own, suspicion, file, self._store.now())
+
+
+def _stem(metadata: PurePosixPath) -> PurePosixPath:
+    return metadata.with_name(metadata.name.removesuffix(layout.META_SUFFIX))
+
+
+def _save_nothing(task: Task, answer: Any) -> Result:
+    return Result()

@@ -1,327 +1,79 @@
-"""The ways to Strava, which work side by side. Knows neither Strava's forms nor the archive's.
+"""Works off tasks: each is fetched in a thread of its host and saved by a writer.
 
-A task belongs to one lane, whose threads fetch it as soon as it has its turn; tasks that belong
-together form a job, of which one line tells when all of it is done.
+So the next request never waits for the disk, and a host that has to pause never delays another.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from heapq import heappop, heappush
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from queue import Empty, PriorityQueue
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from strava_backup import errors
-from strava_backup.report import Report
-from strava_backup.strava.background import LET_INTERRUPTS_THROUGH
+from strava_backup.backup.tasks import (
+    FAILURES_THAT_CLOSE_A_HOST,
+    Call,
+    Entry,
+    FetchAgain,
+    Host,
+    HostClosed,
+    Job,
+    Outcomes,
+    Result,
+    Task,
+)
+from strava_backup.strava.background import LET_INTERRUPTS_THROUGH, result_of
 
-# A fault of the items themselves seldom hits three in a row; a fault of the way there does.
-_FAILURES_THAT_END_A_LANE = 3
-_IN_FLIGHT = 4
-# Beside the requests in flight, so many threads of a lane may save what came before.
-_SAVERS = 6
-# Seconds that an interrupted run gives its threads to clean up.
+# Writers spend most of their time in fsync, which several files can share.
+_WRITERS = 16
+# Seconds that an interrupted run gives its threads to remove partial files.
 _PATIENCE = 0.5
 
-_here = threading.local()
+T = TypeVar("T")
 
 
-class Done(NamedTuple):
-    """A fetched item in words, and the tasks that it calls for.
-
-    `lack` says why an answer that came is not all of the item.
-    """
-
-    text: str = ""
-    leads_to: tuple[Task, ...] = ()
-    lack: errors.ItemError | None = None
-
-
-# Our key in an item's metadata, and what it becomes by a refusal for this reason on this day.
-NoteRefusal = Callable[[dict[str, Any], str, datetime], dict[str, Any]]
-
-
-class Task(NamedTuple):
-    """One item to fetch: what it is, its way, and the metadata in which its refusals are noted.
-
-    `note_refusal` is for items whose refusals are noted in a form of their own.
-    """
-
-    item: str
-    what: str
-    lane: Lane
-    metadata: PurePosixPath
-    fetch: Callable[[], Done]
-    activity_id: int | None = None
-    note_refusal: NoteRefusal | None = None
-
-
-@dataclass
-class Job:
-    """What has to be fetched of one activity or gear, and what came of it."""
-
-    title: str
-    place: tuple[int, int]
-    left: int = 0
-    texts: dict[tuple[int, ...], str] = field(default_factory=dict)
-
-    @property
-    def came(self) -> list[str]:
-        """What came, in the order of the tasks, each followed by what it led to."""
-        return [text for _, text in sorted(self.texts.items())]
-
-
-class Step(NamedTuple):
-    """A task of a job, and its place among all: what it leads to stands right behind it."""
+class _Save(NamedTuple):
+    """A fetched answer on its way to a writer, in the order of the tasks."""
 
     place: tuple[int, ...]
-    task: Task
-    job: Job
+    entry: Entry
+    conclude: Callable[[], Result]
+    answer: Any
 
 
-class Lane:
-    """One way to Strava. A fatal error, or three items in a row that cannot be reached, end it.
+class Pipeline:
+    """The threads of one run. Leaving it ends them.
 
-    `width` is how many tasks may have their turn, that is a request in flight, at once. Safe to
-    use from many threads. `on_end` is called when the lane ends, to end waits that go on elsewhere.
+    `finished` is called with a job when all its tasks are done, one at a time. If an exception
+    leaves the `with`, requests in flight are broken off by `break_off`.
     """
 
     def __init__(
         self,
-        name: str,
-        report: Report,
-        width: int = 1,
-        savers: int = 0,
-        on_end: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.name = name
-        self.width = width
-        self.savers = savers
-        self.is_over = False
-        self.is_abandoned = False
-        self._report = report
-        self._on_end = on_end
-        self._failures_in_a_row = 0
-        self._lock = threading.RLock()
-        # Two, so that one thread wakes up for one thing: all of them would keep the next request
-        # waiting.
-        self._step_comes = threading.Condition(self._lock)
-        self._turn_comes = threading.Condition(self._lock)
-        self._steps: list[Step] = []
-        self._is_held = False
-        self._is_closed = False
-        self._in_flight = 0
-        self._waiting_in_tasks = 0
-
-    def succeeded(self) -> None:
-        """An item came."""
-        with self._lock:
-            self._failures_in_a_row = 0
-
-    def failed(self, error: errors.ItemError) -> bool:
-        """An item did not come; False where that is no news, since the lane has ended meanwhile."""
-        with self._lock:
-            if not error.ends_lane_when_repeated:
-                self._failures_in_a_row = 0
-                return True
-            if self.is_over:
-                return False
-            self._failures_in_a_row += 1
-            if self._failures_in_a_row == _FAILURES_THAT_END_A_LANE:
-                self._end(
-                    errors.TryLater(
-                        f"{self._failures_in_a_row} requests in a row to the {self.name} failed, "
-                        "so no more are made: try again later"
-                    )
-                )
-            return True
-
-    def end(self, error: errors.Error) -> None:
-        """Send nothing more this way; the run ends with the error's exit code."""
-        with self._lock:
-            self._end(error)
-
-    def hold(self) -> None:
-        """Begin no task until `release`."""
-        with self._lock:
-            self._is_held = True
-
-    def release(self) -> None:
-        """Begin with the tasks."""
-        with self._lock:
-            self._is_held = False
-            self._step_comes.notify_all()
-
-    def add(self, step: Step) -> None:
-        """Queue a step at its place."""
-        with self._lock:
-            heappush(self._steps, step)
-            self._step_comes.notify()
-
-    def close(self, *, abandon: bool = False) -> None:
-        """Let the threads end; with `abandon` also those that are at a task."""
-        with self._lock:
-            self._is_closed = True
-            self.is_abandoned = abandon
-            self._step_comes.notify_all()
-            self._turn_comes.notify_all()
-
-    def wait_for_step(self) -> Step | None:
-        """The next step, when it has its turn; None where none will come."""
-        with self._lock:
-            self._step_comes.wait_for(lambda: self._is_closed or self._may_begin())
-            if self._is_closed:
-                return None
-            self._in_flight += 1
-            return heappop(self._steps)
-
-    def wait_for_turn(self) -> None:
-        """Wait until one more request may be in flight. Raises TryLater where none may any more.
-
-        Comes before the tasks that wait: what was begun is finished first, and many of them would
-        keep it waiting for long.
-        """
-        with self._lock:
-            self._waiting_in_tasks += 1
-            try:
-                self._turn_comes.wait_for(
-                    lambda: self._is_closed or self.is_over or self._has_room()
-                )
-            finally:
-                self._waiting_in_tasks -= 1
-                # Who was woken for room meanwhile left it alone, and nobody would wake him again.
-                self._step_comes.notify_all()
-            if self._is_closed or self.is_over:
-                raise errors.TryLater(f"no more requests are made to the {self.name}")
-            self._in_flight += 1
-
-    def end_turn(self) -> None:
-        """The request is over."""
-        with self._lock:
-            self._in_flight -= 1
-            self._step_comes.notify()
-            self._turn_comes.notify()
-
-    def _may_begin(self) -> bool:
-        is_free = self._has_room() and not self._waiting_in_tasks
-        return bool(self._steps) and not self._is_held and is_free
-
-    def _has_room(self) -> bool:
-        return self._in_flight < self.width
-
-    def _end(self, error: errors.Error) -> None:
-        # What was in flight beside tells the same once more; what is broken off tells nothing.
-        if not (self.is_over or self.is_abandoned):
-            self.is_over = True
-            self._report.fatal.append(error)
-            self._turn_comes.notify_all()
-            self._on_end()
-
-
-def step_aside() -> None:
-    """Give this thread's turn away: its request was answered, and the rest of its task needs none.
-
-    The answer counts now: what is saved later must not hide that requests made meanwhile failed.
-    """
-    count_answer()
-    _end_turn()
-
-
-def count_answer() -> None:
-    """Count the request of this thread's turn as answered, unless it stepped aside and so did."""
-    lane: Lane | None = getattr(_here, "lane", None)
-    if lane is not None:
-        lane.succeeded()
-
-
-def _end_turn() -> None:
-    lane: Lane | None = getattr(_here, "lane", None)
-    if lane is not None:
-        _here.lane = None
-        lane.end_turn()
-
-
-def place() -> tuple[int, ...]:
-    """Where the task of this thread stands among all tasks; before them, if there is none."""
-    found: tuple[int, ...] = getattr(_here, "place", ())
-    return found
-
-
-@contextmanager
-def standing(there: tuple[int, ...]) -> Iterator[None]:
-    """Do something in the place of a task that is over."""
-    before, _here.place = place(), there
-    try:
-        yield
-    finally:
-        _here.place = before
-
-
-@contextmanager
-def another_turn(lane: Lane) -> Iterator[None]:
-    """Make a request in the task's own turn, or after `step_aside` in one more.
-
-    Raises TryLater if the lane has ended.
-    """
-    if getattr(_here, "lane", None) is lane:
-        yield
-        return
-    lane.wait_for_turn()
-    try:
-        yield
-        lane.succeeded()
-    finally:
-        lane.end_turn()
-
-
-class Lanes:
-    """The ways of one run; `source` is that of lists and metadata, and may be the website.
-
-    `disk` leads nowhere: what was listed is saved there, so that the list need not wait for it.
-    `stop_waiting` ends all waits for the source's limits.
-    """
-
-    def __init__(
-        self, report: Report, source_name: str, stop_waiting: Callable[[], None] = lambda: None
-    ) -> None:
-        self.disk = Lane("disk", report, _IN_FLIGHT)
-        self.website = Lane("website", report, savers=_SAVERS)
-        self.photo_hosts = Lane("photo hosts", report, _IN_FLIGHT, _SAVERS)
-        is_website = source_name == "website"
-        api = Lane("API", report, _IN_FLIGHT, _SAVERS, stop_waiting)
-        self.source = self.website if is_website else api
-
-
-class Crew:
-    """The threads that work off jobs, each lane at its own speed. Leaving it ends them.
-
-    `attempt` fetches a task, in the thread; `tell` is called with a job when it is done, one at a
-    time. When an exception leaves the `with`, running requests are broken off by `break_off`.
-    """
-
-    def __init__(
-        self,
-        attempt: Callable[[Task], Done],
-        tell: Callable[[Job], None],
+        outcomes: Outcomes,
+        finished: Callable[[Job], None],
         break_off: Callable[[], None],
     ) -> None:
-        self._attempt = attempt
-        self._tell = tell
+        self.jobs = 0
+        self._outcomes = outcomes
+        self._finished = finished
         self._break_off = break_off
         self._changed = threading.Condition()
-        self.jobs = 0
         self._jobs_left = 0
-        self._is_left = False
+        self._listed_left = 0
+        self._is_ended = False
         self._error: BaseException | None = None
-        self._threads: dict[Lane, list[threading.Thread]] = {}
+        self._saves: PriorityQueue[_Save | tuple[tuple[int, ...]]] = PriorityQueue()
+        self._hosts: dict[Host, list[threading.Thread]] = {}
+        self._writers: list[threading.Thread] = []
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Pipeline:
         return self
 
     def __exit__(
@@ -331,81 +83,217 @@ class Crew:
         traceback: TracebackType | None,
     ) -> None:
         with self._changed:
-            # A task that is just done must not set another lane to work.
-            self._is_left = True
-        for lane in self._threads:
-            lane.close(abandon=kind is not None)
+            self._is_ended = True
+        for host in self._hosts:
+            host.end()
         if kind is not None:
             self._break_off()
-        # Who waits for an answer, or for a limit, is left behind: the run is over without him.
+        for _ in self._writers:
+            self._saves.put(((),))
+        # A thread that waits for an answer is left behind: it is a daemon, and saves nothing more.
         end = time.monotonic() + _PATIENCE
-        for thread in [one for threads in self._threads.values() for one in threads]:
+        for thread in [*self._writers, *(one for some in self._hosts.values() for one in some)]:
             thread.join(max(0.0, end - time.monotonic()))
+        self._close_unsaved()
 
     def add(self, title: str, tasks: Iterable[Task], *, first: bool = False) -> None:
-        """Hand in a job, if need be as one that comes before the others.
-
-        Raises what went wrong beyond one item meanwhile.
-        """
+        """Queue a job, with `first` before the others. Raises what broke off the run meanwhile."""
         self.jobs += 1
         job = Job(title, (0 if first else 1, self.jobs))
-        steps = [Step((*job.place, place), task, job) for place, task in enumerate(tasks)]
-        if not steps:
+        entries = [Entry((*job.place, place), task, job) for place, task in enumerate(tasks)]
+        if not entries:
             return
         with self._changed:
             self._raise_error()
-            job.left = len(steps)
+            job.tasks_left = len(entries)
             self._jobs_left += 1
-            self._queue(steps)
+            self._queue(entries)
+
+    def call(self, host: Host, fetch: Callable[[], T]) -> T:
+        """Return the answer to a request of the main thread, which runs in a thread of the host.
+
+        Raises ItemError, and HostClosed if an answer is never to come. The tasks that an earlier
+        answer has led to are queued before, so that they get their turn.
+        """
+        with self._changed:
+            while self._listed_left and not (host.is_held or host.is_closed or host.has_tasks):
+                self._changed.wait(LET_INTERRUPTS_THROUGH)
+                self._raise_error()
+        call = Call(fetch, Future())
+        self._start_threads(host)
+        host.add(call)
+        answer: T = result_of(call.answer)
+        return answer
 
     def wait(self) -> None:
-        """Return when all jobs are done. Raises what went wrong beyond one item."""
+        """Return when all jobs are done. Raises what broke off the run."""
         with self._changed:
             while self._jobs_left and self._error is None:
                 self._changed.wait(LET_INTERRUPTS_THROUGH)
             self._raise_error()
 
-    def _queue(self, steps: list[Step]) -> None:
-        if self._is_left:
-            return
-        for step in steps:
-            lane = step.task.lane
-            if lane not in self._threads:
-                self._threads[lane] = [self._start(lane) for _ in range(lane.width + lane.savers)]
-            lane.add(step)
+    def close(self, host: Host, error: errors.Error) -> None:
+        """Ask a host nothing more; the run ends with the error's exit code."""
+        # An interrupt makes requests fail, which says nothing about the host.
+        if not self._is_ended and host.close():
+            self._outcomes.closed(error)
 
-    def _start(self, lane: Lane) -> threading.Thread:
-        thread = threading.Thread(target=self._work, args=(lane,), name=lane.name, daemon=True)
+    def _queue(self, entries: list[Entry]) -> None:
+        if self._is_ended:
+            return
+        for entry in entries:
+            host = entry.task.host
+            if host is None:
+                self._listed_left += 1
+                self._put(entry, partial(self._save, entry, None), None)
+            else:
+                self._start_threads(host)
+                host.add(entry)
+
+    def _put(self, entry: Entry, conclude: Callable[[], Result], answer: Any) -> None:
+        if not self._writers:
+            self._writers = [self._start(self._write_loop, "writer") for _ in range(_WRITERS)]
+        self._saves.put(_Save(entry.place, entry, conclude, answer))
+
+    def _start_threads(self, host: Host) -> None:
+        if host not in self._hosts:
+            fetch = partial(self._fetch_loop, host)
+            self._hosts[host] = [self._start(fetch, host.name) for _ in range(host.threads)]
+
+    def _start(self, run: Callable[[], None], name: str) -> threading.Thread:
+        thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
         return thread
 
-    def _work(self, lane: Lane) -> None:
-        while (step := lane.wait_for_step()) is not None:
-            _here.lane = lane
-            _here.place = step.place
+    def _fetch_loop(self, host: Host) -> None:
+        """The only code that uses the network while a run is under way."""
+        while (request := host.next()) is not None:
+            if isinstance(request, Call):
+                self._answer(host, request)
+                continue
+            host.unsaved.acquire()
+            conclude, answer = self._fetched(host, request)
+            self._put(request, conclude, answer)
+
+    def _answer(self, host: Host, call: Call) -> None:
+        try:
+            if host.is_closed:
+                raise HostClosed
+            call.answer.set_result(call.fetch())
+        except (errors.HumanNeeded, errors.TryLater) as error:
+            self.close(host, error)
+            call.answer.set_exception(HostClosed())
+        except BaseException as error:
+            call.answer.set_exception(error)
+
+    def _fetched(self, host: Host, entry: Entry) -> tuple[Callable[[], Result], Any]:
+        """Fetch a task, and decide what the answer means for its host.
+
+        Returns the function that concludes the task in a writer, and the answer.
+        """
+        if host.is_closed:
+            return partial(self._skip, entry), None
+        try:
+            answer = entry.task.fetch()
+        except errors.ItemError as error:
+            if host.is_closed and error.closes_host_when_repeated:
+                return partial(self._skip, entry), None
+            if host.failed(error):
+                self.close(host, _unreachable(host))
+            return partial(self._fail, entry, error), None
+        except (errors.HumanNeeded, errors.TryLater) as error:
+            self.close(host, error)
+            return partial(self._skip, entry), None
+        except Exception as error:
+            return partial(_raise, error), None
+        host.succeeded()
+        return partial(self._save, entry, answer), answer
+
+    def _write_loop(self) -> None:
+        """The only code that uses the disk while a run is under way."""
+        while isinstance(save := self._saves.get(), _Save):
+            entry, conclude, answer = save.entry, save.conclude, save.answer
+            del save  # or the answer stays in memory until the next one comes
             try:
-                self._finish(step, self._attempt(step.task))
+                self._finish(entry, self._conclude(entry, conclude))
             except BaseException as error:
                 with self._changed:
                     self._error = self._error or error
                     self._changed.notify_all()
             finally:
-                _end_turn()
+                _close(answer)
+                del conclude, answer
+                if entry.task.host is not None:
+                    entry.task.host.unsaved.release()
 
-    def _finish(self, step: Step, done: Done) -> None:
-        led_to = [
-            Step((*step.place, place), task, step.job) for place, task in enumerate(done.leads_to)
+    def _conclude(self, entry: Entry, conclude: Callable[[], Result]) -> Result:
+        # An interrupt makes requests fail, which says nothing about the items.
+        if self._is_ended:
+            return Result()
+        try:
+            return conclude()
+        except FetchAgain as again:
+            return Result(follow_ups=(entry.task._replace(first_sha256=again.sha256),))
+        except errors.ItemError as error:
+            return self._fail(entry, error)
+        except errors.Error:
+            raise
+        except Exception as error:
+            self._outcomes.bug(entry, error)
+            return Result()
+
+    def _save(self, entry: Entry, answer: Any) -> Result:
+        result = entry.task.save(entry.task, answer)
+        return result._replace(text=self._outcomes.saved(entry, result))
+
+    def _fail(self, entry: Entry, error: errors.ItemError) -> Result:
+        return Result(self._outcomes.failed(entry, error))
+
+    def _skip(self, entry: Entry) -> Result:
+        self._outcomes.skipped(entry)
+        return Result()
+
+    def _finish(self, entry: Entry, result: Result) -> None:
+        """Queue the follow-ups of a task, and finish the job with its last one."""
+        job = entry.job
+        follow_ups = [
+            Entry((*entry.place, place), task, job) for place, task in enumerate(result.follow_ups)
         ]
         with self._changed:
-            step.job.left += len(led_to) - 1
-            if done.text:
-                step.job.texts[step.place] = done.text
-            self._queue(led_to)
-            if step.job.left == 0:
+            job.tasks_left += len(follow_ups) - 1
+            if entry.task.host is None:
+                self._listed_left -= 1
+            if result.text:
+                job.texts[entry.place] = result.text
+            self._queue(follow_ups)
+            if job.tasks_left == 0:
                 self._jobs_left -= 1
-                self._tell(step.job)
-                self._changed.notify_all()
+                self._finished(job)
+            self._changed.notify_all()
+
+    def _close_unsaved(self) -> None:
+        with suppress(Empty):
+            while True:
+                save = self._saves.get_nowait()
+                if isinstance(save, _Save):
+                    _close(save.answer)
 
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _unreachable(host: Host) -> errors.TryLater:
+    return errors.TryLater(
+        f"{FAILURES_THAT_CLOSE_A_HOST} requests in a row to the {host.name} failed, "
+        "so no more are made: try again later"
+    )
+
+
+def _close(answer: Any) -> None:
+    if hasattr(answer, "close"):
+        answer.close()
+
+
+def _raise(error: Exception) -> Result:
+    raise error

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from strava_backup import errors
 from strava_backup.archive.directory import Archive, Inventory, Stored
 from strava_backup.backup.activities import Originals
+from strava_backup.backup.files import Answer
 from strava_backup.backup.gear import BikePages
 from strava_backup.backup.photos import Pictures
 from strava_backup.records import plan
-from strava_backup.records.store import Answer
 from strava_backup.strava.records import DETAIL_STATE, Activity, Source, parse_activity, parse_photo
 
 # Any single one may have been deleted on Strava since.

@@ -21,7 +21,7 @@ from strava_backup.progress import Progress
 from strava_backup.records.plan import Wanted
 from strava_backup.report import Report
 from strava_backup.strava import api, transport
-from strava_backup.strava.background import beside, outcome
+from strava_backup.strava.background import call_in_background, result_of
 from strava_backup.strava.photo_hosts import PhotoHosts
 from strava_backup.strava.records import Source
 from strava_backup.strava.session import (
@@ -194,7 +194,7 @@ class _SignIn:
             with _fatal_when_unreachable():
                 return web, web.sign_in(self._archive.marker.login_refused_at)
 
-        return beside(sign_in)
+        return call_in_background(sign_in)
 
     def _website(
         self, sign_in: _WebSignIn | None, *, is_needed: bool
@@ -203,7 +203,7 @@ class _SignIn:
         if sign_in is None:
             return None, None
         try:
-            web, athlete_id = outcome(sign_in)
+            web, athlete_id = result_of(sign_in)
             self._warn_of_end(web.jwt)
             return web, athlete_id
         except errors.AccountMismatch:
@@ -228,7 +228,7 @@ class _SignIn:
         """Repeated tries lock accounts, so the archive remembers that one was refused."""
         try:
             if sign_in is not None:
-                outcome(sign_in)
+                result_of(sign_in)
         except errors.LoginPaused:
             pass
         except errors.LoginRefused:

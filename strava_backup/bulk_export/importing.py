@@ -25,7 +25,7 @@ from strava_backup.bulk_export import export_file, rows, start_time, table
 from strava_backup.bulk_export.export_file import Export
 from strava_backup.bulk_export.table import Entry
 from strava_backup.records import merge
-from strava_backup.records.store import Keeper
+from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of, first_of, printable
 from strava_backup.strava.records import Record, has_photo_id
 
@@ -121,7 +121,8 @@ def import_export(
             is_locked = archive.has_lock() or not options.dry_run
             with archive.locked() if is_locked else nullcontext():
                 archive.read_marker()
-                importer = Import(export, survey, archive, options, Keeper(archive, report, clock))
+                store = RecordStore(archive, clock)
+                importer = Import(export, survey, archive, options, store, report)
                 if options.dry_run:
                     importer.dry_run(out)
                 else:
@@ -163,14 +164,15 @@ class Import:
         survey: table.Survey,
         archive: Archive,
         options: Options,
-        keeper: Keeper,
+        store: RecordStore,
+        report: Report,
     ) -> None:
         self._export = export
         self._survey = survey
         self._archive = archive
         self._options = options
-        self._keeper = keeper
-        self._report = keeper.report
+        self._store = store
+        self._report = report
         self._day = export.day
         self._inventory = archive.scan()
         self._captions = self._read_captions()
@@ -217,7 +219,7 @@ class Import:
         try:
             return rows.parse_pairs(export_file.read_lines(self._export, _CAPTIONS))
         except errors.ItemError as error:
-            self._keeper.fail("captions of photos", error)
+            self._report.fail("captions of photos", error)
             return {}
 
     def _check_owner(self, *, may_mark: bool) -> None:
@@ -251,7 +253,7 @@ class Import:
             profile = rows.parse_table(export_file.read_lines(self._export, _PROFILE))
             row = next(profile.rows, None)
         except errors.ItemError as error:
-            self._keeper.fail("profile", error)
+            self._report.fail("profile", error)
             return None
         return table.id_of(row) if row is not None else None
 
@@ -402,7 +404,7 @@ class Import:
 
     def _count(self, what: str, item: str, result: SavedFile | errors.ItemError | None) -> None:
         if isinstance(result, errors.ItemError):
-            self._keeper.fail(f"{what}, {item}", result)
+            self._report.fail(f"{what}, {item}", result)
         elif result is not None:
             self._report.saved[item] += 1
             self._report.saved_bytes += result.size
@@ -443,7 +445,9 @@ class Import:
                         + _ELSE
                     )
                 suspicion = self._archive.find_wrong_suffix(partial_file, sent)
-                path = self._archive.save_file(partial_file, stem, sent, nullcontext)
+                path = self._archive.prepare_file(partial_file, stem, sent)
+                self._archive.place_file(partial_file, path)
+                self._archive.add_checksum(path, partial_file.sha256)
                 return SavedFile(path.name, partial_file.size, partial_file.sha256, suspicion)
         except errors.ItemError as error:
             return error
@@ -458,14 +462,14 @@ class Import:
         try:
             self._save_records(outcome)
         except errors.ItemError as error:
-            self._keeper.fail(f"activity {_title(outcome.work.entry)}, {METADATA}", error)
+            self._report.fail(f"activity {_title(outcome.work.entry)}, {METADATA}", error)
 
     def _save_records(self, outcome: Outcome) -> None:
         """Save the metadata of an activity and its photos; works beside others of its kind.
 
         Raises DiskError.
         """
-        work, now = outcome.work, self._keeper.now()
+        work, now = outcome.work, self._store.now()
         for name, photo in outcome.photos.items():
             if isinstance(photo, SavedFile):
                 self._save_photo_record(work.entry.id, name, photo)
@@ -481,7 +485,7 @@ class Import:
 
     def _save_photo_record(self, activity_id: int, name: str, photo: SavedFile) -> None:
         path = layout.metadata_path(self._photo_stem(activity_id, name))
-        now = self._keeper.now()
+        now = self._store.now()
         told = {"export": self._day, "name": name, "sha256": photo.sha256}
         record: Record = {
             "unique_id": table.media_id(name),
@@ -497,9 +501,9 @@ class Import:
     def _save_record(self, path: PurePosixPath, kept: Record | None, record: Record) -> None:
         if kept is None:
             # The moment is for what cannot be read: there may be something of that kind.
-            self._archive.save_record(path, record, history=self._keeper.now())
+            self._archive.save_record(path, record, history=self._store.now())
         else:
-            self._keeper.save_record(path, record)
+            self._store.save(path, record)
 
     def _save_as_it_is(self, name: str) -> None:
         try:
@@ -510,7 +514,7 @@ class Import:
                 partial_file.write(self._export.read_chunks(name))
                 self._archive.save_named(partial_file, path)
         except errors.ItemError as error:
-            self._keeper.fail(name, error)
+            self._report.fail(name, error)
         else:
             self._report.saved[FILE] += 1
             self._report.saved_bytes += partial_file.size
@@ -553,7 +557,7 @@ class Import:
             self._fail(f"{count_of(len(nameless), 'file')} of unknown activities", why)
 
     def _fail(self, what: str, why: str, activity_id: int | None = None) -> None:
-        self._keeper.fail(what, errors.ItemError(why), activity_id)
+        self._report.fail(what, errors.ItemError(why), activity_id)
 
 
 def _is_video(name: str) -> bool:

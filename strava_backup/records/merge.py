@@ -152,10 +152,6 @@ def gear_history_fields(record: Record) -> Record:
     return history_fields
 
 
-def nothing(record: Record) -> None:
-    """The essence of a record that is only being completed."""
-
-
 def needs_history(
     old: Record | None, new: Record, history_fields: Callable[[Record], Any] = strava_part
 ) -> bool:

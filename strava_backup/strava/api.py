@@ -6,6 +6,7 @@ its transport, token handling and errors are used.
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from strava_backup import errors
 from strava_backup.secret_text import is_storable
 from strava_backup.strava import transport
-from strava_backup.strava.background import beside, outcome
+from strava_backup.strava.background import call_in_background, result_of
 from strava_backup.strava.budget import Budget
 from strava_backup.strava.records import (
     Activity,
@@ -119,7 +120,7 @@ class ApiSource:
         """End all waits for the API's limits, which raise LimitReached then."""
         self._budget.close()
 
-    def fetch_activities(self, known: Checkpoint) -> Iterator[Any]:
+    def fetch_activities(self, known: Checkpoint) -> Iterator[list[Any]]:
         """All records of the athlete's list, newest first, no id twice, whatever is known.
 
         Pages are asked for until one is empty: a short page need not be the last
@@ -129,12 +130,13 @@ class ApiSource:
         unseen = Deduplicator("the list of activities")
         needed = -(-len(known.activity_ids) // _PER_PAGE)
         for page, records in enumerate(self._fetch_pages(needed), 1):
-            yield from unseen.of(records, page)
+            if new := unseen.of(records, page):
+                yield new
         self.listing_result = ListingResult(is_whole=True, surplus=None)
 
-    def fetch_new_photos(self, known: Checkpoint) -> list[Any]:
-        """None: the API lists the photos of each activity for itself."""
-        return []
+    def fetch_new_photos(self, known: Checkpoint) -> Iterator[list[Any]]:
+        """Yield nothing: the API lists the photos of each activity separately."""
+        yield from ()
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:
         """The athlete's bikes and shoes by id, from the athlete's record; costs no request."""
@@ -193,10 +195,10 @@ class ApiSource:
         while True:
             while len(coming) < (2 if came + 2 <= needed else 1):
                 asked += 1
-                coming.append(beside(partial(self._fetch_page, asked)))
+                coming.append(call_in_background(partial(self._fetch_page, asked)))
             if came:
                 yield records
-            records = outcome(coming.popleft())
+            records = result_of(coming.popleft())
             came += 1
             if not records:
                 return
@@ -243,10 +245,13 @@ class ApiSource:
         return self._get_once(client, path, query)
 
     def _get_once(self, client: Client, path: str, query: dict[str, Any]) -> Any:
-        with self._budget.request(), _our_errors():
+        with self._budget.request() as answered, _our_errors():
+            # A copy for each request, so that its answer is counted for the quarter it began in.
+            protocol = copy.copy(client.protocol)
+            protocol.rate_limiter = lambda headers, method: answered(headers)
             # An absolute address, since stravalib's own base serves the token endpoint too, which
             # stays where it is when the API moves (https://github.com/stravalib/stravalib/issues/737).
-            return client.protocol.get(self._app.base_url + path, **query)
+            return protocol.get(self._app.base_url + path, **query)
 
     def _signed_in_client(self, refused: int = 0) -> tuple[Client, int]:
         """The client with an access token that still lasts, and how many there were so far.
@@ -265,7 +270,6 @@ class ApiSource:
         from stravalib import Client
 
         client = Client(requests_session=self._http, rate_limit_requests=False)
-        client.protocol.rate_limiter = lambda headers, _: self._budget.answered(headers)
         # Left to itself, stravalib renews tokens without telling, and the new one would be lost.
         client.protocol.client_id = None
         return client

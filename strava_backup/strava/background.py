@@ -1,4 +1,4 @@
-"""Calls beside the work that goes on. Knows nothing of what is called."""
+"""Calls in the background. Knows nothing about the functions called."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-# Seconds: without an end to the waiting, Windows would not let ^C through; nor does a system that
-# hands the signal to another thread than the main one.
+# Seconds: a wait without a timeout keeps ^C from the main thread on Windows, and on systems that
+# deliver the signal to another thread.
 LET_INTERRUPTS_THROUGH = 0.2
 
 T = TypeVar("T")
 
 
-def beside(call: Callable[[], T]) -> Future[T]:
-    """Call it in a thread of its own, which an interrupted run leaves behind.
+def call_in_background(call: Callable[[], T]) -> Future[T]:
+    """Call a function in a thread of its own, which an interrupted run leaves behind.
 
     An executor of the standard library would have the interrupt wait for the call.
     """
@@ -31,8 +31,8 @@ def beside(call: Callable[[], T]) -> Future[T]:
     return future
 
 
-def outcome(future: Future[T]) -> T:
-    """Wait for what was called; returns what it returns, and raises what it raises."""
+def result_of(future: Future[T]) -> T:
+    """Wait for a background call; return its result, or raise its exception."""
     while not future.done():
         wait([future], LET_INTERRUPTS_THROUGH)
     return future.result()

@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from strava_backup import errors
-from strava_backup.strava.background import LET_INTERRUPTS_THROUGH, beside
+from strava_backup.strava.background import LET_INTERRUPTS_THROUGH, call_in_background
 
 _log = logging.getLogger(__name__)
 
@@ -79,14 +79,14 @@ class Budget:
         # The number of the quarter in which a request began that was refused all the same.
         self._refused_in: int | None = None
         self.is_closed = False
-        # Of each thread the quarter in which its request began; None when it has been answered.
-        self._here = threading.local()
         # By seconds: the number of the window that is meant, and what is known of it.
         self._known: dict[int, tuple[int, list[Use]]] = {}
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Make one request in here, as soon as the budget allows it, and `answered` with it.
+    def request(self) -> Iterator[Callable[[Mapping[str, str]], None]]:
+        """Make one request in here, as soon as the budget allows it.
+
+        Yields the function that reads the limits in the headers of its answer.
 
         Waits for the next quarter of the hour where need be. Raises LimitReached for the day, and
         after `close`. A LimitReached that the request raises is a 429 of Strava's: the first one
@@ -95,14 +95,20 @@ class Budget:
         with self._waiting:
             while (pause := self._begin()) is not None:
                 self._wait(pause)
-        self._here.began = self._here.quarter = _window(QUARTER, self._clock())
+        began = _window(QUARTER, self._clock())
+        is_counted = False
+
+        def answered(headers: Mapping[str, str]) -> None:
+            nonlocal is_counted
+            is_counted = self._answered(headers, began) or is_counted
+
         try:
-            yield
+            yield answered
         except errors.LimitReached:
-            self._refuse()
+            self._refuse(began)
             raise
         finally:
-            self._end()
+            self._end(is_counted=is_counted)
 
     def close(self) -> None:
         """Allow no request any more, and end the waiting for one."""
@@ -110,13 +116,12 @@ class Budget:
             self.is_closed = True
             self._lock.notify_all()
 
-    def answered(self, headers: Mapping[str, str]) -> None:
-        """Take in what an answer tells of the limits."""
+    def _answered(self, headers: Mapping[str, str], began: int) -> bool:
+        """Read the limits in the headers of an answer; False if they may be out of date."""
         now = self._clock()
         told = parse_use(headers)
-        if not told or self._here.quarter != _window(QUARTER, now):
-            return  # what it tells of may have been the quarter before
-        self._here.quarter = None
+        if not told or began != _window(QUARTER, now):
+            return False
         with self._lock:
             for seconds in {seconds for seconds, _ in told}:
                 uses = [use for one, use in told if one == seconds]
@@ -130,11 +135,11 @@ class Budget:
                 self._known[seconds] = (_window(seconds, now), uses)
             if all(use.used < use.limit for use in self._uses(QUARTER, now)):
                 self._fruitless_waits = 0
+        return True
 
-    def _refuse(self) -> None:
+    def _refuse(self, began: int) -> None:
         """Strava answered 429: whatever its headers say, nothing is left of this quarter."""
         now = self._clock()
-        began = self._here.began
         with self._lock:
             if self._refused_in not in (None, began):
                 self.is_closed = True
@@ -156,7 +161,7 @@ class Budget:
         until = datetime.fromtimestamp(self._clock() + pause, UTC).strftime("%H:%M:%S")
         _log.info("the API's limit for 15 minutes is reached: it goes on at %s UTC", until)
         self._waits(f"API waits until {until} UTC")
-        nap = beside(partial(self._sleep, pause))
+        nap = call_in_background(partial(self._sleep, pause))
         nap.add_done_callback(lambda _: self._wake())
         with self._lock:
             while not (nap.done() or self.is_closed):
@@ -188,11 +193,11 @@ class Budget:
             self._in_flight += 1
             return None
 
-    def _end(self) -> None:
+    def _end(self, *, is_counted: bool) -> None:
         now = self._clock()
         with self._lock:
             self._in_flight -= 1
-            if self._here.quarter is None:
+            if is_counted:
                 return
             # No answer told of it; it counts all the same.
             for seconds in self._known:

@@ -17,8 +17,6 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-_here = threading.local()
-
 
 class Limit:
     """The time that one blocking operation may take, and the connection that it uses.
@@ -55,7 +53,8 @@ class Watchdog:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
-        self._limits: set[Limit] = set()
+        # By thread: a thread is in one blocking operation at a time.
+        self._limits: dict[int, Limit] = {}
         self._wakes_at = float("inf")
         self._thread: threading.Thread | None = None
 
@@ -69,24 +68,28 @@ class Watchdog:
         """
         limit = Limit(owner, self._clock() + seconds, handle)
         self._add(limit)
-        _here.limit = limit
         try:
             yield limit
         finally:
-            _here.limit = None
             with self._changed:
-                self._limits.discard(limit)
+                del self._limits[threading.get_ident()]
+
+    def use(self, handle: socket.socket) -> None:
+        """Let the limit of this thread, if there is one, end this connection."""
+        limit = self._limits.get(threading.get_ident())
+        if limit is not None:
+            limit.use(handle)
 
     def end_all(self, owner: object) -> None:
         """End all operations of this owner."""
         with self._changed:
-            for limit in self._limits:
+            for limit in self._limits.values():
                 if limit.owner is owner:
                     limit.end()
 
     def _add(self, limit: Limit) -> None:
         with self._changed:
-            self._limits.add(limit)
+            self._limits[threading.get_ident()] = limit
             if limit.ends_at < self._wakes_at:
                 self._wakes_at = limit.ends_at
                 self._changed.notify()
@@ -98,10 +101,10 @@ class Watchdog:
         with self._changed:
             while True:
                 now = self._clock()
-                for limit in self._limits:
+                for limit in self._limits.values():
                     if limit.ends_at <= now and not limit.is_over:
                         limit.end()
-                waiting = [limit.ends_at for limit in self._limits if not limit.is_over]
+                waiting = [limit.ends_at for limit in self._limits.values() if not limit.is_over]
                 self._wakes_at = min(waiting, default=float("inf"))
                 pause = self._wakes_at - now
                 self._changed.wait(pause if pause < threading.TIMEOUT_MAX else None)
@@ -176,9 +179,8 @@ class _Watched:
         self._close_handle()
 
     def _attach(self) -> None:
-        limit: Limit | None = getattr(_here, "limit", None)
-        if limit is not None and self.handle is not None:
-            limit.use(self.handle)
+        if self.handle is not None:
+            WATCHDOG.use(self.handle)
 
     def _close_handle(self) -> None:
         if self.handle is not None:

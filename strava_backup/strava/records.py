@@ -163,15 +163,17 @@ class Source(Protocol):
     def stop_waiting(self) -> None:
         """End all waits for a limit: no more requests are made."""
 
-    def fetch_activities(self, known: Checkpoint) -> Iterator[Any]:
-        """All records, newest first, no id twice; whether one is sound is for the caller to see.
+    def fetch_activities(self, known: Checkpoint) -> Iterator[list[Any]]:
+        """Yield pages of records, newest first, no id twice and no page empty.
 
-        Those that are known and unchanged may be left out. Raises the errors of
-        `strava_backup.errors`; an incomplete listing never ends quietly.
+        Records may be malformed; those that are known and unchanged may be left out. Each page may
+        cost a request. Raises the errors of `strava_backup.errors`; an incomplete listing never
+        ends quietly.
         """
 
-    def fetch_new_photos(self, known: Checkpoint) -> list[Any]:
-        """Photos of whatever activities, newest first, where photos are listed so; else none."""
+    def fetch_new_photos(self, known: Checkpoint) -> Iterator[list[Any]]:
+        """Yield pages of photos of all activities, newest first; none if each activity lists its
+        own photos. Raises as above."""
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:
         """The athlete's bikes and shoes by id; None where the permission does not show them."""

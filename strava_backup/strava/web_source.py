@@ -52,7 +52,7 @@ class WebSource:
     def stop_waiting(self) -> None:
         """Nothing waits for a limit of the website but the one request that met it."""
 
-    def fetch_activities(self, known: Checkpoint) -> Iterator[Any]:
+    def fetch_activities(self, known: Checkpoint) -> Iterator[list[Any]]:
         """Records in the API's names, newest first, no id twice.
 
         The list tells a `total`. The walk ends early when the ids known before and those seen now
@@ -73,7 +73,8 @@ class WebSource:
             records = [web_records.activity_record(model) for model in models]
             if not records:
                 break
-            yield from unseen.of(records, page, total)
+            if new := unseen.of(records, page, total):
+                yield new
             if len(seen) == total:
                 break
             if not known.wants_full_listing and _adds_up(known, seen, total, records):
@@ -91,11 +92,10 @@ class WebSource:
                 len(seen),
             )
 
-    def fetch_new_photos(self, known: Checkpoint) -> list[Any]:
+    def fetch_new_photos(self, known: Checkpoint) -> Iterator[list[Any]]:
         """Records of photos in the API's names, newest first: up to a page that holds only known
         ones, or all. Raises SessionOver, ItemError and TryLater; PageChanged if a page says that
         there is more, but does not lead on: the rest would be taken for listed."""
-        records: list[Any] = []
         cursor = ""
         cursors = {""}
         seen: set[str] = set()
@@ -106,11 +106,12 @@ class WebSource:
             if not isinstance(items, list):
                 raise errors.PageChanged("the website's list of photos has another form")
             page = [web_records.photo_record(item) for item in items]
-            records += page
+            if page:
+                yield page
             if not items or not answer.get("has_more"):
-                return records
+                return
             if not known.wants_full_photo_listing and all(map(known.has_photo, page)):
-                return records
+                return
             before = len(seen)
             seen.update(str(one["unique_id"] or one.get("id")) for one in page if has_photo_id(one))
             cursor = str(answer.get("next_cursor") or "")

@@ -1,0 +1,177 @@
+"""Fetches an original or a picture, and saves it with a note in its metadata."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from itertools import chain, islice
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+from strava_backup import errors
+from strava_backup.archive import layout
+from strava_backup.archive.atomic import HEAD_SIZE, PartialFile
+from strava_backup.archive.directory import Archive, DiskError
+from strava_backup.archive.metadata import OWN_KEY
+from strava_backup.backup.tasks import FetchAgain, Task
+from strava_backup.records.store import RecordStore
+from strava_backup.report import Report, format_size
+from strava_backup.strava.records import Record
+
+_log = logging.getLogger(__name__)
+
+_TRIES_OF_A_BODY = 3
+# Of 16 kB at most: a body of fewer is kept in memory until a writer saves it.
+_CHUNKS_IN_MEMORY = 8
+
+
+class Answer(Protocol):
+    """A file on its way: the name that Strava gives it, and its body."""
+
+    @property
+    def sent_name(self) -> str: ...
+
+    @property
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+Download = Callable[[], AbstractContextManager[Answer]]
+
+
+class Note(Protocol):
+    """Returns our key after a file was saved: by the name that Strava sent, the reason if the file
+    is suspicious, and the name under which it is stored."""
+
+    def __call__(self, own: Record, sent_name: str, suspicion: str | None, file: str) -> Record: ...
+
+
+class FetchedFile:
+    """A file that came whole: a small one in memory, a large one in its partial file.
+
+    Only these two are bounded in memory: writing a large body at once is part of fetching it.
+    """
+
+    def __init__(self, sent_name: str, body: list[bytes] | PartialFile, stack: ExitStack) -> None:
+        self.sent_name = sent_name
+        self._body = body
+        self._stack = stack
+
+    @contextmanager
+    def partial_file(self, archive: Archive, stem: PurePosixPath) -> Iterator[PartialFile]:
+        """The whole file under its temporary name. Raises DiskError, ItemError."""
+        if isinstance(self._body, PartialFile):
+            yield self._body
+        else:
+            with archive.partial_file(stem, self._body) as partial_file:
+                yield partial_file
+
+    def close(self) -> None:
+        """Remove the partial file of a large body, unless it was saved."""
+        self._stack.close()
+
+
+class SavedFile(NamedTuple):
+    """A file that was saved; with `same_as`, one whose bytes are already stored as another."""
+
+    suffix: str
+    size: int
+    same_as: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.suffix} {format_size(self.size)}"
+
+
+class Files:
+    """Fetches and saves the files of one run."""
+
+    def __init__(self, store: RecordStore, report: Report) -> None:
+        self._store = store
+        self._archive = store.archive
+        self._report = report
+
+    def fetch(self, stem: PurePosixPath, download: Download) -> FetchedFile:
+        """Fetch a file to its end, again if its body breaks off.
+
+        Raises ItemError, also for a web page in place of a file, and what the download raises.
+        """
+        for _ in range(_TRIES_OF_A_BODY - 1):
+            with suppress(errors.CutShort):
+                return self._fetch_once(stem, download)
+        return self._fetch_once(stem, download)
+
+    def save(
+        self,
+        task: Task,
+        fetched: FetchedFile,
+        stem: PurePosixPath,
+        note: Note,
+        only: str = "",
+        stored: Mapping[str, str] = MappingProxyType({}),
+    ) -> SavedFile:
+        """Check a fetched file, note it in the task's metadata, and give it its final name.
+
+        With `only`, a suffix, a file of another kind is refused. `stored` has the ids of files by
+        their SHA-256 that are not saved another time. A suspicious file is saved only if it came
+        twice alike. Raises FetchAgain for the first copy, DiskError and ItemError.
+        """
+        with fetched.partial_file(self._archive, stem) as partial_file:
+            digest = partial_file.sha256
+            if digest in stored:
+                return SavedFile("", partial_file.size, stored[digest])
+            sent = layout.sent_suffix(fetched.sent_name)
+            suspicion = self._archive.find_suspicion(partial_file, sent)
+            if suspicion is not None and task.first_sha256 != digest:
+                if not task.first_sha256:
+                    raise FetchAgain(digest)
+                raise errors.ItemError("it came broken, and differently each of two times")
+            path = self._archive.prepare_file(partial_file, stem, sent, only)
+
+            def noted(own: Record) -> Record:
+                return note(own, fetched.sent_name, suspicion, path.name)
+
+            self._place(partial_file, path, task.metadata, noted)
+            self._archive.add_checksum(path, digest)
+        self._report.count(task.item, partial_file.size)
+        if suspicion:
+            _log.warning("%s: the %s is suspicious: %s", task.title, task.item, suspicion)
+        return SavedFile(path.name.removeprefix(stem.name), partial_file.size)
+
+    def _fetch_once(self, stem: PurePosixPath, download: Download) -> FetchedFile:
+        with ExitStack() as stack, download() as answer:
+            start = list(islice(answer.chunks, _CHUNKS_IN_MEMORY))
+            head = b"".join(chunk[:HEAD_SIZE] for chunk in start)
+            body: list[bytes] | PartialFile = start
+            if len(start) == _CHUNKS_IN_MEMORY:
+                chunks = chain(start, answer.chunks)
+                del start  # or it stays in memory as long as the body comes
+                body = stack.enter_context(self._archive.partial_file(stem, chunks))
+                head = body.head
+            self._archive.refuse_page(head)
+            return FetchedFile(answer.sent_name, body, stack.pop_all())
+
+    def _place(
+        self,
+        partial_file: PartialFile,
+        path: PurePosixPath,
+        metadata: PurePosixPath,
+        noted: Callable[[Record], Record],
+    ) -> None:
+        """Note a file, and then rename it; the note is undone if renaming fails.
+
+        Not the other way round: a run that dies in between would leave a suspicious file without
+        the note that Strava has it so. A note without its file has the file fetched again.
+        """
+        with self._store.editing(metadata):
+            old = self._store.read(metadata)
+            own = (old or {}).get(OWN_KEY, {})
+            new = {**(old or {}), OWN_KEY: noted(own)}
+            self._store.replace(metadata, old, new)
+            try:
+                self._archive.place_file(partial_file, path)
+            except BaseException:
+                # On a disk that is full or gone this may fail, too.
+                with suppress(DiskError, errors.ItemError):
+                    self._store.replace(metadata, new, {**(old or {}), OWN_KEY: own})
+                raise
