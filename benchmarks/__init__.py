@@ -1,1 +1,1 @@
-"""Measures the command from outside against a made-up Strava; README.md tells how to read it."""
+"""Measures the command from outside against a made-up Strava; see README.md for the figures."""

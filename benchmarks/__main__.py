@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: reads the options, has everything measured, prints the table."""
+"""`python -m benchmarks`: reads the options, runs the measurements, prints the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUICK = Sizes(
     latency=0.002,
     rounds=1,
     starts=1,
-    held=(10, 20),
+    stored=(10, 20),
     bulk=2_000_000,
     fsync_delay=0.001,
     uploads=(20, 2_000_000),
@@ -26,7 +26,7 @@ _QUICK = Sizes(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print. 1 if a program did not do what it should have."""
+    """Measure and print; return 1 if a program failed or behaved unexpectedly."""
     options = _parser().parse_args(argv)
     load = "/".join(f"{one:.1f}" for one in os.getloadavg())
     names = options.only or list(MEASUREMENTS)
@@ -45,10 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--activities", type=_positive, metavar="N", help="in a first backup (default: 300)")
     add(
         "--held",
+        dest="stored",
         type=_positive,
         nargs=2,
         metavar=("SMALL", "LARGE"),
-        help="activities in the archives where nothing is new (default: 1000 10000)",
+        help="activities in the archives without anything new (default: 1000 10000)",
     )
     add("--latency", type=float, metavar="MS", help="of every answer (default: 50)")
     add("--quick", action="store_true", help="tiny sizes, one round: does it work at all?")
@@ -66,8 +67,8 @@ def _sizes(options: argparse.Namespace) -> Sizes:
     sizes = _QUICK if options.quick else Sizes()
     if options.activities is not None:
         sizes = sizes._replace(activities=options.activities)
-    if options.held is not None:
-        sizes = sizes._replace(held=tuple(options.held))
+    if options.stored is not None:
+        sizes = sizes._replace(stored=tuple(options.stored))
     if options.latency is not None:
         sizes = sizes._replace(latency=options.latency / 1000)
     return sizes

@@ -1,4 +1,4 @@
-"""The made-up accounts that the benchmarks back up. Knows nothing of how that is measured."""
+"""The made-up accounts that the benchmarks back up. Independent of the measurements."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from strava_backup.demo import bulk_export, files, samples
+from strava_backup.demo import files, samples
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity, recorded
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import Photo, photo_of
 from strava_backup.demo.pictures import picture
+from tests import account_export
 
-# No limit is reached: several first backups within a quarter of an hour are what is wanted here.
+# A limit that is never reached, since several first backups run within a quarter of an hour.
 _LIMIT = 10**9
 
 
 class QuickAccount(Account):
-    """Answers as any account, but without looking through all its activities for each request.
+    """An account that does not search all its activities for each request; it never changes.
 
-    With 10,000 of them that would take longer than what is measured. Nothing is ever changed.
+    With 10,000 activities the search would take longer than the measured program.
     """
 
     def __init__(self, activities: Iterable[Activity], gear: bool = True) -> None:
@@ -34,7 +35,7 @@ class QuickAccount(Account):
             gear=samples.sample_gear() if gear else (),
         )
         self._newest_first = super().activities
-        # Pictures are made when first asked for; here that is before the first run.
+        # Pictures are created on first use; create them before the first run.
         self._pictures = {
             photo.address(): (photo, photo.content)
             for activity in self._newest_first
@@ -43,22 +44,24 @@ class QuickAccount(Account):
 
     @property
     def activities(self) -> list[Activity]:
-        """All activities, newest first."""
+        """Return all activities, newest first."""
         return self._newest_first
 
     def picture_at(self, address: str) -> tuple[Photo, bytes] | None:
-        """The picture at an address, and the photo that it shows."""
+        """Return the photo at an address, and the bytes of its picture."""
         return self._pictures.get(address)
 
 
 def ordinary(count: int) -> Account:
-    """Mostly FIT, one in ten manual, one in five with photos, and gear."""
+    """Return an account of mostly FIT, one in ten manual, one in five with photos, and gear."""
     return QuickAccount(_ordinary(count))
 
 
 def rich(count: int, metadata_size: int) -> Account:
-    """For each activity metadata that takes about `metadata_size` bytes on disk, most of it in
-    what only the detail tells; one in five has photos. All share one small original.
+    """Return an account whose activities have about `metadata_size` bytes of metadata on disk.
+
+    Most of it is in fields that only the detail has. One in five activities has photos. All share
+    one small original.
     """
     efforts = _efforts(metadata_size)
     activities = [_rich_activity(index, efforts) for index in range(count)]
@@ -68,29 +71,30 @@ def rich(count: int, metadata_size: int) -> Account:
 
 
 def bulky(count: int, size: int) -> Account:
-    """An ordinary account. Of its newest activity with a photo, the original and the photo take
-    `size` bytes each; 0: what they take of any other.
+    """Return an ordinary account with one large original and one large photo of `size` bytes each.
+
+    They belong to the newest activity with a photo; with 0 they are as small as the others.
     """
     activities = _ordinary(count)
     if size:
         activity = next(activity for activity in activities if activity.photos)
         activity.original, activity.original_suffix = _long_gpx(size), ".gpx"
-        # In place of what it would make from `bytes_wanted`, which would fill the memory.
+        # Replaces the cached property, which would need too much memory for this size.
         activity.photos[0].__dict__["content"] = _long_jpeg(size)
     return QuickAccount(activities)
 
 
 def write_export(path: Path, count: int, size: int, suffix: str) -> None:
     """Write the ZIP of a bulk export; see `export`."""
-    bulk_export.write_zip(export(count, size, suffix), path)
+    account_export.write_zip(export(count, size, suffix), path)
 
 
 def export(count: int, size: int, suffix: str) -> dict[str, bytes]:
-    """The files of a bulk export whose originals take about `size` bytes of its ZIP.
+    """Return the files of a bulk export whose originals take about `size` bytes of its ZIP.
 
-    Most have one and the same original: a FIT as a device uploads it, which is gzipped in the
-    export, or a GPX as the app records it, which is not. The FIT has noise in it and shrinks by a
-    quarter only, the GPX to a fifteenth.
+    Most activities share one original: a FIT like a device's upload, which is gzipped in the
+    export, or a GPX like the app's recording, which is not. The FIT contains noise, so that it
+    compresses by a quarter only; the GPX compresses to a fifteenth.
     """
     account = ordinary(count)
     alike = [one for one in account.activities if one.original_suffix == ".fit" and one.original]
@@ -99,10 +103,10 @@ def export(count: int, size: int, suffix: str) -> dict[str, bytes]:
         whole = files.gpx(samples.NEWEST, max(1, each // 14))
         for activity in alike:
             activity.original, activity.original_suffix = whole, suffix
-        return bulk_export.export_files(account)
-    names = [bulk_export.original_name(activity) for activity in alike]
+        return account_export.export_files(account)
+    names = [account_export.original_name(activity) for activity in alike]
     packed = gzip.compress(_noisy_fit(max(1, each // 15)), mtime=0)
-    return {**bulk_export.export_files(account), **dict.fromkeys(names, packed)}
+    return {**account_export.export_files(account), **dict.fromkeys(names, packed)}
 
 
 def _ordinary(count: int) -> list[Activity]:
@@ -113,7 +117,7 @@ def _ordinary(count: int) -> list[Activity]:
 
 
 def _noisy_fit(seconds: int) -> bytes:
-    """A FIT with the lower bytes of its numbers at random, and the checksum that belongs to it."""
+    """Return a FIT with random lower bytes in its numbers, and a valid checksum."""
     content = bytearray(files.fit(samples.NEWEST, seconds))
     noise = random.Random(1)
     for start in range(60, len(content) - 20, 20):
@@ -184,7 +188,7 @@ def _long_gpx(size: int) -> bytes:
 
 
 def _long_jpeg(size: int) -> bytes:
-    """A whole JPEG with that many bytes of comments, each as long as they can be."""
+    """Return a valid JPEG with about `size` bytes of comments, each of the maximum length."""
     start_of_image, rest = (whole := picture("jpg", "bulky", 1536, 2048))[:2], whole[2:]
     comment = b"\xff\xfe\xff\xff" + b" " * 65533
     return start_of_image + comment * max(1, size // len(comment)) + rest

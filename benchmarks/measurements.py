@@ -1,4 +1,4 @@
-"""What is measured: each function runs its programs round after round, and gives rows."""
+"""The measurements: each function runs its programs in rounds, and returns rows of figures."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ MEGA = 1_000_000
 
 
 class Sizes(NamedTuple):
-    """How much is measured, and how often."""
+    """The sizes of the measured accounts and archives, and the numbers of rounds."""
 
     activities: int = 300
     latency: float = 0.05
     rounds: int = 3
     starts: int = 15
-    held: tuple[int, int] = (1_000, 10_000)
+    stored: tuple[int, int] = (1_000, 10_000)
     metadata: int = 20_000
     bulk: int = 200 * MEGA
     fsync_delay: float = 0.02
@@ -46,7 +46,7 @@ class Sizes(NamedTuple):
 
 
 def first_backup(sizes: Sizes) -> list[Row]:
-    """The first backup, against version 0.4.0 and against the least that the website takes."""
+    """Measure the first backup, against version 0.4.0 and against the website's minimum time."""
     ours, old, floor = [], [], []
     old_program = Old()
     with Strava("ordinary", sizes.activities) as strava:
@@ -60,81 +60,81 @@ def first_backup(sizes: Sizes) -> list[Row]:
         Row("ours", "s", _seconds(ours)),
         Row("0.4.0, without gear", "s", _seconds(old)),
         Row("the floor: curl, website requests only", "s", _seconds(floor)),
-        Row("website requests", "", [one.asked.website_requests for one in ours]),
+        Row("website requests", "", [one.requests.website_requests for one in ours]),
         ratio("ours / floor", _seconds(ours), _seconds(floor), "<= 1.10"),
         ratio("0.4.0 / ours", _seconds(old), _seconds(ours), ">= 2.3"),
     ]
 
 
 def slow_disk(sizes: Sizes) -> list[Row]:
-    """The same, with a slow disk: how long it takes from the first website request to the last."""
+    """Measure the first backup with a slow disk, from the first website request to the last."""
     ours, floor = [], []
     program = Ours(sizes.fsync_delay)
     with Strava("ordinary", sizes.activities) as strava:
         for number in _rounds("slow disk", sizes.rounds):
             ours.append(_first(f"{number}: ours", program, strava, sizes.latency))
             floor.append(_replay(number, strava, sizes.latency))
-    lane = [one.asked.website_seconds for one in ours]
-    shortest = [one.asked.website_seconds for one in floor]
+    spans = [one.requests.website_seconds for one in ours]
+    shortest = [one.requests.website_seconds for one in floor]
     return [
         Row(
             f"First backup of {sizes.activities} activities, {_latency(sizes)}, "
             f"{sizes.fsync_delay * 1000:g} ms more for every fsync"
         ),
         Row("ours, the whole run", "s", _seconds(ours)),
-        Row("ours, first to last website request", "s", lane),
+        Row("ours, first to last website request", "s", spans),
         Row("the floor, first to last website request", "s", shortest),
-        ratio("ours / floor", lane, shortest, "<= 1.12"),
+        ratio("ours / floor", spans, shortest, "<= 1.12"),
     ]
 
 
 def nothing_new(sizes: Sizes) -> list[Row]:
-    """A run that finds nothing new, in a small archive and a large one."""
+    """Measure a run that finds nothing new, in a small archive and a large one."""
     rows = [Row(f"Nothing new, metadata of {sizes.metadata / 1000:g} kB each, {_latency(sizes)}")]
     per_activity = []
-    for held in sizes.held:
-        ours, old = _nothing_new(held, sizes)
-        per_activity.append([one / held * 1000 for one in _seconds(ours)])
-        is_last = held == sizes.held[-1]
+    for stored in sizes.stored:
+        ours, old = _nothing_new(stored, sizes)
+        per_activity.append([one / stored * 1000 for one in _seconds(ours)])
+        is_last = stored == sizes.stored[-1]
         rows += [
-            Row(f"ours at {held}", "s", _seconds(ours)),
-            Row(f"0.4.0 at {held}", "s", _seconds(old)),
+            Row(f"ours at {stored}", "s", _seconds(ours)),
+            Row(f"0.4.0 at {stored}", "s", _seconds(old)),
             ratio(
-                f"ours / 0.4.0 at {held}",
+                f"ours / 0.4.0 at {stored}",
                 _seconds(ours),
                 _seconds(old),
                 "<= 0.5" if is_last else "",
             ),
-            Row(f"ours at {held}, an activity", "ms", per_activity[-1]),
-            _api_requests(f"ours at {held}, API requests", ours, "<= 52" if is_last else ""),
-            _api_requests(f"0.4.0 at {held}, API requests", old),
-            Row(f"ours at {held}, peak memory", "MB", _peaks(ours), "< 100" if is_last else ""),
-            Row(f"0.4.0 at {held}, peak memory", "MB", _peaks(old)),
+            Row(f"ours at {stored}, an activity", "ms", per_activity[-1]),
+            _api_requests(f"ours at {stored}, API requests", ours, "<= 52" if is_last else ""),
+            _api_requests(f"0.4.0 at {stored}, API requests", old),
+            Row(f"ours at {stored}, peak memory", "MB", _peaks(ours), "< 100" if is_last else ""),
+            Row(f"0.4.0 at {stored}, peak memory", "MB", _peaks(old)),
         ]
-    small, large = sizes.held
+    small, large = sizes.stored
     title = f"ours, time an activity at {large} / at {small}"
     return [*rows, ratio(title, per_activity[1], per_activity[0], "<= 1")]
 
 
 def start_up(sizes: Sizes) -> list[Row]:
-    """How long the program takes to say something by itself."""
+    """Measure the time until the program answers without a config."""
     ours, old = Ours(), Old()
     for program, argument in ((ours, "--version"), (old, "--help")):
-        start(program, argument)  # not counted: compiles what was never run before
-    news, olds = [], []
+        start(program, argument)  # not counted: the first start compiles the modules
+    our_starts, old_starts = [], []
     for _ in _rounds("start-up", sizes.starts):
-        news.append(start(ours, "--version").seconds)
-        olds.append(start(old, "--help").seconds)
+        our_starts.append(start(ours, "--version").seconds)
+        old_starts.append(start(old, "--help").seconds)
     return [
         Row(f"Start-up, {sizes.starts} times"),
-        Row("ours, --version", "s", news),
-        Row("0.4.0, --help", "s", olds),
-        ratio("ours / 0.4.0", news, olds, "<= 0.25"),
+        Row("ours, --version", "s", our_starts),
+        Row("0.4.0, --help", "s", old_starts),
+        ratio("ours / 0.4.0", our_starts, old_starts, "<= 0.25"),
     ]
 
 
 def peak_memory(sizes: Sizes) -> list[Row]:
-    """The memory that a first backup takes, with and without something large."""
+    """Measure the memory of a first backup, with and without large files."""
     with_bulk, without = [], []
     count = sizes.activities
     with Strava("bulky", count, sizes.bulk) as large, Strava("bulky", count, 0) as small:
@@ -151,7 +151,7 @@ def peak_memory(sizes: Sizes) -> list[Row]:
 
 
 def imports(sizes: Sizes) -> list[Row]:
-    """The import of two bulk exports, against unpacking them and their originals."""
+    """Measure the import of two bulk exports, against unpacking them and their originals."""
     return [
         *_imports("uploads of a device, gzipped FIT", ".fit", *sizes.uploads, sizes.rounds),
         *_imports("recordings of the app, plain GPX", ".gpx", *sizes.recordings, sizes.rounds),
@@ -168,18 +168,18 @@ MEASUREMENTS: dict[str, Callable[[Sizes], list[Row]]] = {
 }
 
 
-def _nothing_new(held: int, sizes: Sizes) -> tuple[list[Backup], list[Backup]]:
-    """Ours and version 0.4.0 on one archive: it finds all it looks for in ours, too."""
+def _nothing_new(stored: int, sizes: Sizes) -> tuple[list[Backup], list[Backup]]:
+    """Run ours and version 0.4.0 on one archive; 0.4.0 recognizes the files of ours as its own."""
     ours, old = [], []
     old_program = Old()
-    with Strava("rich", held, sizes.metadata) as strava, _folder() as folder:
+    with Strava("rich", stored, sizes.metadata) as strava, _folder() as folder:
         archive = _empty(folder)
-        _say(f"nothing new: making an archive of {held}")
+        _report(f"nothing new: making an archive of {stored}")
         back_up(Ours(), strava, archive, 0)
-        for number in _rounds(f"nothing new at {held}", sizes.rounds):
-            _say(f"{number}: ours")
+        for number in _rounds(f"nothing new at {stored}", sizes.rounds):
+            _report(f"{number}: ours")
             ours.append(_without_downloads(back_up(Ours(), strava, archive, sizes.latency)))
-            _say(f"{number}: 0.4.0")
+            _report(f"{number}: 0.4.0")
             old.append(_without_downloads(back_up(old_program, strava, archive, sizes.latency)))
     return ours, old
 
@@ -188,13 +188,13 @@ def _imports(title: str, suffix: str, count: int, size: int, rounds: int) -> lis
     ours, floor = [], []
     with _folder() as folder:
         export = folder / "export.zip"
-        _say(f"import, {title}: making an export of {count}")
-        # In a process of its own: what ours has in memory counts for the programs that it starts.
+        _report(f"import, {title}: making an export of {count}")
+        # In a separate process, because a started program's peak memory includes its parent's.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             pool.submit(accounts.write_export, export, count, size, suffix).result()
-        # All stay until the end: file systems are slow for a while where much was deleted.
+        # Deleted at the end only: file systems are slow for a while after large deletions.
         for number, label in enumerate(_rounds(f"import, {title}", rounds)):
-            _say(label)
+            _report(label)
             unpacked = folder / f"unzipped{number}"
             floor.append(unzip(export, unpacked).seconds + gunzip(unpacked).seconds)
             ours.append(import_export(export, folder / f"archive{number}"))
@@ -210,30 +210,30 @@ def _imports(title: str, suffix: str, count: int, size: int, rounds: int) -> lis
 
 
 def _check_same_work(ours: Backup, old: Backup) -> None:
-    """Raises Broken unless both fetched the same number of originals, details and photos."""
+    """Raise Broken unless both fetched the same number of originals, details and photos."""
     for kind in ("original", "detail", "photo"):
-        counts = [backup.asked.kinds.get(kind, 0) for backup in (ours, old)]
+        counts = [backup.requests.kinds.get(kind, 0) for backup in (ours, old)]
         if counts[0] != counts[1]:
             raise Broken(f"not the same work: {counts[0]} and {counts[1]} requests of {kind}")
 
 
 def _without_downloads(backup: Backup) -> Backup:
-    """The same. Raises Broken where something was new after all."""
-    if downloads := backup.asked.kinds.keys() & {"detail", "photos", "original", "gpx", "photo"}:
-        raise Broken(f"nothing was to be new, but these were asked for: {', '.join(downloads)}")
+    """Return the backup unchanged. Raises Broken if it downloaded anything."""
+    if downloads := backup.requests.kinds.keys() & {"detail", "photos", "original", "gpx", "photo"}:
+        raise Broken(f"nothing should be new, but these were requested: {', '.join(downloads)}")
     return backup
 
 
 def _first(label: str, program: Ours | Old, strava: Strava, latency: float) -> Backup:
-    """A first backup, into a folder that is gone afterwards."""
-    _say(label)
+    """Run a first backup into a temporary folder."""
+    _report(label)
     with _folder() as folder:
         return back_up(program, strava, _empty(folder), latency)
 
 
 def _replay(label: str, strava: Strava, latency: float) -> Backup:
-    """The floor for the run that has just ended."""
-    _say(f"{label}: floor")
+    """Repeat the website requests of the last run with curl, as the floor of its time."""
+    _report(f"{label}: floor")
     return replay(strava.website(), strava, latency)
 
 
@@ -261,7 +261,7 @@ def _peaks(backups: Iterable[Backup]) -> list[float]:
 
 
 def _api_requests(title: str, backups: Iterable[Backup], aim: str = "") -> Row:
-    return Row(title, "", [backup.asked.api_requests for backup in backups], aim)
+    return Row(title, "", [backup.requests.api_requests for backup in backups], aim)
 
 
 def _latency(sizes: Sizes) -> str:
@@ -273,6 +273,6 @@ def _rounds(title: str, count: int) -> Iterator[str]:
         yield f"{title}, round {number} of {count}"
 
 
-def _say(text: str) -> None:
-    """Where it stands; standard output has the table only."""
+def _report(text: str) -> None:
+    """Report progress on standard error; standard output is for the table only."""
     sys.stderr.write(f"{text}\n")

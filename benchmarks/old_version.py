@@ -1,4 +1,4 @@
-"""strava-backup 0.4.0 from PyPI, in an environment of its own that later invocations use again."""
+"""Installs strava-backup 0.4.0 from PyPI in its own environment, which later invocations reuse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REQUIREMENT = "strava-backup==0.4.0"
 
 
 def install() -> Path:
-    """Make the environment unless it is there; the path of its command."""
+    """Create the environment unless it exists; return the path of its command."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     cache = _cache()
     folder = cache / f"strava-backup-0.4.0-python{version}"
@@ -28,7 +28,7 @@ def install() -> Path:
 
 
 def _cache() -> Path:
-    """A folder that nobody else writes to: what is in it will be run."""
+    """Return a folder that only this user can write to, since programs in it are run."""
     folder = Path(tempfile.gettempdir()) / f"strava-backup-benchmarks-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     state = folder.lstat()

@@ -1,4 +1,4 @@
-"""Runs the programs that are compared, as a user would, and measures them from the outside."""
+"""Runs the compared programs like a user, and measures them from the outside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from benchmarks import old_version
-from benchmarks.strava import ROOT, Asked, Broken, Replay, Secrets, Strava
+from benchmarks.strava import ROOT, Broken, Replay, RequestCounts, Secrets, Strava
 
 _SLOW_FSYNC = Path(__file__).parent / "slow_fsync"
 
@@ -21,7 +21,7 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class Finished(NamedTuple):
-    """A program that has run to its end."""
+    """The figures and the output of a finished program."""
 
     seconds: float
     peak_bytes: int
@@ -29,49 +29,49 @@ class Finished(NamedTuple):
 
 
 class Backup(NamedTuple):
-    """A backup that has run to its end, and what it asked Strava for."""
+    """The figures of a finished backup, and its requests to Strava."""
 
     seconds: float
     peak_bytes: int
-    asked: Asked
+    requests: RequestCounts
 
 
 class Program(Protocol):
-    """A strava-backup: how it is called, and what its config holds."""
+    """A version of strava-backup: its command and its config."""
 
     def command(self) -> list[str]:
-        """The command without arguments."""
+        """Return the command without arguments."""
         ...
 
     def arguments(self) -> list[str]:
-        """What every backup is called with."""
+        """Return the arguments of every backup."""
         ...
 
     def environment(self) -> dict[str, str]:
-        """What it needs in its environment."""
+        """Return the environment variables that it needs."""
         ...
 
     def config(self, secrets: Secrets, archive: Path) -> str:
-        """The text of its config."""
+        """Return the text of its config."""
         ...
 
 
 class Ours:
-    """The program of this folder; with `fsync_delay` every fsync takes that many seconds more."""
+    """The program in this folder; with `fsync_delay` every fsync takes that many seconds more."""
 
     def __init__(self, fsync_delay: float = 0) -> None:
         self._fsync_delay = fsync_delay
 
     def command(self) -> list[str]:
-        """The command without arguments."""
+        """Return the command without arguments."""
         return [sys.executable, "-m", "strava_backup"]
 
     def arguments(self) -> list[str]:
-        """What every backup is called with."""
+        """Return the arguments of every backup."""
         return []
 
     def environment(self) -> dict[str, str]:
-        """What it needs in its environment."""
+        """Return the environment variables that it needs."""
         if not self._fsync_delay:
             return {"PYTHONPATH": str(ROOT)}
         return {
@@ -80,35 +80,35 @@ class Ours:
         }
 
     def config(self, secrets: Secrets, archive: Path) -> str:
-        """The text of its config."""
+        """Return the text of its config."""
         return _config(secrets, archive, "delay = 0\n", "")
 
 
 class Old:
-    """Version 0.4.0. It fails on bikes, so that it is spared all gear."""
+    """Version 0.4.0. It fails on bikes, so it runs without gear."""
 
     def __init__(self) -> None:
         self._command = old_version.install()
 
     def command(self) -> list[str]:
-        """The command without arguments."""
+        """Return the command without arguments."""
         return [str(self._command)]
 
     def arguments(self) -> list[str]:
-        """What every backup is called with."""
+        """Return the arguments of every backup."""
         return ["--no-gear"]
 
     def environment(self) -> dict[str, str]:
-        """What it needs in its environment."""
+        """Return the environment variables that it needs."""
         return {}
 
     def config(self, secrets: Secrets, archive: Path) -> str:
-        """The text of its config."""
+        """Return the text of its config."""
         return _config(secrets, archive, "", "email =\npassword =\n")
 
 
 def back_up(program: Program, strava: Strava, archive: Path, latency: float) -> Backup:
-    """One backup. Raises Broken if it fails."""
+    """Run a backup and return its figures. Raises Broken if it fails."""
     config = archive.parent / "strava-backup.conf"
     config.write_text(program.config(strava.begin(latency), archive), encoding="utf-8")
     config.chmod(0o600)
@@ -120,7 +120,7 @@ def back_up(program: Program, strava: Strava, archive: Path, latency: float) -> 
 
 
 def start(program: Program, argument: str) -> Finished:
-    """Start the program for something that it answers by itself."""
+    """Run the program with an argument that needs no config."""
     return run([*program.command(), argument], program.environment())
 
 
@@ -132,38 +132,38 @@ def import_export(export: Path, folder: Path) -> Finished:
 
 
 def unzip(export: Path, folder: Path) -> Finished:
-    """Unpack a bulk export, and nothing more. Raises Broken if it fails."""
+    """Unpack a bulk export. Raises Broken if it fails."""
     return run(["unzip", "-q", str(export), "-d", str(folder)], {})
 
 
 def gunzip(folder: Path) -> Finished:
-    """Unpack the originals of an unpacked export, as an import does. Raises Broken if it fails."""
+    """Unpack the gzipped originals of an unpacked export. Raises Broken if it fails."""
     return run(["find", str(folder), "-name", "*.gz", "-exec", "gunzip", "{}", "+"], {})
 
 
 def replay(requests: Replay, strava: Strava, latency: float) -> Backup:
-    """Have curl make these requests one after another over one connection; nothing is kept.
+    """Repeat these requests with curl, in sequence over one connection, without saving the answers.
 
-    Raises Broken if the answers differ, or if it needed more connections.
+    Raises Broken if the answers differ, or if curl needed more than one connection.
     """
     strava.begin(latency)
     with tempfile.NamedTemporaryFile("w", suffix=".curl") as config:
         config.write(_curl_config(requests, strava))
         config.flush()
-        # First of all, not to read the user's own config.
+        # --disable must be the first option; it ignores the user's own config.
         finished = run(["curl", "--disable", "--config", config.name], {})
     answers = [line.split() for line in finished.output.splitlines()]
     if [int(status) for status, _ in answers] != requests.statuses:
-        raise Broken("curl was answered otherwise than strava-backup")
+        raise Broken("curl and strava-backup received different answers")
     if sum(int(connections) for _, connections in answers) != 1:
         raise Broken("curl needed more than one connection")
     return Backup(finished.seconds, finished.peak_bytes, strava.end())
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Finished:
-    """Run a program to its end; time and memory as the system sees them. Raises Broken."""
+    """Run a program to its end; return its time and memory from the system. Raises Broken."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory() as home:
-        # What an earlier program has written is not to be paid for by this one's fsyncs.
+        # Flush the writes of earlier programs, which would slow down this one's fsyncs.
         os.sync()
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.server`: the made-up Strava, in a process of its own.
+"""`python -m benchmarks.server`: serves the made-up Strava in a process of its own.
 
-Lines of JSON in, lines of JSON out; it ends with its input. Measures nothing.
+Reads commands as lines of JSON from standard input, and answers each with a line of JSON.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _ACCOUNTS: dict[str, Callable[..., Account]] = {
 def main(kind: str, *numbers: str) -> None:
     """Serve the account of that kind until the input ends."""
     with StravaProxy(_ACCOUNTS[kind](*map(int, numbers))) as proxy:
-        _tell({"url": proxy.url, "ca_file": proxy.ca_file})
+        _write({"url": proxy.url, "ca_file": proxy.ca_file})
         for line in sys.stdin:
             order = json.loads(line)
-            _tell(_ORDERS[order["do"]](proxy, order))
+            _write(_ORDERS[order["do"]](proxy, order))
 
 
-def _tell(answer: Json) -> None:
+def _write(answer: Json) -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 def _begin(proxy: StravaProxy, order: Json) -> Json:
-    """Forget the requests of earlier runs; tell what a config needs."""
+    """Clear the log of requests; return the credentials for a config."""
     account = proxy.account
     account.requests.clear()
     proxy.latency = order["latency"]
@@ -53,7 +53,7 @@ def _begin(proxy: StravaProxy, order: Json) -> Json:
 
 
 def _end(proxy: StravaProxy, _: Json) -> Json:
-    """What the run has asked for, and what was wrong with it."""
+    """Return the request counts of the run, and its forbidden requests."""
     account = proxy.account
     website = [request for request in account.requests if _is_website(request)]
     wrong = [f"unknown: {one.path}" for one in account.unknown_requests]
@@ -68,7 +68,7 @@ def _end(proxy: StravaProxy, _: Json) -> Json:
 
 
 def _website(proxy: StravaProxy, _: Json) -> Json:
-    """All requests to the website, and the cookies of the last one."""
+    """Return all requests to the website, and the cookies of the last one."""
     website = [request for request in proxy.account.requests if _is_website(request)]
     return {
         "urls": [_url(request) for request in website],
@@ -82,7 +82,7 @@ def _is_website(request: LoggedRequest) -> bool:
 
 
 def _is_api(request: LoggedRequest) -> bool:
-    """The exchange of tokens does not count: no limit does so either."""
+    """Return whether a request counts against the API's limits, unlike token requests."""
     is_api = request.path.startswith("/api/") or request.host == "api-v3.strava.com"
     return is_api and request.kind != "token"
 

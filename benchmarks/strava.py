@@ -1,7 +1,7 @@
-"""The made-up Strava from the outside: starts its process, and asks it what it was asked for.
+"""Starts the made-up Strava in a process of its own, and reads its log of requests.
 
-Imports nothing of it: a measured program's peak memory begins with that of the process that
-starts it, so that one has to stay small.
+Imports none of its modules: a measured program's peak memory includes that of the process that
+starts it, so this process has to stay small.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Broken(Exception):
-    """A measured run did not do what it should have: its figures would mean nothing."""
+    """A measured run behaved unexpectedly, so its figures would be meaningless."""
 
 
 class Secrets(NamedTuple):
-    """What a config needs."""
+    """The credentials for a config."""
 
     client_id: str
     client_secret: str
@@ -28,8 +28,8 @@ class Secrets(NamedTuple):
     jwt: str
 
 
-class Asked(NamedTuple):
-    """What a run has asked for."""
+class RequestCounts(NamedTuple):
+    """The numbers of a run's requests, by kind and by host."""
 
     kinds: dict[str, int]
     api_requests: int
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """The website requests of a run, for another program to make."""
+    """The website requests of a run, for another program to repeat."""
 
     urls: list[str]
     statuses: list[int]
@@ -46,10 +46,10 @@ class Replay(NamedTuple):
 
 
 class Strava:
-    """Use it in a `with`. `account` is the kind of account and its numbers, as in accounts.py."""
+    """A context manager. `account` is the kind of account and its numbers, as in accounts.py."""
 
     def __init__(self, *account: str | int) -> None:
-        self._arguments = [str(part) for part in account]
+        self._arguments = [str(argument) for argument in account]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603
@@ -72,23 +72,23 @@ class Strava:
         self._process.stdout.close()
 
     def environment(self) -> dict[str, str]:
-        """What sends a program here in place of Strava."""
+        """Return the environment variables that direct a program here instead of to Strava."""
         return {"HTTPS_PROXY": self.url, "REQUESTS_CA_BUNDLE": self.ca_file}
 
     def begin(self, latency: float) -> Secrets:
-        """Before a run: the requests of earlier ones are forgotten."""
+        """Begin a run: clear the log of requests, and return the credentials."""
         return Secrets(**self._ask(do="begin", latency=latency))
 
-    def end(self) -> Asked:
-        """After a run. Raises Broken where it asked what it must not."""
+    def end(self) -> RequestCounts:
+        """End a run and return its request counts. Raises Broken after forbidden requests."""
         answer = self._ask(do="end")
         wrong = answer.pop("wrong")
         if wrong:
             raise Broken("\n".join(wrong))
-        return Asked(**answer)
+        return RequestCounts(**answer)
 
     def website(self) -> Replay:
-        """The website requests of the run that has just ended."""
+        """Return the website requests of the last run."""
         return Replay(**self._ask(do="website"))
 
     def _ask(self, **order: str | float) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """What was measured, once a round; a row without figures is a heading.
+    """A measured quantity with one figure per round; a row without figures is a heading.
 
-    `aim` says what a ratio should be.
+    `aim` is the desired ratio.
     """
 
     title: str
@@ -20,12 +20,12 @@ class Row(NamedTuple):
 
 
 def ratio(title: str, upper: Iterable[float], lower: Iterable[float], aim: str = "") -> Row:
-    """A row of ratios, each within one round: what slows down a round does so to both."""
+    """Return a row of ratios within each round, since a busy machine slows down both alike."""
     return Row(title, "ratio", [one / other for one, other in zip(upper, lower, strict=True)], aim)
 
 
 def lines(rows: Iterable[Row]) -> list[str]:
-    """The table."""
+    """Return the lines of the table."""
     head = f"{'':54}{'unit':>9}{'min':>10}{'median':>10}{'max':>10}  aim"
     return [head, *(_line(row) for row in rows)]
 

@@ -1,6 +1,6 @@
 """The command, as `python -m strava_backup` and as the installed script.
 
-Makes interrupts end the process quietly before anything is loaded that takes time.
+Lets interrupts end the process quietly before it imports slow modules.
 """
 
 import sys
@@ -11,7 +11,7 @@ def main() -> int:
     try:
         from strava_backup import process
 
-        process.hold_descriptors()
+        process.open_missing_descriptors()
         process.end_at_once()
         from strava_backup import cli
     except KeyboardInterrupt:

@@ -1,13 +1,13 @@
-"""Pure: the characters that must not reach a terminal, and texts without them."""
+"""Pure: escapes the characters that must not reach a terminal."""
 
 from __future__ import annotations
 
 import re
 
-# What terminals act on, what ends a line, and halves of characters, which no encoding has.
+# Control characters, line ends, and surrogates, which cannot be encoded.
 CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
-# Format characters that show nothing by themselves, but turn the rest of a line around or hide in
-# it (category Cf in https://www.unicode.org/Public/UCD/latest/ucd/UnicodeData.txt).
+# Invisible format characters, which can reverse the rest of a line or hide in it
+# (category Cf in https://www.unicode.org/Public/UCD/latest/ucd/UnicodeData.txt).
 INVISIBLES = (
     r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
@@ -17,15 +17,15 @@ _UNSAFE_BUT_LINE_ENDS = re.compile(rf"(?!\n){_UNSAFE.pattern}")
 
 
 def escape_line(text: str) -> str:
-    r"""Returns the text as one line without unsafe characters: each becomes an escape, `\u001b`.
+    r"""Return the text as one line, with unsafe characters escaped like `\u001b`.
 
-    The escapes are those of JSON, so that a line of JSON keeps its meaning.
+    The escapes are JSON's, so that a line of JSON keeps its meaning.
     """
     return _UNSAFE.sub(_escape, text)
 
 
 def escape_lines(text: str) -> str:
-    """Returns the text likewise escaped, but with its line ends."""
+    """Return the text with unsafe characters escaped, except its line ends."""
     return _UNSAFE_BUT_LINE_ENDS.sub(_escape, text)
 
 

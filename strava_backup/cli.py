@@ -1,7 +1,7 @@
-"""The command line: arguments in, messages and exit code out.
+"""The command line: parses arguments, logs messages, and returns the exit code.
 
-The only place for the environment and the exit code. Nothing heavy is imported before the
-arguments are read, so that --help and --version answer at once.
+The only module that reads the environment. Imports slow modules only after the arguments are
+parsed, so that --help and --version answer at once.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    A closed pipe on standard output ends the command quietly, as an interrupt by its reader: 130.
-    If standard output cannot be written for another reason, it is 1. A backup prints nothing there,
-    and standard error is never needed, so neither can end one.
+    If standard output is a closed pipe, the command ends quietly with 130; if it cannot be written
+    for another reason, with 1. A backup prints nothing there, and failures of standard error are
+    ignored, so that neither can end a backup.
     """
-    process.hold_descriptors()
+    process.open_missing_descriptors()
     streams.prepare()
     try:
         return _main(_parse(argv))
@@ -56,18 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(options: argparse.Namespace) -> int:
-    # What is loaded, listed and held stays to the end. To look for garbage among it after every 700
-    # new objects takes a fifth of the time of a scan.
+    # Modules, lists and the scan stay in memory to the end. Collecting garbage after every 700 new
+    # objects, as Python does by default, takes a fifth of the time of a scan.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _configure_logging(options)
-    # stravalib warns at every start of variables that are not set; ours come from the config.
+    # stravalib warns of environment variables that are not set; the config has their values.
     os.environ.setdefault("SILENCE_TOKEN_WARNINGS", "1")
     from strava_backup.report import Report
 
     report = Report()
     code = errors.worst([_run_until_interrupted(options, report), report.exit_code])
-    _tell(report, code)
-    # The interpreter would look through all that is in memory for garbage before it ends.
+    _log_summary(report, code)
+    # Without this, the interpreter would collect garbage in all of the memory before it exits.
     gc.freeze()
     return code
 
@@ -76,16 +76,20 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(argv)
     if options.repair and (options.dry_run or not options.verify):
-        parser.error("--repair goes with --verify, and not with --dry-run: --verify alone looks")
-    if options.verify and (options.authorize or options.login or options.check or options.export):
-        parser.error("--verify does not go with --authorize, --login, --check or --import")
+        parser.error(
+            "--repair requires --verify, and excludes --dry-run: --verify alone changes nothing"
+        )
+    if options.verify and (
+        options.authorize or options.login or options.check or options.import_path
+    ):
+        parser.error("--verify excludes --authorize, --login, --check and --import")
     if options.cookies_from_browser and not options.login:
-        parser.error("--cookies-from-browser goes with --login")
+        parser.error("--cookies-from-browser requires --login")
     return options
 
 
 class _Parser(argparse.ArgumentParser):
-    """Prints as all the program does. Raises OutputError where --help cannot be printed."""
+    """Prints by `streams`. Raises OutputError if --help cannot be printed."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (streams.print_text if file is sys.stdout else streams.show)(message)
@@ -100,55 +104,59 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--config", metavar="FILE", type=Path, help="the config to use (one for each account)")
-    add("--output-dir", metavar="DIR", type=Path, help="where the archive lives")
+    add("--output-dir", metavar="DIR", type=Path, help="the folder of the archive")
     add(
         "--source",
         choices=("auto", "api", "website"),
-        help="where the list of activities comes from (default: auto)",
+        help="the source of the list of activities (default: auto)",
     )
     add(
         "--limit",
         metavar="N",
         type=_positive,
-        help="work on at most N activities that miss something",
+        help="work on at most N incomplete activities",
     )
     add(
         "--full",
         action="store_true",
-        help="ask for all metadata again, and for what was not to be had; never for files held",
+        help="fetch all metadata again, and items that were not available; never stored files",
     )
     add(
-        "--no-meta", action="store_true", help="make no requests for metadata's sake, gear included"
+        "--no-meta",
+        action="store_true",
+        help="make no requests that bring metadata only, gear included",
     )
-    add("--no-gear", action="store_true", help="leave out bikes and shoes")
-    add("--no-photos", action="store_true", help="leave out photos")
-    add("--dry-run", action="store_true", help="only list what would be fetched")
-    add("--verify", action="store_true", help="tell, offline, whether all that is held is whole")
+    add("--no-gear", action="store_true", help="skip bikes and shoes")
+    add("--no-photos", action="store_true", help="skip photos")
+    add("--dry-run", action="store_true", help="list the items to fetch, and fetch none")
+    add("--verify", action="store_true", help="check the archive for damage, offline")
     add(
         "--repair",
         action="store_true",
-        help="with --verify: move what is damaged to damaged/, so that the next run fetches it",
+        help="with --verify: move damaged files to damaged/, so that the next run fetches them",
     )
     mode = parser.add_mutually_exclusive_group().add_argument
     mode("--demo", action="store_true", help="back up a made-up account, without network or config")
     mode("--authorize", action="store_true", help="get a refresh token for the API in the browser")
     mode("--login", action="store_true", help="store a web session, pasted or piped in")
-    mode("--check", action="store_true", help="one screen: what works, and what will soon not")
+    mode(
+        "--check", action="store_true", help="check config, API, session and archive, on one screen"
+    )
     mode(
         "--import",
-        dest="export",
+        dest="import_path",
         metavar="PATH",
         type=Path,
-        help="take in Strava's bulk export, ZIP or folder, without network",
+        help="import Strava's bulk export, ZIP or folder, without network",
     )
     add(
         "--cookies-from-browser",
         metavar="BROWSER",
-        help="with --login: take the session from firefox, or firefox:PROFILE",
+        help="with --login: read the session from firefox, or firefox:PROFILE",
     )
     loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("--quiet", action="store_true", help="say nothing when all is well")
-    loudness.add_argument("--debug", action="store_true", help="say more; never shows secrets")
+    loudness.add_argument("--quiet", action="store_true", help="print nothing if all is well")
+    loudness.add_argument("--debug", action="store_true", help="log more, never secrets")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -160,9 +168,9 @@ def _positive(text: str) -> int:
 
 
 def _configure_logging(options: argparse.Namespace) -> None:
-    """Messages go to standard error. Before any import of stravalib, which would do it otherwise.
+    """Send log messages to standard error, before stravalib's import configures logging itself.
 
-    Below DEBUG, urllib3 and stravalib stay silent also with --debug: they would log addresses.
+    urllib3 and stravalib stay above DEBUG with --debug too, since they would log addresses.
     """
     logging.root.handlers[:] = [streams.Handler(with_time=options.debug)]
     logging.root.setLevel(logging.WARNING if options.debug else logging.ERROR)
@@ -171,16 +179,16 @@ def _configure_logging(options: argparse.Namespace) -> None:
 
 
 def _run_until_interrupted(options: argparse.Namespace, report: Report) -> int:
-    """Do what was asked for; returns the exit code. Raises OutputError."""
+    """Run the requested mode and return its exit code. Raises OutputError."""
     try:
         code = _run(options, report)
         process.ignore_interrupts()
         return code
     except KeyboardInterrupt:
-        # It is about to end anyway; another ^C would only cut off what is said of it.
+        # The command is about to end; another ^C would only cut off its last message.
         process.ignore_interrupts()
-        # An interrupt within an exec, as imports make them, counts as unhandled for `python -m`,
-        # which then dies by the signal in place of our exit code; the next exec takes that back
+        # An interrupt within an exec, which imports call, counts as unhandled for `python -m`,
+        # which then ends by the signal instead of our exit code. The next exec resets that
         # (https://github.com/python/cpython/blob/3.11/Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102  # of nothing
         _log.error("%s", report.interrupted_line())
@@ -188,7 +196,7 @@ def _run_until_interrupted(options: argparse.Namespace, report: Report) -> int:
 
 
 def _run(options: argparse.Namespace, report: Report) -> int:
-    """Every way to end but interrupts and a failure of standard output becomes an exit code."""
+    """Return an exit code; only interrupts and failures of standard output are raised."""
     try:
         mode, module = _mode(options)
         importlib.import_module(f"strava_backup.{module}")
@@ -209,14 +217,14 @@ def _run(options: argparse.Namespace, report: Report) -> int:
 def _mode(
     options: argparse.Namespace,
 ) -> tuple[Callable[[argparse.Namespace, Report], int], str]:
-    """Returns what does the work that was asked for, and the module that has to be loaded first."""
+    """Return the function of the requested mode, and the module to import before it."""
     if options.verify:
         return _verify, "verify"
     if options.authorize:
         return _authorize, "setup.authorize"
     if options.login:
         return _log_in, "setup.login"
-    if options.export is not None:
+    if options.import_path is not None:
         return _import, "bulk_export.importing"
     return (_check, "setup.check") if options.check else (_back_up, "backup.run")
 
@@ -275,7 +283,7 @@ def _dialog() -> Dialog:
 
 
 def _page_opener() -> Callable[[str], object] | None:
-    """Shows a page where a person sits before a screen, not in the middle of a terminal."""
+    """Return a function that shows a page in a browser window; None without a screen."""
     import webbrowser
 
     on_screen = {"BROWSER", "DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
@@ -322,7 +330,7 @@ def _verify(options: argparse.Namespace, report: Report) -> int:
 
 
 def _archive_folder(options: argparse.Namespace) -> Path:
-    """Where the archive is; no secret is read for that."""
+    """Return the archive's folder without reading secrets."""
     from strava_backup.config import loader
 
     if options.output_dir is not None:
@@ -339,7 +347,7 @@ def _import(options: argparse.Namespace, report: Report) -> int:
 
     folder = _archive_folder(options)
     importing.import_export(
-        _absolute(options.export, errors.ConfigError),
+        _absolute(options.import_path, errors.ConfigError),
         folder,
         importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
         report,
@@ -364,11 +372,10 @@ def _absolute(path: Path, error_class: type[errors.Error] = errors.Error) -> Pat
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
-        raise error_class(f"{path} leads nowhere: there is no such home folder") from error
+        raise error_class(f"{path} does not exist: its home folder is not known") from error
     except OSError as error:
         raise error_class(
-            f"cannot find {path}, since the current folder is not there any more: "
-            "change to one that is"
+            f"cannot find {path}, since the current folder was deleted: change to another one"
         ) from error
 
 
@@ -382,13 +389,13 @@ def _load_config(options: argparse.Namespace) -> Config:
     path = _config_path(options)
     if not loader.exists(path):
         raise errors.ConfigError(
-            f"there is no config at {path}: strava-backup --login makes one. To look around: --demo"
+            f"there is no config at {path}: strava-backup --login creates one (to try it: --demo)"
         )
     return loader.load(path, os.environ)
 
 
 def _config_path(options: argparse.Namespace) -> Path:
-    """The config that is asked for, else the first there is, else where one is made."""
+    """Return the named config, else the first that exists, else the path for a new one."""
     from strava_backup.config import loader
 
     if options.config is not None:
@@ -397,13 +404,13 @@ def _config_path(options: argparse.Namespace) -> Path:
     return next(filter(loader.exists, places), places[0])
 
 
-def _tell(report: Report, code: int) -> None:
-    """The summary; problems are told also with --quiet."""
+def _log_summary(report: Report, code: int) -> None:
+    """Log the summary; problems also with --quiet."""
     has_begun = report.listed or report.listed_saved or report.saved or report.is_finished
     if report.archive and code != errors.INTERRUPTED and has_begun:
         for line in report.lines():
             _log.info("%s", line)
     for text in report.problem_lines():
-        # An error may be of several lines, each of which is marked as one.
+        # Mark each line of an error of several lines as an error.
         for line in text.split("\n"):
             _log.error("%s", line)

@@ -1,14 +1,14 @@
-"""Every way a run can end, each with its exit code. Phrases no advice that depends on the caller.
+"""Every way a run can end, with its exit code. Advice that depends on the caller is the caller's.
 
     Error                     1  failed
     +-- ConfigError           2  usage or config
     +-- ItemError             3  one item failed, the run goes on
-    |   +-- Refused           3  Strava answers that it does not give this item
-    |   |   +-- NotOffered    3  its own record says that there is nothing to give
+    |   +-- Refused           3  Strava refuses this item
+    |   |   +-- NotOffered    3  its record says that there is none
     |   +-- PageChanged, PageInstead, Unreachable
     +-- HumanNeeded           4  a human must renew a log-in
-    |   +-- ApiInactive, ScopeMissing, RefreshTokenDead   (the API is out, the website may serve)
-    +-- TryLater              5  rate limit, Strava unreachable, another run is on
+    |   +-- ApiInactive, ScopeMissing, RefreshTokenDead   (the website may replace the API)
+    +-- TryLater              5  rate limit, Strava unreachable, another run is active
 
 The exit codes are a contract with cron jobs and are listed in README.
 """
@@ -21,23 +21,23 @@ OK = 0
 DAMAGED = 6
 INTERRUPTED = 130
 
-# When several apply, the first of these is the exit code of the run.
+# If several codes apply, the first of these is the exit code of the run.
 _WORST_FIRST = (INTERRUPTED, 1, 2, 4, 5, 3, DAMAGED, OK)
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The exit code of a run in which all these codes came up; 0 where none did."""
+    """Return the exit code of a run with all these codes; 0 without any."""
     return min(codes, key=_WORST_FIRST.index, default=OK)
 
 
 class Error(Exception):
-    """The base of all errors a user is to read: the message says what, which, and what to do."""
+    """Base of the errors shown to a user: a message names problem, item and next step."""
 
     exit_code = 1
 
 
 class ConfigError(Error):
-    """The command line or the config is wrong; carries every problem found, one a line."""
+    """The command line or the config is wrong; the message has one line per problem."""
 
     exit_code = 2
 
@@ -47,16 +47,16 @@ class ConfigError(Error):
 
 
 class ItemError(Error):
-    """One item (an original, a detail) failed; it is tried again by the next run.
+    """One item (an original, a detail) failed; the next run tries it again.
 
-    `why` is a short reason, given where it is Strava's answer and not a passing fault.
+    `why` is a short reason, given if Strava answered with it; a temporary fault has none.
     """
 
     exit_code = 3
-    # Whether three of these in a row mean that it is not the items' fault.
+    # Whether three of these in a row close the host, since its items are not the cause.
     closes_host_when_repeated = False
-    # Whether it counts against the item only if the host gave something else of its kind: a host
-    # in trouble may refuse everything.
+    # Whether it is recorded for the item only if the host gave another item of its kind: a host in
+    # trouble may refuse everything.
     needs_evidence = True
 
     def __init__(self, message: str, why: str | None = None) -> None:
@@ -65,50 +65,50 @@ class ItemError(Error):
 
 
 class Refused(ItemError):
-    """Strava answered clearly that it does not give this item."""
+    """Strava refuses this item by its answer."""
 
     def __init__(self, message: str, why: str) -> None:
         super().__init__(message, why)
 
 
 class NotOffered(Refused):
-    """Strava's own record of an item says that there is nothing to fetch."""
+    """Strava's record of an item says that there is nothing to fetch."""
 
     needs_evidence = False
 
 
 class PageChanged(ItemError):
-    """A page of Strava's does not look as it did when this program was written."""
+    """A page of Strava has another form than this program can parse."""
 
 
 class Blocked(Refused):
-    """Refused with a 403, which may be meant for the program and not for the item."""
+    """Refused with a 403, which may concern the program and not the item."""
 
     closes_host_when_repeated = True
 
 
 class PageInstead(ItemError):
-    """A web page came in place of what was asked for."""
+    """A web page came in place of the requested file."""
 
     closes_host_when_repeated = True
 
 
 class Unreachable(ItemError):
-    """Strava, or the way there, failed for one request."""
+    """Strava or the network failed for one request."""
 
     closes_host_when_repeated = True
 
 
 class CutShort(Unreachable):
-    """A body ended before it should, or fell silent."""
+    """A body ended too early, or stalled."""
 
 
 class TooSlow(CutShort):
-    """An answer did not come whole by its deadline."""
+    """An answer was not complete by its deadline."""
 
 
 class HumanNeeded(Error):
-    """Nothing goes on before a person has renewed a log-in or mended a permission."""
+    """A person must renew a log-in or correct a permission first."""
 
     exit_code = 4
 
@@ -126,15 +126,15 @@ class AccessTokenRefused(HumanNeeded):
 
 
 class RefreshTokenDead(HumanNeeded):
-    """Strava does not know the refresh token (any more)."""
+    """Strava does not accept the refresh token (any more)."""
 
 
 class TooManyAthletes(HumanNeeded):
-    """The API application is connected to as many athletes as Strava allows it."""
+    """The API application is connected to as many athletes as Strava allows."""
 
 
 class NotAuthorized(HumanNeeded):
-    """The consent in the browser did not come about, or brought too little."""
+    """The athlete did not consent in the browser, or granted too few scopes."""
 
 
 class AppRefused(HumanNeeded):
@@ -146,23 +146,23 @@ class SessionOver(HumanNeeded):
 
 
 class GarbledJwt(HumanNeeded):
-    """The configured JWT is not one."""
+    """The configured JWT is malformed."""
 
 
 class LoginRefused(HumanNeeded):
-    """The website does not take e-mail and password."""
+    """The website refuses e-mail and password."""
 
 
 class LoginPaused(LoginRefused):
-    """E-mail and password were refused a short while ago and are not tried again yet."""
+    """E-mail and password were refused recently, and are not tried again yet."""
 
 
 class AccountMismatch(HumanNeeded):
-    """API, website and archive do not belong to one and the same athlete."""
+    """API, website and archive belong to different athletes."""
 
 
 class TryLater(Error):
-    """It may go through by itself at another time."""
+    """A later run may succeed without any action."""
 
     exit_code = 5
 
@@ -172,4 +172,4 @@ class LimitReached(TryLater):
 
 
 class AnotherRun(TryLater):
-    """Another run is at work in the same archive."""
+    """Another run is active in the same archive."""

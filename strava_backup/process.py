@@ -1,6 +1,6 @@
-"""The process itself: its standard descriptors, and the signals that end it.
+"""The process: its standard descriptors, and the signals that end it.
 
-Imports as little as possible, since all of it has to be in place before anything else is loaded.
+Imports as little as possible, since it must run before other modules are imported.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ _LENGTH_OF_A_FINALIZER = 0.05  # seconds
 _received: list[signal.Signals] = []
 
 
-def hold_descriptors() -> None:
+def open_missing_descriptors() -> None:
     """Open the null device for each standard descriptor that is closed.
 
-    The next file to be opened would get its number otherwise, and whatever is printed by a library
-    or a child process would go into that file.
+    Otherwise the next opened file would get its number, and the output of a library or a child
+    process would go into that file.
     """
     for descriptor in _STANDARD_DESCRIPTORS:
         try:
             os.fstat(descriptor)
         except OSError:
-            # The system gives the lowest number that is free.
+            # The system uses the lowest free number.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def end_at_once() -> None:
-    """Let an interrupt end the process from now on, while there is nothing that it could spoil.
+    """Let an interrupt end the process at once from now on, before there is any work to lose.
 
-    An exception would not do: raised in the middle of an import it may be wrapped or swallowed.
+    Not by an exception, since an import may wrap or swallow it.
     """
     _handle(_end)
 
 
 def raise_interrupts() -> None:
-    """Let an interrupt raise KeyboardInterrupt from now on, so that the work ends in order."""
+    """Let an interrupt raise KeyboardInterrupt from now on, so that the work is cleaned up."""
     _handle(_raise)
     sys.unraisablehook = _raise_again
 
 
 def ignore_interrupts() -> None:
-    """Ignore interrupts from now on: the process is about to end anyway."""
+    """Ignore interrupts from now on, since the process is about to end."""
     _handle(signal.SIG_IGN)
 
 
 def was_interrupted() -> bool:
-    """Returns whether KeyboardInterrupt was raised, whatever became of it.
+    """Return whether KeyboardInterrupt was raised, even if it was wrapped or swallowed.
 
-    Python wraps it in a RuntimeError where it is raised in a `__set_name__`
+    Python wraps it in a RuntimeError if it is raised in a `__set_name__`
     (https://github.com/python/cpython/issues/77757).
     """
     return bool(_received)
@@ -69,14 +69,14 @@ def was_interrupted() -> bool:
 
 def _handle(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
     for number in _SIGNALS:
-        # Left as it is where the parent process had it ignored, as nohup has SIGHUP.
+        # Stays ignored if the parent process ignored it, as nohup ignores SIGHUP.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     try:
-        # Not by sys.stderr, which the interrupted code may be writing to.
+        # Not sys.stderr, since the interrupted code may be writing to it.
         os.write(2, b"strava-backup: error: interrupted; nothing was changed\n")
     finally:
         os._exit(errors.INTERRUPTED)
@@ -88,7 +88,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 
 def _raise_again(unraisable: sys.UnraisableHookArgs) -> None:
-    """An interrupt that came within a finalizer was swallowed there: it comes once more."""
+    """Repeat an interrupt that a finalizer swallowed."""
     if _received and isinstance(unraisable.exc_value, KeyboardInterrupt):
         _thread.start_new_thread(_interrupt_later, (_received[-1],))
     else:
@@ -96,6 +96,6 @@ def _raise_again(unraisable: sys.UnraisableHookArgs) -> None:
 
 
 def _interrupt_later(number: signal.Signals) -> None:
-    # By then the finalizer is over, which would swallow this one too.
+    # Wait for the end of the finalizer, which would swallow this one too.
     time.sleep(_LENGTH_OF_A_FINALIZER)
     _thread.interrupt_main(number)

@@ -1,6 +1,6 @@
-"""How far a run is, for somebody who watches. Decides nothing, and is silent unless it is a Bar.
+"""Shows the progress of a run. Only `Bar` writes to the terminal.
 
-tqdm is imported where a bar is shown, and nowhere else.
+Imports tqdm only to show a bar, since a run without one need not load it.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows nothing."""
+    """Ignores all progress; the base of `Bar`."""
 
     def expect(self, jobs: int) -> None:
-        """So many activities and gear are to be worked on."""
+        """Set the number of activities and gear items to work on."""
 
     def done(self) -> None:
-        """One more of them is done."""
+        """Count one more as done."""
 
-    def waits(self, what: str) -> None:
-        """Something waits for something; nothing does where it is empty."""
+    def waits(self, reason: str) -> None:
+        """Show the reason of a pause; an empty one ends it."""
 
 
 class Bar(Progress):
-    """A bar on standard error while in the `with`, above which log lines go."""
+    """A bar on standard error within a `with` block; log lines appear above it."""
 
     _bar: tqdm[Any]
     _redirection: AbstractContextManager[None]
@@ -58,5 +58,5 @@ class Bar(Progress):
     def done(self) -> None:
         self._bar.update()
 
-    def waits(self, what: str) -> None:
-        self._bar.set_postfix_str(what)
+    def waits(self, reason: str) -> None:
+        self._bar.set_postfix_str(reason)

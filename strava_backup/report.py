@@ -1,4 +1,4 @@
-"""Counts and logs what happened in a run, and puts it into words. Prints nothing."""
+"""Counts and logs the results of a run, and words the summary. Prints nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUG = "this is a bug in strava-backup, please report it (--debug shows where)"
 _SPACE = re.compile(r"\s+")
 _INVISIBLE = re.compile(f"[{INVISIBLES}]")
 _CONTROL = re.compile(f"[{CONTROLS}]")
-# How the items of `decide` are counted: one, several.
+# The singular and the plural of each kind of item.
 _NOUNS = {
     "original": ("original", "originals"),
     "gpx": ("GPX", "GPX"),
@@ -46,10 +46,10 @@ class Failure(NamedTuple):
 
 
 class Completeness(NamedTuple):
-    """How what is held compares with what is on Strava, of what was asked for.
+    """Compares the archive with Strava, for the requested items.
 
-    `missing` are the activities that miss something, `nameless` the records that have no id;
-    without `is_whole` there may be more on Strava.
+    `missing` are the incomplete activities, `nameless` the records without an id; Strava may have
+    more unless `is_whole`.
     """
 
     on_strava: int
@@ -60,21 +60,21 @@ class Completeness(NamedTuple):
     lacks_photos: bool = False
 
     def __str__(self) -> str:
-        """Such as `592 on Strava: 590 complete here, 2 missing (123, 456)`."""
+        """Return for example `592 on Strava: 590 complete here, 2 missing (123, 456)`."""
         lacking = len(self.missing) + self.nameless
         text = "" if self.is_whole else "at least "
         text += f"{self.on_strava:,} on Strava: {max(0, self.on_strava - lacking):,} complete here"
-        text += " but for photos" if self.lacks_photos else ""
+        text += " except for photos" if self.lacks_photos else ""
         text += f", {lacking:,} missing" if lacking else ""
         text += f" ({first_of(map(str, self.missing))})" if self.missing else ""
         if self.not_to_be_had:
-            text += f", {count_of(self.not_to_be_had, 'item')} not to be had"
+            text += f", {count_of(self.not_to_be_had, 'item')} not available"
         return text
 
 
 @dataclass
 class Report:
-    """What a run did; grows while it is under way, so that an interrupted one can tell as well."""
+    """The results of a run; grows during it, so that an interrupted run has a report as well."""
 
     listed: int = 0
     listed_saved: int = 0
@@ -158,7 +158,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the run, by the order of precedence in `errors`."""
+        """Return the exit code of the run, by the precedence in `errors`."""
         codes = [error.exit_code for error in self.fatal]
         if self.failures:
             codes.append(errors.ItemError.exit_code)
@@ -167,7 +167,7 @@ class Report:
         return errors.worst(codes)
 
     def interrupted_line(self) -> str:
-        """The summary of an interrupted run, which claims nothing."""
+        """Return the summary of an interrupted run, without conclusions."""
         return self._unfinished_line("interrupted")
 
     def _unfinished_line(self, end: str) -> str:
@@ -178,7 +178,7 @@ class Report:
         return f"{end}{done}; what was saved stays, the next run goes on from here"
 
     def _saved(self, *, with_listed: bool) -> str:
-        """The saved items and their size; empty if there are none."""
+        """Return the saved items and their size; empty if there are none."""
         saved = Counter(self.saved)
         if with_listed:
             saved["metadata"] += self.listed_saved
@@ -186,10 +186,10 @@ class Report:
         return f"{_counts(saved)}{size}" if saved.total() else ""
 
     def problem_lines(self) -> list[str]:
-        """What went wrong: what stopped a part of the run, then the items that failed."""
+        """Return the problems: errors that ended a part of the run, then the failed items."""
         lines = [str(error) for error in self.fatal]
         if self.failures:
-            again = "may come another time" if self.is_import else "tried again next time"
+            again = "may be available later" if self.is_import else "tried again next time"
             lines.append(f"{count_of(len(self.failures), 'item')} failed, {again}:")
             lines += _listed(self.failures)
         if self.left:
@@ -197,19 +197,19 @@ class Report:
         return lines
 
     def lines(self) -> list[str]:
-        """What was done; a run that did not get to its end concludes nothing."""
+        """Return the summary; an unfinished run has no conclusions."""
         if not self.is_finished:
             return [self._unfinished_line("stopped early")]
         listed = count_of(self.listed, "activity", "activities")
         where = "in the export" if self.is_import else "on Strava"
         if self.nameless_files:
             where += f", {count_of(self.nameless_files, 'file')} of unknown activities"
-        # A run that was broken off can compare nothing.
+        # An aborted run has no comparison with Strava.
         head = f"{self.completeness}; " if self.completeness else f"{listed} {where}: "
-        gone = f"{self.gone:,} gone from there, kept here; " if self.gone else ""
+        gone = f"{self.gone:,} deleted there, kept here; " if self.gone else ""
         lines = [f"{head}{gone}{self._done()}"]
         if self.given_up:
-            lines.append(f"{count_of(len(self.given_up), 'item')} not to be had from Strava:")
+            lines.append(f"{count_of(len(self.given_up), 'item')} not available from Strava:")
             lines += _listed(self.given_up)
         return lines
 
@@ -219,7 +219,7 @@ class Report:
             verb = "save" if self.is_import else "fetch"
             nothing = "nothing is missing" if is_well else f"nothing was found to {verb}"
             return f"would {verb} {_counts(self.saved)}" if self.saved else nothing
-        # Metadata that only changed in the list is worth a word if it is all there is.
+        # Metadata saved from the list is mentioned only if nothing else was saved.
         saved = self._saved(with_listed=not self.saved)
         if not saved:
             return "nothing new" if is_well else "nothing was saved"
@@ -227,13 +227,13 @@ class Report:
 
 
 def printable(name: str, limit: int = _LONGEST_NAME) -> str:
-    """A text from Strava as one short line that no terminal takes for a command."""
+    """Return a text from Strava as one short line without control characters."""
     line = _CONTROL.sub("?", _SPACE.sub(" ", _INVISIBLE.sub("", name))).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def format_size(size: int) -> str:
-    """A number of bytes for people: 999 B, 1.5 kB, 23 MB (powers of 1000)."""
+    """Return a size in bytes as text: 999 B, 1.5 kB, 23 MB (powers of 1000)."""
     value = float(size)
     for unit in ("B", "kB", "MB"):
         if round(value) < 1000:
@@ -243,13 +243,13 @@ def format_size(size: int) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """A span of time for people: 5 min, 2 h 10 min."""
+    """Return a duration as text: 5 min, 2 h 10 min."""
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def first_of(texts: Iterable[str]) -> str:
-    """The texts in one line, the first ten of many, such as `1, 2, 3` or `1, 2 and 12 more`."""
+    """Return the first ten texts in one line: `1, 2, 3`, or `1, 2 and 12 more`."""
     texts = list(texts)
     line = ", ".join(texts[:_MOST_IN_A_LINE])
     more = len(texts) - _MOST_IN_A_LINE
@@ -269,7 +269,7 @@ def _listed(failures: list[Failure]) -> list[str]:
 
 
 def count_of_items(number: int, item: str) -> str:
-    """A number of items of a kind, such as `2 originals`."""
+    """Return a number of items of a kind: `2 originals`."""
     return count_of(number, *_NOUNS[item])
 
 
@@ -280,5 +280,5 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
-    """A number and its noun, such as `1 photo`, `2,000 photos`."""
+    """Return a number and its noun: `1 photo`, `2,000 photos`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

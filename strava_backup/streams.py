@@ -1,7 +1,7 @@
-"""Standard output and standard error: what is written to them, and what if they do not accept it.
+"""Writes to standard output and standard error, and handles their failures.
 
-Nothing leaves by them that a terminal would act on. Standard output carries what was asked for, so
-a failure to write there is the command's; a failure of standard error ends nothing.
+Escapes characters that a terminal would act on. Standard output carries the result, so that a
+failure to write it fails the command; a failure of standard error is ignored.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from strava_backup.characters import escape_line, escape_lines
 
 
 class OutputError(Exception):
-    """Standard output does not accept what was asked for. No `errors.Error`: the work is fine."""
+    """Standard output cannot be written. Not an `errors.Error`, since the work did not fail."""
 
 
 class ReaderGone(OutputError):
-    """The program at the other end of the pipe has ended, as `head` does."""
+    """The program at the other end of the pipe has closed it, as `head` does."""
 
 
 def prepare() -> None:
-    """Give missing streams the null device, and have characters escaped that cannot be encoded."""
-    # Missing where the descriptor was closed when Python started.
+    """Open missing streams on the null device, and escape characters that cannot be encoded."""
+    # A stream is missing if its descriptor was closed when Python started.
     sys.stdout = _prepared(sys.stdout)
     sys.stderr = _prepared(sys.stderr)
 
 
 def finish() -> None:
-    """Drop what could not be written: Python tries again at its end, and fails with a traceback."""
+    """Discard unwritten output, since Python flushes again at exit and prints a traceback."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -52,7 +52,7 @@ def print_text(text: str) -> None:
     """Write a text, line ends included, to standard output. Raises ReaderGone, OutputError."""
     try:
         sys.stdout.write(escape_lines(text))
-        # At once: a reader that has gone ends the work for it.
+        # Flush each time, so that the work ends as soon as the reader has closed the pipe.
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise ReaderGone from error
@@ -69,23 +69,23 @@ def show(text: str) -> None:
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """Log messages on standard error: a failure to write them is ignored."""
+    """Writes log messages to standard error, and ignores a failure to write them."""
 
     def __init__(self, *, with_time: bool) -> None:
         super().__init__(sys.stderr)
         self.setFormatter(_Format(with_time=with_time))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Report a faulty call of the logger; not that standard error cannot be written."""
+        """Report a faulty call of the logger, but not a failure of standard error."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
 
 class _Format(logging.Formatter):
-    """`strava-backup: ` before warnings and errors only: ordinary messages are plain lines.
+    """Puts `strava-backup: ` before warnings and errors; other messages are plain lines.
 
-    Line ends of a message's own and of a traceback are kept. Those in its arguments, which may come
-    from anywhere, are escaped: a name must not be able to forge a line.
+    Keeps the line ends of the message itself and of a traceback. Escapes those in its arguments,
+    which may be any text, so that a name cannot forge a line.
     """
 
     def __init__(self, *, with_time: bool) -> None:

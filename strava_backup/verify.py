@@ -1,6 +1,6 @@
-"""Is what is held whole? Tells it offline, and sets damaged files aside. Deletes nothing.
+"""Checks the archive for damage, offline, and moves damaged files aside. Deletes nothing.
 
-It needs neither config nor network, so that it serves as long as the files do.
+Needs neither config nor network, so that it works as long as the files exist.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _LONGEST_LINE = 10_000
 def verify(
     root: Path, out: Callable[[str], None], *, repairs: bool = False, quiet: bool = False
 ) -> int:
-    """Tell what is not as it should be, a line each, and a summary; returns the exit code.
+    """Print a line for each finding, and a summary; return the exit code.
 
-    Raises ConfigError where there is no archive, AnotherRun, DiskError. With `repairs`, damaged
+    Raises ConfigError without an archive, AnotherRun, DiskError. With `repairs`, damaged
     files go to `damaged/`, so that the next run fetches them again.
     """
     archive = Archive(root)
@@ -41,7 +41,7 @@ def verify(
         raise errors.ConfigError(
             f"there is no archive in {root}: name the right folder with --output-dir"
         )
-    # Looking writes nothing, a lock file neither; but where there is one, a run may be at work.
+    # A check writes nothing, not even a lock file; but if there is one, a run may be active.
     is_lockable = repairs or archive.has_lock()
     with archive.locked(is_reader=not repairs) if is_lockable else nullcontext():
         archive.read_marker()
@@ -55,7 +55,7 @@ def verify(
 
 
 class Finding(NamedTuple):
-    """One thing that a user should know of, damage or a mere notice."""
+    """One finding: damage, or a notice."""
 
     path: PurePosixPath
     text: str
@@ -67,72 +67,74 @@ class Finding(NamedTuple):
 
 
 class _Metadata(NamedTuple):
-    """What the metadata of an activity, a photo or gear says that matters here."""
+    """The parts of the metadata of an activity, a photo or gear that the checks need."""
 
     path: PurePosixPath
-    is_gone: bool
-    # Our key's notes of files, and what explains their names.
+    is_deleted: bool
+    # Our key's notes about files and their names.
     own: Record
 
 
 class _Check:
-    """One verification. The constructor touches nothing."""
+    """One check of an archive. The constructor does no I/O."""
 
     def __init__(self, archive: Archive, repairs: bool) -> None:
         self.damaged = 0
         self._archive = archive
         self._repairs = repairs
-        self._listing = Manifest({})
+        self._manifest = Manifest({})
         self._files: dict[PurePosixPath, layout.Key] = {}
         self._metadata: dict[layout.Key, _Metadata] = {}
         self._unreadable: dict[PurePosixPath, tuple[layout.Key, str]] = {}
         self._denied: set[PurePosixPath] = set()
-        self._to_unlist: set[str] = set()
+        self._to_remove: set[str] = set()
         self._records = 0
         self._notices = 0
-        self._unlisted = 0
+        self._without_checksum = 0
         self._moved = 0
 
     def findings(self) -> Iterator[Finding]:
-        """What is found, as it is found. Raises DiskError."""
-        yield from self._check_tops()
-        yield from self._listing_result()
+        """Yield findings during the check. Raises DiskError."""
+        yield from self._check_top_level()
+        yield from self._scan()
         for path, (key, problem) in self._unreadable.items():
             yield self._damage(path, key, f"unreadable metadata{problem}")
-        listed = {path for path in map(PurePosixPath, self._listing.digests) if self._is_file(path)}
+        listed = {
+            path for path in map(PurePosixPath, self._manifest.digests) if self._is_file(path)
+        }
         for path in sorted(listed | self._files.keys()):
             yield from self._check_file(path)
         yield from self._compare(listed)
-        if self._to_unlist:
-            self._archive.remove_checksums(self._to_unlist)
+        if self._to_remove:
+            self._archive.remove_checksums(self._to_remove)
 
     def summary(self) -> str:
-        """What was found, in one line."""
+        """Return the counts of the findings in one line."""
         text = f"checked {count_of(len(self._files), 'file')}"
         text += f" and {count_of(self._records, 'metadata file')}"
         text += f": {self.damaged:,} damaged" if self.damaged else ": no damage"
         text += f", {count_of(self._notices, 'notice')}" if self._notices else ""
-        if self._unlisted:
-            text += f"; {self._unlisted:,} without a checksum, the next run adds it"
+        if self._without_checksum:
+            text += f"; {self._without_checksum:,} without a checksum, the next run adds it"
         if self._moved:
             return f"{text}; {self._moved:,} moved to damaged/, the next run fetches them again"
         if self.damaged and not self._repairs:
-            return f"{text}; --repair sets them aside, and the next run fetches them again"
+            return f"{text}; --repair moves them to damaged/, and the next run fetches them again"
         return text
 
-    def _check_tops(self) -> Iterator[Finding]:
-        """Read the list; it or the marker may be something else than a file."""
+    def _check_top_level(self) -> Iterator[Finding]:
+        """Read the manifest; report if it or the marker is not a regular file."""
         try:
-            self._listing = self._archive.read_checksums()
+            self._manifest = self._archive.read_checksums()
         except errors.ItemError as error:
             yield self._damage(PurePosixPath(layout.CHECKSUMS), None, str(error), repairs=False)
         for path, problem in self._archive.problems():
             yield self._damage(path, None, problem, repairs=False)
 
-    def _listing_result(self) -> Iterator[Finding]:
-        """Take down all files, and read all metadata."""
+    def _scan(self) -> Iterator[Finding]:
+        """Collect all files, and read all metadata."""
         for path in self._archive.leftovers():
-            yield self._notice(path, "left over by a run that died, the next one removes it")
+            yield self._notice(path, "left over by an aborted run, the next run removes it")
         for section in layout.SECTIONS:
             others = list(self._archive.obstacles(section))
             names = {path: layout.parse_name(path) for path in self._archive.paths(section)}
@@ -146,15 +148,15 @@ class _Check:
             for path, name in names.items():
                 is_own = path in self._files or (name and name.suffix == layout.META_SUFFIX)
                 if not is_own and not path.name.startswith("."):
-                    yield self._notice(path, "not checked: it has no name of ours")
-        unknown = self._listing.unknown
+                    yield self._notice(path, "not checked: it has no name that this program gives")
+        unknown = self._manifest.unknown
         if unknown:
-            text = f"{count_of(unknown, 'line')} that cannot be understood"
+            text = f"{count_of(unknown, 'line')} that cannot be parsed"
             yield self._notice(PurePosixPath(layout.CHECKSUMS), text)
 
     def _is_file(self, path: PurePosixPath) -> bool:
-        """Whether a path is that of an original or a picture; people may list what they like."""
-        # A backslash would lead elsewhere on Windows.
+        """Return whether a path is that of an original or a picture; a manifest may list others."""
+        # On Windows a backslash separates folders.
         name = layout.parse_name(path) if "\\" not in str(path) else None
         if name is None or name.suffix == layout.META_SUFFIX:
             return False
@@ -175,47 +177,45 @@ class _Check:
             return
         own = record.get(OWN_KEY, {})
         notes = ("original", "picture", "bulk_export")
-        kept = {name: own[name] for name in notes if name in own}
-        kept.get("bulk_export", {}).pop("columns", None)
-        self._metadata[key] = _Metadata(path, "gone_since" in own, kept)
+        noted = {name: own[name] for name in notes if name in own}
+        noted.get("bulk_export", {}).pop("columns", None)
+        self._metadata[key] = _Metadata(path, "gone_since" in own, noted)
 
     def _check_file(self, path: PurePosixPath) -> Iterator[Finding]:
-        """Compare an original or a picture with its checksum, else with the rules of its kind."""
-        if str(path) in self._to_unlist:
+        """Check an original or a picture by its checksum, else by the rules of its kind."""
+        if str(path) in self._to_remove:
             return
-        digests = self._listing.digests.get(str(path), ())
+        digests = self._manifest.digests.get(str(path), ())
         key = self._files.get(path)
         file_check = self._archive.check_stored(path, digests)
         if file_check is not None and file_check.is_denied:
             self._denied.add(path)
         if file_check is None and key is None:
-            yield self._damage(path, None, f"missing, though {layout.CHECKSUMS} lists it")
+            yield self._damage(path, None, f"missing, but listed in {layout.CHECKSUMS}")
         elif file_check is None:
-            yield self._damage(path, key, "a link that leads nowhere")
+            yield self._damage(path, key, "a broken link")
         elif file_check.digest in digests:
             if len(digests) > 1:
-                text = (
-                    f"{layout.CHECKSUMS} has another checksum of it, too: the next run mends that"
-                )
+                text = f"{layout.CHECKSUMS} lists another checksum, too: the next run repairs that"
                 yield self._notice(path, text)
         elif file_check.digest == "":
             yield self._damage(path, key, file_check.damage or "unreadable")
         elif digests:
-            why = file_check.damage or "what it is now is whole by the rules of its kind"
+            why = file_check.damage or "the new content is whole by the rules of its kind"
             yield self._damage(path, key, f"differs from its checksum ({why})")
         elif file_check.damage is not None and not self._is_suspicious_at_strava(
             key, file_check.damage
         ):
             yield self._damage(path, key, f"{file_check.damage} (it has no checksum yet)")
         else:
-            self._unlisted += 1
+            self._without_checksum += 1
 
     def _is_suspicious_at_strava(self, key: layout.Key | None, damage: str) -> bool:
         metadata = self._metadata.get(key) if key is not None else None
         return metadata is not None and is_what_strava_holds(metadata.own, damage)
 
     def _compare(self, listed: set[PurePosixPath]) -> Iterator[Finding]:
-        """Files without metadata, and metadata whose file is neither there nor named as missing."""
+        """Yield notices of files without metadata, and of metadata without a file or checksum."""
         with_metadata = self._metadata.keys() | {key for key, _ in self._unreadable.values()}
         for path, key in self._files.items():
             if key not in with_metadata:
@@ -224,7 +224,7 @@ class _Check:
         keys = {name.key for name in names if name is not None}
         for key, metadata in self._metadata.items():
             if promises_file(metadata.own) and key not in keys:
-                yield self._notice(metadata.path, "tells of a saved file that is not there")
+                yield self._notice(metadata.path, "notes a saved file that does not exist")
 
     def _notice(self, path: PurePosixPath, text: str) -> Finding:
         self._notices += 1
@@ -233,32 +233,37 @@ class _Check:
     def _damage(
         self, path: PurePosixPath, key: layout.Key | None, text: str, *, repairs: bool = True
     ) -> Finding:
-        """Damage, and what is done about it; `key` is None if the file is missing."""
+        """Return damage as a finding, and repair it on request; no `key` if the file is missing."""
         self.damaged += 1
         if repairs and self._repairs:
             text = f"{text}; {self._repair(path, key)}"
         return Finding(path, text, is_damage=True)
 
     def _repair(self, path: PurePosixPath, key: layout.Key | None) -> str:
-        """Set a damaged file aside; returns what was done. Raises DiskError."""
+        """Move a damaged file aside; return a message about it. Raises DiskError."""
         if key is None and self._archive.is_cut_off(path):
-            return "left in the list, since its folder is a link that leads nowhere"
+            return f"left in {layout.CHECKSUMS}, since its folder is a broken link"
         if path in self._denied:
-            return "left where it is, since it may be whole: make it readable"
-        if key is not None and self._is_gone(key):
-            return "left where it is, since Strava no longer has the activity"
+            return "not moved, since it may be whole: make it readable"
+        if key is not None and self._is_deleted(key):
+            return "not moved, since Strava no longer has the activity"
         if path in self._unreadable and isinstance(key, tuple):
             self._forget_photo_list(key[0])
         self._note_name(path)
-        # A GPX would count as the original of its JSON, which then never came again.
-        done = [f"{self._set_aside(gpx)} as well" for gpx in self._gpx_beside(path)]
-        # The list comes last: without its line a damaged file may pass for a whole one.
-        self._to_unlist.add(str(path))
-        return "; ".join(["taken out of the list" if key is None else self._set_aside(path), *done])
+        # The GPX would count as the original, so that the JSON would not be fetched again.
+        gpx_moves = [f"{self._set_aside(gpx)} as well" for gpx in self._converted_gpx(path)]
+        # The manifest comes last: without its line a damaged file may count as whole.
+        self._to_remove.add(str(path))
+        return "; ".join(
+            [
+                f"removed from {layout.CHECKSUMS}" if key is None else self._set_aside(path),
+                *gpx_moves,
+            ]
+        )
 
     def _note_name(self, path: PurePosixPath) -> None:
-        """Note the name of a file in metadata of earlier versions, so that until it comes again
-        none beside it stands for it."""
+        """Note a file's name in metadata of earlier versions, so that no other file counts as it
+        until it is fetched again."""
         name = layout.parse_name(path)
         metadata = self._metadata.get(name.key) if name is not None else None
         if name is None or metadata is None or isinstance(name.key, str):
@@ -279,12 +284,12 @@ class _Check:
 
     def _set_aside(self, path: PurePosixPath) -> str:
         moved = self._archive.set_aside(path)
-        self._to_unlist.add(str(path))
+        self._to_remove.add(str(path))
         self._moved += 1
         return f"moved to {moved}"
 
-    def _gpx_beside(self, path: PurePosixPath) -> list[PurePosixPath]:
-        """The conversions of a JSON original that are held."""
+    def _converted_gpx(self, path: PurePosixPath) -> list[PurePosixPath]:
+        """Return the stored GPX conversions of a JSON original."""
         name = layout.parse_name(path)
         if name is None or name.suffix.removesuffix(".gz") != ".json":
             return []
@@ -292,15 +297,15 @@ class _Check:
         return [
             one
             for one in stored
-            if one.name.removesuffix(".gz").endswith(".gpx") and str(one) not in self._to_unlist
+            if one.name.removesuffix(".gz").endswith(".gpx") and str(one) not in self._to_remove
         ]
 
-    def _is_gone(self, key: layout.Key) -> bool:
+    def _is_deleted(self, key: layout.Key) -> bool:
         keys = (key, key[0]) if isinstance(key, tuple) else (key,)
-        return any(one in self._metadata and self._metadata[one].is_gone for one in keys)
+        return any(one in self._metadata and self._metadata[one].is_deleted for one in keys)
 
     def _forget_photo_list(self, activity_id: int) -> None:
-        """Have the next run ask for an activity's photos, which it does not know to be lacking."""
+        """Let the next run list an activity's photos, since it does not know of the missing one."""
         self._archive.save_marker(replace(self._archive.marker, last_photo_walk=None))
         metadata = self._metadata.get(activity_id)
         record = metadata and self._archive.read_record(metadata.path)
@@ -311,6 +316,6 @@ class _Check:
             self._save(metadata.path, {**record, OWN_KEY: own})
 
     def _save(self, path: PurePosixPath, record: Record) -> None:
-        # A folder may stand in the way of its draft; the rest of the repair goes on.
+        # A folder may have the name of the partial file; the rest of the repair continues.
         with suppress(errors.ItemError):
             self._archive.save_record(path, record, history=None)

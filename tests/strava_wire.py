@@ -38,11 +38,11 @@ class Wire(DemoAdapter):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         self.timeouts.append(kwargs["timeout"])
         self.bodies.append(request.body)
-        truth = super().send(request, **kwargs)
+        response_of_account = super().send(request, **kwargs)
         answer = self.instead.get(f"{request.method} {request.path_url}")
         answer = answer or self.make(request.path_url)
         if answer is None:
-            return truth
+            return response_of_account
         raw = raw_response(answer, request.method)
         response = HTTPAdapter().build_response(request, raw)
         if not kwargs["stream"]:
@@ -74,8 +74,8 @@ def cookies(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def told(error: BaseException) -> str:
-    """Everything that an error says, its causes, contexts and reprs included."""
+def error_text(error: BaseException) -> str:
+    """Return the whole text of an error, including its causes, contexts and reprs."""
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)

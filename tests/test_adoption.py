@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from strava_backup.demo.account import Account
-from tests import truth
 from tests.conftest import Command, read_files
+from tests.expected import expected_gear_metadata, expected_photo_metadata, stem_of, stored_metadata
 from tests.strava_proxy import StravaProxy
 
 OLD = "strava-backup==0.4.0"
@@ -64,8 +64,7 @@ def old_files(command: Command) -> dict[str, bytes]:
 def ids_with_stale_names(command: Command) -> int:
     """How many names have the month where the minute belongs."""
     return sum(
-        truth.stem(one) + ".meta.json" not in old_files(command)
-        for one in command.account.activities
+        stem_of(one) + ".meta.json" not in old_files(command) for one in command.account.activities
     )
 
 
@@ -83,8 +82,8 @@ def assert_metadata_is_right(command: Command) -> None:
         own = record.pop("strava_backup")
         assert record == by_id[record["id"]]
         assert own["source"] == "api"
-    assert truth.metadata(files, "photos") == truth.expected_photo_metadata(command.account)
-    assert truth.metadata(files, "gear") == truth.expected_gear_metadata(command.account)
+    assert stored_metadata(files, "photos") == expected_photo_metadata(command.account)
+    assert stored_metadata(files, "gear") == expected_gear_metadata(command.account)
 
 
 def assert_old_metadata_is_in_history(command: Command) -> None:
@@ -209,4 +208,4 @@ def test_percent_signs_that_0_4_wanted_doubled_are_warned_of(adopted: Command) -
         text.replace("[user]\n", "[user]\nemail = a%%b@example.org\npassword = x\n")
     )
     result = adopted.run("--limit", "1", "--quiet")
-    assert "[user] email holds %%" in result.stderr
+    assert "[user] email contains %%" in result.stderr

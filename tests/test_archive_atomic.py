@@ -14,7 +14,7 @@ import pytest
 import strava_backup
 from strava_backup.archive import atomic
 from strava_backup.archive.atomic import PartialFile, save_bytes
-from tests.hardship import files_limited_to
+from tests.limits import files_limited_to
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def target(folder):
-    """The one file of the folder, as an earlier run left it."""
+    """The only file of the folder, saved by an earlier run."""
     path = folder / "original.fit"
     path.write_bytes(b"old")
     return path
@@ -54,17 +54,17 @@ def run_python(code, *arguments):
     )
 
 
-# What stays
+# Saved files
 
 
-def test_a_saved_draft_is_the_only_file_left(folder):
+def test_a_saved_partial_file_is_the_only_file_left(folder):
     with PartialFile(folder, "original") as partial_file:
         partial_file.write([b"first", b"", b"second"])
         partial_file.save_as(folder / "original.fit")
     assert content_of(folder) == {"original.fit": b"firstsecond"}
 
 
-def test_a_draft_knows_size_and_checksum_of_what_was_written_so_far(folder):
+def test_a_partial_file_has_the_size_and_checksum_of_the_bytes_written_so_far(folder):
     with PartialFile(folder, "original") as partial_file:
         assert (partial_file.size, partial_file.sha256) == (0, hashlib.sha256(b"").hexdigest())
         partial_file.write([b"first"])
@@ -77,13 +77,13 @@ def test_a_draft_knows_size_and_checksum_of_what_was_written_so_far(folder):
         assert partial_file.sha256 == hashlib.sha256(b"firstsecond").hexdigest()
 
 
-def test_a_draft_can_be_read_before_it_is_saved(folder):
+def test_a_partial_file_can_be_read_before_it_is_saved(folder):
     with PartialFile(folder, "original") as partial_file:
         partial_file.write([b"first"])
         assert partial_file.path.read_bytes() == b"first"
 
 
-def test_a_finished_draft_is_on_the_disk_and_has_no_name_yet(folder, monkeypatch):
+def test_a_finished_partial_file_is_on_disk_without_its_final_name(folder, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
     with PartialFile(folder, "original") as partial_file:
@@ -96,13 +96,13 @@ def test_a_finished_draft_is_on_the_disk_and_has_no_name_yet(folder, monkeypatch
     assert content_of(folder) == {"original.fit": b"first"}
 
 
-def test_a_draft_has_a_hidden_name_in_the_folder_of_its_file(folder):
+def test_a_partial_file_has_a_hidden_name_in_the_folder_of_the_final_file(folder):
     with PartialFile(folder, "original") as partial_file:
         assert partial_file.path == folder / ".original.part"
         assert content_of(folder) == {".original.part": b""}
 
 
-def test_the_old_content_stays_until_the_new_one_is_whole(folder, target):
+def test_the_old_content_stays_until_the_new_one_is_complete(folder, target):
     with PartialFile(folder, target.name) as partial_file:
         partial_file.write([b"new"])
         assert target.read_bytes() == b"old"
@@ -111,13 +111,13 @@ def test_the_old_content_stays_until_the_new_one_is_whole(folder, target):
     assert content_of(folder) == {target.name: b"new"}
 
 
-def test_bytes_replace_a_file_whole(folder, target):
+def test_bytes_replace_a_file_atomically(folder, target):
     save_bytes(target, b"new")
     assert content_of(folder) == {target.name: b"new"}
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
-def test_a_new_file_has_the_mode_that_the_umask_asks_for(folder, mask, mode):
+def test_a_new_file_has_the_mode_that_the_umask_allows(folder, mask, mode):
     before = os.umask(mask)
     try:
         save_bytes(folder / "a", b"a")
@@ -128,7 +128,7 @@ def test_a_new_file_has_the_mode_that_the_umask_asks_for(folder, mask, mode):
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {mode}
 
 
-def test_a_secret_is_never_readable_for_others_while_it_is_written(folder):
+def test_other_users_can_never_read_a_secret_while_it_is_written(folder):
     before = os.umask(0)
     try:
         with PartialFile(folder, "secret", 0o600) as partial_file:
@@ -137,7 +137,7 @@ def test_a_secret_is_never_readable_for_others_while_it_is_written(folder):
         os.umask(before)
 
 
-# What does not
+# Failures
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_download_cut_short_leaves_the_old_file(folder, target, error):
     assert content_of(folder) == {target.name: b"old"}
 
 
-def test_a_draft_that_nobody_saves_leaves_no_file(folder):
+def test_an_unsaved_partial_file_is_removed(folder):
     with PartialFile(folder, "original") as partial_file:
         partial_file.write([b"found to be a web page"])
     assert content_of(folder) == {}
@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_no_file(folder, target):
     assert content_of(folder) == {target.name: b"old"}
 
 
-def test_a_rename_that_fails_leaves_no_draft(folder):
+def test_a_failed_rename_leaves_no_partial_file(folder):
     in_the_way = folder / "original.fit"
     in_the_way.mkdir()
     with pytest.raises(IsADirectoryError):
@@ -183,16 +183,16 @@ def test_a_rename_that_fails_leaves_no_draft(folder):
     assert in_the_way.is_dir()
 
 
-def test_a_missing_folder_is_not_made(folder):
+def test_a_missing_folder_is_not_created(folder):
     with pytest.raises(FileNotFoundError):
         save_bytes(folder / "gone" / "a", b"a")
     assert content_of(folder) == {}
 
 
-# What a run that died left over
+# Partial files of runs that died
 
 
-def test_what_a_dead_run_left_over_is_replaced(folder):
+def test_the_partial_file_of_a_dead_run_is_replaced(folder):
     (folder / ".a.part").write_bytes(b"longer than what comes now")
     (folder / ".a.part").chmod(0o400)
     save_bytes(folder / "a", b"new")
@@ -200,7 +200,7 @@ def test_what_a_dead_run_left_over_is_replaced(folder):
     assert stat.S_IMODE((folder / "a").stat().st_mode) & 0o200
 
 
-def test_a_link_under_the_name_of_the_draft_is_not_written_through(folder):
+def test_a_link_under_the_name_of_the_partial_file_is_replaced_and_its_target_kept(folder):
     elsewhere = folder / "elsewhere"
     elsewhere.write_bytes(b"not ours")
     (folder / ".a.part").symlink_to(elsewhere)
@@ -211,7 +211,7 @@ def test_a_link_under_the_name_of_the_draft_is_not_written_through(folder):
 SAVE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from strava_backup.archive.atomic import Draft
+from strava_backup.archive.atomic import PartialFile
 
 def chunks():
     yield b"half of it"
@@ -219,9 +219,9 @@ def chunks():
     yield b"the rest"
 
 path = Path(sys.argv[1])
-with Draft(path.parent, path.name) as draft:
-    draft.write(chunks())
-    draft.save_as(path)
+with PartialFile(path.parent, path.name) as partial_file:
+    partial_file.write(chunks())
+    partial_file.save_as(path)
 """
 
 
@@ -242,12 +242,12 @@ def test_an_interrupted_run_leaves_the_old_file_alone(folder, target):
     assert content_of(folder) == {target.name: b"old"}
 
 
-# What a power cut cannot undo
+# Durability
 
 
 @pytest.fixture
 def order(monkeypatch):
-    """The calls that make a file durable, in their order; they are made all the same."""
+    """The calls that make a file durable, in their order; they still take effect."""
     calls = []
     fsync, replace = os.fsync, os.replace
 
@@ -265,12 +265,12 @@ def order(monkeypatch):
     return calls
 
 
-def test_the_content_is_on_disk_before_the_name_and_the_name_before_we_go_on(folder, order):
+def test_the_content_is_fsynced_before_the_rename_and_the_folder_after_it(folder, order):
     save_bytes(folder / "a", b"12345")
     assert order == ["fsync 5 bytes", "rename", "fsync folder"]
 
 
-def test_the_folder_may_be_left_to_be_fsynced_for_many_files_at_once(folder, monkeypatch):
+def test_a_caller_may_fsync_the_folder_once_for_many_files(folder, monkeypatch):
     synced = []
     monkeypatch.setattr(atomic, "sync_folder", synced.append)
     with PartialFile(folder, "original") as partial_file:
@@ -280,7 +280,7 @@ def test_the_folder_may_be_left_to_be_fsynced_for_many_files_at_once(folder, mon
     assert content_of(folder) == {"original.fit": b"new"}
 
 
-def test_a_file_whose_content_cannot_be_put_on_disk_gets_no_name(folder, target, monkeypatch):
+def test_a_file_that_cannot_be_fsynced_gets_no_final_name(folder, target, monkeypatch):
     def failing_fsync(descriptor):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -298,7 +298,7 @@ def warned(monkeypatch):
 @pytest.mark.usefixtures("warned")
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
 @pytest.mark.parametrize("refuses_files", [True, False])
-def test_a_file_system_without_fsync_is_named_once_and_used(
+def test_a_file_system_without_fsync_is_warned_of_once_and_used(
     folder, monkeypatch, caplog, error, refuses_files
 ):
     fsync = os.fsync
@@ -312,12 +312,12 @@ def test_a_file_system_without_fsync_is_named_once_and_used(
     save_bytes(folder / "a", b"a")
     save_bytes(folder / "b", b"b")
     assert content_of(folder) == {"a": b"a", "b": b"b"}
-    assert caplog.messages == [f"{folder}: this file system cannot fsync, going on without"]
+    assert caplog.messages == [f"{folder}: this file system has no fsync, continuing without"]
 
 
 @pytest.mark.usefixtures("warned")
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
-def test_a_folder_whose_names_cannot_be_put_on_disk_is_an_error(folder, monkeypatch, caplog, error):
+def test_a_folder_that_cannot_be_fsynced_is_an_error(folder, monkeypatch, caplog, error):
     fsync = os.fsync
 
     def failing_fsync(descriptor):
@@ -345,6 +345,6 @@ def test_modes_and_times_that_cannot_be_copied_are_no_error(folder, monkeypatch,
     monkeypatch.setattr(os, call, refuse, raising=False)
     for _ in range(2):
         atomic.copy_stat(folder / "a", folder / "b")
-    # Python itself passes over extended attributes that are refused.
+    # Python itself ignores extended attributes that are refused.
     assert len(caplog.messages) == (call != "setxattr")
     assert all("cannot be copied" in message for message in caplog.messages)

@@ -52,7 +52,7 @@ def write(tmp_path):
 
 
 def damage(content, suffix):
-    """What `check_file` says of the content; None where it is whole."""
+    """Return the message of `check_file` for the content; None if it is intact."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "original")
         path.write_bytes(content)
@@ -67,18 +67,18 @@ def with_flipped(content, position, bits):
     return content[:position] + bytes([content[position] ^ bits]) + content[position + 1 :]
 
 
-# What kind is it?
+# Types
 
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
-def test_the_first_bytes_tell_the_kind(content, suffix):
+def test_the_first_bytes_show_the_type(content, suffix):
     assert checks.kind_of(content[:1024]) == (".gz" if suffix.endswith(".gz") else suffix)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04", b"<svg></svg>", b"plain text", b".FIT", FIT[1:], b"\x00" * 100]
 )
-def test_an_unknown_content_has_no_kind(content):
+def test_an_unknown_content_has_no_type(content):
     assert checks.kind_of(content) == ""
 
 
@@ -93,14 +93,14 @@ def test_an_unknown_content_has_no_kind(content):
         BOM + b"<!DOCTYPE html>",
     ],
 )
-def test_a_web_page_is_seen_for_what_it_is(content):
+def test_a_web_page_is_recognized(content):
     assert checks.looks_like_html(content)
 
 
 @pytest.mark.parametrize(
     "content", [FIT, GPX, TCX, TCX_WITH_BLANKS, JSON, b"", b"<htmlx>", b"html"]
 )
-def test_no_original_passes_for_a_web_page(content):
+def test_no_original_is_mistaken_for_a_web_page(content):
     assert not checks.looks_like_html(content[:1024])
 
 
@@ -141,22 +141,22 @@ def test_the_content_corrects_the_suffix_that_was_sent(write, content, sent, suf
     assert checks.proper_suffix(write(content), sent) == suffix
 
 
-# Is it whole?
+# Integrity
 
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
-def test_a_whole_file_passes(write, content, suffix):
+def test_an_intact_file_passes(write, content, suffix):
     checks.check_file(write(content), suffix)
 
 
 @pytest.mark.parametrize("suffix", [".dat", ".sml", ".gz"])
-def test_a_kind_without_rules_passes(write, suffix):
+def test_a_type_without_rules_passes(write, suffix):
     content = files.gzipped(b"who knows") if suffix == ".gz" else b"who knows"
     checks.check_file(write(content), suffix)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_empty_file_is_never_whole(write, suffix):
+def test_an_empty_file_is_never_intact(write, suffix):
     with pytest.raises(checks.Damaged):
         checks.check_file(write(b""), suffix)
 
@@ -193,7 +193,7 @@ def test_a_damaged_fit_inside_sound_gzip_is_found(write):
 
 def fit_with_header(size, messages=b"\x40\x00\x00\x00\x00\x00"):
     head = struct.pack("<BBHI4s", size, 0x10, 2132, len(messages), b".FIT")
-    # 0 in the place of the header's own checksum means that there is none.
+    # 0 as the checksum of the header means that there is none.
     whole = head + bytes(size - 12) + messages
     return whole + struct.pack("<H", files.fit_crc(whole))
 
@@ -271,7 +271,7 @@ def billion_laughs():
         (FIT, ".fit.gz", "the gzip data is broken"),
     ],
 )
-def test_damage_to_other_kinds_is_named(write, content, suffix, says):
+def test_damage_to_other_types_is_named(write, content, suffix, says):
     with pytest.raises(checks.Damaged, match=says):
         checks.check_file(write(content), suffix)
 
@@ -291,7 +291,7 @@ def test_damage_to_other_kinds_is_named(write, content, suffix, says):
 @example(b"\x1f\x8b\x08\x04", ".gz")
 @example(b"\x1f\x8b\x08\x00" + bytes(10), ".gz")
 @example(b"\x1f\x8b\x09" + bytes(20), ".fit.gz")
-def test_no_content_whatever_makes_a_check_crash(content, suffix):
+def test_no_content_makes_a_check_crash(content, suffix):
     found = damage(content, suffix)
     assert found is None or found
 
@@ -354,7 +354,7 @@ def test_a_character_across_two_chunks_passes(write, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "UTF-16", "utf16", "utf-16LE"])
-def test_utf_8_that_says_it_is_utf_16_passes(write, encoding):
+def test_utf_8_that_declares_utf_16_passes(write, encoding):
     content = encoded_gpx("utf-8", "Münster 朝").replace(b"'utf-8'", f"'{encoding}'".encode())
     assert encoding.encode() in content
     checks.check_file(write(content), ".gpx")
@@ -387,7 +387,7 @@ def test_entities_in_any_encoding_are_found(write):
         "unicode_escape", "Unicode-Escape", "raw_unicode_escape", "undefined", "x-nobody",
     ],
 )  # fmt: skip
-def test_what_is_no_character_set_is_not_used_to_read_xml(write, encoding):
+def test_a_codec_that_is_no_character_set_is_not_used_to_read_xml(write, encoding):
     content = GPX.replace(b"UTF-8", encoding.encode()).replace("ü".encode(), b"u")
     with pytest.raises(checks.Damaged, match="not well-formed XML"):
         checks.check_file(write(content), ".gpx")
@@ -407,11 +407,11 @@ def test_no_encoding_that_xml_declares_makes_a_check_crash(encoding):
     damage(f'<?xml version="1.0" encoding="{encoding}"?><gpx></gpx>'.encode(), ".gpx")
 
 
-# Is it odd?
+# Suspicious files
 
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
-def test_a_whole_file_under_its_own_suffix_is_not_odd(write, content, suffix):
+def test_an_intact_file_with_its_own_suffix_is_not_suspicious(write, content, suffix):
     path = write(content)
     kind = suffix.removesuffix(".gz")
     for sent in ("", ".gz", kind):
@@ -437,7 +437,7 @@ def test_a_whole_file_under_its_own_suffix_is_not_odd(write, content, suffix):
         (JSON[:-1], ".fit", "no FIT header"),
     ],
 )
-def test_what_is_odd_about_a_file_is_named(write, content, sent, says):
+def test_the_reason_why_a_file_is_suspicious_is_named(write, content, sent, says):
     found = checks.find_suspicion(write(content), sent)
     assert found == says if says is None else (found or "").startswith(says)
 
@@ -450,7 +450,7 @@ def test_what_is_odd_about_a_file_is_named(write, content, sent, says):
     st.sampled_from(["", ".fit", ".gz", ".sml"]),
 )
 @example(files.gzipped(b"\x89PNG\r\n\x1a\n"), "")
-def test_any_content_gets_a_suffix_and_an_answer(content, sent):
+def test_any_content_gets_a_suffix_and_a_check(content, sent):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "original")
         path.write_bytes(content)
@@ -477,7 +477,7 @@ def test_json_of_another_shape_is_no_damage(write):
         ("5.fit", FIT, None),
         ("5.FIT", FIT, None),
         ("5.fit.gz", files.gzipped(FIT), None),
-        # version 0.4 took the last suffix for the whole of it
+        # version 0.4 saved only the last suffix
         ("5.gz", files.gzipped(FIT), None),
         ("5.fit", files.gzipped(FIT), None),
         ("5.sml", b"who knows", None),
@@ -500,7 +500,7 @@ def test_json_of_another_shape_is_no_damage(write):
         ("5.fit", b"", "an empty file"),
     ],
 )
-def test_a_held_file_has_to_be_what_its_name_says(tmp_path, name, content, found):
+def test_a_stored_file_must_have_the_type_of_its_name(tmp_path, name, content, found):
     path = tmp_path / name
     path.write_bytes(content)
     assert checks.damage(path) == found

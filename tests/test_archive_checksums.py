@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import strava_backup
 from strava_backup.archive import checksums
 from strava_backup.archive.checksums import Checksums, Manifest, format_line, mended, parse, without
-from tests.hardship import files_limited_to
+from tests.limits import files_limited_to
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 A, B = PurePosixPath("activities/2026/x_1.fit"), PurePosixPath("photos/1_a.jpg")
@@ -113,13 +113,13 @@ def test_every_line_is_read_back(path, digest):
         (f"{ONE}  ./{A}\n{TWO}  {B}\n".encode(), {str(A): (ONE,), str(B): (TWO,)}),
         (f"{ONE}  {A}\n{TWO}  {A}\n".encode(), {str(A): (ONE, TWO)}),
         (b"# mine\n\n" + LINE_A, {str(A): (ONE,)}),
-        # a run died over the last line, which then names another file
+        # a run died while writing the last line, which names another file now
         (LINE_A + LINE_B[:-1], {str(A): (ONE,)}),
         (LINE_A + LINE_B[:-4], {str(A): (ONE,)}),
         (LINE_A + b"\0\0\0", {str(A): (ONE,)}),
     ],
 )  # fmt: skip
-def test_a_list_is_read_as_people_and_runs_that_died_left_it(text, digests):
+def test_a_manifest_is_read_after_manual_edits_and_dead_runs(text, digests):
     assert parse(text) == Manifest(digests)
 
 
@@ -136,20 +136,20 @@ def test_a_list_is_read_as_people_and_runs_that_died_left_it(text, digests):
         b"\0\0" + ONE.encode() + b"  a.fit",
     ],
 )
-def test_a_line_that_is_none_is_counted_and_passed_over(line):
+def test_an_invalid_line_is_counted_and_skipped(line):
     assert parse(LINE_A + line + b"\n" + LINE_B) == Manifest({str(A): (ONE,), str(B): (TWO,)}, 1)
 
 
 @given(EDITED)
-def test_no_list_whatever_makes_a_crash_and_mending_it_changes_nothing_that_it_says(text):
-    listing = parse(text)
-    assert parse(mended(text)) == listing
+def test_no_manifest_makes_a_crash_and_a_repair_does_not_change_its_content(text):
+    manifest = parse(text)
+    assert parse(mended(text)) == manifest
     assert mended(mended(text)) == mended(text)
     assert not mended(text) or mended(text).endswith(b"\n")
 
 
 @given(EDITED)
-def test_lines_are_taken_out_and_all_others_stay(text):
+def test_lines_are_removed_and_all_others_stay(text):
     rest = without(text, {str(A)})
     digests = dict(parse(text).digests)
     digests.pop(str(A), None)
@@ -160,7 +160,7 @@ def test_lines_are_taken_out_and_all_others_stay(text):
 # The file
 
 
-def test_a_list_grows_by_a_line_for_each_file(root):
+def test_the_manifest_gets_a_line_for_each_file(root):
     own = Checksums(root)
     own.add(A, ONE)
     assert text_of(root) == LINE_A
@@ -169,7 +169,7 @@ def test_a_list_grows_by_a_line_for_each_file(root):
     assert Checksums(root).read().digests == {str(A): (ONE,), str(B): (TWO,)}
 
 
-def test_a_file_that_is_listed_already_gets_no_second_line(root):
+def test_a_listed_file_gets_no_second_line(root):
     (root / "SHA256SUMS").write_bytes(LINE_A)
     before = (root / "SHA256SUMS").stat()
     Checksums(root).add(A, ONE)
@@ -177,20 +177,20 @@ def test_a_file_that_is_listed_already_gets_no_second_line(root):
 
 
 @pytest.mark.parametrize("torn", [LINE_B[:-1], LINE_B[:-4], LINE_B[:70], b"2", b"\0\0\0"])
-def test_a_torn_last_line_is_mended_before_the_next_one(root, torn):
+def test_an_incomplete_last_line_is_removed_before_the_next_one(root, torn):
     (root / "SHA256SUMS").write_bytes(LINE_A + torn)
     Checksums(root).add(B, TWO)
     assert text_of(root) == LINE_A + LINE_B
 
 
-def test_a_whole_list_is_not_written_anew(root):
+def test_an_intact_manifest_is_not_rewritten(root):
     (root / "SHA256SUMS").write_bytes(b"# mine\n" + LINE_A)
     before = (root / "SHA256SUMS").stat()
     Checksums(root).mend()
     assert (root / "SHA256SUMS").stat() == before
 
 
-def test_there_is_no_list_before_there_is_a_line(root):
+def test_there_is_no_manifest_before_the_first_line(root):
     own = Checksums(root)
     own.mend()
     own.make_room(A, ONE)
@@ -199,7 +199,7 @@ def test_there_is_no_list_before_there_is_a_line(root):
     assert not (root / "SHA256SUMS").exists()
 
 
-def test_a_line_of_another_content_goes_before_its_file_comes(root):
+def test_a_line_of_other_content_is_removed_before_the_file_is_renamed(root):
     (root / "SHA256SUMS").write_bytes(LINE_B + LINE_A + b"# mine\n")
     own = Checksums(root)
     own.make_room(A, ONE)
@@ -210,7 +210,7 @@ def test_a_line_of_another_content_goes_before_its_file_comes(root):
     assert text_of(root) == LINE_B + b"# mine\n" + f"{TWO}  {A}\n".encode()
 
 
-def test_a_disk_that_runs_full_leaves_no_half_line(root):
+def test_a_full_disk_leaves_no_incomplete_line(root):
     own = Checksums(root)
     own.add(A, ONE)
     with files_limited_to(len(LINE_A) + 20), pytest.raises(OSError, match="too large"):
@@ -220,7 +220,7 @@ def test_a_disk_that_runs_full_leaves_no_half_line(root):
     assert text_of(root) == LINE_A + LINE_B
 
 
-def test_what_is_grouped_is_listed_at_the_end_even_if_that_is_an_error(root):
+def test_a_group_is_listed_at_its_end_even_after_an_error(root):
     own = Checksums(root)
 
     def save_and_fail():
@@ -234,7 +234,7 @@ def test_what_is_grouped_is_listed_at_the_end_even_if_that_is_an_error(root):
     assert text_of(root) == LINE_A
 
 
-def test_a_large_group_is_listed_in_parts(root):
+def test_a_large_group_is_listed_in_batches(root):
     own = Checksums(root)
     with own.grouped():
         for number in range(1000):
@@ -243,7 +243,7 @@ def test_a_large_group_is_listed_in_parts(root):
     assert len(parse(text_of(root)).digests) == 1000
 
 
-def test_folders_are_committed_once_a_group_and_before_their_lines(root, monkeypatch):
+def test_folders_are_committed_once_per_group_and_before_their_lines(root, monkeypatch):
     steps = []
     monkeypatch.setattr(checksums, "sync_folder", steps.append)
     monkeypatch.setattr(os, "fsync", lambda _: steps.append("line"))
@@ -255,7 +255,7 @@ def test_folders_are_committed_once_a_group_and_before_their_lines(root, monkeyp
     assert steps == [root / A.parent, root / B.parent, "line", root]
 
 
-def test_threads_that_add_at_once_lose_no_line_and_mix_none(root):
+def test_threads_that_add_concurrently_neither_lose_nor_mix_lines(root):
     own = Checksums(root)
     ready = threading.Barrier(8)
 
@@ -275,7 +275,7 @@ def test_threads_that_add_at_once_lose_no_line_and_mix_none(root):
     assert len(text_of(root).splitlines()) == 400
 
 
-def test_a_line_that_another_thread_failed_to_write_is_not_taken_for_written(root, monkeypatch):
+def test_a_line_that_another_thread_failed_to_write_does_not_count_as_written(root, monkeypatch):
     real, started, go_on = os.fsync, threading.Event(), threading.Event()
     lists = []
 
@@ -314,7 +314,7 @@ for number in range(1_000_000):
 """
 
 
-def test_a_process_that_is_killed_leaves_a_list_that_a_line_can_be_added_to(root):
+def test_a_killed_process_leaves_a_manifest_that_accepts_another_line(root):
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, root], cwd=REPOSITORY, stdout=subprocess.PIPE
     ) as process:
@@ -323,17 +323,17 @@ def test_a_process_that_is_killed_leaves_a_list_that_a_line_can_be_added_to(root
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     Checksums(root).add(A.with_name("x_-1.fit"), ONE)
-    listing = parse(text_of(root))
-    assert listing.unknown == 0
-    assert listing.digests.pop(str(A.with_name("x_-1.fit"))) == (ONE,)
-    assert listing.digests == {
+    manifest = parse(text_of(root))
+    assert manifest.unknown == 0
+    assert manifest.digests.pop(str(A.with_name("x_-1.fit"))) == (ONE,)
+    assert manifest.digests == {
         str(A.with_name(f"x_{number}.fit")): (f"{number:064x}",)
-        for number in range(len(listing.digests))
+        for number in range(len(manifest.digests))
     }
 
 
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=5), EDITED)
-def test_whatever_people_did_to_the_list_sha256sum_finds_our_files_afterwards(contents, edited):
+def test_sha256sum_finds_our_files_after_any_edit_of_the_manifest(contents, edited):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / A.parent).mkdir(parents=True)

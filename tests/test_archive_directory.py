@@ -27,7 +27,7 @@ from strava_backup.archive.directory import Archive, DiskError, Marker, Stored
 from strava_backup.archive.metadata import fingerprint, to_json
 from strava_backup.demo import files
 from strava_backup.demo.pictures import picture
-from tests.hardship import files_limited_to, without_root
+from tests.limits import files_limited_to, without_root
 from tests.made_up_json import RECORDS
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
@@ -63,7 +63,7 @@ def content_of(archive):
 
 @pytest.fixture
 def public_archive():
-    """An archive that other users can reach, unlike those below `tmp_path`."""
+    """An archive that other users can access, unlike the ones in `tmp_path`."""
     root = Path(tempfile.mkdtemp())
     root.chmod(0o755)
     yield Archive(root)
@@ -79,7 +79,7 @@ def test_the_constructor_touches_nothing(tmp_path):
     assert not (tmp_path / "archive").exists()
 
 
-def test_the_last_part_of_a_configured_folder_is_made(tmp_path):
+def test_the_last_folder_of_a_configured_path_is_created(tmp_path):
     Archive(tmp_path / "archive").prepare(with_parents=False)
     assert (tmp_path / "archive").is_dir()
 
@@ -92,13 +92,13 @@ def test_a_missing_parent_may_be_a_disk_that_is_not_mounted(tmp_path):
     assert not (tmp_path / "disk").exists()
 
 
-def test_the_default_folder_is_made_with_its_parents(tmp_path):
+def test_the_default_folder_is_created_with_its_parents(tmp_path):
     Archive(tmp_path / "share" / "strava-backup").prepare(with_parents=True)
     assert (tmp_path / "share" / "strava-backup").is_dir()
 
 
 @pytest.mark.parametrize("with_parents", [True, False])
-def test_a_folder_that_is_there_is_left_as_it_is(archive, with_parents):
+def test_an_existing_folder_stays_unchanged(archive, with_parents):
     put(archive, META)
     archive.root.chmod(0o700)
     archive.prepare(with_parents=with_parents)
@@ -109,7 +109,7 @@ def test_a_folder_that_is_there_is_left_as_it_is(archive, with_parents):
 @pytest.mark.parametrize("with_parents", [True, False])
 def test_a_file_in_place_of_the_folder_is_an_error_and_stays(tmp_path, with_parents):
     (tmp_path / "archive").write_text("mine")
-    with pytest.raises(DiskError, match="cannot make the output folder"):
+    with pytest.raises(DiskError, match="cannot create the output folder"):
         Archive(tmp_path / "archive").prepare(with_parents=with_parents)
     assert (tmp_path / "archive").read_text() == "mine"
 
@@ -118,7 +118,9 @@ def test_a_file_in_place_of_the_folder_is_an_error_and_stays(tmp_path, with_pare
     ("root", "place"),
     [("archive", "archive"), ("new", "."), ("disk/archive", "."), ("a/b/archive", ".")],
 )
-def test_where_the_folder_will_be_made_is_found_without_making_it(tmp_path, root, place):
+def test_the_check_of_a_missing_folder_returns_its_parent_and_creates_nothing(
+    tmp_path, root, place
+):
     (tmp_path / "archive").mkdir()
     found = Archive(tmp_path / root).check_usable(with_parents=True)
     assert found == tmp_path / place
@@ -152,7 +154,7 @@ with Archive(Path(sys.argv[1])).locked():
 
 @pytest.fixture
 def other_run(archive):
-    """Another process that holds the lock."""
+    """Another process that has the lock."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(archive.root)], cwd=REPOSITORY, stdout=subprocess.PIPE
     ) as process:
@@ -161,9 +163,12 @@ def other_run(archive):
         process.kill()
 
 
-def test_a_second_run_is_told_so_at_once(archive, other_run):
+def test_a_second_run_is_refused_at_once(archive, other_run):
     started = time.monotonic()
-    with pytest.raises(errors.AnotherRun, match="is at work") as caught, archive.locked():
+    with (
+        pytest.raises(errors.AnotherRun, match="another run is active") as caught,
+        archive.locked(),
+    ):
         pytest.fail("both got in")
     assert time.monotonic() - started < 2
     assert caught.value.exit_code == 5
@@ -177,7 +182,7 @@ def test_a_refused_run_does_not_free_the_lock_of_the_other(archive, other_run):
             pytest.fail("both got in")
 
 
-def test_a_run_killed_hard_keeps_nobody_out(archive, other_run):
+def test_the_lock_of_a_killed_run_is_released(archive, other_run):
     other_run.send_signal(signal.SIGKILL)
     assert other_run.wait(30) == -signal.SIGKILL
     assert (archive.root / ".lock").exists()
@@ -194,14 +199,14 @@ def test_the_lock_is_free_after_a_run_and_after_one_that_failed(archive):
         pytest.fail("both got in")
 
 
-def test_a_folder_that_cannot_be_locked_is_named_and_used_all_the_same(archive, caplog):
+def test_a_folder_that_cannot_be_locked_is_warned_of_and_used(archive, caplog):
     (archive.root / ".lock").mkdir()
     worked = []
     with archive.locked():
         worked.append(True)
     assert worked
     [message] = caplog.messages
-    assert message.startswith(f"{archive.root} cannot be locked, going on without")
+    assert message.startswith(f"{archive.root} cannot be locked, continuing without")
 
 
 def test_a_folder_that_may_not_be_written_is_an_error(public_archive):
@@ -219,7 +224,7 @@ def test_a_folder_that_may_not_be_entered_is_an_error(public_archive):
         pytest.fail("it went on")
 
 
-# What dead runs left
+# Partial files of dead runs
 
 LEFT = (
     ".SHA256SUMS.part",
@@ -229,7 +234,7 @@ LEFT = (
 )
 
 
-def test_drafts_of_dead_runs_are_removed_and_nothing_else(archive):
+def test_partial_files_of_dead_runs_are_removed_and_nothing_else(archive):
     archive.save_marker(Marker(7))
     kept = ("photos/.mine.part", ".mine.part", "activities/2026/.5.tmp", "photos/5_a.jpg.part")
     for path in (*LEFT, *kept):
@@ -240,7 +245,7 @@ def test_drafts_of_dead_runs_are_removed_and_nothing_else(archive):
     assert content_of(archive).keys() == {*kept, ".lock", ".strava-backup.json"}
 
 
-def test_drafts_that_may_be_those_of_a_run_at_work_stay(archive):
+def test_partial_files_that_may_belong_to_an_active_run_stay(archive):
     archive.save_marker(Marker(7))
     (archive.root / ".lock").mkdir()
     for path in LEFT:
@@ -250,7 +255,7 @@ def test_drafts_that_may_be_those_of_a_run_at_work_stay(archive):
     assert set(LEFT) < content_of(archive).keys()
 
 
-def test_drafts_in_a_folder_that_is_not_taken_over_yet_stay(archive):
+def test_partial_files_in_a_folder_without_an_owner_stay(archive):
     for path in LEFT:
         put(archive, path)
     with archive.locked():
@@ -258,7 +263,7 @@ def test_drafts_in_a_folder_that_is_not_taken_over_yet_stay(archive):
     assert set(LEFT) < content_of(archive).keys()
 
 
-def test_a_draft_that_cannot_be_removed_is_named(public_archive):
+def test_a_partial_file_that_cannot_be_removed_is_named(public_archive):
     public_archive.save_marker(Marker(7))
     put(public_archive, LEFT[-1])
     folder = (public_archive.root / LEFT[-1]).parent
@@ -292,7 +297,7 @@ def test_an_archive_without_a_marker_has_no_owner(archive):
     assert archive.marker == Marker(athlete_id=None)
 
 
-def test_a_marker_that_says_the_same_is_not_written_again(archive):
+def test_an_unchanged_marker_is_not_written_again(archive):
     archive.save_marker(Marker(athlete_id=7))
     before = (archive.root / ".strava-backup.json").stat()
     archive.save_marker(Marker(athlete_id=7))
@@ -320,28 +325,28 @@ def test_a_marker_that_cannot_be_read_counts_as_missing(archive, caplog, content
     assert "is unreadable and counts as missing" in caplog.text
 
 
-def test_what_a_marker_says_beyond_our_knowledge_is_passed_over(archive):
+def test_unknown_keys_of_a_marker_are_ignored(archive):
     put(archive, ".strava-backup.json", b'{"format": 1, "athlete_id": 7, "mood": "fine"}')
     archive.read_marker()
     assert archive.marker == Marker(athlete_id=7)
 
 
 @pytest.mark.parametrize("failed", [None, 5, "5", {"5": 1}, True, [{}, "5"]])
-def test_a_marker_with_a_senseless_list_of_failures_keeps_the_owner(archive, failed):
+def test_a_marker_with_an_invalid_list_of_failures_keeps_the_owner(archive, failed):
     content = {"format": 1, "athlete_id": 7, "failed": failed}
     put(archive, ".strava-backup.json", json.dumps(content).encode())
     archive.read_marker()
     assert archive.marker == Marker(athlete_id=7)
 
 
-# What is held
+# Scans
 
 
-def test_an_empty_archive_holds_nothing(archive):
+def test_an_empty_archive_has_an_empty_inventory(archive):
     assert archive.scan().activities == {}
 
 
-def test_a_scan_tells_what_is_held_of_each_activity(archive):
+def test_a_scan_returns_the_stored_files_of_each_activity(archive):
     own = {"source": "api", "listed": {"api": {"name": "Run"}}, "website": {"id": 5}}
     put(archive, META, to_json({"id": 5, "resource_state": 3, "strava_backup": own}))
     put(archive, f"{STEM}.json")
@@ -370,7 +375,7 @@ def test_a_scan_tells_what_is_held_of_each_activity(archive):
         ("activities/2019-07-31T18-07-09Z_5.GPX", ".GPX"),
     ],
 )
-def test_an_original_that_earlier_versions_saved_is_held(archive, path, suffix):
+def test_an_original_of_earlier_versions_counts_as_stored(archive, path, suffix):
     put(archive, path)
     assert archive.scan().activities[5].files == (PurePosixPath(path),)
     assert archive.scan().activities[5].suffixes == (suffix,)
@@ -398,7 +403,7 @@ def test_files_of_one_activity_under_two_stems_are_one_activity(archive):
         "photos/5_1.jpg",
     ],
 )
-def test_other_files_are_not_held(archive, path):
+def test_other_files_do_not_count_as_stored(archive, path):
     put(archive, path)
     assert archive.scan().activities == {}
 
@@ -424,19 +429,19 @@ def test_metadata_that_cannot_be_read_counts_as_missing(archive, caplog, content
 
 
 @pytest.mark.parametrize("own", [None, [], "x", 5])
-def test_a_value_of_our_key_that_is_none_of_ours_counts_as_empty(archive, own):
+def test_our_key_with_a_value_of_another_type_counts_as_empty(archive, own):
     put(archive, META, to_json({"resource_state": 3, "strava_backup": own}))
     assert archive.scan().activities[5].own == {}
     assert archive.read_record(META) == {"resource_state": 3}
 
 
-def test_a_link_to_nowhere_does_not_stop_a_scan(archive):
+def test_a_broken_link_does_not_stop_a_scan(archive):
     put(archive, f"{STEM}.fit")
     (archive.root / META).symlink_to("nowhere")
     assert archive.scan().activities[5].suffixes == (".fit",)
 
 
-def test_a_folder_that_is_none_stops_a_scan(archive):
+def test_a_file_in_place_of_a_folder_stops_a_scan(archive):
     put(archive, "activities")
     with pytest.raises(DiskError, match="cannot read"):
         archive.scan()
@@ -478,8 +483,8 @@ def test_metadata_is_utf_8_with_sorted_keys_and_an_indent_of_2(archive):
 @given(RECORDS)
 @example({"name": "half an emoji \ud83d", "ü": "ü"})
 @settings(deadline=None)
-def test_every_record_that_json_can_hold_is_read_back(record):
-    # What stands under our key and cannot be ours is left out.
+def test_every_json_record_is_read_back(record):
+    # Values under our key that have another type are left out.
     assume(isinstance(record.get("strava_backup", {}), dict))
     with tempfile.TemporaryDirectory() as root:
         archive = Archive(Path(root))
@@ -491,19 +496,19 @@ def test_every_record_that_json_can_hold_is_read_back(record):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"{", b"\xff"])
-def test_a_record_that_is_none_is_read_as_none(archive, content):
+def test_an_invalid_record_is_read_as_none(archive, content):
     if content is not None:
         put(archive, META, content)
     assert archive.read_record(META) is None
 
 
-def test_metadata_that_the_disk_does_not_give_is_an_error(archive):
+def test_metadata_that_the_disk_cannot_read_is_an_error(archive):
     (archive.root / META).mkdir(parents=True)
     with pytest.raises(errors.ItemError, match=r"cannot be read \(a folder, not a file\)"):
         archive.read_record(META)
 
 
-def test_metadata_is_replaced_without_history_where_none_is_asked_for(archive):
+def test_metadata_is_replaced_without_history_if_none_is_requested(archive):
     archive.save_record(META, {"id": 5}, history=None)
     archive.save_record(META, {"id": 5, "name": "Run"}, history=None)
     assert archive.read_record(META) == {"id": 5, "name": "Run"}
@@ -526,7 +531,7 @@ def test_history_keeps_the_old_file_byte_for_byte_and_its_time(archive):
     assert archive.read_record(META) == {"id": 5}
 
 
-def test_history_is_kept_where_mode_and_time_cannot_be_copied(archive, monkeypatch, caplog):
+def test_history_is_saved_if_mode_and_time_cannot_be_copied(archive, monkeypatch, caplog):
     def refuse(*_, **__):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
@@ -539,7 +544,7 @@ def test_history_is_kept_where_mode_and_time_cannot_be_copied(archive, monkeypat
     assert all("cannot be copied" in message for message in caplog.messages)
 
 
-def test_a_disk_that_cannot_keep_a_folder_ends_the_run(archive, monkeypatch):
+def test_a_folder_that_cannot_be_fsynced_ends_the_run(archive, monkeypatch):
     fsync = os.fsync
 
     def failing_fsync(descriptor):
@@ -591,7 +596,7 @@ def test_metadata_on_a_full_disk_is_an_error_and_leaves_the_old(archive):
     assert set(content_of(archive)) == {str(META)}
 
 
-def test_an_archive_that_vanishes_in_the_middle_of_a_run_is_not_made_again(archive):
+def test_an_archive_that_vanishes_during_a_run_is_not_created_again(archive):
     archive.root.rmdir()
     with pytest.raises(DiskError, match="cannot write"):
         archive.save_record(META, {"id": 5}, history=None)
@@ -634,10 +639,10 @@ def save_original(archive, content, sent):
 
 
 def test_an_original_is_never_overwritten(archive):
-    put(archive, f"{STEM}.fit", b"held")
+    put(archive, f"{STEM}.fit", b"stored")
     with pytest.raises(errors.ItemError, match="exists already and is not overwritten"):
         save_original(archive, files.fit(START, 5), ".fit")
-    assert content_of(archive) == {f"{STEM}.fit": b"held"}
+    assert content_of(archive) == {f"{STEM}.fit": b"stored"}
 
 
 @pytest.mark.parametrize("error", [errors.CutShort("cut short"), KeyboardInterrupt()])
@@ -661,13 +666,13 @@ def test_a_disk_that_runs_full_leaves_no_original(archive):
     assert content_of(archive) == {}
 
 
-def test_a_half_written_original_is_not_held(archive):
+def test_an_incomplete_original_does_not_count_as_stored(archive):
     with archive.partial_file(STEM) as partial_file:
         partial_file.write([files.fit(START, 5)])
         assert archive.scan().activities == {}
 
 
-def oddity_of_draft(archive, content):
+def suspicion_of_partial_file(archive, content):
     with archive.partial_file(STEM) as partial_file:
         partial_file.write([content])
         return archive.find_suspicion(partial_file, ".fit")
@@ -681,9 +686,9 @@ def oddity_of_draft(archive, content):
         (b"\n<html>", errors.PageInstead),
     ],
 )
-def test_what_is_never_an_original_is_refused(archive, content, kind):
+def test_a_file_that_is_never_an_original_is_refused(archive, content, kind):
     with pytest.raises(kind):
-        oddity_of_draft(archive, content)
+        suspicion_of_partial_file(archive, content)
     assert content_of(archive) == {}
 
 
@@ -695,8 +700,8 @@ def test_what_is_never_an_original_is_refused(archive, content, kind):
         (files.gpx(START, 5), "named .fit, but the content is .gpx"),
     ],
 )
-def test_a_draft_tells_what_is_odd_about_it(archive, content, suspicion):
-    assert oddity_of_draft(archive, content) == suspicion
+def test_a_suspicious_partial_file_is_recognized(archive, content, suspicion):
+    assert suspicion_of_partial_file(archive, content) == suspicion
 
 
 # Checksums
@@ -719,7 +724,9 @@ def listed_paths(archive):
 
 
 @pytest.mark.parametrize(("count", "is_grouped"), [(30, False), (300, True)])
-def test_a_line_never_comes_before_its_file_is_committed(archive, monkeypatch, count, is_grouped):
+def test_a_line_is_never_added_before_its_file_is_committed(
+    archive, monkeypatch, count, is_grouped
+):
     fsync = os.fsync
     committed = set()
 
@@ -739,7 +746,7 @@ def test_a_line_never_comes_before_its_file_is_committed(archive, monkeypatch, c
     assert len(listed_paths(archive)) == count
 
 
-def test_threads_that_save_at_once_lose_nothing(archive):
+def test_threads_that_save_concurrently_lose_nothing(archive):
     ready = threading.Barrier(4)
 
     def work(worker):
@@ -771,7 +778,7 @@ for number in range(100_000):
 """
 
 
-def test_a_run_killed_hard_leaves_no_line_without_its_file(archive):
+def test_a_killed_run_leaves_no_line_without_its_file(archive):
     with subprocess.Popen(
         [sys.executable, "-c", SAVE, archive.root], cwd=REPOSITORY, stdout=subprocess.PIPE
     ) as process:
@@ -787,22 +794,22 @@ def test_a_run_killed_hard_leaves_no_line_without_its_file(archive):
     assert len(lines_of(archive)) >= 20
 
 
-def test_a_picture_that_comes_again_in_another_format_takes_the_old_line_along(archive):
+def test_a_picture_fetched_again_in_another_format_replaces_the_old_line(archive):
     stem = PurePosixPath("photos/5_a")
     for suffix in (".png", ".webp"):
-        put(archive, f"{stem}{suffix}", b"held")
+        put(archive, f"{stem}{suffix}", b"stored")
     zeros = [f"{'0' * 64}  {stem}{suffix}" for suffix in (".jpg", ".png", ".webp", ".gif")]
     put(archive, "SHA256SUMS", "".join(f"{line}\n" for line in zeros).encode())
     content = picture("heic", "a", 48, 64)
     with archive.partial_file(stem) as partial_file:
         partial_file.write([content])
         archive.save_file(partial_file, stem, ".jpg", nullcontext)
-    # those that are held keep theirs
+    # existing ones keep theirs
     new = f"{hashlib.sha256(content).hexdigest()}  {stem}.heic"
     assert lines_of(archive) == [zeros[1], zeros[2], new]
 
 
-def test_held_files_are_listed_if_they_are_whole(archive):
+def test_stored_files_are_listed_if_they_are_intact(archive):
     fit = files.fit(START, 5)
     put(archive, f"{STEM}.fit", fit)
     put(archive, "photos/5_a.jpg", b"x")
@@ -813,13 +820,13 @@ def test_held_files_are_listed_if_they_are_whole(archive):
     assert lines_of(archive) == [f"{hashlib.sha256(fit).hexdigest()}  {STEM}.fit"]
 
 
-def test_what_is_listed_is_not_read_again(archive):
+def test_listed_files_are_not_read_again(archive):
     put(archive, "photos/5_a.jpg", b"x")
     put(archive, "SHA256SUMS", b"0" * 64 + b"  photos/5_a.jpg\n")
     assert archive.add_checksums(archive.scan()) == []
 
 
-def test_damage_that_the_metadata_knows_of_came_from_strava(archive):
+def test_damage_that_the_metadata_notes_came_from_strava(archive):
     put(archive, f"{STEM}.fit", b"x")
     for own, count in [
         ({"odd": "no FIT header"}, 0),
@@ -832,7 +839,7 @@ def test_damage_that_the_metadata_knows_of_came_from_strava(archive):
         assert len(archive.add_checksums(archive.scan())) == count
 
 
-def test_an_empty_archive_gets_no_list(archive):
+def test_an_empty_archive_gets_no_manifest(archive):
     assert archive.add_checksums(archive.scan()) == []
     assert content_of(archive) == {}
 
@@ -855,13 +862,13 @@ def test_an_empty_archive_gets_no_list(archive):
         ("gear/b1.meta.json", True),
     ],
 )
-def test_an_archive_is_known_by_what_is_in_it(archive, path, is_there):
+def test_an_archive_is_recognized_by_its_files(archive, path, is_there):
     if path is not None:
         put(archive, path)
     assert archive.exists() is is_there
 
 
-def test_a_reader_needs_no_lock_where_nothing_can_be_written(public_archive, caplog):
+def test_a_reader_needs_no_lock_in_a_read_only_folder(public_archive, caplog):
     lock = put(public_archive, ".lock")
     lock.chmod(0o444)
     public_archive.root.chmod(0o555)
@@ -870,7 +877,7 @@ def test_a_reader_needs_no_lock_where_nothing_can_be_written(public_archive, cap
     assert caplog.messages == []
 
 
-def test_what_is_set_aside_keeps_its_path_and_harms_nothing_there(archive):
+def test_a_file_set_aside_keeps_its_path_and_replaces_nothing(archive):
     moved = []
     for content in (b"one", b"two", b"three"):
         put(archive, f"{STEM}.fit", content)
@@ -881,12 +888,12 @@ def test_what_is_set_aside_keeps_its_path_and_harms_nothing_there(archive):
     assert archive.scan().activities == {}
 
 
-def test_what_cannot_be_set_aside_is_named(archive):
+def test_a_file_that_cannot_be_set_aside_is_named(archive):
     with pytest.raises(DiskError, match=r"cannot move .*_5\.fit: No such file"):
         archive.set_aside(PurePosixPath(f"{STEM}.fit"))
 
 
-def test_a_damaged_draft_is_saved_once_under_damaged(archive):
+def test_a_damaged_partial_file_is_saved_once_under_damaged(archive):
     put(archive, f"damaged/{STEM}.fit", b"an older one")
     paths = []
     half = files.fit(START)[:-1]
@@ -912,7 +919,7 @@ def test_a_link_or_a_folder_under_damaged_is_not_replaced(archive):
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
-def test_a_damaged_draft_of_a_year_on_another_disk_is_saved(archive):
+def test_a_damaged_partial_file_of_a_year_on_another_disk_is_saved(archive):
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         (archive.root / YEAR).parent.mkdir(parents=True)
         (archive.root / YEAR).symlink_to(other)
@@ -930,20 +937,20 @@ def test_a_damaged_draft_of_a_year_on_another_disk_is_saved(archive):
     [
         (files.fit(START), ".fit", None),
         (files.fit(START)[:-1], ".fit", "the FIT checksum is missing"),
-        # The kind is that of the content, whatever the name.
+        # The content decides the type, and the name does not matter.
         (files.gpx(START), ".fit", None),
         (files.gpx(START)[:-9], ".fit", "not well-formed XML"),
         (b"nobody knows this kind", ".sml", None),
     ],
 )
-def test_the_damage_of_a_draft_is_that_of_its_kind(archive, content, sent, expected):
+def test_a_partial_file_is_checked_by_the_rules_of_its_type(archive, content, sent, expected):
     with archive.partial_file(STEM) as partial_file:
         partial_file.write([content])
         found = archive.damage(partial_file, sent)
     assert found == expected if expected is None else (found or "").startswith(expected)
 
 
-def test_grouped_files_are_synced_one_by_one_and_their_folders_once(archive, monkeypatch):
+def test_grouped_files_are_fsynced_one_by_one_and_their_folders_once(archive, monkeypatch):
     synced = []
     fsync = os.fsync
 
@@ -961,13 +968,13 @@ def test_grouped_files_are_synced_one_by_one_and_their_folders_once(archive, mon
             partial_file.write([files.fit(START)])
             archive.save_file(partial_file, STEM, ".fit", nullcontext)
         assert synced == [False] * 4
-    # the folder of the file, the list, where that is new its folder, and the folder of metadata
+    # the folder of the file, the manifest, its folder if it is new, and the folder of metadata
     assert synced[4:] == [True, False, True, True]
     archive.save_record(META, {"id": 5}, history=None)
     assert synced[8:] == [False, True]
 
 
-def test_a_group_that_breaks_off_commits_what_it_has(archive, monkeypatch):
+def test_a_group_that_fails_commits_its_saved_files(archive, monkeypatch):
     synced = []
     monkeypatch.setattr(directory, "sync_folder", synced.append)
     (archive.root / YEAR).mkdir(parents=True)
@@ -977,7 +984,7 @@ def test_a_group_that_breaks_off_commits_what_it_has(archive, monkeypatch):
     assert synced == [archive.root / YEAR]
 
 
-def test_a_held_file_has_a_sum_and_a_missing_one_has_none(archive):
+def test_a_stored_file_has_a_checksum_and_a_missing_one_has_none(archive):
     put(archive, META, b"{}")
     assert archive.sha256(META) == hashlib.sha256(b"{}").hexdigest()
     assert archive.sha256(STEM) is None
@@ -996,11 +1003,11 @@ def test_a_file_is_saved_under_any_name_but_never_over_another(archive):
     ("content", "sent", "expected"),
     [
         (files.fit(START), ".fit", None),
-        (files.fit(START)[:-1], ".fit", None),  # only its first bytes are looked at
+        (files.fit(START)[:-1], ".fit", None),  # only its first bytes are checked
         (files.gpx(START), ".fit", "named .fit, but the content is .gpx"),
     ],
 )
-def test_a_misnomer_is_seen_by_the_first_bytes(archive, content, sent, expected):
+def test_the_first_bytes_show_a_wrong_suffix(archive, content, sent, expected):
     with archive.partial_file(STEM) as partial_file:
         partial_file.write([content])
         assert archive.find_wrong_suffix(partial_file, sent) == expected

@@ -23,7 +23,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(keys, values, min_size=1, max_size=6))
-def test_an_excerpt_is_what_the_whole_record_says(record):
+def test_an_excerpt_has_the_values_of_the_whole_record(record):
     expected = {name: record[name] for name in NAMES if name in record}
     assert excerpt(to_json(record), NAMES) == expected
 
@@ -44,7 +44,7 @@ def test_an_excerpt_is_what_the_whole_record_says(record):
         to_json({"name": "Ride", "resource_state": 3})[9:],
     ],
 )
-def test_of_what_has_another_form_there_is_none(content):
+def test_json_of_another_form_has_no_excerpt(content):
     assert excerpt(content, NAMES) is None
 
 
@@ -54,6 +54,6 @@ def test_of_what_may_be_nested_deep_there_is_none():
 
 
 @given(st.binary(max_size=40))
-def test_no_garbage_is_taken_for_a_value(middle):
+def test_garbage_is_never_returned_as_a_value(middle):
     found = excerpt(b'{\n  "resource_state": ' + middle + b"\n}\n", NAMES)
     assert found is None or json.dumps(found)

@@ -25,13 +25,13 @@ IDS = st.integers(1, 10**18)
         (f"{STEM}.fit", (16600000000, STEM, ".fit")),
         (f"{STEM}.fit.gz", (16600000000, STEM, ".fit.gz")),
         (f"{STEM}.meta.json", (16600000000, STEM, ".meta.json")),
-        # Earlier versions: a month in place of the minute, no date at all, odd suffixes.
+        # Earlier versions: a month in place of the minute, no date at all, unusual suffixes.
         ("2019-07-31T18-07-09Z_77.GPX", (77, "2019-07-31T18-07-09Z_77", ".GPX")),
         ("_77.gz", (77, "_77", ".gz")),
         ("_77.a b", (77, "_77", ".a b")),
     ],
 )
-def test_a_name_tells_id_stem_and_suffix(name, expected):
+def test_a_name_is_parsed_into_id_stem_and_suffix(name, expected):
     assert layout.parse_activity_name(name) == expected
 
 
@@ -55,7 +55,7 @@ def test_a_name_tells_id_stem_and_suffix(name, expected):
         "",
     ],
 )
-def test_a_name_of_something_else_does_not_count(name):
+def test_other_names_do_not_count(name):
     assert layout.parse_activity_name(name) is None
 
 
@@ -73,7 +73,7 @@ PHOTO_KEY = "6d1ea8b41c1d4b1e9c1f0123456789ab"
         ("7_a.b.jpg", ((7, "a"), "7_a", ".b.jpg")),
     ],
 )
-def test_the_name_of_a_photo_tells_activity_photo_and_suffix(name, expected):
+def test_the_name_of_a_photo_is_parsed_into_activity_photo_and_suffix(name, expected):
     assert layout.parse_photo_name(name) == expected
 
 
@@ -96,7 +96,7 @@ def test_the_name_of_a_photo_tells_activity_photo_and_suffix(name, expected):
         "",
     ],
 )
-def test_the_name_of_no_photo_does_not_count(name):
+def test_names_that_are_not_those_of_photos_do_not_count(name):
     assert layout.parse_photo_name(name) is None
 
 
@@ -105,21 +105,21 @@ def test_the_name_of_no_photo_does_not_count(name):
     st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
     st.sampled_from([".jpg", ".webp", ".dat", ".meta.json"]),
 )
-def test_every_name_we_give_a_photo_is_read_back(activity_id, photo_id, suffix):
+def test_the_name_of_every_saved_photo_can_be_parsed(activity_id, photo_id, suffix):
     stem = layout.photo_stem(activity_id, photo_id)
     assert stem.parent == layout.PHOTOS
     key = layout.photo_key(activity_id, photo_id)
     assert layout.parse_photo_name(stem.name + suffix) == (key, stem.name, suffix)
 
 
-def test_a_photo_is_found_whatever_case_and_hyphens_of_its_id():
+def test_a_photo_is_found_in_spite_of_case_and_hyphens_of_its_id():
     assert layout.photo_key(7, PHOTO_ID) == layout.photo_key(7, PHOTO_ID.lower())
     assert layout.photo_key(7, PHOTO_ID) == layout.photo_key(7, PHOTO_ID.replace("-", ""))
     assert layout.photo_key(7, "a") != layout.photo_key(8, "a")
 
 
 @pytest.mark.parametrize("gear_id", ["b9000001", "g1", "b12345678901234567890"])
-def test_every_name_we_give_gear_is_read_back(gear_id):
+def test_the_name_of_all_saved_gear_can_be_parsed(gear_id):
     path = layout.metadata_path(layout.gear_stem(gear_id))
     assert path == PurePosixPath(f"gear/{gear_id}.meta.json")
     assert layout.parse_gear_name(path.name) == (gear_id, gear_id, ".meta.json")
@@ -129,7 +129,7 @@ def test_every_name_we_give_gear_is_read_back(gear_id):
     "name",
     [".b1.meta.json.part", "b1", "b1.json", "b1.meta.json~", "1.meta.json", "b.meta.json", "b1.x"],
 )
-def test_the_name_of_no_gear_does_not_count(name):
+def test_names_that_are_not_those_of_gear_do_not_count(name):
     assert layout.parse_gear_name(name) is None
 
 
@@ -141,7 +141,7 @@ def test_the_name_of_no_gear_does_not_count(name):
         ("gear/b1", "gear/b1.meta.json"),
     ],
 )
-def test_metadata_lies_beside_what_it_describes(stem, path):
+def test_metadata_is_in_the_folder_of_its_files(stem, path):
     assert layout.metadata_path(PurePosixPath(stem)) == PurePosixPath(path)
 
 
@@ -164,7 +164,7 @@ def test_an_activity_is_named_by_its_start_in_utc_and_its_id(start, path):
 
 
 @given(STARTS, IDS, st.from_regex(r"\.[a-z0-9]{1,16}(\.gz)?", fullmatch=True))
-def test_every_name_we_give_is_read_back(start, activity_id, suffix):
+def test_the_name_of_every_saved_activity_can_be_parsed(start, activity_id, suffix):
     stem = layout.activity_stem(start, activity_id).name
     assert layout.parse_activity_name(stem + suffix) == (activity_id, stem, suffix)
 
@@ -192,7 +192,7 @@ def test_every_name_we_give_is_read_back(start, activity_id, suffix):
         ("Morning_Run." + "x" * 17, ""),
     ],
 )
-def test_of_a_name_that_strava_sent_only_a_sane_suffix_is_taken_over(name, suffix):
+def test_only_a_valid_suffix_of_a_name_from_strava_is_used(name, suffix):
     assert layout.sent_suffix(name) == suffix
 
 
@@ -203,7 +203,7 @@ def test_of_a_name_that_strava_sent_only_a_sane_suffix_is_taken_over(name, suffi
 )
 @example("x./..")
 @example("x.meta.json")
-def test_no_name_that_strava_sends_climbs_out_of_the_folder(name):
+def test_no_name_from_strava_leads_out_of_the_folder(name):
     stem = layout.activity_stem(datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC), 16600000000)
     suffix = layout.sent_suffix(name)
     file = stem.name + (suffix or ".dat")
@@ -215,7 +215,7 @@ def test_no_name_that_strava_sends_climbs_out_of_the_folder(name):
     assert parsed.suffix != layout.META_SUFFIX
 
 
-# What Windows reads as a device, whatever suffix it has
+# Names of devices in Windows, with any suffix
 # (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
 RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     f"{device}{number}" for device in ("COM", "LPT") for number in "0123456789\u00b9\u00b2\u00b3"
@@ -226,8 +226,8 @@ WORDS = st.sampled_from(
 HOSTILE = st.text(st.characters(exclude_categories=()), max_size=80) | st.lists(WORDS).map("".join)
 
 
-def assert_sound_everywhere(path):
-    """A name that every file system takes, in its own room of the archive, drafts included."""
+def assert_valid_everywhere(path):
+    """Assert that all file systems accept the path and its partial file, in a known section."""
     assert not path.is_absolute()
     assert path.parts[0] in {section.name for section in (*layout.SECTIONS, layout.HISTORY)}
     assert PureWindowsPath(str(path)).parts == path.parts
@@ -249,7 +249,7 @@ def assert_sound_everywhere(path):
 )
 @example(2**63 - 1, "2026-05-06T07:08:09Z", "x" * 64, "bb" + "1" * 20, "a." + "x" * 16)
 @example(5, "2026-05-06T07:08:09Z", "CON", "com1", "CON.con")
-def test_whatever_strava_sends_as_ids_and_names_makes_sound_paths(
+def test_all_ids_and_names_from_strava_make_valid_paths(
     activity_id, start, photo_id, gear_id, sent_name
 ):
     suffix = layout.sent_suffix(sent_name) or ".dat"
@@ -263,8 +263,8 @@ def test_whatever_strava_sends_as_ids_and_names_makes_sound_paths(
         metadata = layout.metadata_path(stem)
         moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
         for path in (stem.with_name(stem.name + suffix), metadata):
-            assert_sound_everywhere(path)
-            assert_sound_everywhere(layout.history_path(path, moment))
+            assert_valid_everywhere(path)
+            assert_valid_everywhere(layout.history_path(path, moment))
 
 
 def test_history_has_the_same_path_and_the_moment_of_the_change_in_utc():
@@ -295,7 +295,7 @@ def test_history_of_gear_stays_apart_from_that_of_activities():
         ".fit~",
     ],
 )
-def test_what_other_programs_leave_is_no_original(suffix):
+def test_files_of_other_programs_are_no_originals(suffix):
     assert layout.parse_activity_name(f"2026-05-06T07-08-09Z_16600000000{suffix}") is None
     assert layout.parse_photo_name(f"16600000000_6D1E-DE55{suffix}") is None
 
@@ -321,7 +321,7 @@ def test_what_other_programs_leave_is_no_original(suffix):
         ("photos/..", None),
     ],
 )
-def test_a_path_tells_by_its_room_whose_a_file_is(path, key):
+def test_a_path_is_parsed_by_the_rules_of_its_section(path, key):
     name = layout.parse_name(PurePosixPath(path))
     assert (name and name.key) == key
 
@@ -343,7 +343,7 @@ def test_a_path_tells_by_its_room_whose_a_file_is(path, key):
         "..strava-backup.json.part",
     ],
 )
-def test_a_draft_is_known_by_its_path(path):
+def test_a_partial_file_is_recognized_by_its_path(path):
     assert layout.is_partial(PurePosixPath(path))
     assert not layout.is_partial(PurePosixPath(path).with_suffix(""))
     assert not layout.is_partial(PurePosixPath(path).with_suffix(".tmp"))
@@ -376,7 +376,7 @@ def test_a_draft_is_known_by_its_path(path):
         "",
     ],
 )
-def test_what_only_looks_like_a_draft_is_somebodys_own(path):
+def test_files_that_only_resemble_partial_files_belong_to_others(path):
     assert not layout.is_partial(PurePosixPath(path))
 
 
@@ -394,7 +394,7 @@ def test_what_only_looks_like_a_draft_is_somebodys_own(path):
         ("x" * 300 + ".csv", "x" * 196 + ".csv"),
     ],
 )
-def test_a_file_of_an_export_keeps_its_name_as_far_as_that_is_harmless(name, path):
+def test_a_file_of_an_export_keeps_the_harmless_characters_of_its_name(name, path):
     expected = PurePosixPath("bulk_export/2026-11-20") / path
     assert layout.export_path("2026-11-20", name) == expected
 

@@ -30,18 +30,18 @@ def test_equal_records_make_equal_files(record):
         ({"a": {}}, {"a": []}, False),
     ],
 )
-def test_fingerprints_are_the_same_for_what_is_equal(one, other, same):
+def test_equal_values_have_equal_fingerprints(one, other, same):
     assert (fingerprint(one) == fingerprint(other)) is same
 
 
-def test_what_is_kept_in_memory_is_less_by_what_only_the_file_has_to_tell():
+def test_large_values_of_our_key_are_not_kept_in_memory():
     own = {"source": "api", "website": {"id": 5}, "listed": {"api": {"name": "Run"}}}
     assert slimmed(own) == ({"source": "api"}, {"api": fingerprint({"name": "Run"})})
-    told = {"export": "2026-11-20", "columns": {"Name": "Run"}}
-    assert slimmed({"bulk_export": told}) == ({"bulk_export": {"export": "2026-11-20"}}, {})
+    export = {"export": "2026-11-20", "columns": {"Name": "Run"}}
+    assert slimmed({"bulk_export": export}) == ({"bulk_export": {"export": "2026-11-20"}}, {})
     assert slimmed({}) == ({}, {})
-    told = {"export": "2026-11-22", "columns": {"Distance": "3.32"}}
-    assert slimmed({"bulk_export": told}) == ({"bulk_export": {"export": "2026-11-22"}}, {})
+    export = {"export": "2026-11-22", "columns": {"Distance": "3.32"}}
+    assert slimmed({"bulk_export": export}) == ({"bulk_export": {"export": "2026-11-22"}}, {})
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_is_kept_in_memory_is_less_by_what_only_the_file_has_to_tell():
         (None, None),
     ],
 )
-def test_a_scan_reads_less_of_metadata_but_no_other_values(tmp_path, content, record):
+def test_a_scan_reads_fewer_values_of_metadata_but_the_same_ones(tmp_path, content, record):
     path = tmp_path / "x.meta.json"
     if content is not None:
         path.write_bytes(content)

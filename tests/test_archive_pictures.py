@@ -24,7 +24,7 @@ def box(kind, body):
 
 # A thumbnail has an end of its own.
 THUMBNAIL = JPEG[:2] + segment(0xE1, b"Exif\0\0" + JPEG) + JPEG[2:]
-# A table that holds the bytes of an end, restart marks, fill bytes, and a second scan.
+# A table with the bytes of an end mark, restart marks, fill bytes, and a second scan.
 PROGRESSIVE = (
     JPEG[:-2]
     + b"\x12\xff\xd0\x34\xff\x00\xff\xff"
@@ -32,7 +32,7 @@ PROGRESSIVE = (
     + segment(0xDA, bytes(6))
     + b"\x56\xff\xd9"
 )
-# Its first colour looks like an end; the background colour before it is 0.
+# Its first colour equals an end mark; the background colour before it is 0.
 COLOURFUL = GIF[:13] + b"\x3b" + GIF[14:]
 # A table of colours for one image only, and a comment with the bytes of an end.
 LOCAL_TABLE = (
@@ -60,7 +60,7 @@ def damage(content, suffix):
 
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
-def test_the_first_bytes_tell_the_kind(content, suffix):
+def test_the_first_bytes_show_the_type(content, suffix):
     assert pictures.kind_of(content[:16]) == suffix
     assert checks.kind_of(content[:1024]) == suffix
 
@@ -76,19 +76,19 @@ def test_the_first_bytes_tell_the_kind(content, suffix):
         (b"RIFF\x00\x00\x00\x00WEBP", ".webp"),
         (b"RIFF\x00\x00\x00\x00WAVE", ""),
         (b"\x00\x00\x00\x18ftypmif1", ".heic"),
-        # a film, and one of an older telephone
+        # a video, and one of an older phone
         (b"\x00\x00\x00\x18ftypisom", ""),
         (b"\x00\x00\x00\x18ftypqt  ", ""),
         (b"BM", ""),
         (b"", ""),
     ],
 )
-def test_what_begins_in_another_way_is_no_picture_that_we_know(head, suffix):
+def test_files_with_another_start_are_no_known_pictures(head, suffix):
     assert pictures.kind_of(head) == suffix
 
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
-def test_a_whole_picture_passes(content, suffix):
+def test_an_intact_picture_passes(content, suffix):
     assert damage(content, suffix) is None
 
 
@@ -114,7 +114,7 @@ def test_a_large_picture_cut_short_anywhere_is_found(kind, seed, data):
 
 @pytest.mark.parametrize("behind", [b"\x00", b"\n", b"\xff\xda film", b"\xff\xd8\xff", bytes(9999)])
 @pytest.mark.parametrize(("content", "suffix"), [one for one in WHOLE if one.id != ".heic"])
-def test_bytes_behind_the_end_are_allowed(content, suffix, behind):
+def test_bytes_after_the_end_are_allowed(content, suffix, behind):
     assert damage(content + behind, suffix) is None
 
 
@@ -139,12 +139,12 @@ def test_a_heic_may_have_any_boxes(content):
         pytest.param(HEIC[:24] + HEIC[-11:-11], id="no picture in it"),
     ],
 )
-def test_a_heic_whose_boxes_are_not_whole_is_damaged(content):
+def test_a_heic_with_incomplete_boxes_is_damaged(content):
     assert damage(content, ".heic") == "the .heic picture has no end"
 
 
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
-def test_a_picture_of_another_kind_is_named(content, suffix):
+def test_a_picture_of_another_type_is_named(content, suffix):
     for other in pictures.SUFFIXES:
         if other != suffix:
             assert damage(content, other) == f"no {other} picture"
@@ -172,14 +172,14 @@ MAGIC = [content[:12] for content in SMALL.values()] + [b"GIF87a", b"\xff\xd8\xf
 @example(".heic", b"\0\0\0\x01ftypheic", b"")
 @example(".heic", b"\0\0\0\x01ftypheic", b"\xff" * 20)
 @example(".png", b"\x89PNG\r\n\x1a\n", b"\xff\xff\xff\xffIEND")
-def test_no_content_whatever_makes_the_look_at_a_picture_crash(suffix, magic, rest):
+def test_no_content_makes_the_check_of_a_picture_crash(suffix, magic, rest):
     found = damage(magic + rest, suffix)
     assert found is None or suffix in found
 
 
 @pytest.mark.parametrize("sent", [".jpg", ".jpeg", "", ".png"])
 @pytest.mark.parametrize(("content", "suffix"), WHOLE)
-def test_a_picture_gets_its_true_suffix_and_is_not_odd_for_that(tmp_path, content, suffix, sent):
+def test_a_picture_gets_the_right_suffix_and_is_not_suspicious(tmp_path, content, suffix, sent):
     path = tmp_path / "picture"
     path.write_bytes(content)
     assert checks.proper_suffix(path, sent) == suffix
@@ -197,14 +197,14 @@ def test_a_picture_gets_its_true_suffix_and_is_not_odd_for_that(tmp_path, conten
         (b"AccessDenied", "no .jpg picture"),
     ],
 )
-def test_a_held_picture_is_checked_by_its_content(tmp_path, content, found):
+def test_a_stored_picture_is_checked_by_its_content(tmp_path, content, found):
     path = tmp_path / "7_A-B.jpg"
     path.write_bytes(content)
     assert checks.damage(path) == found
 
 
 @pytest.mark.parametrize("shift", range(-3, 4))
-def test_an_end_mark_across_the_border_of_two_reads_is_seen(tmp_path, shift):
+def test_an_end_mark_across_two_reads_is_found(tmp_path, shift):
     head = b"\xff\xd8\xff\xe0\x00\x04AB\xff\xda\x00\x02"
     content = head + b"\x11" * ((1 << 16) - 2 + shift - len(head)) + b"\xff\xd9"
     path = tmp_path / "picture.jpg"

@@ -12,14 +12,14 @@ OPENERS = [regular.follow_link, regular.refuse_link]
 
 @pytest.fixture(params=["folder", "pipe", "socket", "device", "link to a pipe"])
 def other(request, tmp_path, monkeypatch):
-    """Something that is no file, and what it is called."""
+    """Something that is not a file, and the name of its type."""
     path = tmp_path / "x"
     if request.param == "folder":
         path.mkdir()
     elif request.param == "pipe":
         os.mkfifo(path)
     elif request.param == "socket":
-        # Addresses are short, and temporary folders are not.
+        # The address of a socket must be short, and the paths of temporary folders are long.
         monkeypatch.chdir(tmp_path)
         with socket.socket(socket.AF_UNIX) as one:
             one.bind("x")
@@ -51,7 +51,7 @@ def test_a_file_is_opened(tmp_path, opener):
 
 @pytest.mark.parametrize("mode", ["rb", "ab"])
 @pytest.mark.parametrize("target", ["file", "nowhere", "x"])
-def test_a_link_is_opened_only_where_there_may_be_one(tmp_path, mode, target):
+def test_a_link_is_opened_only_if_that_is_allowed(tmp_path, mode, target):
     path = tmp_path / "x"
     (tmp_path / "file").write_bytes(b"content")
     path.symlink_to(target)

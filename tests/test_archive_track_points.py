@@ -1,4 +1,4 @@
-"""XML without its repeated track points is well-formed exactly if it was with them."""
+"""XML without its repeated track points is well-formed if and only if it was with them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_points_that_differ_in_their_digits_are_left_out(content: bytes) -> None
 
 
 def within(*inner: bytes) -> bytes:
-    """Points between regular ones: the first and the last are never left out."""
+    """Return XML with the points between regular ones, since the first and last always remain."""
     return b"<gpx>" + POINT + b"".join(inner) + POINT + b"</gpx>"
 
 
@@ -93,7 +93,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("content", TEXTS.values(), ids=TEXTS)
-def test_the_answer_is_the_same_wherever_it_is_cut(content: bytes) -> None:
+def test_the_result_does_not_depend_on_the_chunks(content: bytes) -> None:
     expected = is_well_formed([content])
     for cut in range(max(1, len(content))):
         assert is_well_formed(shortened(chopped(content, [cut]))) == expected, cut

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from strava_backup.demo.activity import Activity
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.samples import fit_activity, json_activity
-from tests import truth
 from tests.conftest import DAY, NOW, Rig
+from tests.expected import assert_complete, own_key, stem_of, stored_originals
+from tests.faults import Fault
 
 FIT, JSON, NO_GPX = 3, 2, 1
 
@@ -46,13 +46,13 @@ def asked(rig: Rig, activity_id: int) -> list[str]:
 
 
 def record(rig: Rig, activity_id: int) -> dict[str, Any]:
-    path = f"{truth.stem(activity(rig, activity_id))}.meta.json"
+    path = f"{stem_of(activity(rig, activity_id))}.meta.json"
     found: dict[str, Any] = json.loads(rig.files()[path])
     return found
 
 
 def own(rig: Rig, activity_id: int) -> dict[str, Any]:
-    return truth.own(rig.files(), activity(rig, activity_id))
+    return own_key(rig.files(), activity(rig, activity_id))
 
 
 def history(rig: Rig) -> list[str]:
@@ -66,7 +66,7 @@ def test_each_item_of_an_activity_is_asked_for_once(rig: Rig) -> None:
     assert rig.run().exit_code == 0
     assert sorted(asked(rig, FIT)) == ["detail", "original", "photo", "photo", "photos"]
     assert sorted(asked(rig, JSON)) == ["detail", "gpx", "original"]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 @pytest.mark.parametrize("kind", ["original", "detail"])
@@ -105,7 +105,7 @@ def test_a_record_is_the_detail_and_tells_of_all_items(rig: Rig) -> None:
     assert kept == ride.detail
     assert noted["original"] == {
         "name": "Ride.fit",
-        "file": f"{truth.stem(ride).rpartition('/')[2]}.fit",
+        "file": f"{stem_of(ride).rpartition('/')[2]}.fit",
         "saved_at": "2026-11-22T10:00:00Z",
     }
     assert noted["photos"] == {"count": 2}
@@ -140,7 +140,7 @@ def test_an_item_that_fails_keeps_no_other_back_and_is_all_that_the_next_run_ask
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
     assert asked(rig, FIT) == ([kind, "photo", "photo"] if kind == "photos" else [kind])
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert "refused" not in own(rig, FIT)
 
 
@@ -168,7 +168,7 @@ def test_what_a_host_refuses_of_all_activities_is_noted_of_none(rig: Rig, kind: 
         rig.clock.now += DAY
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_detail_that_says_less_than_its_summary_is_not_saved(rig: Rig) -> None:
@@ -179,7 +179,7 @@ def test_a_detail_that_says_less_than_its_summary_is_not_saved(rig: Rig) -> None
     report = rig.run(full=True)
     assert report.exit_code == 3
     assert "lacks what its list has: name" in report.failures[0].why
-    stem = truth.stem(activity(rig, FIT))
+    stem = stem_of(activity(rig, FIT))
     assert rig.files()[f"{stem}.meta.json"] == before[f"{stem}.meta.json"]
 
 
@@ -205,7 +205,7 @@ def test_items_given_up_are_each_asked_for_again_with_full_only(rig: Rig) -> Non
     assert asked(rig, FIT) == []
     rig.account.faults.clear()
     assert rig.run(full=True).exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 # A GPX beside a JSON original
@@ -214,8 +214,8 @@ def test_items_given_up_are_each_asked_for_again_with_full_only(rig: Rig) -> Non
 def test_a_json_original_gets_its_gpx_at_once(rig: Rig) -> None:
     rig.run()
     one = activity(rig, JSON)
-    assert rig.files()[f"{truth.stem(one)}.json"] == one.original
-    assert rig.files()[f"{truth.stem(one)}.gpx"] == one.gpx
+    assert rig.files()[f"{stem_of(one)}.json"] == one.original
+    assert rig.files()[f"{stem_of(one)}.gpx"] == one.gpx
 
 
 def test_that_strava_makes_no_gpx_is_no_failure_and_asked_again_with_full_only(rig: Rig) -> None:
@@ -226,20 +226,20 @@ def test_that_strava_makes_no_gpx_is_no_failure_and_asked_again_with_full_only(r
     activity(rig, NO_GPX).gpx = activity(rig, JSON).gpx
     assert rig.run(full=True).exit_code == 0
     assert sorted(asked(rig, NO_GPX)) == ["detail", "gpx"]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_another_file_in_place_of_the_gpx_is_not_taken(rig: Rig) -> None:
     one = activity(rig, JSON)
-    truth_gpx, one.gpx = one.gpx, activity(rig, FIT).original
+    right_gpx, one.gpx = one.gpx, activity(rig, FIT).original
     report = rig.run()
     assert report.exit_code == 3
     assert "in place of .gpx" in report.failures[0].why
     assert not [path for path in rig.files() if path.endswith((f"{JSON}.gpx", f"{JSON}.fit"))]
-    one.gpx = truth_gpx
+    one.gpx = right_gpx
     assert rig.run().exit_code == 0
     assert asked(rig, JSON) == ["gpx"]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_gpx_that_is_blocked_is_a_failure_and_given_up_after_three_days(rig: Rig) -> None:
@@ -253,7 +253,7 @@ def test_a_gpx_that_is_blocked_is_a_failure_and_given_up_after_three_days(rig: R
     assert "no_gpx" not in own(rig, JSON)["original"]
     rig.account.faults.clear()
     rig.run(full=True)
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert "refused" not in own(rig, JSON)
 
 
@@ -262,14 +262,14 @@ def test_a_gpx_that_is_blocked_is_a_failure_and_given_up_after_three_days(rig: R
 
 def test_an_activity_that_is_moved_keeps_the_name_of_its_files(rig: Rig) -> None:
     rig.run()
-    before = truth.originals(rig.files())
-    stem = truth.stem(activity(rig, FIT))
+    before = stored_originals(rig.files())
+    stem = stem_of(activity(rig, FIT))
     rig.account.edit(
         FIT, start_date="2026-11-19T12:00:00Z", start_date_local="2026-11-19T13:00:00Z"
     )
     assert rig.run().exit_code == 0
     assert asked(rig, FIT) == ["detail"]
-    assert truth.originals(rig.files()) == before
+    assert stored_originals(rig.files()) == before
     moved = json.loads(rig.files()[f"{stem}.meta.json"])
     assert moved["start_date"] == "2026-11-19T12:00:00Z"
     assert len(history(rig)) == 1
@@ -318,22 +318,22 @@ def test_without_a_user_section_everything_but_originals_comes(rig: Rig) -> None
     assert rig.run().exit_code == 0
     assert asked(rig, FIT) == ["original"]
     assert asked(rig, JSON) == ["original", "gpx"]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_original_that_vanished_from_the_archive_is_fetched_again(rig: Rig) -> None:
     rig.run()
     one = activity(rig, FIT)
-    (rig.root / f"{truth.stem(one)}.fit").unlink()
+    (rig.root / f"{stem_of(one)}.fit").unlink()
     assert rig.run().exit_code == 0
     assert asked(rig, FIT) == ["original"]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_metadata_that_vanished_from_the_archive_is_fetched_again(rig: Rig) -> None:
     rig.run()
     one = activity(rig, FIT)
-    (rig.root / f"{truth.stem(one)}.meta.json").unlink()
+    (rig.root / f"{stem_of(one)}.meta.json").unlink()
     assert rig.run().exit_code == 0
     # its pictures are held
     assert sorted(asked(rig, FIT)) == ["detail", "photos"]

@@ -10,9 +10,9 @@ import pytest
 
 from strava_backup import verify
 from strava_backup.config.loader import Secret, User
-from strava_backup.demo.faults import Fault
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import stem_of, stored_metadata
+from tests.faults import Fault
 
 MakeRig = Callable[..., Rig]
 
@@ -154,7 +154,7 @@ def test_too_many_at_once_are_a_warning_and_no_marks(
     assert f"Strava no longer lists {count} activities that are held" in caplog.text
     assert "another account" in caplog.text
     assert ("scope activity:read_all" in caplog.text) == (source == "api")
-    assert truth.metadata(rig.files(), "activities") == truth.metadata(before, "activities")
+    assert stored_metadata(rig.files(), "activities") == stored_metadata(before, "activities")
     assert str(report.completeness) == f"{60 - count} on Strava: {60 - count} complete here"
     assert str(rig.run(photos=False).completeness).startswith(f"{60 - count} on Strava: ")
 
@@ -273,7 +273,7 @@ def test_damage_to_what_is_gone_is_no_failure_and_stays_where_it_is(rig: Rig) ->
     activity = next(one for one in rig.account.activities[::-1] if one.original)
     rig.account.remove(activity.id)
     rig.run()
-    path = rig.root / (truth.stem(activity) + activity.original_suffix)
+    path = rig.root / (stem_of(activity) + activity.original_suffix)
     path.write_bytes(path.read_bytes()[:-9])
     checksums = rig.root / "SHA256SUMS"
     lines = [line for line in checksums.read_text().splitlines() if str(activity.id) not in line]
@@ -294,7 +294,7 @@ def test_all_that_is_gone_is_named_in_one_line(rig: Rig, caplog: pytest.LogCaptu
     names = ", ".join(f"{activity_id} {name}" for activity_id, name in named)
     assert f"gone from Strava, kept here: {names}" in [one.getMessage() for one in caplog.records]
     assert report.lines() == [
-        "58 on Strava: 58 complete here; 2 gone from there, kept here; nothing new"
+        "58 on Strava: 58 complete here; 2 deleted there, kept here; nothing new"
     ]
     caplog.clear()
     assert rig.run().lines() == ["58 on Strava: 58 complete here; nothing new"]

@@ -13,10 +13,18 @@ import pytest
 from strava_backup.demo import files
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
-from tests import truth
 from tests.conftest import DAY, NOW, Rig
+from tests.expected import (
+    assert_complete,
+    expected_activity_metadata,
+    expected_originals,
+    own_key,
+    stem_of,
+    stored_metadata,
+    stored_originals,
+)
+from tests.faults import Fault
 
 QUIET_DAY = ["token", "athlete", "list", "me", "list"]
 
@@ -35,7 +43,7 @@ def manual(account: Account) -> Activity:
 
 def test_a_first_run_brings_everything_and_a_second_one_asks_for_nothing_more(rig: Rig) -> None:
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     before = rig.files()
 
     report = rig.run()
@@ -51,7 +59,7 @@ def test_a_first_run_brings_everything_and_a_second_one_asks_for_nothing_more(ri
 def test_a_run_without_announced_lengths_brings_the_same(rig: Rig) -> None:
     rig.account.announce_lengths = False
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_detail_rounded_differently_from_its_summary_is_no_change(rig: Rig) -> None:
@@ -70,13 +78,13 @@ def test_a_new_activity_is_all_that_a_later_run_fetches(rig: Rig) -> None:
     rig.account.add(new)
     rig.run()
     assert Counter(rig.asked)["detail"] == Counter(rig.asked)["original"] == 1
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_edit_fetches_that_detail_and_keeps_the_old_metadata_once(rig: Rig) -> None:
     rig.run()
     edited = first_with_original(rig.account)
-    path = f"{truth.stem(edited)}.meta.json"
+    path = f"{stem_of(edited)}.meta.json"
     before = rig.files()[path]
     rig.clock.now += DAY
     rig.account.edit(edited.id, name="A better name")
@@ -112,14 +120,14 @@ def test_an_edit_keeps_what_only_the_detail_knew_until_the_new_detail_is_there(r
     rig.account.edit(edited.id, name="Renamed")
     rig.account.faults.append(Fault("detail", "500", id=edited.id))
     assert rig.run().exit_code == 3
-    record = json.loads(rig.files()[f"{truth.stem(edited)}.meta.json"])
+    record = json.loads(rig.files()[f"{stem_of(edited)}.meta.json"])
     assert record["name"] == "Renamed"
     assert record["description"] == edited.detail["description"]
     assert record["resource_state"] == 2
 
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert len([path for path in rig.files() if path.startswith("history/")]) == 1
 
 
@@ -138,12 +146,12 @@ def test_full_asks_for_every_detail_again_and_for_no_held_original(rig: Rig) -> 
 def test_no_meta_stores_what_the_listing_brings_and_asks_for_no_detail(rig: Rig) -> None:
     assert rig.run(details=False).exit_code == 0
     assert "detail" not in rig.asked
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
-    assert truth.metadata(rig.files(), "activities") == {
-        f"{truth.stem(one)}.meta.json": one.summary() for one in rig.account.activities
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
+    assert stored_metadata(rig.files(), "activities") == {
+        f"{stem_of(one)}.meta.json": one.summary() for one in rig.account.activities
     }
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_limited_run_works_on_so_many_and_the_next_ones_go_on(rig: Rig) -> None:
@@ -153,7 +161,7 @@ def test_a_limited_run_works_on_so_many_and_the_next_ones_go_on(rig: Rig) -> Non
     assert Counter(rig.asked)["detail"] == 3
     assert len({request.id for request in rig.account.requests if request.kind == "detail"}) == 3
     rig.run()
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_dry_run_lists_what_is_missing_and_leaves_the_archive_untouched(rig: Rig) -> None:
@@ -178,19 +186,19 @@ def test_a_manual_activity_is_never_asked_for_an_original(rig: Rig) -> None:
     assert activity.id not in {
         request.id for request in rig.account.requests if request.kind == "original"
     }
-    absent = truth.own(rig.files(), activity)["original"]
+    absent = own_key(rig.files(), activity)["original"]
     assert absent == {"absent": "manual activity", "since": "2026-11-22T10:00:00Z"}
 
 
 def test_metadata_says_where_it_is_from_and_what_the_original_was_called(rig: Rig) -> None:
     rig.run()
     activity = first_with_original(rig.account)
-    own = truth.own(rig.files(), activity)
+    own = own_key(rig.files(), activity)
     assert own["source"] == "api"
     assert own["fetched_at"] == "2026-11-22T10:00:00Z"
     assert own["original"] == {
         "name": activity.original_name,
-        "file": f"{truth.stem(activity).rpartition('/')[2]}{activity.original_suffix}",
+        "file": f"{stem_of(activity).rpartition('/')[2]}{activity.original_suffix}",
         "saved_at": "2026-11-22T10:00:00Z",
     }
     assert own["listed"]["api"]["distance"] == activity.summary()["distance"]
@@ -217,7 +225,7 @@ def test_one_bad_item_is_counted_and_named_and_everything_else_is_saved(
     assert not [path for path in rig.files() if path.endswith(".part")]
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -228,7 +236,7 @@ def test_a_body_cut_short_is_fetched_again_at_once(rig: Rig, announced: bool) ->
     assert rig.run().exit_code == 0
     asked = [request.id for request in rig.account.requests if request.kind == "original"]
     assert asked.count(bad.id) == 3
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_body_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig) -> None:
@@ -238,7 +246,7 @@ def test_a_body_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig)
     assert report.exit_code == 3
     assert "differently" in report.failures[0].why
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_odd_original_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
@@ -249,8 +257,8 @@ def test_an_odd_original_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) 
     assert report.exit_code == 0
     asked = [request.id for request in rig.account.requests if request.kind == "original"]
     assert asked.count(suspicion.id) == 2
-    truth.assert_complete(rig.account, rig.files())
-    assert "FIT" in truth.own(rig.files(), suspicion)["original"]["odd"]
+    assert_complete(rig.account, rig.files())
+    assert "FIT" in own_key(rig.files(), suspicion)["original"]["odd"]
 
 
 def test_an_original_that_is_not_what_its_name_says_gets_its_true_suffix(rig: Rig) -> None:
@@ -258,8 +266,8 @@ def test_an_original_that_is_not_what_its_name_says_gets_its_true_suffix(rig: Ri
     suspicion.original = files.gpx(NOW)
     report = rig.run()
     assert report.exit_code == 0
-    assert rig.files()[f"{truth.stem(suspicion)}.gpx"] == suspicion.original
-    assert truth.own(rig.files(), suspicion)["original"]["odd"] == (
+    assert rig.files()[f"{stem_of(suspicion)}.gpx"] == suspicion.original
+    assert own_key(rig.files(), suspicion)["original"]["odd"] == (
         "named .fit, but the content is .gpx"
     )
     rig.run()
@@ -270,7 +278,7 @@ def test_a_body_of_an_unknown_kind_is_kept_under_the_suffix_sent(rig: Rig) -> No
     strange = first_with_original(rig.account)
     strange.original, strange.original_suffix = b"\x00\x01strange" * 100, ".pwx"
     assert rig.run().exit_code == 0
-    assert rig.files()[f"{truth.stem(strange)}.pwx"] == strange.original
+    assert rig.files()[f"{stem_of(strange)}.pwx"] == strange.original
 
 
 @pytest.mark.parametrize("what", ["redirect-activity", "redirect-dashboard", "404", "403"])
@@ -293,8 +301,8 @@ def test_a_refused_original_is_asked_for_on_three_days_and_then_given_up(
     assert Counter(rig.asked)["original"] == 2
     rig.account.faults.clear()
     assert rig.run(full=True).exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
-    assert "refused" not in truth.own(rig.files(), refused)
+    assert_complete(rig.account, rig.files())
+    assert "refused" not in own_key(rig.files(), refused)
 
 
 def test_what_failed_last_time_comes_last(rig: Rig) -> None:
@@ -320,7 +328,7 @@ def test_a_json_original_whose_gpx_fails_gets_it_from_the_next_run(rig: Rig) -> 
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
     assert "original" not in rig.asked
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 @pytest.mark.parametrize("record", [None, "what?", {"name": "no id"}, {"id": True}, {"id": -3}])
@@ -330,7 +338,7 @@ def test_a_strange_record_in_the_list_is_named_and_harms_no_other(rig: Rig, reco
     report = rig.run()
     assert report.exit_code == 3
     assert [failure.what for failure in report.failures] == ["list of activities"]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 @pytest.mark.parametrize("start", [None, "yesterday", 12, "2026-13-01T00:00:00Z"])
@@ -359,7 +367,7 @@ def test_a_list_that_breaks_off_is_never_taken_for_whole(
     assert marker["last_walk"] is None
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_web_session_that_ends_in_the_middle_still_lets_the_api_bring_its_part(rig: Rig) -> None:
@@ -370,7 +378,7 @@ def test_a_web_session_that_ends_in_the_middle_still_lets_the_api_bring_its_part
     assert report.left["original"] > 10
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_expired_web_session_still_lets_the_api_bring_its_part(rig: Rig) -> None:
@@ -378,9 +386,7 @@ def test_an_expired_web_session_still_lets_the_api_bring_its_part(rig: Rig) -> N
     report = rig.run()
     assert report.exit_code == 4
     assert "session is over" in str(report.fatal[0])
-    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
-        rig.account
-    )
+    assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
 
 
 def test_without_a_user_section_originals_are_not_asked_for(rig: Rig) -> None:
@@ -389,10 +395,8 @@ def test_without_a_user_section_originals_are_not_asked_for(rig: Rig) -> None:
     assert report.exit_code == 0
     assert "me" not in rig.asked
     assert "original" not in rig.asked
-    assert not truth.originals(rig.files())
-    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
-        rig.account
-    )
+    assert not stored_originals(rig.files())
+    assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
 
 
 @pytest.mark.parametrize("what", ["500", "403", "html"])
@@ -412,12 +416,12 @@ def test_a_daily_limit_ends_the_api_lane_and_the_next_day_goes_on(
     rig.account.limits = RateLimits(20, 20)
     report = rig.run()
     assert report.exit_code == 5
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
     for _ in range(4):
         rig.clock.now += DAY
         report = rig.run()
     assert report.exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_access_token_that_ends_in_the_middle_is_renewed(rig: Rig) -> None:
@@ -437,7 +441,7 @@ def test_an_access_token_that_ends_in_the_middle_is_renewed(rig: Rig) -> None:
     rig.clock = rig.account.clock = Jumping()  # type: ignore[assignment]
     assert rig.run().exit_code == 0
     assert rig.asked.count("token") == 2
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_another_athletes_archive_is_refused_and_left_as_it_is(
@@ -460,7 +464,7 @@ def test_an_archive_without_marker_is_taken_over_if_strava_lists_something_of_it
     assert rig.run().exit_code == 0
     assert "original" not in rig.asked
     assert "detail" not in rig.asked
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_archive_without_marker_that_strava_knows_nothing_of_is_refused(
@@ -486,7 +490,7 @@ def test_an_empty_account_is_no_error(make_rig: Callable[..., Rig]) -> None:
 def test_unreadable_metadata_is_fetched_again(rig: Rig) -> None:
     rig.run()
     activity = first_with_original(rig.account)
-    path = rig.root / f"{truth.stem(activity)}.meta.json"
+    path = rig.root / f"{stem_of(activity)}.meta.json"
     path.write_text("{half")
     assert rig.run().exit_code == 0
     assert "original" not in rig.asked
@@ -523,7 +527,7 @@ def test_an_adoption_that_is_interrupted_while_checking_checks_again(
     rig.run()
     (rig.root / ".strava-backup.json").unlink()
     (rig.root / "SHA256SUMS").unlink()
-    broken = rig.root / f"{truth.stem(first_with_original(rig.account))}.fit"
+    broken = rig.root / f"{stem_of(first_with_original(rig.account))}.fit"
     broken.write_bytes(broken.read_bytes()[:-50])
 
     def interrupt(*_: object) -> None:
@@ -550,7 +554,7 @@ def test_a_list_that_breaks_off_is_not_taken_for_another_athletes(rig: Rig) -> N
 
 def test_unreadable_metadata_is_kept_in_history(rig: Rig) -> None:
     rig.run()
-    path = f"{truth.stem(first_with_original(rig.account))}.meta.json"
+    path = f"{stem_of(first_with_original(rig.account))}.meta.json"
     (rig.root / path).write_text("{half")
     rig.run()
     kept = [data for name, data in rig.files().items() if name.startswith(f"history/{path}")]

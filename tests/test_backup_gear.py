@@ -11,10 +11,16 @@ from typing import Any
 
 import pytest
 
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.gear import Bike, Component
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import (
+    assert_complete,
+    expected_gear_metadata,
+    expected_originals,
+    stored_metadata,
+    stored_originals,
+)
+from tests.faults import Fault
 
 BIKE = "b9000001"  # has four components
 BARE = "b9000002"  # has none
@@ -66,7 +72,7 @@ def assert_components_of(rig: Rig, bike_id: str) -> None:
 def test_all_gear_is_saved_and_of_bikes_the_components(rig: Rig) -> None:
     report = rig.run()
     assert report.exit_code == 0
-    assert truth.metadata(rig.files(), "gear") == truth.expected_gear_metadata(rig.account)
+    assert stored_metadata(rig.files(), "gear") == expected_gear_metadata(rig.account)
     for bike_id in BIKES:
         assert_components_of(rig, bike_id)
     assert "components" not in record(rig, SHOES)
@@ -238,7 +244,7 @@ def test_without_gear_none_is_asked_for_and_a_later_run_brings_it(rig: Rig) -> N
     assert not {"gear", "bike"} & set(rig.asked)
     assert not [path for path in rig.files() if path.startswith("gear/")]
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_dry_run_tells_what_gear_is_missing_and_asks_for_none(rig: Rig) -> None:
@@ -266,7 +272,7 @@ def test_without_the_permission_gear_is_skipped_with_a_warning(
     warnings = [one.getMessage() for one in caplog.records if "profile:read_all" in one.message]
     assert len(warnings) == 1
     assert "--no-gear silences this" in warnings[0]
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
     caplog.clear()
     rig.run(gear=False)
@@ -287,7 +293,7 @@ def test_without_a_user_section_no_bike_page_is_asked_for(rig: Rig) -> None:
     rig.config = replace(rig.config, user=None)
     assert rig.run().exit_code == 0
     assert "bike" not in rig.asked
-    assert truth.metadata(rig.files(), "gear") == truth.expected_gear_metadata(rig.account)
+    assert stored_metadata(rig.files(), "gear") == expected_gear_metadata(rig.account)
     assert "components" not in record(rig, BIKE)
     rig.run()
     assert not {"gear", "bike"} & set(rig.asked)
@@ -327,16 +333,16 @@ def test_gear_that_fails_is_named_and_everything_else_is_saved(rig: Rig, what: s
     assert failure.what == f"gear {BIKE} Rosinante, gear"
     # no page without the bike that it belongs to
     assert asked_for(rig, "bike") == [RETIRED, BARE]
-    stored = truth.expected_gear_metadata(rig.account)
+    stored = expected_gear_metadata(rig.account)
     del stored[f"gear/{BIKE}.meta.json"]
-    found = truth.metadata(rig.files(), "gear")
+    found = stored_metadata(rig.files(), "gear")
     found.pop(f"gear/{BIKE}.meta.json", None)
     assert found == stored
 
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
     assert (asked_for(rig, "gear"), asked_for(rig, "bike")) == ([BIKE], [BIKE])
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert_components_of(rig, BIKE)
 
 
@@ -382,7 +388,7 @@ def test_a_changed_layout_keeps_what_the_api_gave_and_is_tried_again(rig: Rig, b
         assert asked_for(rig, "bike") == BIKES
         rig.clock.now += DAY
     assert "gear" not in rig.asked
-    assert truth.metadata(rig.files(), "gear") == truth.expected_gear_metadata(rig.account)
+    assert stored_metadata(rig.files(), "gear") == expected_gear_metadata(rig.account)
     assert "components" not in record(rig, BIKE)
 
     rig.account.faults.clear()
@@ -444,7 +450,7 @@ def test_a_web_session_that_ends_before_the_pages_still_brings_all_gear(rig: Rig
     assert report.exit_code == 4
     assert Counter(rig.asked)["bike"] == 1
     assert report.left["components"] == 3
-    assert truth.metadata(rig.files(), "gear") == truth.expected_gear_metadata(rig.account)
+    assert stored_metadata(rig.files(), "gear") == expected_gear_metadata(rig.account)
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
     assert (asked_for(rig, "gear"), asked_for(rig, "bike")) == ([], BIKES)
@@ -470,5 +476,5 @@ def test_an_account_with_much_gear_in_miles_comes_whole(make_rig: Callable[..., 
     for one in rig.account.activities:
         rig.account.edit(one.id, gear_id="b1")
     assert rig.run().exit_code == 0
-    assert truth.metadata(rig.files(), "gear") == truth.expected_gear_metadata(rig.account)
+    assert stored_metadata(rig.files(), "gear") == expected_gear_metadata(rig.account)
     assert record(rig, BIKE)["components"][0]["distance"] == "767.1 mi"

@@ -12,10 +12,21 @@ import pytest
 
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import Photo, photo_of
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import (
+    assert_complete,
+    expected_activity_metadata,
+    expected_originals,
+    expected_photo_metadata,
+    expected_pictures,
+    own_key,
+    photo_stem,
+    stored_metadata,
+    stored_originals,
+    stored_pictures,
+)
+from tests.faults import Fault
 
 RIDE = 16_600_000_000  # has three photos
 RUN = 15_210_998_871  # one of its photos is a video
@@ -46,7 +57,7 @@ def asked_for(rig: Rig, kind: str) -> list[Any]:
 
 
 def record(rig: Rig, one: Activity, photo: Photo) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(rig.files()[f"{truth.photo_stem(one, photo)}.meta.json"])
+    found: dict[str, Any] = json.loads(rig.files()[f"{photo_stem(one, photo)}.meta.json"])
     return found
 
 
@@ -54,7 +65,7 @@ def without(rig: Rig, photo: Photo) -> dict[str, bytes]:
     """All pictures of the account but this one."""
     return {
         path: content
-        for path, content in truth.expected_pictures(rig.account).items()
+        for path, content in expected_pictures(rig.account).items()
         if photo.unique_id not in path
     }
 
@@ -69,10 +80,10 @@ def of_photos(rig: Rig) -> dict[str, bytes]:
 def test_photos_of_every_kind_are_saved_under_their_true_suffix(rig: Rig) -> None:
     report = rig.run()
     assert report.exit_code == 0
-    pictures = truth.pictures(rig.files())
-    assert pictures == truth.expected_pictures(rig.account)
+    pictures = stored_pictures(rig.files())
+    assert pictures == expected_pictures(rig.account)
     assert {path.rpartition(".")[2] for path in pictures} == {"jpg", "png", "webp", "gif", "heic"}
-    assert truth.metadata(rig.files(), "photos") == truth.expected_photo_metadata(rig.account)
+    assert stored_metadata(rig.files(), "photos") == expected_photo_metadata(rig.account)
     assert report.saved["photo"] == len(pictures)
     # none of them is fetched twice for being odd, although all addresses end in .jpg
     assert Counter(rig.asked)["photo"] == len(pictures)
@@ -89,14 +100,14 @@ def test_metadata_says_where_a_photo_is_from_and_when_its_picture_was_saved(rig:
             "file": f"{one.id}_{one.photos[0].unique_id}.jpg",
         },
     }
-    assert truth.own(rig.files(), one)["photos"] == {"count": 3}
+    assert own_key(rig.files(), one)["photos"] == {"count": 3}
 
 
 def test_of_a_video_the_poster_and_the_address_of_the_film_are_saved(rig: Rig) -> None:
     rig.run()
     one = activity(rig, RUN)
     (video,) = (photo for photo in one.photos if photo.kind == "video")
-    assert rig.files()[f"{truth.photo_stem(one, video)}.jpg"] == video.content
+    assert rig.files()[f"{photo_stem(one, video)}.jpg"] == video.content
     assert record(rig, one, video)["video_url"].endswith(".m3u8")
     assert not [request for request in rig.account.requests if request.path.endswith(".m3u8")]
 
@@ -105,7 +116,7 @@ def test_an_activity_without_original_may_have_photos(rig: Rig) -> None:
     rig.run()
     one = activity(rig, GYM)
     assert one.original is None
-    assert f"{truth.photo_stem(one, one.photos[0])}.jpg" in rig.files()
+    assert f"{photo_stem(one, one.photos[0])}.jpg" in rig.files()
 
 
 def test_no_photo_list_is_asked_for_where_the_count_is_0(rig: Rig) -> None:
@@ -125,7 +136,7 @@ def test_no_picture_is_asked_for_with_a_log_in(rig: Rig) -> None:
 def test_photos_need_no_user_section(rig: Rig) -> None:
     rig.config = replace(rig.config, user=None)
     assert rig.run().exit_code == 0
-    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+    assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
 # What is asked for again
@@ -145,7 +156,7 @@ def test_a_new_photo_is_all_that_a_later_run_fetches(rig: Rig) -> None:
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photos") == [RIDE]
     assert asked_for(rig, "photo") == [new.unique_id]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_photo_that_is_deleted_on_strava_stays(rig: Rig) -> None:
@@ -185,7 +196,7 @@ def test_full_asks_for_every_photo_list_and_for_no_held_picture(rig: Rig) -> Non
 def test_a_changed_caption_comes_with_full_and_the_old_one_goes_to_history(rig: Rig) -> None:
     rig.run()
     one = activity(rig)
-    path = f"{truth.photo_stem(one, one.photos[1])}.meta.json"
+    path = f"{photo_stem(one, one.photos[1])}.meta.json"
     before = rig.files()[path]
     one.photos[1].caption = "On top"
     rig.clock.now += DAY
@@ -203,7 +214,7 @@ def test_without_photos_none_is_asked_for_and_a_later_run_brings_them(rig: Rig) 
     assert not {"photos", "photo"} & set(rig.asked)
     assert of_photos(rig) == {}
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_without_photos_not_even_a_picture_that_failed_is_asked_for(rig: Rig) -> None:
@@ -220,11 +231,11 @@ def test_a_picture_that_vanished_from_the_archive_is_fetched_without_asking_for_
 ) -> None:
     rig.run()
     one = activity(rig)
-    (rig.root / f"{truth.photo_stem(one, one.photos[0])}.jpg").unlink()
+    (rig.root / f"{photo_stem(one, one.photos[0])}.jpg").unlink()
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photos") == []
     assert asked_for(rig, "photo") == [one.photos[0].unique_id]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_photo_held_in_other_letters_is_the_same_photo(rig: Rig) -> None:
@@ -288,13 +299,13 @@ def test_a_picture_that_cannot_be_had_is_named_and_everything_else_is_saved(
     assert str(RIDE) in failure.what
     assert bad.unique_id in failure.what
     files = rig.files()
-    assert truth.pictures(files) == without(rig, bad)
-    assert truth.metadata(files, "photos") == truth.expected_photo_metadata(rig.account)
-    assert truth.metadata(files, "activities") == truth.expected_activity_metadata(rig.account)
-    assert truth.originals(files) == truth.expected_originals(rig.account)
+    assert stored_pictures(files) == without(rig, bad)
+    assert stored_metadata(files, "photos") == expected_photo_metadata(rig.account)
+    assert stored_metadata(files, "activities") == expected_activity_metadata(rig.account)
+    assert stored_originals(files) == expected_originals(rig.account)
     assert not [path for path in files if path.endswith(".part")]
     # its list is whole all the same
-    assert truth.own(files, one)["photos"] == {"count": 3}
+    assert own_key(files, one)["photos"] == {"count": 3}
 
 
 @pytest.mark.parametrize("how", SPOILT)
@@ -324,7 +335,7 @@ def test_a_picture_is_not_to_be_had_after_three_days_and_asked_for_again_with_fu
     bad.url, bad.kind = None, "jpg"
     assert rig.run(full=True).exit_code == 0
     assert asked_for(rig, "photo") == [bad.unique_id]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert "refused" not in record(rig, one, bad)["strava_backup"]
 
 
@@ -340,7 +351,7 @@ def test_a_picture_that_failed_is_fetched_by_the_next_run_without_asking_for_the
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photos") == []
     assert asked_for(rig, "photo") == [bad.unique_id]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert "refused" not in record(rig, one, bad)["strava_backup"]
 
 
@@ -349,7 +360,7 @@ def test_a_picture_cut_short_once_is_fetched_again_at_once(rig: Rig) -> None:
     rig.account.faults.append(Fault("photo", "truncated", id=bad.unique_id, times=2))
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photo").count(bad.unique_id) == 3
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_picture_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig) -> None:
@@ -359,7 +370,7 @@ def test_a_picture_cut_short_without_any_framing_is_never_taken_for_whole(rig: R
     assert report.exit_code == 3
     assert "differently" in report.failures[0].why
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_odd_picture_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
@@ -369,7 +380,7 @@ def test_an_odd_picture_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -
     rig.account.faults.append(Fault("photo", "other-body", id=suspicion.unique_id, body=half))
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photo").count(suspicion.unique_id) == 2
-    assert rig.files()[f"{truth.photo_stem(one, suspicion)}.jpg"] == half
+    assert rig.files()[f"{photo_stem(one, suspicion)}.jpg"] == half
     picture = record(rig, one, suspicion)["strava_backup"]["picture"]
     assert picture["odd"] == "the .jpg picture has no end"
     rig.run()
@@ -391,13 +402,13 @@ def test_three_pictures_in_a_row_that_cannot_be_reached_end_that_lane_only(rig: 
     report = rig.run()
     assert report.exit_code == 5
     assert len(report.failures) == 3
-    assert report.left["photo"] == len(truth.expected_pictures(rig.account)) - 3
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
-    assert truth.metadata(rig.files(), "photos") == truth.expected_photo_metadata(rig.account)
+    assert report.left["photo"] == len(expected_pictures(rig.account)) - 3
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
+    assert stored_metadata(rig.files(), "photos") == expected_photo_metadata(rig.account)
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
     assert "photos" not in rig.asked
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_many_refused_pictures_end_no_lane(rig: Rig) -> None:
@@ -406,7 +417,7 @@ def test_many_refused_pictures_end_no_lane(rig: Rig) -> None:
     report = rig.run()
     assert report.exit_code == 3
     assert one.unique_id not in str(report.failures)
-    assert len(report.failures) == len(truth.expected_pictures(rig.account)) - 1
+    assert len(report.failures) == len(expected_pictures(rig.account)) - 1
 
 
 def test_what_stands_in_place_of_photos_is_kept_as_metadata(rig: Rig) -> None:
@@ -419,7 +430,7 @@ def test_what_stands_in_place_of_photos_is_kept_as_metadata(rig: Rig) -> None:
         "Strava gives no picture (from Instagram)",
         "Strava gives no picture (placeholder)",
     ]
-    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+    assert stored_pictures(rig.files()) == expected_pictures(rig.account)
     (instagram,) = (
         json.loads(data)
         for path, data in of_photos(rig).items()
@@ -439,13 +450,11 @@ def test_a_photo_list_that_fails_is_named_and_asked_for_again(rig: Rig, what: st
     (failure,) = report.failures
     assert str(RIDE) in failure.what
     assert "photo list" in failure.what
-    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
-        rig.account
-    )
+    assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photos") == [RIDE]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_refused_photo_list_is_not_to_be_had_after_three_days(rig: Rig) -> None:
@@ -458,7 +467,7 @@ def test_a_refused_photo_list_is_not_to_be_had_after_three_days(rig: Rig) -> Non
     assert "photos" not in rig.asked
     rig.account.faults.clear()
     rig.run(full=True)
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def list_of(rig: Rig, *entries: Any) -> None:
@@ -476,7 +485,7 @@ def test_an_entry_without_id_is_named_and_harms_no_other(rig: Rig, entry: Any) -
     (failure,) = report.failures
     assert "photo list" in failure.what
     assert "no photo id" in failure.why
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     # the list is asked for again until it can be read, and the pictures are not
     assert rig.run().exit_code == 3
     # And another one, which shows that the API gives whole lists.
@@ -494,7 +503,7 @@ def test_a_photo_that_a_list_names_twice_is_fetched_once(rig: Rig) -> None:
     list_of(rig, first, *rest, again, {**first, "cursor": "y"})
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photo").count(first["unique_id"]) == 1
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert not [path for path in rig.files() if path.startswith("history/")]
 
 
@@ -524,7 +533,7 @@ def test_an_account_with_many_photos_comes_whole(make_rig: Callable[..., Rig]) -
     ]
     assert rig.run().exit_code == 0
     assert asked_for(rig, "photos") == [one.id, one.id]
-    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+    assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
 def test_a_list_that_is_shorter_than_the_count_is_asked_for_again(rig: Rig) -> None:
@@ -533,7 +542,7 @@ def test_a_list_that_is_shorter_than_the_count_is_asked_for_again(rig: Rig) -> N
     assert report.exit_code == 3
     assert "0 of 3 photos" in report.failures[0].why
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_list_that_stays_shorter_than_the_count_is_given_up_until_the_count_changes(
@@ -550,7 +559,7 @@ def test_a_list_that_stays_shorter_than_the_count_is_given_up_until_the_count_ch
     rig.account.faults.clear()
     activity(rig).photos.append(photo_of(activity(rig).detail, 8))
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_placeholder_that_strava_replaces_by_the_picture_later_is_saved_then(rig: Rig) -> None:
@@ -562,4 +571,4 @@ def test_a_placeholder_that_strava_replaces_by_the_picture_later_is_saved_then(r
     photo.kind = picture
     photo.__dict__.pop("content", None)
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from strava_backup.demo.faults import Fault
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import expected_originals, stem_of, stored_originals
+from tests.faults import Fault
 
 MakeRig = Callable[..., Rig]
 ITEMS = ["original", "photo", "photos", "detail", "gear", "bike"]
@@ -28,7 +28,7 @@ def by_website(rig: Rig) -> Rig:
 def make_missing(rig: Rig, kind: str) -> Any:
     """Make the next run ask for one item of that kind again; returns its id."""
     one = next(one for one in rig.account.activities if one.original and len(one.photos) > 1)
-    stem = truth.stem(one)
+    stem = stem_of(one)
     bike = next(gear for gear in rig.account.gear if gear.startswith("b"))
     photo = one.photos[0].unique_id
     item, paths = {
@@ -83,18 +83,18 @@ def test_ten_days_of_redirects_note_nothing_and_the_first_good_run_is_complete(
         assert report.exit_code == 5
         assert "30 originals (redirect to the activity)" in str(report.fatal[0])
         assert str(report.completeness).startswith("30 on Strava: 0 complete here, 30 missing")
-        assert truth.originals(rig.files()) == {}
+        assert stored_originals(rig.files()) == {}
         rig.clock.now += DAY
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 def test_notes_of_an_outage_do_not_count_while_no_original_is_stored(make_rig: MakeRig) -> None:
     """Older runs believed each redirect at once."""
     rig = by_website(make_rig(10))
     rig.run()
-    for path in truth.originals(rig.files()):
+    for path in stored_originals(rig.files()):
         (rig.root / path).unlink()
     for path in rig.root.glob("activities/*/*.meta.json"):
         record = json.loads(path.read_text())
@@ -102,7 +102,7 @@ def test_notes_of_an_outage_do_not_count_while_no_original_is_stored(make_rig: M
         path.write_text(json.dumps(record))
     (rig.root / "SHA256SUMS").unlink()
     assert rig.run().exit_code == 0
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 def test_an_original_that_strava_did_not_have_is_found_a_month_later(make_rig: MakeRig) -> None:
@@ -119,4 +119,4 @@ def test_an_original_that_strava_did_not_have_is_found_a_month_later(make_rig: M
     assert Counter(rig.asked_for("original"))[late.id] == 0
     rig.clock.now += DAY
     assert rig.run().exit_code == 0
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from strava_backup.config.loader import Secret, User
-from strava_backup.demo.faults import Fault
 from strava_backup.strava.session import RENEWAL
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import assert_complete, expected_activity_metadata, stored_metadata
+from tests.faults import Fault
 
 
 def with_password(rig: Rig) -> None:
@@ -40,7 +40,7 @@ def test_a_refused_log_in_is_noted_and_tried_again_after_a_day(rig: Rig) -> None
     rig.account.login_mode = "works"
     assert rig.run().exit_code == 0
     assert "login" in rig.asked
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_limit_at_the_log_in_is_not_taken_for_a_wrong_password(rig: Rig) -> None:
@@ -67,9 +67,7 @@ def test_a_website_that_cannot_be_reached_lets_the_api_bring_its_part(rig: Rig, 
     rig.account.faults.append(Fault("me", what))
     report = rig.run()
     assert report.exit_code == 5
-    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
-        rig.account
-    )
+    assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
 
 
 @pytest.mark.parametrize(("source", "missing"), [("api", "api"), ("website", "user")])
@@ -98,7 +96,7 @@ def test_a_base_url_elsewhere_is_used_for_the_api_and_not_for_tokens(rig: Rig) -
     hosts = {request.kind: request.host for request in rig.account.requests}
     assert hosts["token"] == "www.strava.com"
     assert hosts["list"] == hosts["detail"] == "api-v3.strava.com"
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_the_pace_of_the_config_is_kept_between_website_requests(rig: Rig) -> None:
@@ -166,9 +164,7 @@ def test_an_expired_session_leaves_the_api_its_part_and_says_how_to_renew_it(rig
     assert report.exit_code == 4
     assert [str(error) for error in report.fatal] == [f"[user] jwt has expired: {RENEWAL}"]
     assert not {"me", "login", "login-page", "about"} & set(rig.asked)
-    assert truth.metadata(rig.files(), "activities") == truth.expected_activity_metadata(
-        rig.account
-    )
+    assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
 
 
 def jwt_left(rig: Rig, days: float) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup.bulk_export.dates import find_day_first, parse_date
-from strava_backup.demo.bulk_export import LANGUAGES
+from tests.account_export import LANGUAGES
 
 MAY = datetime(2022, 5, 29, 15, 53, 35, tzinfo=UTC)
 

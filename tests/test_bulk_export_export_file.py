@@ -13,7 +13,7 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.bulk_export import export_file
-from strava_backup.demo import bulk_export
+from tests import account_export
 
 TABLE = b"Activity ID\n5\n"
 FILES = {"activities.csv": TABLE, "activities/1.gpx": b"<gpx/>" * 50, "media/a.jpg": b"abc"}
@@ -25,7 +25,7 @@ def read(export: export_file.Export, name: str) -> bytes:
     return b"".join(export.read_chunks(name))
 
 
-@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("write", [account_export.write_zip, account_export.write_folder])
 @pytest.mark.parametrize("top", ["", "export_123/"])
 def test_zip_and_folder_are_read_alike(write: Write, top: str, tmp_path: Path) -> None:
     hidden = {"__MACOSX/activities.csv": b"x", f"{top}.DS_Store": b"x"}
@@ -35,10 +35,10 @@ def test_zip_and_folder_are_read_alike(write: Write, top: str, tmp_path: Path) -
 
 
 def test_the_day_is_that_of_the_table_whether_packed_or_not(tmp_path: Path) -> None:
-    bulk_export.write_zip(FILES, tmp_path / "export.zip")
+    account_export.write_zip(FILES, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
         assert export.day == "2026-11-20"
-    bulk_export.write_folder(FILES, tmp_path / "export")
+    account_export.write_folder(FILES, tmp_path / "export")
     os.utime(tmp_path / "export" / "activities.csv", (1_700_000_000, 1_700_000_000))
     with export_file.opened(tmp_path / "export") as export:
         assert export.day in ("2023-11-14", "2023-11-15")
@@ -50,9 +50,9 @@ def test_the_day_is_that_of_the_table_whether_packed_or_not(tmp_path: Path) -> N
         (lambda path: None, "cannot read"),
         (lambda path: path.write_bytes(b"PK, or so"), "is no ZIP"),
         (lambda path: path.mkdir(), "holds no activities.csv"),
-        (lambda path: bulk_export.write_zip({"a": b"b"}, path), "holds no activities.csv"),
+        (lambda path: account_export.write_zip({"a": b"b"}, path), "holds no activities.csv"),
         (
-            lambda path: bulk_export.write_zip({"a/b/activities.csv": TABLE}, path),
+            lambda path: account_export.write_zip({"a/b/activities.csv": TABLE}, path),
             "holds no activities.csv",
         ),
     ],
@@ -70,7 +70,7 @@ def test_what_is_no_export_is_told_to_be_none(
 
 def test_a_zip_that_came_only_in_part_is_no_zip(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
-    bulk_export.write_zip(FILES, path)
+    account_export.write_zip(FILES, path)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(errors.ConfigError, match="not all of one"), export_file.opened(path):
         pass
@@ -81,7 +81,7 @@ def test_a_zip_that_came_only_in_part_is_no_zip(tmp_path: Path) -> None:
     ["../evil", "activities/../../evil", "/etc/evil", "\\evil", "a\\..\\..\\evil", "C:evil"],
 )
 def test_a_zip_with_a_path_out_of_it_is_refused(name: str, tmp_path: Path) -> None:
-    bulk_export.write_zip({**FILES, name: b"x"}, tmp_path / "export.zip")
+    account_export.write_zip({**FILES, name: b"x"}, tmp_path / "export.zip")
     with (
         pytest.raises(errors.ConfigError, match="a path out of it"),
         export_file.opened(tmp_path / "export.zip"),
@@ -91,7 +91,7 @@ def test_a_zip_with_a_path_out_of_it_is_refused(name: str, tmp_path: Path) -> No
 
 def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
-    bulk_export.write_zip(FILES, path)
+    account_export.write_zip(FILES, path)
     with zipfile.ZipFile(path, "a") as packed:
         info = zipfile.ZipInfo("activities/2.gpx")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -101,7 +101,7 @@ def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_link_is_refused(tmp_path: Path) -> None:
-    bulk_export.write_folder(FILES, tmp_path / "export")
+    account_export.write_folder(FILES, tmp_path / "export")
     (tmp_path / "export" / "activities" / "2.gpx").symlink_to("/etc/passwd")
     with (
         pytest.raises(errors.ConfigError, match="a link"),
@@ -127,7 +127,7 @@ def test_a_bomb_is_refused_before_anything_is_read(tmp_path: Path) -> None:
 
 def test_a_part_whose_checksum_is_wrong_fails_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
-    bulk_export.write_zip(FILES, path)
+    account_export.write_zip(FILES, path)
     path.write_bytes(path.read_bytes().replace(b"abc", b"abd"))
     with export_file.opened(path) as export:
         with pytest.raises(errors.ItemError, match=r"media/a\.jpg is damaged in the export"):
@@ -137,7 +137,7 @@ def test_a_part_whose_checksum_is_wrong_fails_at_its_end(tmp_path: Path) -> None
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
-    bulk_export.write_zip(FILES, path)
+    account_export.write_zip(FILES, path)
     content = bytearray(path.read_bytes())
     # The flag of encryption, in the local header and in the directory.
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -152,7 +152,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
 
 def test_a_zip_packed_by_an_unknown_method_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
-    bulk_export.write_zip(FILES, path)
+    account_export.write_zip(FILES, path)
     content = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         content[content.rindex(signature) + offset] = 9
@@ -166,7 +166,7 @@ def test_a_zip_packed_by_an_unknown_method_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["export.z01", "export.Z02", "export.zip.001", "export.zip"])
 def test_a_piece_of_a_split_zip_is_refused(name: str, tmp_path: Path) -> None:
-    bulk_export.write_zip(FILES, tmp_path / name)
+    account_export.write_zip(FILES, tmp_path / name)
     (tmp_path / "export.z01").touch()
     with (
         pytest.raises(errors.ConfigError, match="one piece of a split ZIP: unpack all pieces"),
@@ -175,7 +175,7 @@ def test_a_piece_of_a_split_zip_is_refused(name: str, tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("write", [account_export.write_zip, account_export.write_folder])
 @pytest.mark.parametrize("first", ["", "export_1/"])
 @pytest.mark.parametrize("second", ["export_2/", "export_2/x/"])
 def test_two_exports_are_refused_and_named(
@@ -191,7 +191,7 @@ def test_two_exports_are_refused_and_named(
         pass
 
 
-@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("write", [account_export.write_zip, account_export.write_folder])
 @pytest.mark.parametrize("top", ["", "export_123\\"])
 def test_backslashes_are_slashes(write: Write, top: str, tmp_path: Path) -> None:
     made = {top + name.replace("/", "\\"): data for name, data in FILES.items()}
@@ -202,7 +202,7 @@ def test_backslashes_are_slashes(write: Write, top: str, tmp_path: Path) -> None
 
 def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
     more = {"media\\a.jpg": b"1", "media\\b\\c.jpg": b"2", "media\\b/c.jpg": b"3"}
-    bulk_export.write_zip({**FILES, **more}, tmp_path / "export.zip")
+    account_export.write_zip({**FILES, **more}, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
         contents = {name: read(export, name) for name in export.names}
     assert contents.items() >= FILES.items()
@@ -210,7 +210,7 @@ def test_a_backslash_takes_no_other_files_place(tmp_path: Path) -> None:
 
 
 def test_folders_with_backslashes_are_no_files(tmp_path: Path) -> None:
-    bulk_export.write_zip({**FILES, "media\\": b""}, tmp_path / "export.zip")
+    account_export.write_zip({**FILES, "media\\": b""}, tmp_path / "export.zip")
     with export_file.opened(tmp_path / "export.zip") as export:
         assert set(export.names) == FILES.keys()
 
@@ -255,7 +255,7 @@ def test_a_name_too_long_for_a_disk_is_cut_in_front(letter: str) -> None:
 
 
 def test_a_file_that_vanished_from_a_folder_fails(tmp_path: Path) -> None:
-    bulk_export.write_folder(FILES, tmp_path / "export")
+    account_export.write_folder(FILES, tmp_path / "export")
     with export_file.opened(tmp_path / "export") as export:
         (tmp_path / "export" / "media" / "a.jpg").unlink()
         with pytest.raises(errors.ItemError, match=r"cannot read media/a\.jpg"):
@@ -293,7 +293,7 @@ def test_a_gzip_bomb_fails_long_before_its_end() -> None:
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_lines_come_without_a_bom_and_with_their_ends(bom: bytes, tmp_path: Path) -> None:
     text = bom + "é,1\r\nb\n\nlast".encode()
-    bulk_export.write_folder({"activities.csv": text}, tmp_path)
+    account_export.write_folder({"activities.csv": text}, tmp_path)
     with export_file.opened(tmp_path) as export:
         assert list(export_file.read_lines(export, "activities.csv")) == [
             "é,1\r\n",
@@ -308,7 +308,7 @@ TEXT = "Id,Aktivität\r\n1,骑行 🚴\n2,x\u2028y\n"
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_unicode_is_read_in_every_encoding(encoding: str, tmp_path: Path) -> None:
-    bulk_export.write_folder({"activities.csv": TEXT.encode(encoding)}, tmp_path)
+    account_export.write_folder({"activities.csv": TEXT.encode(encoding)}, tmp_path)
     with export_file.opened(tmp_path) as export:
         lines = list(export_file.read_lines(export, "activities.csv"))
     assert lines == ["Id,Aktivität\r\n", "1,骑行 🚴\n", "2,x\u2028y\n"]
@@ -316,7 +316,7 @@ def test_unicode_is_read_in_every_encoding(encoding: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
 def test_half_a_character_at_the_end_is_left_out(encoding: str, tmp_path: Path) -> None:
-    bulk_export.write_folder({"activities.csv": TEXT[:20].encode(encoding)[:-1]}, tmp_path)
+    account_export.write_folder({"activities.csv": TEXT[:20].encode(encoding)[:-1]}, tmp_path)
     with export_file.opened(tmp_path) as export:
         lines = list(export_file.read_lines(export, "activities.csv"))
     assert lines == ["Id,Aktivität\r\n", "1,骑行 "]
@@ -324,7 +324,7 @@ def test_half_a_character_at_the_end_is_left_out(encoding: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("content", [b"a\xffb\n", "Aktivität,1\n".encode("cp1252")])
 def test_a_text_that_is_not_in_unicode_fails(content: bytes, tmp_path: Path) -> None:
-    bulk_export.write_folder({"activities.csv": content}, tmp_path)
+    account_export.write_folder({"activities.csv": content}, tmp_path)
     with (
         export_file.opened(tmp_path) as export,
         pytest.raises(errors.ItemError, match=r"activities\.csv is not in UTF-8"),

@@ -21,18 +21,30 @@ from hypothesis import strategies as st
 
 from strava_backup.archive.directory import Archive
 from strava_backup.bulk_export import importing
-from strava_backup.demo import bulk_export, files
+from strava_backup.demo import files
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
 from strava_backup.report import Report
-from tests import truth
+from tests import account_export
 from tests.conftest import DAY, NOW, Rig, read_files
+from tests.expected import (
+    expected_activity_metadata,
+    expected_originals,
+    expected_photo_metadata,
+    expected_pictures,
+    own_key,
+    photo_stem,
+    stem_of,
+    stored_metadata,
+    stored_originals,
+    stored_pictures,
+)
 
 # The short form is in English everywhere.
 TABLES = [
     (language, columns)
-    for columns in (*bulk_export.WIDTHS, 104)
-    for language in bulk_export.LANGUAGES
+    for columns in (*account_export.WIDTHS, 104)
+    for language in account_export.LANGUAGES
     if language == "en" or columns > 11
 ]
 FIT = 15_210_998_871
@@ -48,7 +60,7 @@ class Setting:
         self.printed: list[str] = []
 
     def write(self, contents: Mapping[str, bytes]) -> None:
-        bulk_export.write_zip(contents, self.path)
+        account_export.write_zip(contents, self.path)
 
     def run(self, limit: int | None = None, **options: Any) -> Report:
         report = Report()
@@ -68,7 +80,7 @@ class Setting:
         return read_files(self.root)
 
     def record(self, activity: Activity) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(self.files()[f"{truth.stem(activity)}.meta.json"])
+        record: dict[str, Any] = json.loads(self.files()[f"{stem_of(activity)}.meta.json"])
         return record
 
 
@@ -96,13 +108,13 @@ def exported_originals(account: Account) -> dict[str, bytes]:
             suffix, content = activity.original_suffix, activity.original
             if suffix.endswith(".gz"):
                 suffix, content = suffix.removesuffix(".gz"), gzip.decompress(content)
-            originals[truth.stem(activity) + suffix] = content
+            originals[stem_of(activity) + suffix] = content
     return originals
 
 
 def exported_pictures(account: Account) -> dict[str, bytes]:
     return {
-        f"{truth.photo_stem(activity, photo)}.{photo.kind}": photo.content
+        f"{photo_stem(activity, photo)}.{photo.kind}": photo.content
         for activity in account.activities
         for photo in activity.photos
         if photo.kind != "video"
@@ -115,7 +127,7 @@ def expected_record(activity: Activity, language: str, columns: int) -> dict[str
     names = ["id", "name", "start_date", "elapsed_time", "distance", "commute"]
     if columns > 11:
         names += ["moving_time", "total_elevation_gain", "elev_low", "elev_high"]
-    words = bulk_export.LANGUAGES[language]
+    words = account_export.LANGUAGES[language]
     is_translated = detail["sport_type"] in words.types
     names += ["sport_type"] * (not is_translated and detail["sport_type"] != "Padel2")
     names += ["description"] * bool(detail["description"])
@@ -131,20 +143,20 @@ def test_an_export_of_any_language_and_year_makes_the_right_archive(
     account.edit(FIT, commute=True, description="Over\nthe hills; and, far\taway")
     account.edit(15_000_000_005, sport_type="EBikeRide", type="EBikeRide")
     account.edit(15_000_000_001, sport_type="Soccer", type="Soccer")
-    contents = bulk_export.export_files(account, language, columns, videos=True)
+    contents = account_export.export_files(account, language, columns, videos=True)
     setting.write(contents)
     report = setting.run()
     assert report.exit_code == 0
     assert report.listed == len(account.activities)
     stored = setting.files()
-    assert truth.originals(stored) == exported_originals(account)
+    assert stored_originals(stored) == exported_originals(account)
     for activity in account.activities:
         record = setting.record(activity)
         own = record.pop("strava_backup")
         assert record == expected_record(activity, language, columns)
         assert len(own["bulk_export"]["columns"]) == columns
     if columns >= 87:  # the others do not tell whose photos those are
-        assert truth.pictures(stored) == {**exported_pictures(account), **exported_videos(account)}
+        assert stored_pictures(stored) == {**exported_pictures(account), **exported_videos(account)}
     else:
         rest = {path: data for path, data in stored.items() if "/media/" in path}
         assert len(rest) == len([name for name in contents if name.startswith("media/")])
@@ -154,7 +166,7 @@ def test_an_export_of_any_language_and_year_makes_the_right_archive(
 
 def exported_videos(account: Account) -> dict[str, bytes]:
     return {
-        f"{truth.photo_stem(activity, photo)}.mp4": bulk_export.media(photo)
+        f"{photo_stem(activity, photo)}.mp4": account_export.media(photo)
         for activity in account.activities
         for photo in activity.photos
         if photo.kind == "video"
@@ -164,7 +176,7 @@ def exported_videos(account: Account) -> dict[str, bytes]:
 def test_metadata_has_the_names_of_the_api_and_every_column(
     setting: Setting, account: Account
 ) -> None:
-    setting.write(bulk_export.export_files(account, "de"))
+    setting.write(account_export.export_files(account, "de"))
     setting.run()
     activity = find(account, FIT)
     record = setting.record(activity)
@@ -190,11 +202,11 @@ def test_metadata_has_the_names_of_the_api_and_every_column(
 
 
 def test_photos_have_their_ids_and_captions(setting: Setting, account: Account) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.run()
     activity = find(account, 16_600_000_000)
     photo = activity.photos[0]
-    record = json.loads(setting.files()[f"{truth.photo_stem(activity, photo)}.meta.json"])
+    record = json.loads(setting.files()[f"{photo_stem(activity, photo)}.meta.json"])
     own = record.pop("strava_backup")
     assert record == {
         "unique_id": photo.unique_id,
@@ -211,16 +223,16 @@ def test_of_two_photos_with_one_name_the_second_is_kept_with_the_rest(
 ) -> None:
     name = f"media/{find(account, 15_000_000_005).photos[0].unique_id}.jpg"
     other = name.replace(".jpg", ".png")
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     contents[other] = contents[name]
     setting.write(with_cells(contents, {f",{name}\n": f",{name}|{other}\n"}))
     assert setting.run().exit_code == 0
     assert setting.files()[f"bulk_export/2026-11-20/{other}"] == contents[name]
-    assert truth.pictures(setting.files()) == exported_pictures(account)
+    assert stored_pictures(setting.files()) == exported_pictures(account)
 
 
 def test_all_the_rest_is_kept_as_it_is(setting: Setting, account: Account) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     suspicion = {
         "activities/777.fit.gz": b"nobody's",
         "media/unknown.jpg": b"nobody's",
@@ -240,11 +252,11 @@ def test_all_the_rest_is_kept_as_it_is(setting: Setting, account: Account) -> No
     assert rest == {**expected, **suspicion}
 
 
-@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("write", [account_export.write_zip, account_export.write_folder])
 def test_a_second_import_changes_nothing(
     write: Callable[[Mapping[str, bytes], Path], None], setting: Setting, account: Account
 ) -> None:
-    write(bulk_export.export_files(account), setting.path)
+    write(account_export.export_files(account), setting.path)
     setting.run()
     before = setting.files()
     report = setting.run()
@@ -256,19 +268,19 @@ def test_a_second_import_changes_nothing(
 def test_a_newer_export_adds_what_is_new(setting: Setting, account: Account) -> None:
     new = find(account, 16_600_000_000)
     account.remove(new.id)
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.run()
     before = setting.files()
     account.add(new)
     account.edit(FIT, name="Renamed since")
-    setting.write(bulk_export.export_files(account, "fr"))
+    setting.write(account_export.export_files(account, "fr"))
     report = setting.run()
     assert report.saved["original"] == 1
     assert report.saved["photo"] == 3
     after = setting.files()
     assert after["SHA256SUMS"].startswith(before.pop("SHA256SUMS"))
     assert {path: after[path] for path in before} == before
-    assert truth.originals(after) == exported_originals(account)
+    assert stored_originals(after) == exported_originals(account)
     # The same day, and yet another table: both are kept.
     assert b"Renamed since" in after["bulk_export/2026-11-20.2/activities.csv"]
     assert "bulk_export/2026-11-20.2/bikes.csv" not in after
@@ -279,7 +291,7 @@ def test_what_the_export_lacks_is_told_and_costs_nothing_else(
 ) -> None:
     caplog.set_level("INFO")
     lost, missing = 15_000_000_001, 15_000_000_002
-    setting.write(bulk_export.export_files(account, lost=[lost], missing=[missing]))
+    setting.write(account_export.export_files(account, lost=[lost], missing=[missing]))
     report = setting.run()
     assert report.exit_code == 3
     why = {int(failure.what.split()[1]): failure.why for failure in report.failures}
@@ -291,8 +303,8 @@ def test_what_the_export_lacks_is_told_and_costs_nothing_else(
     for activity_id in (lost, missing):
         activity = find(account, activity_id)
         assert setting.record(activity)["name"] == activity.detail["name"]
-        del expected[truth.stem(activity) + activity.original_suffix]
-    assert truth.originals(setting.files()) == expected
+        del expected[stem_of(activity) + activity.original_suffix]
+    assert stored_originals(setting.files()) == expected
 
 
 def test_descriptions_with_line_breaks_and_quotes_come_as_they_are(
@@ -300,7 +312,7 @@ def test_descriptions_with_line_breaks_and_quotes_come_as_they_are(
 ) -> None:
     description = 'One\n2,"two",\r\n"three"\n\n12345,\\ four'
     account.edit(FIT, description=description)
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     assert setting.run().exit_code == 0
     assert setting.record(find(account, FIT))["description"] == description
 
@@ -317,10 +329,10 @@ def test_where_the_date_cannot_be_read_the_original_tells_the_start(
     setting: Setting, account: Account
 ) -> None:
     dates = {
-        f'"{bulk_export.LANGUAGES["en"].date(bulk_export._start(activity))}"': "toissapäivänä"
+        f'"{account_export.LANGUAGES["en"].date(account_export._start(activity))}"': "toissapäivänä"
         for activity in account.activities
     }
-    setting.write(with_cells(bulk_export.export_files(account), dates))
+    setting.write(with_cells(account_export.export_files(account), dates))
     report = setting.run()
     # What has no original, and what hardly a program reads, cannot tell.
     untold = {one.id for one in account.activities if one.original_suffix == ".json"}
@@ -329,7 +341,7 @@ def test_where_the_date_cannot_be_read_the_original_tells_the_start(
     stored = setting.files()
     originals = exported_originals(account)
     told = {path for path in originals if int(path.rsplit("_")[-1].split(".")[0]) not in untold}
-    assert truth.originals(stored) == {path: originals[path] for path in told}
+    assert stored_originals(stored) == {path: originals[path] for path in told}
     activity = find(account, FIT)
     assert setting.record(activity)["start_date"] == activity.detail["start_date"]
     # Their originals are not lost for that.
@@ -341,12 +353,12 @@ def test_a_row_that_cannot_be_read_is_told_and_its_file_kept(
     setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     setting.write(with_cells(contents, {f"\n{FIT},": "\nwhat,"}))
     report = setting.run()
-    name = bulk_export.original_name(activity)
+    name = account_export.original_name(activity)
     stored = setting.files()
-    assert truth.stem(activity) + ".fit" not in stored
+    assert stem_of(activity) + ".fit" not in stored
     assert stored[f"bulk_export/2026-11-20/{name}"] == contents[name]
     assert report.exit_code == 3
     assert report.failures[0].what.startswith("activities.csv, line ")
@@ -385,9 +397,9 @@ def test_a_table_that_a_spreadsheet_saved_is_read_where_nothing_is_lost(
     how: dict[str, str], language: str, setting: Setting, account: Account
 ) -> None:
     account.edit(FIT, name="Běh; 跑步, 🏃")
-    setting.write(resaved(bulk_export.export_files(account, language), **how))
+    setting.write(resaved(account_export.export_files(account, language), **how))
     assert setting.run().exit_code == 0
-    assert truth.originals(setting.files()) == exported_originals(account)
+    assert stored_originals(setting.files()) == exported_originals(account)
     for activity in account.activities:
         record = setting.record(activity)
         del record["strava_backup"]
@@ -423,7 +435,7 @@ TO_REFUSE: dict[str, Callable[[dict[str, bytes]], dict[str, bytes]]] = {
 def test_a_table_that_cannot_be_read_for_certain_is_refused_and_nothing_is_written(
     words: str, dry_run: bool, setting: Setting, account: Account
 ) -> None:
-    setting.write(TO_REFUSE[words](bulk_export.export_files(account, "es")))
+    setting.write(TO_REFUSE[words](account_export.export_files(account, "es")))
     report = setting.run(dry_run=dry_run)
     assert report.exit_code == 2
     (error,) = report.fatal
@@ -433,7 +445,7 @@ def test_a_table_that_cannot_be_read_for_certain_is_refused_and_nothing_is_writt
 
 def test_an_account_without_activities_may_have_an_export(setting: Setting) -> None:
     empty = Account(athlete_id=5)
-    setting.write(bulk_export.export_files(empty))
+    setting.write(account_export.export_files(empty))
     report = setting.run()
     assert report.exit_code == 0
     assert report.lines()[0].startswith("0 activities in the export: saved 10 other files")
@@ -443,7 +455,7 @@ def test_an_id_that_lost_its_digits_is_named_and_its_file_too(
     setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     setting.write(with_cells(contents, {f"\n{FIT},": "\n1.52E+10,"}))
     report = setting.run()
     assert report.exit_code == 3
@@ -452,11 +464,11 @@ def test_an_id_that_lost_its_digits_is_named_and_its_file_too(
     assert row.what == f"activities.csv, line {line}"
     assert "(1.52E+10, Jul 3, 2026, 5:15:42 AM, Lunch Run)" in row.why
     assert files.what == "1 file of unknown activities"
-    assert bulk_export.original_name(activity) in files.why
+    assert account_export.original_name(activity) in files.why
     assert ", 1 file of unknown activities: saved" in report.lines()[0]
     expected = exported_originals(account)
-    del expected[f"{truth.stem(activity)}.fit"]
-    assert truth.originals(setting.files()) == expected
+    del expected[f"{stem_of(activity)}.fit"]
+    assert stored_originals(setting.files()) == expected
     assert setting.run().exit_code == 3
 
 
@@ -467,7 +479,7 @@ def test_of_a_table_that_is_cut_off_nothing_is_lost_silently(
     encoding: str, data: st.DataObject
 ) -> None:
     account = Account.of(4)
-    contents = resaved(bulk_export.export_files(account), encoding)
+    contents = resaved(account_export.export_files(account), encoding)
     whole = contents["activities.csv"]
     end = data.draw(st.integers(0, len(whole.rstrip(b"\0\r\n")) - 2))
     with tempfile.TemporaryDirectory() as folder:
@@ -480,16 +492,16 @@ def test_of_a_table_that_is_cut_off_nothing_is_lost_silently(
         assert stored == {}
     else:
         kept = [path for path in stored if path.startswith("bulk_export/2026-11-20/activities/")]
-        assert len(truth.originals(stored)) + len(kept) == len(exported_originals(account))
+        assert len(stored_originals(stored)) + len(kept) == len(exported_originals(account))
         ids = {int(path.split("_")[1].split(".")[0]) for path in stored if "/20" in path[:13]}
         assert ids <= {activity.id for activity in account.activities}
-        assert truth.originals(stored).items() <= exported_originals(account).items()
+        assert stored_originals(stored).items() <= exported_originals(account).items()
 
 
 def test_many_files_without_a_row_are_counted_and_some_named(
     setting: Setting, account: Account
 ) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     more = {f"activities/{number}.gpx": b"<gpx/>" for number in range(100, 2100)}
     setting.write({**contents, **more})
     dry = setting.run(dry_run=True)
@@ -531,22 +543,22 @@ def unpacked_by_hand(contents: Mapping[str, bytes]) -> dict[str, bytes]:
         lambda contents: {**contents, "activities/1.fit": b"", "activities/1.FIT": b""},
     ],
 )
-@pytest.mark.parametrize("write", [bulk_export.write_zip, bulk_export.write_folder])
+@pytest.mark.parametrize("write", [account_export.write_zip, account_export.write_folder])
 def test_files_are_found_under_names_that_differ_little(
     change: Callable[[Mapping[str, bytes]], Mapping[str, bytes]],
     write: Callable[[Mapping[str, bytes], Path], None],
     setting: Setting,
     account: Account,
 ) -> None:
-    contents = change(bulk_export.export_files(account))
+    contents = change(account_export.export_files(account))
     write(contents, setting.path)
     report = setting.run()
     assert report.exit_code == (3 if "activities/1.fit" in contents else 0)
     stored = setting.files()
-    assert truth.originals(stored) == exported_originals(account)
-    assert truth.pictures(stored) == exported_pictures(account)
+    assert stored_originals(stored) == exported_originals(account)
+    assert stored_pictures(stored) == exported_pictures(account)
     name = setting.record(find(account, FIT))["strava_backup"]["original"]["name"]
-    assert name == bulk_export.original_name(find(account, FIT))
+    assert name == account_export.original_name(find(account, FIT))
     assert not setting.run().saved
 
 
@@ -554,33 +566,33 @@ def test_files_are_found_under_names_that_differ_little(
 def test_no_other_file_of_the_export_is_an_original(
     other: str, setting: Setting, account: Account
 ) -> None:
-    name = bulk_export.original_name(find(account, FIT))
-    contents = with_cells(bulk_export.export_files(account), {name: other})
+    name = account_export.original_name(find(account, FIT))
+    contents = with_cells(account_export.export_files(account), {name: other})
     setting.write({**contents, "media/1.jpg": b"1"})
     report = setting.run()
     assert report.exit_code == 3
     assert f"the export lacks {other} (" in report.failures[0].why
     assert f"bulk_export/2026-11-20/{other}" in setting.files()
-    assert not [path for path in truth.originals(setting.files()) if f"_{FIT}." in path]
+    assert not [path for path in stored_originals(setting.files()) if f"_{FIT}." in path]
 
 
 def test_two_activities_may_have_one_file(setting: Setting, account: Account) -> None:
     one, other = find(account, FIT), find(account, 15_000_000_001)
-    contents = bulk_export.export_files(account)
-    name = bulk_export.original_name(one)
-    del contents[bulk_export.original_name(other)]
-    setting.write(with_cells(contents, {bulk_export.original_name(other): name}))
+    contents = account_export.export_files(account)
+    name = account_export.original_name(one)
+    del contents[account_export.original_name(other)]
+    setting.write(with_cells(contents, {account_export.original_name(other): name}))
     assert setting.run().exit_code == 0
     stored = setting.files()
-    assert stored[f"{truth.stem(one)}.fit"] == stored[f"{truth.stem(other)}.fit"] == one.original
+    assert stored[f"{stem_of(one)}.fit"] == stored[f"{stem_of(other)}.fit"] == one.original
 
 
 def test_of_several_files_like_the_one_in_the_table_none_is_taken(
     setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
-    name = bulk_export.original_name(activity)
-    contents = bulk_export.export_files(account)
+    name = account_export.original_name(activity)
+    contents = account_export.export_files(account)
     packed = contents.pop(name)
     others = {name.replace(".fit.gz", ".FIT"): b"1", name.replace(".fit", ".FIT"): packed}
     setting.write({**contents, **others})
@@ -592,27 +604,27 @@ def test_of_several_files_like_the_one_in_the_table_none_is_taken(
     # The exact name decides.
     setting.write({**contents, **others, name: packed})
     setting.run()
-    assert truth.originals(setting.files()) == exported_originals(account)
+    assert stored_originals(setting.files()) == exported_originals(account)
 
 
 def test_an_original_of_an_unusual_kind_belongs_to_its_activity(
     setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
-    name = bulk_export.original_name(activity)
+    name = account_export.original_name(activity)
     other = name.replace(".fit.gz", ".bin.gz")
-    contents = with_cells(bulk_export.export_files(account, columns=77), {name: other})
+    contents = with_cells(account_export.export_files(account, columns=77), {name: other})
     del contents[name]
     setting.write({**contents, other: gzip.compress(b"of some device")})
     assert setting.run().exit_code == 0
-    assert setting.files()[f"{truth.stem(activity)}.bin"] == b"of some device"
+    assert setting.files()[f"{stem_of(activity)}.bin"] == b"of some device"
 
 
 @pytest.mark.parametrize("columns", [2, 3, 4, 5, 7])
 def test_of_a_table_of_few_columns_what_is_certain_is_read(
     columns: int, setting: Setting, account: Account
 ) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     text = io.StringIO(contents["activities.csv"].decode(), newline="")
     cut = io.StringIO(newline="")
     csv.writer(cut).writerows(row[:columns] for row in csv.reader(text))
@@ -628,7 +640,7 @@ def test_of_a_table_of_few_columns_what_is_certain_is_read(
 def test_where_the_raw_elapsed_time_is_blank_the_other_one_is_taken(
     setting: Setting, account: Account
 ) -> None:
-    contents = bulk_export.export_files(account, "es", 103)
+    contents = account_export.export_files(account, "es", 103)
     read = csv.reader(io.StringIO(contents["activities.csv"].decode(), newline=""))
     text = io.StringIO(newline="")
     header, *rows = read
@@ -644,7 +656,7 @@ def test_where_the_raw_elapsed_time_is_blank_the_other_one_is_taken(
 def test_names_too_long_for_a_disk_and_files_beside_folders_are_kept(
     setting: Setting, account: Account
 ) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     more = {
         f"media/{'é' * 300}.jpg": b"1",
         f"{'long/' * 300}x": b"2",
@@ -663,12 +675,12 @@ def test_names_too_long_for_a_disk_and_files_beside_folders_are_kept(
 
 def test_a_photo_that_strava_failed_to_find_is_told(setting: Setting, account: Account) -> None:
     photo = f"media/{find(account, 15_000_000_005).photos[0].unique_id}.jpg"
-    contents = with_cells(bulk_export.export_files(account), {f",{photo}": f",{photo}|#error#"})
+    contents = with_cells(account_export.export_files(account), {f",{photo}": f",{photo}|#error#"})
     setting.write(contents)
     report = setting.run()
     (failure,) = report.failures
     assert "the export has #error# for one of its photos" in failure.why
-    assert truth.pictures(setting.files()) == exported_pictures(account)
+    assert stored_pictures(setting.files()) == exported_pictures(account)
 
 
 def test_a_video_comes_beside_its_poster(setting: Setting, account: Account) -> None:
@@ -679,7 +691,7 @@ def test_a_video_comes_beside_its_poster(setting: Setting, account: Account) -> 
     (setting.root / ".strava-backup.json").write_text(
         json.dumps({"format": 1, "athlete_id": account.athlete_id})
     )
-    setting.write(bulk_export.export_files(account, videos=True))
+    setting.write(account_export.export_files(account, videos=True))
     assert setting.run().exit_code == 0
     assert setting.files()[video] == exported_videos(account)[video]
     assert poster.read_bytes() == b"poster"
@@ -689,7 +701,7 @@ def test_a_video_comes_beside_its_poster(setting: Setting, account: Account) -> 
 
 
 def test_an_activity_that_stands_twice_is_taken_once(setting: Setting, account: Account) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     _, _, rows = contents["activities.csv"].partition(b"\n")
     setting.write({**contents, "activities.csv": contents["activities.csv"] + rows})
     report = setting.run()
@@ -704,22 +716,22 @@ def test_what_is_no_original_is_not_taken_for_one(
     content: bytes, setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
-    contents = bulk_export.export_files(account)
-    setting.write({**contents, bulk_export.original_name(activity): content})
+    contents = account_export.export_files(account)
+    setting.write({**contents, account_export.original_name(activity): content})
     assert setting.run().exit_code == 3
-    assert truth.stem(activity) + ".fit" not in setting.files()
+    assert stem_of(activity) + ".fit" not in setting.files()
     assert not [path for path in setting.files() if path.endswith(".part")]
     # It is tried again.
     setting.write(contents)
     assert setting.run().saved == {"original": 1}
-    assert truth.originals(setting.files()) == exported_originals(account)
+    assert stored_originals(setting.files()) == exported_originals(account)
     assert "original" in setting.record(activity)["strava_backup"]
 
 
 def test_a_damaged_original_fails_alone(setting: Setting, account: Account) -> None:
     activity = find(account, FIT)
-    name = bulk_export.original_name(activity)
-    contents = bulk_export.export_files(account)
+    name = account_export.original_name(activity)
+    contents = account_export.export_files(account)
     setting.write(contents)
     packed = setting.path.read_bytes()
     assert contents[name] in packed
@@ -729,14 +741,14 @@ def test_a_damaged_original_fails_alone(setting: Setting, account: Account) -> N
     assert len(report.failures) == 1
     assert "damaged in the export" in report.failures[0].why
     expected = exported_originals(account)
-    del expected[f"{truth.stem(activity)}.fit"]
-    assert truth.originals(setting.files()) == expected
+    del expected[f"{stem_of(activity)}.fit"]
+    assert stored_originals(setting.files()) == expected
 
 
 def test_a_damaged_table_ends_the_import_before_it_begins(
     setting: Setting, account: Account
 ) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     packed = bytearray(setting.path.read_bytes())
     # Into the packed table, which is the first file.
     packed[200:260] = bytes(60)
@@ -766,25 +778,25 @@ def halved_names(account: Account) -> list[str]:
     photos = {photo.kind: photo for one in account.activities for photo in one.photos}
     photos.pop("video", None)
     media = [f"media/{photo.unique_id}.jpg" for photo in photos.values()]
-    return [*map(bulk_export.original_name, originals.values()), *media]
+    return [*map(account_export.original_name, originals.values()), *media]
 
 
 def stored_path(account: Account, name: str) -> str:
     """Where the archive has a file of the export."""
     for activity in account.activities:
-        if activity.original and bulk_export.original_name(activity) == name:
+        if activity.original and account_export.original_name(activity) == name:
             suffix = activity.original_suffix.removesuffix(".gz")
-            return truth.stem(activity) + suffix
+            return stem_of(activity) + suffix
         for photo in activity.photos:
             if name == f"media/{photo.unique_id}.jpg":
-                return f"{truth.photo_stem(activity, photo)}.{photo.kind}"
+                return f"{photo_stem(activity, photo)}.{photo.kind}"
     raise AssertionError
 
 
 def test_half_originals_and_photos_are_set_aside_and_named(
     setting: Setting, account: Account
 ) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     names = halved_names(account)
     assert {Path(name.removesuffix(".gz")).suffix for name in names} >= {
         ".fit", ".gpx", ".tcx", ".json", ".jpg"
@@ -807,14 +819,14 @@ def test_half_originals_and_photos_are_set_aside_and_named(
         metadata = stored.get(path.partition(".")[0] + ".meta.json", b"{}")
         assert not {"original", "picture"} & json.loads(metadata).get("strava_backup", {}).keys()
     expected = {**exported_originals(account), **exported_pictures(account)}
-    whole = {**truth.originals(stored), **truth.pictures(stored)}
+    whole = {**stored_originals(stored), **stored_pictures(stored)}
     assert whole == {path: data for path, data in expected.items() if path not in paths}
 
 
 def test_half_a_file_is_set_aside_once_and_another_half_beside_it(
     setting: Setting, account: Account
 ) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     names = halved_names(account)
     setting.write(with_half(contents, *names))
     setting.run()
@@ -842,7 +854,7 @@ def test_half_a_file_is_set_aside_once_and_another_half_beside_it(
 def test_half_an_original_of_an_activity_that_has_a_whole_one_is_left_alone(
     setting: Setting, account: Account
 ) -> None:
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     setting.write(contents)
     setting.run()
     before = setting.files()
@@ -855,34 +867,34 @@ def test_half_a_file_under_the_name_of_another_kind_is_set_aside(
     setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
-    track = files.gpx(bulk_export._start(activity), 30)[:-20]
-    contents = bulk_export.export_files(account)
-    setting.write({**contents, bulk_export.original_name(activity): files.gzipped(track)})
+    track = files.gpx(account_export._start(activity), 30)[:-20]
+    contents = account_export.export_files(account)
+    setting.write({**contents, account_export.original_name(activity): files.gzipped(track)})
     assert setting.run().exit_code == 3
-    assert setting.files()[f"damaged/{truth.stem(activity)}.gpx"] == track
+    assert setting.files()[f"damaged/{stem_of(activity)}.gpx"] == track
 
 
 def test_a_file_of_an_unknown_kind_is_stored(setting: Setting, account: Account) -> None:
     activity = find(account, FIT)
-    contents = bulk_export.export_files(account)
-    name = bulk_export.original_name(activity)
+    contents = account_export.export_files(account)
+    name = account_export.original_name(activity)
     other = name.replace(".fit.gz", ".sml")
     contents[other] = b"nobody knows this kind"
     del contents[name]
     setting.write(with_cells(contents, {name: other}))
     assert setting.run().exit_code == 0
-    assert setting.files()[f"{truth.stem(activity)}.sml"] == b"nobody knows this kind"
+    assert setting.files()[f"{stem_of(activity)}.sml"] == b"nobody knows this kind"
 
 
 def test_names_that_belie_the_content_are_told(
     setting: Setting, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     activity = find(account, FIT)
-    track = files.gpx(bulk_export._start(activity), 30)
-    contents = bulk_export.export_files(account)
-    setting.write({**contents, bulk_export.original_name(activity): files.gzipped(track)})
+    track = files.gpx(account_export._start(activity), 30)
+    contents = account_export.export_files(account)
+    setting.write({**contents, account_export.original_name(activity): files.gzipped(track)})
     assert setting.run().exit_code == 0
-    assert setting.files()[f"{truth.stem(activity)}.gpx"] == track
+    assert setting.files()[f"{stem_of(activity)}.gpx"] == track
     suspicion = setting.record(activity)["strava_backup"]["original"]["odd"]
     assert suspicion == "named .fit, but the content is .gpx"
     assert suspicion in caplog.text
@@ -892,38 +904,38 @@ def test_what_is_called_gzip_and_is_none_is_taken_as_it_is(
     setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
-    contents = bulk_export.export_files(account)
-    setting.write({**contents, bulk_export.original_name(activity): activity.original or b""})
+    contents = account_export.export_files(account)
+    setting.write({**contents, account_export.original_name(activity): activity.original or b""})
     assert setting.run().exit_code == 0
-    assert truth.originals(setting.files()) == exported_originals(account)
+    assert stored_originals(setting.files()) == exported_originals(account)
 
 
 def test_the_limit_counts_activities_that_miss_something(
     setting: Setting, account: Account
 ) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.run(limit=3)
     stored = setting.files()
-    assert len(truth.metadata(stored, "activities")) == 3
+    assert len(stored_metadata(stored, "activities")) == 3
     assert not [path for path in stored if "bulk_export" in path and "/activities/" in path]
     setting.run(limit=3)
-    assert len(truth.metadata(setting.files(), "activities")) == 6
+    assert len(stored_metadata(setting.files(), "activities")) == 6
     setting.run()
-    assert truth.originals(setting.files()) == exported_originals(account)
+    assert stored_originals(setting.files()) == exported_originals(account)
 
 
 def test_photos_can_be_left_out(setting: Setting, account: Account) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.run(photos=False)
     assert not [path for path in setting.files() if path.startswith("photos/") or "media/" in path]
     assert setting.run().saved["photo"] == len(exported_pictures(account))
-    assert truth.pictures(setting.files()) == exported_pictures(account)
+    assert stored_pictures(setting.files()) == exported_pictures(account)
 
 
 def test_a_dry_run_lists_what_an_import_saves_and_writes_nothing(
     setting: Setting, account: Account
 ) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     dry = setting.run(dry_run=True)
     assert not setting.root.exists()
     printed = setting.printed[:]
@@ -935,7 +947,7 @@ def test_a_dry_run_lists_what_an_import_saves_and_writes_nothing(
 
 
 def test_another_run_keeps_an_import_out(setting: Setting, account: Account) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.root.mkdir()
     with Archive(setting.root).locked():
         assert setting.run().exit_code == 5
@@ -944,11 +956,11 @@ def test_another_run_keeps_an_import_out(setting: Setting, account: Account) -> 
 
 
 def test_the_export_of_another_athlete_is_refused(setting: Setting, account: Account) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.run()
     before = setting.files()
     other = Account(athlete_id=5, activities=Account.of(3).activities)
-    setting.write(bulk_export.export_files(other))
+    setting.write(account_export.export_files(other))
     report = setting.run()
     assert report.exit_code == 4
     assert "but the export is that of athlete 5" in str(report.fatal[0])
@@ -960,7 +972,7 @@ def test_without_a_profile_a_common_activity_has_to_tell(
     profile: bytes | None, setting: Setting, account: Account
 ) -> None:
     def without_profile(account: Account) -> dict[str, bytes]:
-        contents = bulk_export.export_files(account)
+        contents = account_export.export_files(account)
         del contents["profile.csv"]
         return contents if profile is None else {**contents, "profile.csv": profile}
 
@@ -985,7 +997,7 @@ def test_an_archive_of_version_0_4_keeps_its_files_and_its_old_metadata(
     (setting.root / f"{stem}.fit").write_bytes(find(account, FIT).original or b"")
     old = {"id": FIT, "start_date": "2026-07-03T05:07:42+00:00"}
     (setting.root / f"{stem}.meta.json").write_text(json.dumps(old))
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     assert setting.run().exit_code == 0
     stored = setting.files()
     assert len([path for path in stored if f"_{FIT}.fit" in path]) == 1
@@ -998,7 +1010,7 @@ def test_an_archive_of_version_0_4_keeps_its_files_and_its_old_metadata(
 
 
 def test_a_missing_parent_is_not_made(setting: Setting, account: Account) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.root = setting.root / "unmounted" / "archive"
     assert setting.run().exit_code == 1
     assert not setting.root.parent.exists()
@@ -1010,7 +1022,7 @@ def test_a_missing_parent_is_not_made(setting: Setting, account: Account) -> Non
 def test_a_hostile_zip_makes_no_archive(
     name: str, words: str, setting: Setting, account: Account
 ) -> None:
-    setting.write({**bulk_export.export_files(account), name: b"evil"})
+    setting.write({**account_export.export_files(account), name: b"evil"})
     report = setting.run()
     assert report.exit_code == 2
     assert words in str(report.fatal[0])
@@ -1022,8 +1034,8 @@ def test_a_hostile_zip_makes_no_archive(
 def test_a_table_that_names_files_elsewhere_reaches_none(
     setting: Setting, account: Account
 ) -> None:
-    name = bulk_export.original_name(find(account, FIT))
-    contents = bulk_export.export_files(account)
+    name = account_export.original_name(find(account, FIT))
+    contents = account_export.export_files(account)
     setting.write(with_cells(contents, {name: "activities/../../../../etc/passwd"}))
     report = setting.run()
     assert report.exit_code == 3
@@ -1037,13 +1049,13 @@ def test_a_table_that_names_files_elsewhere_reaches_none(
 
 def test_a_bomb_in_gzip_leaves_nothing(setting: Setting, account: Account) -> None:
     activity = find(account, FIT)
-    contents = bulk_export.export_files(account)
+    contents = account_export.export_files(account)
     bomb = gzip.compress(bytes(120_000_000), 9)
-    setting.write({**contents, bulk_export.original_name(activity): bomb})
+    setting.write({**contents, account_export.original_name(activity): bomb})
     report = setting.run()
     assert report.exit_code == 3
     assert "200 times" in report.failures[0].why
-    assert truth.stem(activity) not in "".join(truth.originals(setting.files()))
+    assert stem_of(activity) not in "".join(stored_originals(setting.files()))
     assert not list(setting.root.rglob(".*.part"))
 
 
@@ -1067,7 +1079,7 @@ class ThenOnline:
 
     def test_a_run_fetches_only_what_the_export_lacked(self, rig: Rig) -> None:
         lost = 15_000_000_001
-        self.take_in(rig, bulk_export.export_files(rig.account, "cs", lost=[lost]))
+        self.take_in(rig, account_export.export_files(rig.account, "cs", lost=[lost]))
         assert rig.run().exit_code == 0
         asked = Counter(request.kind for request in rig.account.requests)
         asked_originals = {one.id for one in rig.account.requests if one.kind == "original"}
@@ -1081,17 +1093,17 @@ class ThenOnline:
         expected = exported_originals(rig.account)
         beside = {
             path: data
-            for path, data in truth.expected_originals(rig.account).items()
+            for path, data in expected_originals(rig.account).items()
             if path.endswith(".gpx")
         }
-        assert truth.originals(files) == {**beside, **expected}
-        assert truth.pictures(files) == truth.expected_pictures(rig.account)
+        assert stored_originals(files) == {**beside, **expected}
+        assert stored_pictures(files) == expected_pictures(rig.account)
         assert not [path for path in files if path.startswith("history/")]
 
     def test_a_run_fetches_what_was_half_in_the_export_and_nothing_else(self, rig: Rig) -> None:
         names = halved_names(rig.account)
         damaged = {stored_path(rig.account, name) for name in names}
-        contents = with_half(bulk_export.export_files(rig.account), *names)
+        contents = with_half(account_export.export_files(rig.account), *names)
         assert self.take_in(rig, contents).exit_code == 3
         aside = {path for path in rig.files() if path.startswith("damaged/")}
         assert rig.run().exit_code == 0
@@ -1109,8 +1121,8 @@ class ThenOnline:
         # The poster of a video, of which the export has nothing.
         assert Counter(rig.asked)["photo"] == len(photos) + 1
         after = rig.files()
-        assert truth.pictures(after) == truth.expected_pictures(rig.account)
-        expected = truth.expected_originals(rig.account)
+        assert stored_pictures(after) == expected_pictures(rig.account)
+        expected = expected_originals(rig.account)
         fetched = {
             path: data for path, data in after.items() if any(f"_{one}." in path for one in ids)
         }
@@ -1122,7 +1134,7 @@ class ThenOnline:
         assert {path for path in after if path.startswith("damaged/")} == aside
 
     def test_metadata_is_filled_up_and_what_only_the_export_knew_stays(self, rig: Rig) -> None:
-        self.take_in(rig, bulk_export.export_files(rig.account))
+        self.take_in(rig, account_export.export_files(rig.account))
         columns = {
             path: json.loads(data)["strava_backup"]["bulk_export"]
             for path, data in rig.files().items()
@@ -1138,12 +1150,12 @@ class ThenOnline:
             own = json.loads(files[path])["strava_backup"]
             assert own["bulk_export"] == told
             assert own["source"] in ("api", "website")
-        record = json.loads(files[f"{truth.stem(find(rig.account, FIT))}.meta.json"])
+        record = json.loads(files[f"{stem_of(find(rig.account, FIT))}.meta.json"])
         assert record["name"] == "Edited again"
         assert record["sport_type"] == "Run"
 
     def test_a_later_run_finds_nothing_to_do(self, rig: Rig) -> None:
-        self.take_in(rig, bulk_export.export_files(rig.account))
+        self.take_in(rig, account_export.export_files(rig.account))
         for _ in range(3):
             rig.run()
             rig.clock.now += DAY
@@ -1154,7 +1166,7 @@ class ThenOnline:
     def test_an_import_after_a_run_brings_nothing_twice(self, rig: Rig) -> None:
         rig.run()
         before = rig.files()
-        report = self.take_in(rig, bulk_export.export_files(rig.account))
+        report = self.take_in(rig, account_export.export_files(rig.account))
         assert report.exit_code == 0
         assert set(report.saved) == {"metadata", "file"}
         after = rig.files()
@@ -1174,9 +1186,9 @@ class ThenOnline:
         rig.run()
         rig.clock.now += DAY
         rig.account.add(oldest)
-        self.take_in(rig, bulk_export.export_files(rig.account))
+        self.take_in(rig, account_export.export_files(rig.account))
         rig.run()
-        own = truth.own(rig.files(), oldest)
+        own = own_key(rig.files(), oldest)
         assert own["source"] in ("api", "website")
         asked = {request.id for request in rig.account.requests if request.kind == "original"}
         assert oldest.id not in asked
@@ -1185,26 +1197,26 @@ class ThenOnline:
     def test_photos_are_known_again_by_their_ids(
         self, rename: Callable[[str], str], rig: Rig
     ) -> None:
-        self.take_in(rig, bulk_export.export_files(rig.account, rename_photo=rename))
+        self.take_in(rig, account_export.export_files(rig.account, rename_photo=rename))
         rig.run()
         assert Counter(rig.asked)["photo"] == 1  # the poster of a video
-        pictures = Counter(truth.pictures(rig.files()).values())
-        assert pictures == Counter(truth.expected_pictures(rig.account).values())
+        pictures = Counter(stored_pictures(rig.files()).values())
+        assert pictures == Counter(expected_pictures(rig.account).values())
 
     def test_photos_are_known_again_by_their_content(self, rig: Rig) -> None:
         def rename(name: str) -> str:
             return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
-        self.take_in(rig, bulk_export.export_files(rig.account, rename_photo=rename))
-        before = truth.pictures(rig.files())
+        self.take_in(rig, account_export.export_files(rig.account, rename_photo=rename))
+        before = stored_pictures(rig.files())
         assert rig.run().exit_code == 0
-        after = truth.pictures(rig.files())
+        after = stored_pictures(rig.files())
         assert after.items() >= before.items()
-        expected = truth.expected_pictures(rig.account)
+        expected = expected_pictures(rig.account)
         assert Counter(after.values()) == Counter(expected.values())
         # The metadata that Strava gives is there, and nothing is fetched another time.
-        records = truth.metadata(rig.files(), "photos")
-        assert records.keys() >= truth.expected_photo_metadata(rig.account).keys()
+        records = stored_metadata(rig.files(), "photos")
+        assert records.keys() >= expected_photo_metadata(rig.account).keys()
         rig.clock.now += DAY
         rig.run()
         assert "photo" not in rig.asked
@@ -1217,7 +1229,7 @@ class ThenOnline:
     def test_photos_that_nothing_tells_to_be_the_same_both_stay(self, rig: Rig) -> None:
         activity = find(rig.account, 15_000_000_005)
         photo = activity.photos[0]
-        contents = bulk_export.export_files(rig.account, rename_photo=lambda name: f"x{name}")
+        contents = account_export.export_files(rig.account, rename_photo=lambda name: f"x{name}")
         contents[f"media/x{photo.unique_id}.jpg"] = photo.content + b"smaller, or larger"
         self.take_in(rig, contents)
         rig.run()
@@ -1234,10 +1246,10 @@ class TestTheApi(ThenOnline):
         return rig
 
     def test_every_detail_is_fetched(self, rig: Rig) -> None:
-        self.take_in(rig, bulk_export.export_files(rig.account))
+        self.take_in(rig, account_export.export_files(rig.account))
         rig.run()
-        expected = truth.expected_activity_metadata(rig.account)
-        assert truth.metadata(rig.files(), "activities") == expected
+        expected = expected_activity_metadata(rig.account)
+        assert stored_metadata(rig.files(), "activities") == expected
 
 
 class TestTheWebsite(ThenOnline):
@@ -1250,7 +1262,7 @@ class TestTheWebsite(ThenOnline):
 def test_files_of_other_programs_do_not_stand_for_originals_and_photos(
     setting: Setting, account: Account
 ) -> None:
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     setting.run()
     paths = [*exported_originals(account), *exported_pictures(account)]
     foreign = {}
@@ -1274,8 +1286,8 @@ def test_files_of_other_programs_do_not_stand_for_originals_and_photos(
 def test_metadata_that_cannot_be_written_is_one_failure(
     setting: Setting, account: Account, is_partial: bool
 ) -> None:
-    setting.write(bulk_export.export_files(account))
-    metadata = setting.root / f"{truth.stem(find(account, FIT))}.meta.json"
+    setting.write(account_export.export_files(account))
+    metadata = setting.root / f"{stem_of(find(account, FIT))}.meta.json"
     metadata.parent.mkdir(parents=True)
     path = metadata.with_name(f".{metadata.name}.part") if is_partial else metadata
     path.mkdir()
@@ -1295,7 +1307,7 @@ def test_metadata_that_cannot_be_written_is_one_failure(
     assert not [name for name in stored if name.startswith("bulk_export") and "activities/" in name]
     path.rmdir()
     assert setting.run().exit_code == 0
-    assert truth.originals(setting.files()) == exported_originals(account)
+    assert stored_originals(setting.files()) == exported_originals(account)
 
 
 def test_a_list_that_is_a_link_is_one_failure_of_an_import(
@@ -1305,8 +1317,8 @@ def test_a_list_that_is_a_link_is_one_failure_of_an_import(
     outside.write_text("mine\n")
     setting.root.mkdir()
     (setting.root / "SHA256SUMS").symlink_to(outside)
-    setting.write(bulk_export.export_files(account))
+    setting.write(account_export.export_files(account))
     report = setting.run()
     assert [failure.what for failure in report.failures] == ["SHA256SUMS"]
     assert outside.read_text() == "mine\n"
-    assert truth.originals(setting.files()) == exported_originals(account)
+    assert stored_originals(setting.files()) == exported_originals(account)

@@ -23,11 +23,11 @@ from strava_backup.bulk_export.table import (
     parse_entry,
     survey,
 )
-from strava_backup.demo import bulk_export
 from strava_backup.demo.account import Account
+from tests import account_export
 
 ACCOUNT = Account.sample()
-HEADER = parse_table(io.StringIO(bulk_export.table(ACCOUNT).decode(), newline="")).header
+HEADER = parse_table(io.StringIO(account_export.table(ACCOUNT).decode(), newline="")).header
 NO_ANCHOR = [f"column {index}" for index in range(94)]
 # https://github.com/martin-ueding/geo-activity-playground, testdata
 REAL = {
@@ -150,15 +150,15 @@ def test_the_second_column_of_commutes_counts(
     assert entry({**REAL, 9: first, 50: second}).record.get("commute") is expected
 
 
-@pytest.mark.parametrize("language", bulk_export.LANGUAGES)
-@pytest.mark.parametrize("columns", [*bulk_export.WIDTHS[2:], 104])
+@pytest.mark.parametrize("language", account_export.LANGUAGES)
+@pytest.mark.parametrize("columns", [*account_export.WIDTHS[2:], 104])
 def test_every_language_and_year_tells_the_same(language: str, columns: int) -> None:
-    found = entries(bulk_export.table(ACCOUNT, language, columns))
+    found = entries(account_export.table(ACCOUNT, language, columns))
     assert len(found) == len(ACCOUNT.activities)
     for one, activity in zip(found, ACCOUNT.activities, strict=True):
         detail = activity.detail
         assert one.id == activity.id
-        assert one.file == bulk_export.original_name(activity)
+        assert one.file == account_export.original_name(activity)
         assert len(one.columns) == columns
         told = {name: value for name, value in one.record.items() if name != "resource_state"}
         assert told == {name: detail[name] for name in told}
@@ -176,9 +176,9 @@ def test_every_language_and_year_tells_the_same(language: str, columns: int) -> 
 
 @pytest.mark.parametrize("columns", [10, 11])
 def test_the_short_form_tells_as_much_as_it_has(columns: int) -> None:
-    found = entries(bulk_export.table(ACCOUNT, columns=columns))
+    found = entries(account_export.table(ACCOUNT, columns=columns))
     for one, activity in zip(found, ACCOUNT.activities, strict=True):
-        assert one.file == bulk_export.original_name(activity)
+        assert one.file == account_export.original_name(activity)
         for name in ("name", "start_date", "elapsed_time", "distance", "commute"):
             assert one.record[name] == activity.detail[name]
         assert one.columns["id"] == str(activity.id)
@@ -187,7 +187,7 @@ def test_the_short_form_tells_as_much_as_it_has(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", range(2, 14))
 def test_of_a_long_table_without_its_second_block_no_distance_is_told(columns: int) -> None:
-    text = io.StringIO(bulk_export.table(ACCOUNT).decode(), newline="")
+    text = io.StringIO(account_export.table(ACCOUNT).decode(), newline="")
     header, rows, _ = parse_table(text)
     cut = [
         ",".join(f'"{cell}"' for cell in row[:columns])

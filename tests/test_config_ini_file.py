@@ -1,4 +1,4 @@
-"""One value of the file changes, everything else stays; more of this is in test_config.py."""
+"""One value of the file changes, everything else stays; see also test_config_loader.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import strava_backup
 from strava_backup import secret_text
 from strava_backup.config import ini_file
 from tests.config_texts import config_texts, content, with_change
-from tests.hardship import disk_filled_up
+from tests.limits import disk_filled_up
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 
@@ -46,7 +46,7 @@ def test_a_replaced_file_keeps_its_mode_and_leaves_nothing_beside(tmp_path: Path
     path = tmp_path / "conf"
     path.write_text("old")
     path.chmod(0o640)
-    ini_file.check_replaceable(path)
+    ini_file.check_savable(path)
     ini_file.replace(path, b"new")
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o640
@@ -55,7 +55,7 @@ def test_a_replaced_file_keeps_its_mode_and_leaves_nothing_beside(tmp_path: Path
 
 def test_a_file_that_is_not_there_cannot_be_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        ini_file.check_replaceable(tmp_path / "conf")
+        ini_file.replace(tmp_path / "conf", b"new")
     assert not [one for one in tmp_path.iterdir() if one.is_file()]
 
 
@@ -189,7 +189,7 @@ def test_on_a_full_disk_a_file_that_would_grow_beyond_its_space_stays_as_it_was(
         ini_file.replace(path, b"n" * 4097)
     assert path.read_bytes() == b"old " * 100
     with pytest.raises(OSError, match="No space left"):
-        ini_file.check_replaceable(path)
+        ini_file.check_savable(path)
     with pytest.raises(OSError, match="No space left"):
         ini_file.check_savable(full_disk / "other")
     assert sorted(one.name for one in full_disk.iterdir()) == ["conf", "filler"]

@@ -1,4 +1,4 @@
-"""The values of config keys; how they are refused is seen in test_config.py, too."""
+"""The values of config keys; test_config_loader.py covers the messages about them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from strava_backup import errors, secret_text
 from strava_backup.config import loader
 from strava_backup.config.loader import BASE_URL, Api, Secret, User
 from tests.config_texts import config_texts, content, with_change
-from tests.hardship import NOBODY, disk_filled_up, without_root
+from tests.limits import NOBODY, disk_filled_up, without_root
 
 REPOSITORY = Path(strava_backup.__file__).parents[1]
 SECRET = "s3cret-Value"
@@ -80,7 +80,7 @@ def public_folder():
     shutil.rmtree(folder)
 
 
-# What a config says
+# Reading a config
 
 
 def test_every_key_has_its_place(load, home, path):
@@ -234,7 +234,7 @@ def test_a_file_in_utf_16_is_named_as_what_it_is(problems, home, encoding):
     assert "UTF-16" in problem or "not one line of plain text" in problem
 
 
-# What is wrong with it
+# Problems
 
 
 def test_every_problem_is_told_at_once_with_its_section_and_key(problems):
@@ -337,10 +337,10 @@ jwt = abc
         ("[user]\njwt_command = printf '\\377'\n", "[user] jwt_command: not UTF-8"),
         ("[user]\njwt_file = .\n", "[user] jwt_file: /"),
         ("[user]\njwt_file = /dev/null\n", "[user] jwt_file: empty"),
-        ("[user]\njwt = a\njwt = b\n", "line 3: [user] jwt stands there twice"),
-        ("[user]\njwt = a\nJWT = b\n", "line 3: [user] jwt stands there twice"),
-        ("[user]\njwt = a\n[user]\n", "line 3: [user] stands there twice"),
-        ("jwt = a\n", "line 1: a [section] has to come first"),
+        ("[user]\njwt = a\njwt = b\n", "line 3: [user] jwt is set twice"),
+        ("[user]\njwt = a\nJWT = b\n", "line 3: [user] jwt is set twice"),
+        ("[user]\njwt = a\n[user]\n", "line 3: [user] is set twice"),
+        ("jwt = a\n", "line 1: a [section] must come first"),
         ("[user]\njwt = a\nabc\n\ndef\n", "line 3, 5: neither a [section] nor a key = value"),
         (b"[user]\njwt = \xff\n", "is not UTF-8"),
     ],
@@ -375,7 +375,7 @@ def test_an_empty_value_and_a_placeholder_of_the_sample_count_as_unset(load, val
     assert loaded.user == User(session=Secret("abc"))
 
 
-# Secrets that come from elsewhere
+# Secrets from files and commands
 
 
 def test_a_secret_may_stand_in_a_file_of_its_own(load, home):
@@ -767,7 +767,7 @@ def test_a_token_whose_own_file_is_gone_is_kept_beside_the_config(load, home, pa
     assert f"refresh_token = {SECRET}\n" in (home / "strava-backup.conf.new").read_text()
 
 
-def test_values_beside_the_config_are_told_of_until_they_are_copied(load, path, caplog):
+def test_values_beside_the_config_are_reported_until_they_are_copied(load, path, caplog):
     loaded = load(API)
     path.unlink()
     with pytest.raises(errors.ConfigError):
@@ -775,7 +775,7 @@ def test_values_beside_the_config_are_told_of_until_they_are_copied(load, path, 
     load(API)
     aside = path.with_name("strava-backup.conf.new")
     assert caplog.messages == [
-        f"{aside} holds newer values, which could not be written into {path}: copy them there, "
+        f"{aside} has newer values, which could not be written into {path}: copy them there, "
         "then delete it"
     ]
     aside.unlink()
@@ -809,7 +809,7 @@ def test_a_file_that_cannot_be_written_keeps_no_other_value_from_its_place(home,
 
 
 def unfinished_with_file(path, content):
-    """A config with a file for a secret that cannot be made any more."""
+    """Return a config that names a secret's file, which cannot be created any more."""
     path.write_text(content)
     loaded = loader.load_unfinished(path, os.environ, ("client_secret", "refresh_token"))
     path.with_name("nowhere").write_text("in the way")
@@ -941,13 +941,15 @@ def test_on_a_full_disk_no_token_is_spent_and_one_that_comes_all_the_same_is_kep
             loaded.check_storable("api", "refresh_token")
         loaded.store("api", "refresh_token", "longer than before")
         assert (disk / "conf").read_text() == API.replace("def", "longer than before")
-        with pytest.raises(errors.ConfigError, match=r"No space left.*so it is lost: make room"):
+        with pytest.raises(
+            errors.ConfigError, match=r"No space left.*so it is lost: free some space"
+        ):
             loaded.store("api", "refresh_token", "x" * 8000)
         assert (disk / "conf").read_text() == API.replace("def", "longer than before")
         assert sorted(one.name for one in disk.iterdir()) == ["conf", "filler"]
 
 
-# Who else can read it
+# Access of other users
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
@@ -964,23 +966,23 @@ def test_a_config_with_secrets_that_is_open_to_others_is_warned_of(path, mode, a
     path.write_text(API)
     path.chmod(mode)
     loader.load(path, os.environ).warn_of_open_files()
-    told = [f"{path} holds secrets, and others can {access} it: chmod 600 {path}"]
-    assert caplog.messages == (told if access else [])
+    warnings = [f"{path} has secrets, and others can {access} it: chmod 600 {path}"]
+    assert caplog.messages == (warnings if access else [])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
-@pytest.mark.parametrize(("mode", "is_told"), [(0o644, False), (0o620, True), (0o666, True)])
+@pytest.mark.parametrize(("mode", "is_reported"), [(0o644, False), (0o620, True), (0o666, True)])
 @pytest.mark.parametrize("user", ["jwt_command = echo x", "jwt_file = token"])
 def test_a_config_without_secrets_may_be_read_but_not_changed(
-    load, home, path, user, mode, is_told, caplog
+    load, home, path, user, mode, is_reported, caplog
 ):
     (home / "token").write_text("x")
     (home / "token").chmod(0o600)
     loaded = load(f"[user]\n{user}\n")
     path.chmod(mode)
     loaded.warn_of_open_files()
-    told = [f"{path} can name commands to run, and others can change it: chmod 600 {path}"]
-    assert caplog.messages == (told if is_told else [])
+    warnings = [f"{path} can name commands to run, and others can change it: chmod 600 {path}"]
+    assert caplog.messages == (warnings if is_reported else [])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
@@ -1007,13 +1009,13 @@ def test_a_file_with_a_secret_that_others_can_read_is_warned_of_and_an_open_conf
     path.chmod(0o644)
     loader.load(path, os.environ).warn_of_open_files()
     assert caplog.messages == [
-        f"{home}/my token holds secrets, and others can read it: chmod 600 '{home}/my token'",
-        f"{home}/secret holds secrets, and others can read it: chmod 600 {home}/secret",
+        f"{home}/my token has secrets, and others can read it: chmod 600 '{home}/my token'",
+        f"{home}/secret has secrets, and others can read it: chmod 600 {home}/secret",
     ]
     assert SECRET not in caplog.text
 
 
-# Where the archive is, without the rest
+# The archive's folder alone
 
 
 @pytest.mark.parametrize(
@@ -1036,7 +1038,7 @@ def test_a_config_that_cannot_be_read_tells_of_no_output_dir(path):
     with pytest.raises(errors.ConfigError, match="cannot read"):
         loader.output_dir(path, {})
     path.write_text("output_dir = there")
-    with pytest.raises(errors.ConfigError, match=r"a \[section\] has to come first"):
+    with pytest.raises(errors.ConfigError, match=r"a \[section\] must come first"):
         loader.output_dir(path, {})
 
 
@@ -1092,7 +1094,7 @@ def test_secrets_that_are_about_to_be_stored_are_not_read(home, path):
         ("x", "line 1"),
     ],
 )
-def test_other_problems_of_an_unfinished_config_are_told(path, content, problem):
+def test_other_problems_of_an_unfinished_config_are_reported(path, content, problem):
     with pytest.raises(errors.ConfigError) as caught:
         unfinished(path, content)
     assert problem in str(caught.value)
@@ -1151,6 +1153,12 @@ def test_a_folder_where_no_config_can_be_made_is_found_before(public_folder):
     public_folder.chmod(0o555)
     loaded = unfinished(public_folder / "strava-backup.conf")
     with without_root(), pytest.raises(errors.ConfigError, match="must be writable"):
+        loaded.check_writable("user", "jwt")
+
+
+def test_a_config_without_space_for_a_new_secret_is_found_before_one_is_asked_for(path):
+    loaded = unfinished(path, "#" * ((1 << 17) - 10))
+    with pytest.raises(errors.ConfigError, match=r"could not be written into it: .* too large"):
         loaded.check_writable("user", "jwt")
 
 

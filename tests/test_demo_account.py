@@ -10,15 +10,15 @@ from stravalib.model import DetailedActivity, SummaryActivity
 from strava_backup.demo import jwt
 from strava_backup.demo.account import Account, TokenRefused
 from strava_backup.demo.activity import DETAIL_ONLY, file_name, polyline, recorded, transliterated
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
+from tests.faults import Fault
 
 DAY = 24 * 60 * 60
 START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that is set by the test."""
 
     def __init__(self) -> None:
         self.now = 1_795_300_000.0
@@ -95,7 +95,7 @@ def test_stravalib_accepts_every_detail_and_summary(build):
         assert SummaryActivity.model_validate(activity.summary()).id == activity.id
 
 
-def test_a_summary_lacks_what_only_the_detail_tells():
+def test_a_summary_lacks_the_fields_of_a_detail():
     activity = Account.of(1).activities[0]
     summary = activity.summary()
     assert not DETAIL_ONLY & summary.keys()
@@ -134,7 +134,7 @@ def test_a_polyline_is_googles_own_example():
     )
 
 
-def test_a_file_name_has_no_periods_and_no_odd_characters():
+def test_a_file_name_has_no_periods_and_no_special_characters():
     assert file_name("../../etc/passwd v1.2") == "__etc_passwd_v12"
     assert transliterated("Höllental 🚴.fit") == "Hollental _.fit"
     assert transliterated('a"b\\c\n') == "a_b_c_"
@@ -223,7 +223,7 @@ def test_the_remember_pair_signs_in_and_brings_a_session(account):
     assert account.visit({"_strava4_session": visit.session}) == (True, None, None)
 
 
-def test_a_stale_session_beside_the_pair_is_replaced_but_does_not_count_for_xhr(account):
+def test_the_pair_replaces_a_stale_session_but_not_for_xhr(account):
     cookies = remember(account, account.issue_jwt()) | {"_strava4_session": "stale"}
     assert not account.knows_session(cookies)
     visit = account.visit(cookies)
@@ -299,7 +299,7 @@ def test_a_request_that_the_short_limit_refused_counts_to_the_day():
     ]  # fmt: skip
 
 
-def test_the_overall_limit_is_told_apart():
+def test_the_overall_limit_has_its_own_name():
     limits = RateLimits(short=5, daily=9, overall_short=1)
     assert [limits.count(0), limits.count(0)] == [None, "overall rate limit"]
     assert dict(limits.headers(0))["X-Ratelimit-Limit"] == "1,18"

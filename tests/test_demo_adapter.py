@@ -8,7 +8,7 @@ import requests
 
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
-from strava_backup.demo.faults import Fault
+from tests.faults import Fault
 
 SITE = "https://www.strava.com"
 EXPORT = f"{SITE}/activities/16600000000/export_original"
@@ -21,7 +21,7 @@ def account():
 
 @pytest.fixture
 def session(account):
-    """A requests session that is signed in to the website."""
+    """Return a requests session that is signed in to the website."""
     with requests.Session() as session:
         session.mount("https://", DemoAdapter(account))
         session.cookies.set("strava_remember_id", str(account.athlete_id), domain=".strava.com")
@@ -84,7 +84,7 @@ def test_a_body_can_be_streamed(account, session, announced):
         ("stalled", requests.exceptions.ConnectionError),
     ],
 )
-def test_a_broken_body_raises_what_it_raises_on_the_wire(account, session, announced, what, error):
+def test_a_broken_body_raises_the_error_of_the_wire(account, session, announced, what, error):
     account.announce_lengths = announced
     account.faults.append(Fault("original", what))
     answer = session.get(EXPORT, stream=True)
@@ -95,7 +95,7 @@ def test_a_broken_body_raises_what_it_raises_on_the_wire(account, session, annou
     assert account.activity(16_600_000_000).original.startswith(b"".join(read))
 
 
-def test_half_a_body_without_length_looks_whole(account, session):
+def test_half_a_body_without_length_appears_complete(account, session):
     account.faults.append(Fault("original", "truncated-unframed"))
     answer = session.get(EXPORT)
     assert len(answer.content) == len(account.activity(16_600_000_000).original) // 2

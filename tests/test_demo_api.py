@@ -5,11 +5,11 @@ import json
 import pytest
 
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.serve import serve
 from strava_backup.demo.wire import Request
+from tests.faults import Fault
 
 NOW = 1_795_300_000.0
 RATE_HEADERS = {
@@ -26,7 +26,7 @@ def account():
 
 
 def get(account, path, token=None, host="www.strava.com", **query):
-    """The status and the JSON of an API call, with a good access token unless given one."""
+    """Return status and JSON of an API call, with a valid access token by default."""
     response = ask(account, path, token, host, **query)
     return response.status, json.loads(response.body)
 
@@ -59,7 +59,7 @@ def rate_headers(response):
     return {name: value for name, value in response.headers if name in RATE_HEADERS}
 
 
-def test_a_refresh_answers_with_what_strava_answers():
+def test_a_refresh_answers_like_strava():
     account = Account.of(1, clock=lambda: NOW)
     status, body = refresh(account)
     assert status == 200
@@ -82,7 +82,7 @@ def test_a_refresh_answers_with_what_strava_answers():
         ("grant_type", 400, ("Bad Request", "Application", "grant_type", "invalid")),
     ],
 )
-def test_a_refused_refresh_says_what_was_wrong(account, wrong, status, expected):
+def test_a_refused_refresh_names_the_wrong_value(account, wrong, status, expected):
     assert (
         refresh(account, **{wrong: "wrong"})[0],
         error(refresh(account, **{wrong: "x"})[1]),
@@ -163,7 +163,7 @@ def test_without_an_activity_scope_nothing_is_read(account):
         assert error(body)[1:] == ("AccessToken", "activity:read_permission", "missing")
 
 
-def test_the_narrow_activity_scope_hides_what_only_the_owner_sees(account):
+def test_the_narrow_activity_scope_hides_private_activities(account):
     hidden = {activity.id for activity in account.activities if activity.only_me}
     account.scopes = {"read", "activity:read"}
     listed = {one["id"] for one in get(account, "/athlete/activities", per_page=200)[1]}
@@ -172,7 +172,7 @@ def test_the_narrow_activity_scope_hides_what_only_the_owner_sees(account):
     assert get(account, f"/activities/{hidden.pop()}")[0] == 404
 
 
-def test_a_missing_and_a_wrong_access_token_are_told_apart(account):
+def test_a_missing_and_a_wrong_access_token_have_different_errors(account):
     missing, wrong = get(account, "/athlete", token=""), get(account, "/athlete", token="x")
     assert (missing[0], error(missing[1])[1:]) == (401, ("Application", "", "invalid"))
     assert (wrong[0], error(wrong[1])[1:]) == (401, ("Athlete", "access_token", "invalid"))
@@ -222,7 +222,7 @@ def test_an_unknown_path_is_answered_and_recorded(account):
     assert [request.path for request in account.unknown_requests] == ["/api/v3/athlete/zones"]
 
 
-def test_the_log_tells_kind_item_and_status(account):
+def test_the_log_contains_kind_item_and_status(account):
     ask(account, "/athlete/activities", page=2)
     ask(account, "/activities/5")
     ask(account, "/athlete", token="x")
@@ -277,7 +277,7 @@ def test_the_athletes_lists_have_only_the_gear_that_is_not_retired(account):
     assert get(bare, "/athlete")[1]["bikes"] == get(bare, "/athlete")[1]["shoes"] == []
 
 
-def test_all_gear_answers_also_what_is_retired(account):
+def test_all_gear_has_a_detail_even_if_retired(account):
     for gear in account.gear.values():
         assert get(account, f"/gear/{gear.id}") == (200, gear.detail("km"))
 

@@ -1,4 +1,4 @@
-"""The page on which an app is allowed its scopes, as far as it is made up."""
+"""The made-up consent page, on which the athlete grants an app its scopes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def visit(account: Account, asked: dict[str, str], session: str | None = None) -
 
 
 def accept(account: Account, untick: str = "") -> dict[str, list[str]]:
-    """Load the page and send its form; what the answer's address says to the app."""
+    """Load the page and send its form; return the query of the redirect to the app."""
     session = account.issue_session()
     page = visit(account, query(account), session).body.decode()
     action = urlsplit(unescape(re.findall("action='([^']+)'", page)[0]))
@@ -59,7 +59,7 @@ def accept(account: Account, untick: str = "") -> dict[str, list[str]]:
     return parse_qs(urlsplit(address).query)
 
 
-def test_who_is_not_signed_in_is_sent_to_the_log_in(account: Account) -> None:
+def test_a_visitor_who_is_not_signed_in_is_redirected_to_the_log_in(account: Account) -> None:
     answer = serve(account, Request("GET", "www.strava.com", "/oauth/authorize", query(account)))
     assert answer.header("Location") == "https://www.strava.com/login"
 

@@ -14,7 +14,7 @@ START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 def bitwise_crc(content: bytes) -> int:
-    """CRC-16/ARC, bit by bit, written without a look at the code under test."""
+    """Return CRC-16/ARC, bit by bit, implemented independently of the code under test."""
     crc = 0
     for byte in content:
         crc ^= byte
@@ -24,7 +24,7 @@ def bitwise_crc(content: bytes) -> int:
 
 
 def read_fit(content: bytes) -> list[tuple[int, bytes]]:
-    """The data messages of a FIT file: (global number, fields)."""
+    """Return the data messages of a FIT file: (global number, fields)."""
     position, end = content[0], len(content) - 2
     definitions: dict[int, tuple[int, int]] = {}
     messages = []

@@ -21,7 +21,7 @@ def account():
 
 
 def table(bike, language="en", units="km"):
-    """The components' headers and rows, as programs find them: the first table with a head."""
+    """Return the components' headers and rows, from the first table with a head."""
     page = BeautifulSoup(bike_body(bike, language, units), "html.parser")
     found = next(one for one in page.find_all("table") if one.find("thead"))
     heads = [cell.text for cell in found.find_all("th")]
@@ -114,7 +114,7 @@ def test_a_detail_follows_its_gear(account):
     assert "gear" not in account.activity(RIDE).detail
 
 
-def test_a_ride_wears_the_bike_and_what_is_still_on_it(account):
+def test_a_ride_counts_for_the_bike_and_its_present_components(account):
     bike = account.gear[BIKE]
     before = [part.distance for part in bike.components]
     account.ride(BIKE, 5_000)
@@ -135,7 +135,7 @@ def test_the_page_lists_components_in_english(account):
     ]
 
 
-def test_the_link_of_a_row_tells_the_component(account):
+def test_the_link_of_a_row_contains_the_component(account):
     page = BeautifulSoup(bike_body(account.gear[BIKE], "en", "km"), "html.parser")
     links = [link["href"] for link in page.find_all("a")]
     assert links == [f"/bikes/9000001/components/{number}" for number in (7001, 7002, 7003, 7004)]

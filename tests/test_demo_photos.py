@@ -8,10 +8,10 @@ from stravalib.model import ActivityPhoto, DetailedActivity
 
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import recorded
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import KINDS, PLACEHOLDER, Photo, counts, photo_of
 from strava_backup.demo.serve import serve
 from strava_backup.demo.wire import Request
+from tests.faults import Fault
 
 START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 RIDE = recorded(16_600_000_000, START, "Ride <1>")
@@ -32,7 +32,7 @@ def photos_of(account):
     return [photo for activity in account.activities for photo in activity.photos]
 
 
-def test_a_record_is_what_strava_answers():
+def test_a_record_has_the_form_of_strava():
     photo = photo_of(RIDE, caption="Top", location=(47.9, 7.8))
     assert photo.record(RIDE, 5000, is_default=True) == {
         "unique_id": photo.unique_id,
@@ -58,7 +58,7 @@ def test_a_record_is_what_strava_answers():
     assert "location" not in photo_of(RIDE).record(RIDE)
 
 
-def test_an_id_is_an_upper_case_uuid_and_an_address_does_not_tell_it():
+def test_an_id_is_an_upper_case_uuid_and_is_not_in_the_address():
     photo = photo_of(RIDE)
     assert re.fullmatch(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", photo.unique_id)
     assert re.fullmatch(
@@ -108,11 +108,11 @@ def test_an_unknown_kind_is_refused_at_once():
 
 def test_an_activity_counts_its_photos_videos_and_instagram_photos():
     kinds = ("instagram", "video", "jpg")
-    told = counts([photo_of(RIDE, number, kind) for number, kind in enumerate(kinds)])
-    assert (told["photo_count"], told["total_photo_count"]) == (1, 3)
-    assert told["photos"]["count"] == 3
-    assert told["photos"]["primary"]["media_type"] == 2
-    assert told["photos"]["primary"]["urls"].keys() == {"100", "600"}
+    counted = counts([photo_of(RIDE, number, kind) for number, kind in enumerate(kinds)])
+    assert (counted["photo_count"], counted["total_photo_count"]) == (1, 3)
+    assert counted["photos"]["count"] == 3
+    assert counted["photos"]["primary"]["media_type"] == 2
+    assert counted["photos"]["primary"]["urls"].keys() == {"100", "600"}
     assert counts([])["photos"] == {"primary": None, "count": 0}
 
 
@@ -192,8 +192,8 @@ def test_an_address_that_no_photo_has_is_denied_in_xml(account):
 
 def test_the_address_of_a_photo_that_was_deleted_is_denied(account):
     photos = account.activity(16_600_000_000).photos
-    gone = photos.pop()
-    assert get(account, gone.address()).status == 403
+    removed = photos.pop()
+    assert get(account, removed.address()).status == 403
     assert get(account, photos[0].address()).status == 200
 
 

@@ -19,7 +19,7 @@ SIZES = [(1, 1), (3, 5), (9, 1), (48, 64), (1536, 2048)]
 
 
 def jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """(marker, content) of each segment; the scan's bytes belong to the last one."""
+    """Return (marker, content) of each segment; the scan's bytes belong to the last one."""
     position = 2
     while True:
         mark, kind, length = struct.unpack_from(">BBH", content, position)
@@ -44,7 +44,7 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def gif_blocks(content: bytes, position: int) -> tuple[bytes, int]:
-    """The content of sub-blocks, and where they end."""
+    """Return the content of sub-blocks, and the position of their end."""
     whole = b""
     while length := content[position]:
         whole += content[position + 1 : position + 1 + length]
@@ -53,7 +53,7 @@ def gif_blocks(content: bytes, position: int) -> tuple[bytes, int]:
 
 
 def gif_pixels(packed: bytes) -> bytes:
-    """Textbook LZW with codes of 3 bits and more, written without a look at the code under test."""
+    """Decode LZW with codes of 3 bits and more, independently of the code under test."""
     bits = "".join(f"{byte:08b}"[::-1] for byte in packed)
     table: list[bytes] = []
     pixels, last, position, width = b"", b"", 0, 3
@@ -151,7 +151,7 @@ def test_a_gif_has_all_its_pixels(width, height):
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_a_webp_tells_its_sides_in_both_headers(width, height):
+def test_a_webp_has_its_sides_in_both_headers(width, height):
     chunks = riff_chunks(picture("webp", "a", width, height))
     assert list(chunks) == [b"VP8X", b"VP8L", b"XMP "]
     extended, image = chunks[b"VP8X"], chunks[b"VP8L"]

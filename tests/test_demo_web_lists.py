@@ -8,12 +8,12 @@ import pytest
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity, manual, recorded
 from strava_backup.demo.bike_page import LANGUAGES
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.photos import PLACEHOLDER, photo_of
 from strava_backup.demo.serve import serve
 from strava_backup.demo.web_records import WORDS, activity_model, gear_item, photo_item
 from strava_backup.demo.wire import Request
+from tests.faults import Fault
 
 LIST = "/athlete/training_activities"
 ONE = f"{LIST}/16600000000"
@@ -36,7 +36,7 @@ def ask(account, path, cookies, headers=XHR, **query):
 
 
 def load(account, path, **query):
-    """What a script of the website gets from there, signed in."""
+    """Return the answer to a signed-in script of the website."""
     answer = ask(account, path, {"_strava4_session": account.issue_session()}, **query)
     assert (answer.status, answer.header("Content-Type")) == (
         200,
@@ -56,11 +56,11 @@ def session_set(answer):
 
 
 def is_refused(answer):
-    told = answer.status, answer.header("Content-Type"), answer.body, session_set(answer)
-    return told == (401, "application/json", b"", {})
+    found = answer.status, answer.header("Content-Type"), answer.body, session_set(answer)
+    return found == (401, "application/json", b"", {})
 
 
-# Who may look
+# Access
 
 
 @pytest.mark.parametrize("path", XHR_PATHS)
@@ -148,18 +148,18 @@ CAPTURE = """
 
 
 def captured():
-    """The activity of the capture, as the API would have it."""
+    """Return the activity of the capture in the API's form."""
     start = datetime(2026, 10, 9, 17, 37, 49, tzinfo=UTC)
-    told = {"description": "…", "trainer": True, "elapsed_time": 3600, "suffer_score": None}
-    told |= {"total_elevation_gain": 0.0, "start_latlng": []}
-    detail = recorded(20_518_699_682, start, "…", distance=29045.6, **told)
+    found = {"description": "…", "trainer": True, "elapsed_time": 3600, "suffer_score": None}
+    found |= {"total_elevation_gain": 0.0, "start_latlng": []}
+    detail = recorded(20_518_699_682, start, "…", distance=29045.6, **found)
     # an hour ahead of UTC, not two as in Berlin
     return Activity(detail | {"start_date_local": "2026-10-09T18:37:49Z"})
 
 
-def test_a_model_is_what_strava_answers():
+def test_a_model_has_the_form_of_strava():
     shown = activity_model(captured(), "en", "km")
-    # its words were left out of the capture
+    # the capture omits its texts
     assert shown.pop("twitter_msg")
     wanted = json.loads(CAPTURE)
     del wanted["twitter_msg"]
@@ -176,8 +176,8 @@ def model(language="en", units="km", **fields):
 @pytest.mark.parametrize("sport", ["Ride", "Run", "WeightTraining", "Padel2"])
 def test_all_models_have_the_same_fields(sport):
     names = json.loads(CAPTURE).keys()
-    for told in (recorded(7, START, "A", sport), manual(7, START, "A", sport)):
-        assert activity_model(Activity(told), "en", "km").keys() == names
+    for found in (recorded(7, START, "A", sport), manual(7, START, "A", sport)):
+        assert activity_model(Activity(found), "en", "km").keys() == names
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_all_models_have_the_same_fields(sport):
         ({"elapsed_time": 90_061}, {"elapsed_time": "25:01:01", "elapsed_time_raw": 90_061}),
     ],
 )
-def test_a_model_tells_what_the_activity_is(fields, shown):
+def test_a_model_describes_the_activity(fields, shown):
     assert shown.items() <= model(**fields).items()
 
 
@@ -226,10 +226,10 @@ def test_the_local_start_is_the_wall_clock_as_if_it_were_utc():
 )
 def test_words_follow_language_and_units_and_raw_numbers_do_not(language, units, shown):
     fields = {"distance": 1_234_567.8, "total_elevation_gain": 1222.2, "sport_type": "Run"}
-    told, plain = model(language, units, **fields), model(**fields)
-    assert shown.items() <= told.items()
+    found, plain = model(language, units, **fields), model(**fields)
+    assert shown.items() <= found.items()
     same = [name for name in plain if name.endswith("_raw")] + ["start_time", "sport_type"]
-    assert [told[name] for name in same] == [plain[name] for name in same]
+    assert [found[name] for name in same] == [plain[name] for name in same]
 
 
 def test_a_sport_without_a_word_is_called_by_its_english_name():
@@ -259,12 +259,12 @@ def test_the_list_has_all_activities_newest_first_in_pages_of_twenty(account):
 @pytest.mark.parametrize(
     ("per_page", "size"), [("1", 1), ("20", 20), ("200", 20), ("500", 20), ("many", 20)]
 )
-def test_a_page_has_no_more_than_twenty_whatever_is_asked(account, per_page, size):
+def test_a_page_has_at_most_twenty_activities(account, per_page, size):
     page = load(account, LIST, per_page=per_page)
     assert (len(page["models"]), page["perPage"]) == (size, size)
 
 
-def test_the_list_shows_private_activities_whatever_the_scopes_of_the_api(account):
+def test_the_list_shows_private_activities_regardless_of_the_api_scopes(account):
     account.scopes.clear()
     models = load(account, LIST)["models"] + load(account, LIST, page="2")["models"]
     hidden = [(one["visibility"], one["private"]) for one in models if one["private"]]
@@ -284,7 +284,7 @@ def test_the_list_follows_the_account(account):
     assert load(account, LIST)["total"] == before["total"]
 
 
-def test_the_total_can_be_higher_than_what_is_shown(account):
+def test_the_total_can_be_higher_than_the_number_shown(account):
     ids = [activity.id for activity in account.activities]
     account.hidden_from_web = {ids[1], ids[5]}
     account.web_total_extra = 3
@@ -311,7 +311,7 @@ def photos_of(account):
     return [photo for activity in account.activities for photo in activity.photos]
 
 
-def test_a_photo_is_what_strava_answers():
+def test_a_photo_has_the_form_of_strava():
     ride = Activity(recorded(7, START, "Tom's <ride>"))
     photo = photo_of(ride.detail, caption='"Top" & more', location=(47.9, 7.8))
     assert photo_item(photo, ride) == {
@@ -356,7 +356,7 @@ def test_a_photo_is_what_strava_answers():
 
 
 @pytest.mark.parametrize("kind", ["video", "placeholder", "instagram"])
-def test_what_is_no_photo_is_told_apart(kind):
+def test_other_entries_than_photos_are_recognizable(kind):
     ride = Activity(recorded(7, START))
     photo = photo_of(ride.detail, kind=kind)
     item, record = photo_item(photo, ride), photo.record(ride.detail, 5000)
@@ -386,7 +386,7 @@ def test_pages_by_cursor_bring_every_photo_once_newest_first(account):
     assert len({item["id"] for item in found}) == len(found) == 12
 
 
-def test_a_cursor_tells_the_place_of_the_last_photo(account):
+def test_a_cursor_is_the_position_of_the_last_photo(account):
     page = load(account, PHOTOS, per_page="1")
     last = max(photos_of(account), key=lambda photo: photo.taken)
     assert page["next_cursor"] == f"{int(last.taken.timestamp())},{last.number}"
@@ -472,11 +472,11 @@ NICKNAMED = {"id": 9_000_001, "display_name": "Rosi", "name": "R", "default": Tr
         ),
     ],
 )
-def test_gear_is_what_its_readers_expect(gear, units, shown):
+def test_gear_has_the_form_that_its_readers_expect(gear, units, shown):
     assert gear_item(gear, units) == shown
 
 
-def test_bikes_and_shoes_have_a_list_each_also_of_what_is_retired(account):
+def test_bikes_and_shoes_have_a_list_each_including_retired_ones(account):
     bikes, shoes = load(account, BIKES), load(account, SHOES)
     assert [f"b{one['id']}" for one in bikes] + [f"g{one['id']}" for one in shoes] == [
         *account.gear
@@ -493,29 +493,29 @@ def test_distances_follow_the_rides_and_the_athletes_units(account):
     assert load(account, BIKES)[0]["total_distance"] == "8,711.6"
 
 
-# Who is signed in
+# The signed-in athlete
 
 
 @pytest.mark.parametrize("headers", [XHR, {}])
-def test_the_current_athlete_is_told_with_and_without_the_header(account, headers):
+def test_the_current_athlete_is_sent_with_and_without_the_header(account, headers):
     for cookies in ({"_strava4_session": account.issue_session()}, pair(account)):
         answer = ask(account, CURRENT, cookies, headers)
-        told = json.loads(answer.body)
-        assert (answer.status, told["currentAthlete"]["id_str"]) == (200, "26462176")
-        assert told["currentAthlete"].keys() >= {"id", "firstname", "measurement_units"}
-        assert told["pageContext"] == {}
+        found = json.loads(answer.body)
+        assert (answer.status, found["currentAthlete"]["id_str"]) == (200, "26462176")
+        assert found["currentAthlete"].keys() >= {"id", "firstname", "measurement_units"}
+        assert found["pageContext"] == {}
     assert account.requests[-1].kind == "current"
 
 
 @pytest.mark.parametrize("session", [None, "stale"])
-def test_nobody_is_the_current_athlete_without_a_session(account, session):
+def test_there_is_no_current_athlete_without_a_session(account, session):
     cookies = {"_strava4_session": session} if session else {}
     answer = ask(account, CURRENT, cookies)
     assert answer.status == 200
     assert json.loads(answer.body)["currentAthlete"] is None
 
 
-def test_the_current_athlete_is_who_scripts_work_for(account):
+def test_the_current_athlete_is_that_of_the_scripts(account):
     account.remember_needs_dashboard = True
     cookies = pair(account) | session_set(ask(account, "/me", pair(account), {}))
     assert json.loads(ask(account, CURRENT, cookies).body)["currentAthlete"] is None
@@ -536,25 +536,25 @@ FAULTY = [
 
 
 @pytest.mark.parametrize(("path", "kind", "item"), FAULTY)
-def test_faults_lie_on_top_of_every_list(account, path, kind, item):
+def test_faults_apply_to_every_list(account, path, kind, item):
     session = {"_strava4_session": account.issue_session()}
-    truth = ask(account, path, session)
+    right = ask(account, path, session)
 
-    def spoilt(what, **more):
+    def with_fault(what, **more):
         account.faults.append(Fault(kind, what, id=item, times=1, **more))
         return ask(account, path, session)
 
     for status in (401, 403, 404, 429, 500, 503):
-        assert spoilt(str(status)).status == status
-    assert is_refused(spoilt("401"))
-    assert spoilt("429", retry_after=30).header("Retry-After") == "30"
-    assert spoilt("html").header("Content-Type").startswith("text/html")
-    assert spoilt("redirect-login").header("Location").endswith("/login")
-    assert spoilt("empty") == truth._replace(body=b"")
-    assert spoilt("truncated") == truth._replace(cut=len(truth.body) // 2)
-    assert spoilt("other-body", body=b"[]") == truth._replace(body=b"[]")
-    assert spoilt("dropped").drop
-    assert ask(account, path, session) == truth
+        assert with_fault(str(status)).status == status
+    assert is_refused(with_fault("401"))
+    assert with_fault("429", retry_after=30).header("Retry-After") == "30"
+    assert with_fault("html").header("Content-Type").startswith("text/html")
+    assert with_fault("redirect-login").header("Location").endswith("/login")
+    assert with_fault("empty") == right._replace(body=b"")
+    assert with_fault("truncated") == right._replace(cut=len(right.body) // 2)
+    assert with_fault("other-body", body=b"[]") == right._replace(body=b"[]")
+    assert with_fault("dropped").drop
+    assert ask(account, path, session) == right
 
 
 def test_a_fault_can_name_one_page(account):

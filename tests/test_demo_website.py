@@ -5,9 +5,9 @@ import re
 import pytest
 
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.serve import serve
 from strava_backup.demo.wire import Request
+from tests.faults import Fault
 
 HOST = "www.strava.com"
 LOGIN = "https://www.strava.com/login"
@@ -44,7 +44,7 @@ def csrf_token(response):
 
 
 def log_in(account, **changes):
-    """Log in as a browser would: the form's page, then the form."""
+    """Log in like a browser: load the form's page, then post the form."""
     page = ask(account, "/about")
     form = {"email": account.email, "password": account.password, "remember_me": "on"} | changes
     form = {"authenticity_token": csrf_token(page)} | form
@@ -94,7 +94,7 @@ def test_the_session_cookie_has_stravas_attributes(account):
     assert re.match(r"_strava4_session=[a-z2-7]{32};", header)
 
 
-def test_the_token_needs_the_id_beside_it(account):
+def test_the_token_needs_the_id(account):
     cookies = pair(account)
     del cookies["strava_remember_id"]
     assert ask(account, "/me", cookies).header("Location") == LOGIN
@@ -200,7 +200,7 @@ def test_the_right_password_brings_three_good_cookies(account):
 
 
 @pytest.mark.parametrize("wrong", ["email", "password"])
-def test_a_wrong_password_leads_to_the_login_page_which_tells_it_once(account, wrong):
+def test_a_wrong_password_leads_to_the_login_page_which_shows_it_once(account, wrong):
     response, cookies = log_in(account, **{wrong: "wrong"})
     assert (response.status, response.header("Location")) == (302, LOGIN)
     assert not cookies_set(response)
@@ -244,7 +244,7 @@ def test_the_login_page_sends_those_signed_in_to_the_dashboard(account):
     assert signed_in(account, "/login").header("Location").endswith("/dashboard")
 
 
-def test_the_log_tells_the_kinds(account):
+def test_the_log_contains_the_kinds(account):
     log_in(account)
     for path in ("/me", "/dashboard", "/login", "/activities/7/export_original"):
         ask(account, path)

@@ -66,7 +66,7 @@ def test_the_connection_lives_on_only_after_a_whole_framed_answer():
     assert DROPPED.ends_connection
 
 
-def test_answers_of_json_html_and_redirects_say_what_they_are():
+def test_answers_of_json_html_and_redirects_have_a_content_type():
     assert json.loads(json_response({"a": "ü"}, 201).body) == {"a": "ü"}
     assert json_response([]).header("content-type") == "application/json; charset=utf-8"
     assert html("ü", 404)[:3] == (404, (("Content-Type", "text/html; charset=utf-8"),), b"\xc3\xbc")

@@ -1,4 +1,4 @@
-"""Whole runs on a disk that runs full, and in a folder that vanishes."""
+"""Complete runs on a disk that becomes full, and in a folder that vanishes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from strava_backup import errors, verify
 from strava_backup.demo.account import Account
-from tests import truth
 from tests.conftest import Command
+from tests.expected import assert_complete
 from tests.strava_proxy import Hold
 
 MakeCommand = Callable[..., Command]
@@ -36,14 +36,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def assert_whole_files_only(root: Path) -> None:
+def assert_complete_files_only(root: Path) -> None:
     assert not list(root.rglob("*.part"))
     lines: list[str] = []
     assert verify.verify(root, lines.append) == errors.OK, lines
     assert "notice" not in lines[-1], lines
 
 
-def test_a_disk_that_runs_full_is_named_and_holds_whole_files_only(
+def test_a_full_disk_is_named_and_has_complete_files_only(
     make_command: MakeCommand, small_disk: Path
 ) -> None:
     command = make_command(Account.of(60))
@@ -56,15 +56,15 @@ def test_a_disk_that_runs_full_is_named_and_holds_whole_files_only(
         (line,) = [one for one in result.stderr.splitlines() if "No space left" in one]
         assert line.startswith(f"strava-backup: error: cannot write {command.root}/")
         assert "Traceback" not in result.stderr
-        assert_whole_files_only(command.root)
+        assert_complete_files_only(command.root)
 
     mount("-o", "remount,size=16m", str(small_disk))
     assert command.run().returncode == errors.OK
-    truth.assert_complete(command.account, command.files())
+    assert_complete(command.account, command.files())
 
 
 @pytest.mark.parametrize("kind", ["original", "detail", "list", "photo"])
-def test_a_folder_that_vanishes_ends_the_run_and_is_not_made_anew(
+def test_a_folder_that_vanishes_ends_the_run_and_is_not_created_again(
     make_command: MakeCommand, kind: str
 ) -> None:
     command = make_command(Account.of(12))
@@ -87,4 +87,4 @@ def test_a_folder_that_vanishes_ends_the_run_and_is_not_made_anew(
     lines: list[str] = []
     assert verify.verify(command.root, lines.append) == errors.OK, lines
     assert command.run().returncode == errors.OK
-    truth.assert_complete(command.account, command.files())
+    assert_complete(command.account, command.files())

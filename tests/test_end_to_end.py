@@ -16,13 +16,21 @@ from typing import Any
 
 import pytest
 
-from strava_backup.demo import bulk_export, files, samples
+from strava_backup.demo import files, samples
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.strava.session import RENEWAL
-from tests import truth
+from tests import account_export
 from tests.conftest import DAY, Command, read_files
-from tests.hardship import obey_permissions
+from tests.expected import (
+    assert_complete,
+    expected_originals,
+    expected_pictures,
+    stem_of,
+    stored_originals,
+    stored_pictures,
+)
+from tests.faults import Fault
+from tests.limits import obey_permissions
 from tests.strava_proxy import Hold
 
 MakeCommand = Callable[..., Command]
@@ -46,7 +54,7 @@ def test_sixty_activities_come_whole_and_a_second_run_asks_only_what_it_must(
 
     assert first.returncode == 0, first.stderr
     assert first.stdout == ""
-    truth.assert_complete(account, command.files())
+    assert_complete(account, command.files())
     before = command.files()
 
     second = command.run()
@@ -164,7 +172,7 @@ def test_the_end_of_the_web_session_is_told_in_time(
 def test_a_session_cookie_alone_is_enough_for_the_website(command: Command) -> None:
     command.write_config(user=f"session = {command.account.issue_session()}\n")
     assert command.run().returncode == 0
-    truth.assert_complete(command.account, command.files())
+    assert_complete(command.account, command.files())
 
 
 def test_a_cookie_is_enough_for_everything(make_command: MakeCommand) -> None:
@@ -175,8 +183,8 @@ def test_a_cookie_is_enough_for_everything(make_command: MakeCommand) -> None:
     assert command.run("--quiet").stderr == ""
 
     account, files = command.account, command.files()
-    assert truth.originals(files) == truth.expected_originals(account)
-    assert truth.pictures(files) == truth.expected_pictures(account)
+    assert stored_originals(files) == expected_originals(account)
+    assert stored_pictures(files) == expected_pictures(account)
     assert "gear/b9000001.meta.json" in files
     result = command.run()
     assert result.returncode == 0
@@ -189,7 +197,7 @@ def test_email_and_password_sign_in_once_and_the_token_is_kept(command: Command)
     command.write_config(user=f"email = {account.email}\npassword = {account.password}\n")
     assert command.run().returncode == 0
     assert command.asked.count("login") == 1
-    truth.assert_complete(account, command.files())
+    assert_complete(account, command.files())
     assert command.run().returncode == 0
     assert "login" not in command.asked
 
@@ -315,7 +323,7 @@ def test_no_config_at_all_gets_one_line_that_says_how_to_make_one(command: Comma
     assert result.returncode == 2
     assert only_line(result.stderr) == (
         f"strava-backup: error: there is no config at {command.folder}/.config/strava-backup.conf: "
-        "strava-backup --login makes one. To look around: --demo"
+        "strava-backup --login creates one (to try it: --demo)"
     )
 
 
@@ -429,10 +437,10 @@ def test_a_bad_export_leaves_no_file_and_the_next_run_brings_it(
     assert result.returncode == code, result.stderr
     assert message in result.stderr
     saved = [path for path in command.files() if str(bad.id) in path]
-    assert saved == [f"{truth.stem(bad)}.meta.json"]
+    assert saved == [f"{stem_of(bad)}.meta.json"]
     account.faults.clear()
     assert command.run().returncode == 0
-    truth.assert_complete(account, command.files())
+    assert_complete(account, command.files())
 
 
 def test_a_run_killed_in_the_middle_of_an_original_is_made_good_by_the_next(
@@ -444,9 +452,7 @@ def test_a_run_killed_in_the_middle_of_an_original_is_made_good_by_the_next(
     hold = command.proxy.hold = Hold("original", victim.id, after_bytes=1_500_000)
     process = command.start()
     assert hold.reached.wait(60)
-    leftover = command.root / Path(truth.stem(victim)).with_name(
-        f".{Path(truth.stem(victim)).name}.part"
-    )
+    leftover = command.root / Path(stem_of(victim)).with_name(f".{Path(stem_of(victim)).name}.part")
     deadline = time.monotonic() + 10
     while not leftover.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -458,7 +464,7 @@ def test_a_run_killed_in_the_middle_of_an_original_is_made_good_by_the_next(
 
     assert command.run().returncode == 0
 
-    truth.assert_complete(command.account, command.files())
+    assert_complete(command.account, command.files())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -477,7 +483,7 @@ def test_an_interrupted_run_ends_with_130_and_leaves_only_whole_files(
     assert not [path for path in command.files() if path.endswith(".part")]
     command.proxy.hold = None
     assert command.run().returncode == 0
-    truth.assert_complete(command.account, command.files())
+    assert_complete(command.account, command.files())
 
 
 def test_of_two_runs_at_once_one_works_and_the_other_exits_5_at_once(command: Command) -> None:
@@ -489,12 +495,12 @@ def test_of_two_runs_at_once_one_works_and_the_other_exits_5_at_once(command: Co
     for arguments in ([], ["--dry-run"]):
         second = command.run(*arguments)
         assert second.returncode == 5
-        assert "another run is at work" in second.stderr
+        assert "another run is active" in second.stderr
         assert command.asked == []
     hold.release.set()
     process.communicate(timeout=60)
     assert process.returncode == 0
-    truth.assert_complete(command.account, command.files())
+    assert_complete(command.account, command.files())
 
 
 def test_debug_output_of_a_whole_run_holds_no_secret(command: Command) -> None:
@@ -557,7 +563,7 @@ def test_the_demo_needs_neither_network_nor_config_and_finds_nothing_new_the_sec
 
     first = demo()
     assert first.returncode == 0, first.stderr
-    truth.assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
+    assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
     second = demo()
     assert second.returncode == 0
     assert "nothing new" in only_line(second.stderr)
@@ -587,7 +593,7 @@ def import_export(folder: Path, *arguments: str) -> subprocess.CompletedProcess[
 def test_an_export_is_imported_without_config_and_a_run_fetches_only_the_rest(
     command: Command,
 ) -> None:
-    bulk_export.write_zip(bulk_export.export_files(command.account), command.folder / "e.zip")
+    account_export.write_zip(account_export.export_files(command.account), command.folder / "e.zip")
     place = ("--import", "e.zip", "--output-dir", str(command.root))
 
     listed = import_export(command.folder, *place, "--dry-run")
@@ -607,7 +613,7 @@ def test_an_export_is_imported_without_config_and_a_run_fetches_only_the_rest(
 
 
 def test_without_an_output_folder_an_export_goes_where_a_backup_would(tmp_path: Path) -> None:
-    bulk_export.write_zip(bulk_export.export_files(Account.of(2)), tmp_path / "e.zip")
+    account_export.write_zip(account_export.export_files(Account.of(2)), tmp_path / "e.zip")
     result = import_export(tmp_path, "--import", "e.zip")
     assert result.returncode == 0, result.stderr
     assert list((tmp_path / ".local" / "share" / "strava-backup" / "activities").iterdir())
@@ -629,8 +635,8 @@ def test_what_is_no_export_gets_a_message_and_exit_code_2(
 
 def test_an_import_that_is_killed_leaves_nothing_half_and_goes_on_later(tmp_path: Path) -> None:
     account = Account.of(150)
-    contents = bulk_export.export_files(account)
-    bulk_export.write_zip(contents, tmp_path / "e.zip")
+    contents = account_export.export_files(account)
+    account_export.write_zip(contents, tmp_path / "e.zip")
     arguments = ("--import", "e.zip", "--output-dir", str(tmp_path / "archive"))
     process = subprocess.Popen(
         [sys.executable, "-m", "strava_backup", *arguments],
@@ -646,14 +652,14 @@ def test_an_import_that_is_killed_leaves_nothing_half_and_goes_on_later(tmp_path
     whole = set(contents.values()) | {
         gzip.decompress(data) for name, data in contents.items() if name.endswith(".gz")
     }
-    for path, data in truth.originals(read_files(tmp_path / "archive")).items():
+    for path, data in stored_originals(read_files(tmp_path / "archive")).items():
         assert Path(path).name.startswith(".") or data in whole
     result = import_export(tmp_path, *arguments)
     assert result.returncode == 0, result.stderr
     stored = read_files(tmp_path / "archive")
     assert not [path for path in stored if path.endswith(".part")]
-    expected = truth.expected_originals(account)
-    assert truth.originals(stored).items() <= expected.items()
-    assert len(truth.originals(stored)) == sum(
+    expected = expected_originals(account)
+    assert stored_originals(stored).items() <= expected.items()
+    assert len(stored_originals(stored)) == sum(
         one.original is not None for one in account.activities
     )

@@ -17,10 +17,21 @@ import pytest
 from strava_backup import verify
 from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Item
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import (
+    assert_complete,
+    expected_activity_metadata,
+    expected_checksums,
+    expected_gear_metadata,
+    expected_originals,
+    expected_photo_metadata,
+    expected_pictures,
+    stored_metadata,
+    stored_originals,
+    stored_pictures,
+)
+from tests.faults import Fault
 
 MakeRig = Callable[..., Rig]
 
@@ -124,20 +135,20 @@ def assert_no_damage(rig: Rig) -> None:
         assert "notice" not in lines[-1]
 
 
-def assert_complete(rig: Rig, source: str) -> None:
+def assert_right_archive(rig: Rig, source: str) -> None:
     account, files = rig.account, rig.files()
     if source != "website":
-        truth.assert_complete(account, files)
+        assert_complete(account, files)
         return
-    assert truth.originals(files) == truth.expected_originals(account)
-    assert truth.pictures(files) == truth.expected_pictures(account)
+    assert stored_originals(files) == expected_originals(account)
+    assert stored_pictures(files) == expected_pictures(account)
     for section, expected in (
-        ("activities", truth.expected_activity_metadata(account)),
-        ("photos", truth.expected_photo_metadata(account)),
-        ("gear", truth.expected_gear_metadata(account)),
+        ("activities", expected_activity_metadata(account)),
+        ("photos", expected_photo_metadata(account)),
+        ("gear", expected_gear_metadata(account)),
     ):
-        assert truth.metadata(files, section).keys() == expected.keys()
-    assert sorted(files["SHA256SUMS"].decode().splitlines()) == truth.expected_checksums(files)
+        assert stored_metadata(files, section).keys() == expected.keys()
+    assert sorted(files["SHA256SUMS"].decode().splitlines()) == expected_checksums(files)
 
 
 @pytest.fixture(autouse=True)
@@ -163,4 +174,4 @@ def test_a_fault_damages_nothing_tells_by_its_code_and_is_made_good_by_the_next_
     rig.clock.now += DAY
     assert rig.run().exit_code == 0
     assert_no_damage(rig)
-    assert_complete(rig, row.source)
+    assert_right_archive(rig, row.source)

@@ -1,4 +1,4 @@
-"""Files of other programs in the archive never stand for ours, and stay as they are."""
+"""Files of other programs in the archive never count as ours, and stay unchanged."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from strava_backup.archive.metadata import is_stored, lacks_original
 from strava_backup.demo import files
 from strava_backup.demo.activity import Activity
 from strava_backup.verify import verify
-from tests import truth
 from tests.conftest import Rig
+from tests.expected import stem_of, stored_originals, stored_pictures
 
 START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 MakeRig = Callable[..., Rig]
 
-# Behind the stem of an original or a picture.
+# Appended to the stem of an original or a picture.
 SUFFIXES = [
     ".txt",
     ".csv",
@@ -41,7 +41,7 @@ SUFFIXES = [
     "@SynoEAStream",
     ".fit@SynoEAStream",
 ]
-# Folders of other programs; the files in them bear the very names of ours.
+# Folders of other programs with files that have the same names as ours.
 FOLDERS = ["@eaDir", ".stversions", "#recycle", "lost+found", "old/2026", "2026/@eaDir/x.fit"]
 
 
@@ -66,7 +66,7 @@ def full(rig: Rig) -> Rig:
 
 
 def forget_files(rig: Rig) -> None:
-    """Make the archive one of before stored names were noted."""
+    """Remove the noted file names, which older archives do not have."""
     for path in rig.root.rglob("*.meta.json"):
         record = json.loads(path.read_bytes())
         for item in ("original", "picture"):
@@ -75,11 +75,11 @@ def forget_files(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("is_old", [True, False])
-def test_no_file_of_others_stands_for_an_original_or_a_picture(full: Rig, is_old: bool) -> None:
+def test_no_foreign_file_counts_as_an_original_or_a_picture(full: Rig, is_old: bool) -> None:
     originals = [one for one in full.account.activities if one.original is not None]
     lost = {
         path
-        for path in {**truth.originals(full.files()), **truth.pictures(full.files())}
+        for path in {**stored_originals(full.files()), **stored_pictures(full.files())}
         if (full.root / path).exists()
     }
     if is_old:
@@ -114,13 +114,13 @@ def test_no_file_of_others_stands_for_an_original_or_a_picture(full: Rig, is_old
 @pytest.mark.parametrize("other", [".txt", ".fit.gz", ".gpx", ".fit.bak"])
 @pytest.mark.parametrize("is_old", [True, False])
 @pytest.mark.parametrize("is_missing", [True, False])
-def test_a_repair_keeps_its_promise_whatever_lies_beside(
+def test_a_repair_works_in_spite_of_foreign_files(
     full: Rig, other: str, is_old: bool, is_missing: bool
 ) -> None:
     if is_old:
         forget_files(full)
-    path = f"{truth.stem(victim(full))}.fit"
-    beside = f"{truth.stem(victim(full))}{other}"
+    path = f"{stem_of(victim(full))}.fit"
+    beside = f"{stem_of(victim(full))}{other}"
     whole = (full.root / path).read_bytes()
     if is_missing:
         (full.root / path).unlink()
@@ -138,8 +138,8 @@ def test_a_repair_keeps_its_promise_whatever_lies_beside(
     assert (full.root / beside).read_bytes() == content
 
 
-def test_a_file_that_lies_where_a_damaged_original_was_is_named_and_stays(full: Rig) -> None:
-    path = f"{truth.stem(victim(full))}.fit"
+def test_a_file_at_the_path_of_a_damaged_original_is_named_and_stays(full: Rig) -> None:
+    path = f"{stem_of(victim(full))}.fit"
     (full.root / path).write_bytes(b"spoilt")
     assert check(full.root, repairs=True)[0] == 6
     put(full.root, path, b"mine")
@@ -152,7 +152,7 @@ def test_a_file_that_lies_where_a_damaged_original_was_is_named_and_stays(full: 
 
 @pytest.mark.parametrize("is_old", [True, False])
 @pytest.mark.parametrize("source", ["api", "website"])
-def test_a_gpx_alone_does_not_stand_for_a_json_that_was_stored(
+def test_a_gpx_alone_does_not_count_as_a_json_original_that_was_stored(
     make_rig: MakeRig, is_old: bool, source: str
 ) -> None:
     rig = make_rig()
@@ -161,7 +161,7 @@ def test_a_gpx_alone_does_not_stand_for_a_json_that_was_stored(
     one = next(x for x in rig.account.activities if x.original_suffix == ".json" and x.gpx)
     if is_old:
         forget_files(rig)
-    path = rig.root / f"{truth.stem(one)}.json"
+    path = rig.root / f"{stem_of(one)}.json"
     content = path.read_bytes()
     path.unlink()
 
@@ -170,27 +170,27 @@ def test_a_gpx_alone_does_not_stand_for_a_json_that_was_stored(
     assert report.exit_code == 0, report.problem_lines()
     assert path.read_bytes() == content
     assert rig.asked.count("gpx") == 0
-    assert (rig.root / f"{truth.stem(one)}.gpx").read_bytes() == one.gpx
+    assert (rig.root / f"{stem_of(one)}.gpx").read_bytes() == one.gpx
 
 
-def test_a_gpx_without_such_a_note_stands_for_a_json_as_in_version_0_4(full: Rig) -> None:
+def test_a_gpx_without_that_note_counts_as_the_original_as_in_version_0_4(full: Rig) -> None:
     one = next(x for x in full.account.activities if x.original_suffix == ".json" and x.gpx)
-    metadata = full.root / f"{truth.stem(one)}.meta.json"
+    metadata = full.root / f"{stem_of(one)}.meta.json"
     record = json.loads(metadata.read_bytes())
     del record["strava_backup"]["original"]
     metadata.write_text(json.dumps(record))
-    (full.root / f"{truth.stem(one)}.json").unlink()
+    (full.root / f"{stem_of(one)}.json").unlink()
     assert full.run().exit_code == 0
     assert "original" not in full.asked
 
 
 @pytest.mark.parametrize("is_old", [True, False])
-def test_an_original_of_an_unknown_kind_counts_by_its_note(make_rig: MakeRig, is_old: bool) -> None:
+def test_an_original_of_an_unknown_type_counts_by_its_note(make_rig: MakeRig, is_old: bool) -> None:
     rig = make_rig()
     one = victim(rig)
     one.original, one.original_suffix = b"who knows", ".bin"
     rig.run()
-    path = rig.root / f"{truth.stem(one)}.bin"
+    path = rig.root / f"{stem_of(one)}.bin"
     assert path.read_bytes() == b"who knows"
     if is_old:
         forget_files(rig)
@@ -202,22 +202,22 @@ def test_an_original_of_an_unknown_kind_counts_by_its_note(make_rig: MakeRig, is
     assert check(rig.root)[0] == 6
 
 
-def test_what_no_note_explains_is_fetched_once_and_then_noted(make_rig: MakeRig) -> None:
+def test_a_file_without_a_note_is_fetched_once_and_then_noted(make_rig: MakeRig) -> None:
     rig = make_rig()
     one = victim(rig)
     one.original, one.original_suffix = b"who knows", ".bin"
     rig.run()
-    metadata = rig.root / f"{truth.stem(one)}.meta.json"
+    metadata = rig.root / f"{stem_of(one)}.meta.json"
     record = json.loads(metadata.read_bytes())
     del record["strava_backup"]["original"]
     metadata.write_text(json.dumps(record))
-    before = (rig.root / f"{truth.stem(one)}.bin").stat()
+    before = (rig.root / f"{stem_of(one)}.bin").stat()
 
     assert rig.run().exit_code == 0
     assert rig.asked.count("original") == 1
     assert rig.run().exit_code == 0
     assert "original" not in rig.asked
-    after = (rig.root / f"{truth.stem(one)}.bin").stat()
+    after = (rig.root / f"{stem_of(one)}.bin").stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
@@ -249,7 +249,7 @@ def test_what_no_note_explains_is_fetched_once_and_then_noted(make_rig: MakeRig)
         (".meta.json", {}, False),
     ],
 )
-def test_an_original_is_known_by_its_suffix_or_its_note(suffix, own, expected):
+def test_an_original_is_recognized_by_its_suffix_or_its_note(suffix, own, expected):
     assert is_stored(layout.FileName(5, "x_5", suffix), own) is expected
 
 
@@ -258,7 +258,7 @@ def test_an_original_is_known_by_its_suffix_or_its_note(suffix, own, expected):
     [
         (".jpg", {}, True),
         (".HEIC", {}, True),
-        # videos, which lie beside a picture
+        # videos, which have the same stem as their picture
         (".mp4", {}, True),
         (".MP4", {}, False),
         (".fit", {}, False),
@@ -270,7 +270,7 @@ def test_an_original_is_known_by_its_suffix_or_its_note(suffix, own, expected):
         (".xmp", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.mp4"}}, False),
     ],
 )
-def test_a_picture_is_known_by_its_suffix_or_its_note(suffix, own, expected):
+def test_a_picture_is_recognized_by_its_suffix_or_its_note(suffix, own, expected):
     assert is_stored(layout.FileName((5, "a"), "5_a", suffix), own) is expected
 
 
@@ -294,7 +294,7 @@ def test_a_gpx_is_the_original_unless_a_json_was(suffixes, note, lacks):
 
 
 @given(st.text(max_size=30))
-def test_no_name_counts_without_a_note_but_by_the_contract(suffix: str) -> None:
+def test_without_a_note_only_the_names_of_the_contract_count(suffix: str) -> None:
     allowed = {
         f".{kind}{gz}" for kind in ("fit", "tcx", "gpx", "json", "dat") for gz in ("", ".gz")
     }

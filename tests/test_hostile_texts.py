@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from tests.conftest import Command
+from tests.faults import Fault
 
 MakeCommand = Callable[..., Command]
 

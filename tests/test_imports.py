@@ -13,7 +13,7 @@ PACKAGE = Path(strava_backup.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 # The folders and top-level modules that may be imported from each folder, besides itself.
-_BASE = {"characters", "errors", "report", "secret_text"}
+_BASE = {"characters", "errors", "report", "secret_text", "timestamps"}
 ALLOWED = {
     "__init__.py": set(),
     "__main__.py": {"cli", "process"},
@@ -27,6 +27,7 @@ ALLOWED = {
     "report.py": {"characters", "errors"},
     "characters.py": set(),
     "secret_text.py": set(),
+    "timestamps.py": set(),
     "errors.py": set(),
     "archive": _BASE - {"report"},
     "strava": _BASE - {"report"},
@@ -36,7 +37,7 @@ ALLOWED = {
     "bulk_export": {"archive", "records", "strava", *_BASE},
     "setup": {"archive", "config", "strava", *_BASE},
     "verify.py": {"archive", *_BASE},
-    "demo": {"backup", "config"},
+    "demo": {"backup", "config", "timestamps"},
 }
 
 # The only modules that may import these, anywhere in the file.

@@ -14,12 +14,12 @@ import pytest
 
 from strava_backup import errors, verify
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.serve import identify
 from strava_backup.demo.wire import Request
-from tests import truth
 from tests.conftest import Command
+from tests.expected import assert_complete
+from tests.faults import Fault
 from tests.strava_proxy import Hold
 
 MakeCommand = Callable[..., Command]
@@ -83,7 +83,7 @@ def assert_whole_and_complete_it(command: Command) -> None:
     command.account.limits = RateLimits(1000, 10_000)
     result = command.run()
     assert result.returncode == errors.OK, result.stderr
-    truth.assert_complete(command.account, command.files())
+    assert_complete(command.account, command.files())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

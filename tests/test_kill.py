@@ -1,4 +1,4 @@
-"""kill -9 of the real command, again and again in one archive, at requests and at work on disk."""
+"""kill -9 of the real command, many times in one archive, during requests and during saves."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Request
-from tests import truth
 from tests.conftest import Command
+from tests.expected import expected_originals, expected_pictures, stored_originals, stored_pictures
 from tests.strava_proxy import Hold
 
 MakeCommand = Callable[..., Command]
@@ -30,7 +30,7 @@ MakeCommand = Callable[..., Command]
 DYING = Path(__file__).parent / "dying"
 API_KINDS = ("list", "detail", "original", "photo", "photos")
 WEB_KINDS = ("web-list", "web-photos", "original", "photo", "web-gear")
-# Of each kind so many requests come in every run at least.
+# The number of requests of each kind that every run sends at least.
 MOST = {"list": 2, "web-list": 1, "web-photos": 1, "web-gear": 2}
 KILLS_AT_REQUESTS = 12
 _TIME = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"')
@@ -38,7 +38,7 @@ _TIME = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"')
 
 @dataclass
 class NthHold(Hold):
-    """Stops the answer to the n-th such request."""
+    """Stops the answer to the n-th request of a kind."""
 
     nth: int = 1
     seen: int = 0
@@ -53,13 +53,13 @@ class NthHold(Hold):
 
 
 class Growing:
-    """An account to which each run finds three new activities, each with photo and original."""
+    """An account in which each run finds three new activities, each with photo and original."""
 
     def __init__(self) -> None:
         self._coming = samples.numbered(120)
         samples.use_numbered_gear(self._coming)
         self.account = Account(gear=samples.sample_gear(), limits=RateLimits(10**6, 10**6))
-        # Whoever dies with a new token in hand has lost it, as Strava has it.
+        # A run that dies before it stores a new token loses it, as in real life.
         self.account.rotates_refresh_token = False
         self.grow()
 
@@ -93,7 +93,7 @@ def kill_at_disk(command: Command, death: str) -> None:
 
 
 def verified(command: Command) -> list[str]:
-    """What verify says; there is nothing to say of an archive that is not there yet."""
+    """Return the output of `--verify`, or nothing if there is no archive yet."""
     lines: list[str] = []
     if any(command.files()):
         assert verify.verify(command.root, lines.append) == errors.OK, lines
@@ -101,7 +101,7 @@ def verified(command: Command) -> list[str]:
 
 
 def comparable(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """An archive's files; moments and the order of the checksums make no difference."""
+    """Return an archive's files without times, and with sorted checksums."""
     return {
         path: sorted(content.splitlines())
         if path == "SHA256SUMS"
@@ -164,5 +164,5 @@ def test_a_run_killed_anywhere_damages_nothing_and_the_last_one_makes_the_same_a
     )
     assert undisturbed.run().returncode == errors.OK
     assert comparable(command.files()) == comparable(undisturbed.files())
-    assert truth.originals(command.files()) == truth.expected_originals(growing.account)
-    assert truth.pictures(command.files()) == truth.expected_pictures(growing.account)
+    assert stored_originals(command.files()) == expected_originals(growing.account)
+    assert stored_pictures(command.files()) == expected_pictures(growing.account)

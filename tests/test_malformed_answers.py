@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from strava_backup.backup import tasks
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.gear import Bike, Component
 from strava_backup.demo.photos import photo_of
-from tests import truth
 from tests.conftest import DAY, Clock, Rig
+from tests.expected import expected_originals, expected_pictures
+from tests.faults import Fault
 from tests.made_up_json import JSON_VALUES
 
 ANSWERS = int(os.environ.get("MALFORMED_ANSWERS", "100"))
@@ -198,8 +198,8 @@ ITEMS: list[tuple[str, dict[str, bool], Prepare]] = [
 
 def expected(rig: Rig, kind: str, spoilt: set[Any]) -> dict[str, bytes]:
     """The files that come whatever is answered for some items."""
-    truths = {"original": truth.expected_originals, "photo": truth.expected_pictures}
-    files = truths[kind](rig.account) if kind in truths else {}
+    expected_files = {"original": expected_originals, "photo": expected_pictures}
+    files = expected_files[kind](rig.account) if kind in expected_files else {}
     names = tuple(map(str, spoilt))
     return {path: data for path, data in files.items() if not any(one in path for one in names)}
 

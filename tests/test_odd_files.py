@@ -1,4 +1,4 @@
-"""Whatever stands in place of the archive's own files is one named problem, and no end of a run."""
+"""Anything in place of the archive's own files is one reported problem and does not end a run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from strava_backup import errors
 from strava_backup.archive.directory import Archive, Marker
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
-from strava_backup.demo.faults import Fault
 from strava_backup.verify import verify
-from tests import truth
 from tests.conftest import Clock, Rig, read_files
-from tests.hardship import without_root
+from tests.expected import assert_complete, stem_of, stored_pictures
+from tests.faults import Fault
+from tests.limits import without_root
 
 Obstacle = Callable[[Path], None]
 
@@ -38,7 +38,7 @@ def full_folder(path: Path) -> None:
 
 def unix_socket(path: Path) -> None:
     before = Path.cwd()
-    # Addresses are short, and temporary folders are not.
+    # The address of a socket must be short, and the paths of temporary folders are long.
     os.chdir(path.parent)
     try:
         with socket.socket(socket.AF_UNIX) as one:
@@ -88,11 +88,11 @@ def ride(rig: Rig) -> Activity:
 
 
 def newcomer(rig: Rig) -> str:
-    """The stem of an activity that is new on Strava: it has to come whatever is wrong elsewhere."""
+    """The stem of an activity that is new on Strava and must be saved in spite of the problem."""
     one = Account.of(1, rig.clock).activities[0]
     one.detail["id"] = 5
     rig.account.add(one)
-    return truth.stem(one)
+    return stem_of(one)
 
 
 def replaced(path: Path, put: Obstacle) -> None:
@@ -130,7 +130,7 @@ def test_metadata_that_is_no_file_is_one_problem_and_the_rest_is_saved(
 
 
 def full_files(rig: Rig) -> set[str]:
-    """The names of all files, without reading any."""
+    """The paths of all files, without reading them."""
     return {
         Path(folder, name).relative_to(rig.root).as_posix()
         for folder, _, names in os.walk(rig.root)
@@ -141,14 +141,14 @@ def full_files(rig: Rig) -> set[str]:
 @pytest.mark.parametrize("kind", OBSTACLES)
 @pytest.mark.parametrize("section", ["activities", "photos"])
 @pytest.mark.parametrize("is_listed", [True, False])
-def test_what_stands_in_place_of_an_original_or_a_picture_is_one_problem(
+def test_anything_in_place_of_an_original_or_a_picture_is_one_problem(
     full: Rig, kind: str, section: str, is_listed: bool
 ) -> None:
     one = ride(full)
     path = (
-        f"{truth.stem(one)}.fit"
+        f"{stem_of(one)}.fit"
         if section == "activities"
-        else next(path for path in truth.pictures(full.files()) if f"{one.id}_" in path)
+        else next(path for path in stored_pictures(full.files()) if f"{one.id}_" in path)
     )
     whole = (full.root / path).read_bytes()
     replaced(full.root / path, OBSTACLES[kind])
@@ -172,8 +172,8 @@ def test_what_stands_in_place_of_an_original_or_a_picture_is_one_problem(
 
 
 @pytest.mark.parametrize("kind", OBSTACLES)
-def test_a_pipe_or_a_folder_beside_our_files_is_at_most_a_notice(full: Rig, kind: str) -> None:
-    for path in (f"{truth.stem(ride(full))}.fifo", "photos/notes", "gear/x", "activities/2026/y"):
+def test_a_pipe_or_a_folder_next_to_our_files_is_at_most_a_notice(full: Rig, kind: str) -> None:
+    for path in (f"{stem_of(ride(full))}.fifo", "photos/notes", "gear/x", "activities/2026/y"):
         OBSTACLES[kind](full.root / path)
     assert full.run().exit_code == 0
     code, lines = check(full.root)
@@ -193,7 +193,7 @@ def test_links_in_a_circle_are_not_followed(full: Rig, target: str) -> None:
     assert all(len(files) <= 2 for files in before.values())
 
 
-def test_a_year_to_which_two_links_lead_is_entered_once(full: Rig) -> None:
+def test_a_year_with_two_links_to_it_is_entered_once(full: Rig) -> None:
     year = full.root / "activities" / "2026"
     year.rename(full.root.parent / "elsewhere")
     for name in ("2026", "2027"):
@@ -202,13 +202,11 @@ def test_a_year_to_which_two_links_lead_is_entered_once(full: Rig) -> None:
     assert check(full.root)[0] == 0
 
 
-# The list
+# The manifest
 
 
 @pytest.mark.parametrize("kind", [*OBSTACLES, "huge", "link", "link to nowhere"])
-def test_a_list_that_is_no_file_is_one_problem_and_nothing_is_written_through_it(
-    full: Rig, kind: str
-) -> None:
+def test_a_manifest_that_is_no_file_is_one_problem_and_is_not_written(full: Rig, kind: str) -> None:
     outside = full.root.parent / "outside"
     outside.write_text("mine\n")
     path = full.root / "SHA256SUMS"
@@ -234,7 +232,7 @@ def test_a_list_that_is_no_file_is_one_problem_and_nothing_is_written_through_it
     assert not (full.root.parent / "nowhere").exists()
 
 
-def test_a_list_with_another_name_outside_is_written_anew(full: Rig) -> None:
+def test_a_manifest_with_a_hard_link_outside_is_replaced(full: Rig) -> None:
     path, outside = full.root / "SHA256SUMS", full.root.parent / "outside"
     os.link(path, outside)
     before = outside.read_bytes()
@@ -242,10 +240,10 @@ def test_a_list_with_another_name_outside_is_written_anew(full: Rig) -> None:
     assert full.run().exit_code == 0
     assert outside.read_bytes() == before
     assert path.read_bytes().startswith(before)
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())
 
 
-def test_a_draft_of_the_list_that_is_a_folder_is_one_problem(full: Rig) -> None:
+def test_a_folder_in_place_of_the_partial_manifest_is_one_problem(full: Rig) -> None:
     path = full.root / "SHA256SUMS"
     path.write_bytes(path.read_bytes() + b"half a line")
     (full.root / ".SHA256SUMS.part").mkdir()
@@ -279,7 +277,7 @@ def test_a_marker_that_is_no_file_is_one_problem_and_stays(full: Rig, kind: str)
 
 
 @pytest.mark.parametrize("kind", [*OBSTACLES, "link", "another name"])
-def test_a_lock_that_is_no_file_of_its_own_is_not_opened(
+def test_a_lock_that_is_no_regular_file_is_not_opened(
     full: Rig, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, outside = full.root / ".lock", full.root.parent / "outside"
@@ -291,17 +289,17 @@ def test_a_lock_that_is_no_file_of_its_own_is_not_opened(
     replaced(path, {**OBSTACLES, **more}[kind])
     newcomer(full)
     assert full.run().exit_code == 0
-    assert "cannot be locked, going on without" in caplog.text
+    assert "cannot be locked, continuing without" in caplog.text
     assert check(full.root)[0] == 0
     assert outside.read_text() == "mine"
 
 
-# Drafts
+# Partial files
 
 
 @pytest.mark.parametrize("source", ["api", "website"])
-def test_folders_under_the_names_of_all_drafts_end_no_run(full: Rig, source: str) -> None:
-    """All metadata would change: of gear, of photos, of activities that are refused or gone."""
+def test_folders_under_the_names_of_all_partial_files_end_no_run(full: Rig, source: str) -> None:
+    """All metadata would change: of gear, photos, and refused or deleted activities."""
     full.config = replace(full.config, source=source)
     one, *others = full.account.activities
     full.account.edit(one.id, name="Changed")
@@ -318,7 +316,7 @@ def test_folders_under_the_names_of_all_drafts_end_no_run(full: Rig, source: str
 
     report = full.run()
 
-    # If originals are asked for, none comes, so that the website is at fault.
+    # If originals are requested, none is delivered, so that the website counts as failing.
     assert report.exit_code == (5 if source == "api" else 3), report.fatal
     others = [failure for failure in report.failures if ".part is a folder" not in failure.why]
     assert others == []
@@ -328,7 +326,7 @@ def test_folders_under_the_names_of_all_drafts_end_no_run(full: Rig, source: str
 
 
 @pytest.mark.parametrize("name", ["STEM", "STEM.meta.json"])
-def test_a_folder_under_the_name_of_a_draft_fails_one_item(full: Rig, name: str) -> None:
+def test_a_folder_under_the_name_of_a_partial_file_fails_one_item(full: Rig, name: str) -> None:
     stem = newcomer(full)
     place, _, base = stem.rpartition("/")
     partial_file = full.root / place / f".{name.replace('STEM', base)}.part"
@@ -341,14 +339,14 @@ def test_a_folder_under_the_name_of_a_draft_fails_one_item(full: Rig, name: str)
 
     assert report.exit_code == 3
     assert all(str(partial_file) in failure.why for failure in report.failures)
-    assert f"{truth.stem(other)}.meta.json" in full_files(full)
+    assert f"{stem_of(other)}.meta.json" in full_files(full)
     assert partial_file.is_dir()
     partial_file.rmdir()
     assert full.run().exit_code == 0
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())
 
 
-def test_a_link_under_the_name_of_a_draft_is_replaced(full: Rig) -> None:
+def test_a_link_under_the_name_of_a_partial_file_is_replaced(full: Rig) -> None:
     outside = full.root.parent / "outside"
     outside.write_text("mine")
     place, _, base = newcomer(full).rpartition("/")
@@ -357,11 +355,11 @@ def test_a_link_under_the_name_of_a_draft_is_replaced(full: Rig) -> None:
         (full.root / place / f".{name}.part").symlink_to(outside)
     assert full.run().exit_code == 0
     assert outside.read_text() == "mine"
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())
 
 
 def test_metadata_that_may_not_be_read_is_one_problem(full: Rig) -> None:
-    path = f"{truth.stem(ride(full))}.meta.json"
+    path = f"{stem_of(ride(full))}.meta.json"
     (full.root / path).chmod(0)
     for one in (*full.root.parents, full.root):
         if one.stat().st_uid == os.geteuid() and one.is_relative_to("/tmp"):
@@ -397,7 +395,7 @@ NESTED = [
     "own", [*({key: value} for key in OUR_KEYS for value in WRONG), *NESTED, *WRONG], ids=repr
 )
 def test_a_value_of_a_wrong_type_under_our_key_harms_nothing(archive: Rig, own: Any) -> None:
-    """Metadata of each kind has it, and a run and a verification go on as if it were not there."""
+    """Metadata of each kind has the value, and runs and verifications ignore it."""
     before = read_files(archive.root)
     for section in ("activities", "photos", "gear"):
         for path in [path for path in before if path.startswith(section) and ".meta" in path][:3]:
@@ -414,7 +412,7 @@ def test_a_value_of_a_wrong_type_under_our_key_harms_nothing(archive: Rig, own: 
 
 
 @pytest.mark.parametrize("state", ["3", True, [], {}, None, 2.5])
-def test_metadata_with_a_senseless_state_is_replaced(archive: Rig, state: Any) -> None:
+def test_metadata_with_an_invalid_state_is_replaced(archive: Rig, state: Any) -> None:
     before = read_files(archive.root)
     for path in [path for path in before if path.endswith(".meta.json") and "history" not in path]:
         record = json.loads(before[path])
@@ -429,7 +427,7 @@ def test_metadata_with_a_senseless_state_is_replaced(archive: Rig, state: Any) -
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """One whole archive for all tests that put back what they change."""
+    """One complete archive for all tests that undo their changes."""
     clock = Clock()
     rig = Rig(Account.of(4, clock), tmp_path_factory.mktemp("odd"), clock)
     assert rig.run().exit_code == 0
@@ -441,7 +439,7 @@ def restore(rig: Rig, files: dict[str, bytes]) -> None:
         (rig.root / path).unlink()
     for path, content in files.items():
         (rig.root / path).write_bytes(content)
-    # All tests together make more requests than Strava grants in a quarter of an hour.
+    # All tests together send more requests than Strava allows in 15 minutes.
     rig.clock.now += 3600
 
 
@@ -476,7 +474,7 @@ def test_a_value_of_a_wrong_type_in_the_marker_harms_nothing(
 
 
 @pytest.mark.parametrize("value", [True, "1", 2, 1.0, None, [], {}])
-def test_a_format_that_is_not_known_is_refused(archive: Rig, value: Any) -> None:
+def test_an_unknown_format_is_refused(archive: Rig, value: Any) -> None:
     before = read_files(archive.root)
     (archive.root / ".strava-backup.json").write_text(json.dumps({"format": value}))
     try:
@@ -498,7 +496,7 @@ JSON = st.recursive(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(own=JSON, marker=st.dictionaries(st.sampled_from(MARKER_KEYS), JSON))
-def test_no_value_whatever_stops_a_scan_or_a_verification(
+def test_no_value_stops_a_scan_or_a_verification(
     archive: Rig, own: Any, marker: dict[str, Any]
 ) -> None:
     before = read_files(archive.root)
@@ -518,10 +516,10 @@ def test_no_value_whatever_stops_a_scan_or_a_verification(
 
 @pytest.mark.parametrize("depth", [101, 900, 100_000])
 def test_metadata_that_is_nested_deep_is_replaced_and_kept(full: Rig, depth: int) -> None:
-    path = f"{truth.stem(ride(full))}.meta.json"
+    path = f"{stem_of(ride(full))}.meta.json"
     deep = b'{\n  "strava_backup": ' + b'{"x":' * depth + b"1" + b"}" * depth + b"\n}\n"
     (full.root / path).write_bytes(deep)
     assert check(full.root)[0] == 6
     assert full.run().exit_code == 0
     assert deep in full.files().values()
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())

@@ -1,4 +1,4 @@
-"""Descriptors that were closed, and signals that come when nobody expects them."""
+"""Closed descriptors, and signals at unexpected moments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from strava_backup import errors
 ROOT = Path(__file__).parent.parent
 INTERRUPTED = "strava-backup: error: interrupted; nothing was changed\n"
 MODULE = [sys.executable, "-m", "strava_backup"]
-# What pip makes of the entry point.
+# The script that pip generates for the entry point.
 SCRIPT = [
     *(sys.executable, "-c"),
     "import re, sys; from strava_backup.__main__ import main; sys.exit(main())",
@@ -41,7 +41,7 @@ def run_python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def is_of_pythons_start(stderr: str) -> bool:
-    """Whether an interrupt came while Python itself started, before it ran any code of ours."""
+    """Return whether an interrupt came while Python started, before it ran code of ours."""
     return "KeyboardInterrupt" in stderr and f'File "{ROOT}/strava_backup/' not in stderr
 
 
@@ -108,12 +108,12 @@ def test_a_signal_that_the_parent_had_ignored_stays_ignored(
 @pytest.mark.parametrize(
     "interrupted",
     [
-        # Python wraps what is raised there in a RuntimeError.
+        # Python wraps exceptions from here in a RuntimeError.
         "class Name:\n"
         "    def __set_name__(self, owner, name): signal.raise_signal(signal.SIGTERM)\n"
         "def back_up(*arguments):\n"
         "    class Owner: name = Name()\n",
-        # Python swallows what is raised there.
+        # Python swallows exceptions from here.
         "class Object:\n"
         "    def __del__(self): signal.raise_signal(signal.SIGTERM)\n"
         "def back_up(*arguments):\n"
@@ -153,7 +153,7 @@ def test_closed_descriptors_are_taken_before_any_file_is_opened(tmp_path: Path) 
 CLOSED = """
 import os, subprocess
 from strava_backup import process
-process.hold_descriptors()
+process.open_missing_descriptors()
 file = open("result", "wb")
 os.write(2, b"stray")
 links = [os.readlink(f"/proc/self/fd/{number}") for number in range(3)]

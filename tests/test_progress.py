@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from strava_backup.progress import Bar, Progress
-from tests import truth
+from tests.expected import assert_complete
 from tests.terminal import terminal
 
 
@@ -84,4 +84,4 @@ def test_a_terminal_that_is_closed_ends_a_run_unless_hangups_are_ignored(command
         opened.wait_for("1/")
         assert opened.hang_up() == code
     if code == 0:
-        truth.assert_complete(command.account, command.files())
+        assert_complete(command.account, command.files())

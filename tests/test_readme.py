@@ -1,4 +1,4 @@
-"""README says what the program does; these tests keep it true."""
+"""README agrees with the program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def words(text: str) -> list[str]:
-    """The text without its line breaks, which argparse sets differently from version to version."""
+    """Return the words of a text, since versions of argparse break its lines differently."""
     return text.split()
 
 
@@ -23,7 +23,7 @@ def section(title: str) -> str:
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def test_readme_shows_the_help_as_it_is(
+def test_readme_shows_the_help_unchanged(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "90")
@@ -59,7 +59,7 @@ def test_the_sample_config_has_every_key_and_is_refused_only_for_being_empty(
         loader.load(copy, {})
 
 
-def test_the_links_to_files_lead_somewhere() -> None:
+def test_the_links_to_files_are_valid() -> None:
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "format.md"):
         text = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):

@@ -104,7 +104,7 @@ def test_what_is_not_to_be_had_is_told_and_is_no_failure():
     assert report.problem_lines() == []
     assert report.lines() == [
         "3 activities on Strava: nothing new",
-        "1 item not to be had from Strava:",
+        "1 item not available from Strava:",
         "  activity 5, original: 404",
     ]
 
@@ -157,12 +157,12 @@ def test_an_interrupted_run_tells_what_it_saved(report, line):
         ),
         (
             Completeness(3, (), not_to_be_had=1),
-            "3 on Strava: 3 complete here, 1 item not to be had",
+            "3 on Strava: 3 complete here, 1 item not available",
         ),
         (
             Completeness(40, tuple(range(10)), not_to_be_had=2000),
             "40 on Strava: 30 complete here, 10 missing (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), "
-            "2,000 items not to be had",
+            "2,000 items not available",
         ),
         (
             Completeness(40, tuple(range(22))),
@@ -172,7 +172,7 @@ def test_an_interrupted_run_tells_what_it_saved(report, line):
         (Completeness(2, (5,), nameless=1), "2 on Strava: 0 complete here, 2 missing (5)"),
         (
             Completeness(11, (5,), is_whole=False, lacks_photos=True),
-            "at least 11 on Strava: 10 complete here but for photos, 1 missing (5)",
+            "at least 11 on Strava: 10 complete here except for photos, 1 missing (5)",
         ),
     ],
 )
@@ -198,7 +198,7 @@ def test_the_comparison_and_what_is_gone_come_before_what_was_saved():
         is_finished=True,
     )
     assert report.lines() == [
-        "592 on Strava: 591 complete here, 1 missing (123); 2 gone from there, kept here; "
+        "592 on Strava: 591 complete here, 1 missing (123); 2 deleted there, kept here; "
         "saved 1 original (999 B) in /backup"
     ]
 
@@ -309,6 +309,6 @@ def test_an_import_is_told_of_as_one():
         "3 activities in the export: would save 2 originals, 3 metadata records, 1 other file"
     ]
     assert report.problem_lines() == [
-        "1 item failed, may come another time:",
+        "1 item failed, may be available later:",
         "  activity 5: the export lacks it",
     ]

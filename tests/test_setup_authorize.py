@@ -15,12 +15,12 @@ import requests
 
 from strava_backup.config import loader
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from tests.conftest import Command
+from tests.faults import Fault
 from tests.terminal import Terminal, terminal
 
-# What a person does in a browser that is signed in to Strava. Arguments: the cookie, the scopes to
-# untick or "cancel", a change to the address that Strava leads to, and the page's address.
+# The steps of a person in a browser that is signed in to Strava. Arguments: the cookie, the scopes
+# to untick or "cancel", a change to the address that Strava leads to, and the page's address.
 BROWSER = """\
 #!{python}
 import re, sys
@@ -47,7 +47,7 @@ print("browser:", requests.get(re.sub(old, new, address)).status_code, flush=Tru
 
 
 class Desk:
-    """A command at a terminal, and a browser beside it."""
+    """A command at a terminal, and a browser next to it."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -87,7 +87,7 @@ class Desk:
         return code
 
     def consent(self, address: str) -> str:
-        """Consent in a browser on another machine; the address at which it ends."""
+        """Consent in a browser on another machine; return the address of its last page."""
         query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         code = self.account.consent(query["scope"].split(","))
         return f"{query['redirect_uri']}?state={query['state']}&code={code}&scope={query['scope']}"
@@ -205,18 +205,18 @@ def test_an_answer_to_another_question_is_ignored_and_the_right_one_still_counts
             answer = requests.get(re.sub(*change, wrong), timeout=10)
             assert answer.status_code == 200
         opened.type(re.sub(*change, right) + "\r")
-        opened.wait_for("That answer does not belong to this question (wrong state)")
+        opened.wait_for("That is the answer to another request (wrong state)")
         assert requests.get(right, timeout=10).status_code == 200
         assert desk.end(opened) == 0, opened.shown
-    assert opened.shown.count("was ignored; still waiting for the right one") == 1
+    assert opened.shown.count("was ignored; still waiting for the answer") == 1
     assert desk.account.refresh_token in desk.command.config.read_text()
 
 
-# What goes wrong: the browser's choice, a change to the answer, the exit code, the message.
+# Failures: the browser's choice, a change to the answer, the exit code, the message.
 FAILURES: list[Any] = [
     ("denied", "cancel", None, 4, "Strava says that permission was denied"),
     ("no scope", "activity:read_all", None, 4, "has no scope for activities (activity:read_all)"),
-    ("wrong code", "", ("code=[^&]+", "code=another"), 4, "does not take the code"),
+    ("wrong code", "", ("code=[^&]+", "code=another"), 4, "refuses the code"),
 ]
 
 
@@ -241,7 +241,7 @@ def test_a_code_used_twice_is_refused(desk: Desk) -> None:
         desk.account.exchange(desk.account.client_id, desk.account.client_secret, code)
         opened.type(f"{address}\r")
         assert desk.end(opened) == 4
-    assert "does not take the code" in opened.shown
+    assert "refuses the code" in opened.shown
     assert desk.command.config.read_text() == desk.before
 
 
@@ -264,7 +264,7 @@ def test_a_missing_scope_is_told_with_what_it_costs(desk: Desk) -> None:
             "refuses the client id and the client secret",
         ),
         (lambda account: account.faults.append(Fault("token", "500")), 5, "answers 500"),
-        (lambda account: account.faults.append(Fault("token", "html")), 5, "gives no token"),
+        (lambda account: account.faults.append(Fault("token", "html")), 5, "sends no token"),
         (
             lambda account: account.faults.append(Fault("token", "dropped")),
             5,
@@ -319,7 +319,7 @@ def test_where_no_port_can_be_had_the_answer_can_be_pasted(desk: Desk) -> None:
         desk.command.arguments("--authorize"), environment, desk.command.folder
     ) as opened:
         address = shown_address(opened)
-        assert "no port can be had on 127.0.0.1 (Address already in use)" in opened.shown
+        assert "no port is available on 127.0.0.1 (Address already in use)" in opened.shown
         opened.type(desk.consent(address) + "\r")
         assert desk.end(opened) == 0, opened.shown
     assert desk.account.refresh_token in desk.command.config.read_text()

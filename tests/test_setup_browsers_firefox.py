@@ -1,4 +1,4 @@
-"""Cookie stores as Firefox makes them, in the places where it keeps them."""
+"""Cookie stores in Firefox's form and places."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OLD = (OLD_TABLE, 12, 1)
 NEW = (NEW_TABLE, 17, 1000)
 SCHEMAS = [pytest.param(OLD, id="old"), pytest.param(NEW, id="new")]
 
-# A process that holds the store as Firefox does: written to, and locked for everybody else.
+# A process that uses the store as Firefox does: it writes to it, and locks it for others.
 LOCKER = """
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -59,7 +59,7 @@ def make_store(folder, schema, *cookies):
     database.executemany(
         "INSERT INTO moz_cookies (originAttributes, name, value, host, path, expiry) "
         "VALUES (?, ?, ?, ?, '/', ?)",
-        # Each in a container of its own, since there a name comes only once.
+        # Each in a container of its own, in which a name is unique.
         [
             (f"^userContextId={number}", name, value, host, (SECONDS + left) * unit)
             for number, (name, value, host, left) in enumerate(cookies)
@@ -193,13 +193,13 @@ def test_a_profile_that_is_not_there_is_told_with_those_that_are(tmp_path):
 
 
 def test_no_firefox_at_all_is_told_with_the_places(tmp_path):
-    with pytest.raises(errors.ConfigError, match=f"looked for in {tmp_path}/a, {tmp_path}/b"):
+    with pytest.raises(errors.ConfigError, match=f"searched {tmp_path}/a, {tmp_path}/b"):
         firefox.read_cookies([tmp_path / "a", tmp_path / "b"], None, SECONDS)
 
 
-def test_a_firefox_that_is_not_signed_in_is_told(tmp_path):
+def test_a_firefox_that_is_not_signed_in_is_reported(tmp_path):
     make_store(tmp_path / "a1.first", OLD, token("expired", left=-1))
-    with pytest.raises(errors.SessionOver, match=r"no session of Strava's \(profile first\)"):
+    with pytest.raises(errors.SessionOver, match=r"no Strava session \(profile first\)"):
         firefox.read_cookies([tmp_path], None, SECONDS)
 
 

@@ -16,13 +16,13 @@ from strava_backup import __version__, errors
 from strava_backup.config.loader import Config
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
-from strava_backup.demo.faults import Fault
 from strava_backup.setup.check import Finding, Level, check
 from strava_backup.strava.api import SETTINGS
 from strava_backup.strava.session import RENEWAL
 from strava_backup.strava.transport import Session
 from tests.conftest import DAY, Command, Rig, read_files
-from tests.hardship import obey_permissions
+from tests.faults import Fault
+from tests.limits import obey_permissions
 from tests.strava_proxy import Hold
 
 RUN = "2026-11-22T10:00:00Z"
@@ -40,15 +40,15 @@ def well(command: Command) -> Command:
 
 
 def screen(command: Command, *arguments: str) -> tuple[int, list[str]]:
-    """The exit code and the screen, without what is different on each machine."""
+    """Return the exit code and the screen, without the parts that differ by machine."""
     before = read_files(command.root) if command.root.is_dir() else None
     result = command.run("--check", *arguments)
     assert (read_files(command.root) if command.root.is_dir() else None) == before
     assert "Traceback" not in result.stderr
     lines = result.stdout.splitlines()
     failed = sum(" FAIL " in line for line in lines)
-    told = f"strava-backup: error: {failed} of {len(lines)} checks failed\n"
-    assert result.stderr == (told if failed else "")
+    message = f"strava-backup: error: {failed} of {len(lines)} checks failed\n"
+    assert result.stderr == (message if failed else "")
     return result.returncode, [
         re.sub(r"[\d.]+ .?B free", "SPACE free", line) for line in lines if line != versions()
     ]
@@ -77,7 +77,7 @@ def archive_well(command: Command) -> str:
 
 
 def use_little(command: Command) -> None:
-    """Have as many requests left today as the expected screens say."""
+    """Leave as many requests for today as the expected screens show."""
     command.account.limits._used.clear()
     for _ in range(8):
         command.account.limits.count(command.account.clock())
@@ -95,8 +95,8 @@ def test_no_config(command: Command) -> None:
     assert screen(command) == (
         2,
         [
-            f"config   FAIL  there is no config at {command.config}: strava-backup --login makes "
-            "one. To look around: --demo"
+            f"config   FAIL  there is no config at {command.config}: strava-backup --login creates "
+            "one (to try it: --demo)"
         ],
     )
 
@@ -145,7 +145,7 @@ def test_an_api_that_the_website_stands_in_for(
         0,
         [
             config_well(well),
-            f"API      WARN  {text}. Until then the website gives the list",
+            f"API      WARN  {text}. Until then the list comes from the website",
             SESSION_WELL,
             archive_well(well),
         ],
@@ -219,7 +219,7 @@ def test_an_archive_of_another_athlete(well: Command) -> None:
             API_WELL,
             SESSION_WELL,
             f"archive  FAIL  {well.root} is the archive of athlete 4711, but the config belongs to "
-            f"athlete {OWNER}: choose another output_dir for that one",
+            f"athlete {OWNER}: set another output_dir for that athlete",
         ],
     )
     assert well.run().returncode == 4
@@ -234,7 +234,7 @@ def test_a_disk_that_is_missing(well: Command) -> None:
             config_well(well),
             API_WELL,
             SESSION_WELL,
-            f"archive  FAIL  {missing.parent} does not exist (is the disk mounted?): cannot make "
+            f"archive  FAIL  {missing.parent} does not exist (is the disk mounted?): cannot create "
             "backup in it",
         ],
     )
@@ -284,7 +284,7 @@ def test_a_web_session_is_enough_before_the_first_run(command: Command) -> None:
         0,
         [
             config_well(command),
-            "API      OK    not set up: the website gives the list",
+            "API      OK    not set up: the list comes from the website",
             SESSION_WELL,
             f"archive  OK    {archive} is made by the first run, SPACE free",
         ],
@@ -303,7 +303,7 @@ def test_an_api_without_a_web_session(well: Command) -> None:
 
 def test_a_session_cookie(well: Command) -> None:
     well.write_config(user=f"session = {well.account.issue_session()}\n")
-    assert screen(well)[1][2] == f"session  OK    athlete {OWNER}; nothing tells its end"
+    assert screen(well)[1][2] == f"session  OK    athlete {OWNER}; its end is not known"
 
 
 def test_a_password_is_not_tried(well: Command) -> None:
@@ -316,7 +316,7 @@ def test_a_password_is_not_tried(well: Command) -> None:
 
 def test_a_source_that_is_not_asked(well: Command) -> None:
     assert screen(well, "--source", "website")[1][1] == (
-        "API      OK    not asked, since the source is the website"
+        "API      OK    not checked, since the source is the website"
     )
     assert "token" not in well.asked
 
@@ -391,7 +391,7 @@ def test_a_run_that_is_at_work_is_not_disturbed(well: Command) -> None:
         assert hold.reached.wait(60)
         result = well.run("--check")
         assert result.returncode == 5
-        assert f"archive  FAIL  another run is at work in {well.root}" in result.stdout
+        assert f"archive  FAIL  another run is active in {well.root}" in result.stdout
         assert not {"token", "me"} & set(well.asked)
     finally:
         process.send_signal(signal.SIGKILL)

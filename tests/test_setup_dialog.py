@@ -1,4 +1,4 @@
-"""What a terminal shows of questions and answers; and answers out of a pipe."""
+"""Questions and answers at a terminal, and answers from a pipe."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_hidden_answer_is_not_shown_and_the_terminal_is_as_before(
     ask.type(typed)
     ask.wait_for("More: ")
     is_paste = "ask_for_paste" in request.node.name
-    length += 2 if is_paste and typed.endswith("\r") else 0  # the last line's end is a part of it
+    length += 2 if is_paste and typed.endswith("\r") else 0  # with the last line's end
     assert ask.shown == f"Question: \n{length}\nMore: "
     ask.type("visible\r")
     assert ask.wait() == 0

@@ -31,7 +31,7 @@ def get(address):
 
 
 def first_heard(heard):
-    """What is heard first, which may be a moment after the browser has its page."""
+    """Return the first accepted address, which may come a moment after the browser has its page."""
     end = time.monotonic() + 10
     while not heard and time.monotonic() < end:
         time.sleep(0.01)

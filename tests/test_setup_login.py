@@ -1,4 +1,4 @@
-"""The real command stores a web session that somebody took out of a browser."""
+"""The real command stores a web session that a person copied from a browser."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from strava_backup.config import loader
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from tests import pasted
 from tests.conftest import DAY, Command
+from tests.faults import Fault
 from tests.terminal import terminal
 from tests.test_setup_browsers_firefox import NEW_TABLE, OLD_TABLE
 
@@ -91,7 +91,7 @@ def test_quiet_says_nothing_when_all_is_well(fresh: Command) -> None:
 
 
 def forged(command: Command) -> str:
-    """The JWT of an athlete whom this website does not know."""
+    """Return the JWT of an athlete that this website does not know."""
     return Account(athlete_id=4711).issue_jwt()
 
 
@@ -120,7 +120,7 @@ def of_two_athletes(command: Command) -> str:
     return "; ".join(f"strava_remember_token={token}" for token in tokens)
 
 
-# What is given, the exit code, and the message.
+# The input, the exit code, and the message.
 REFUSED: list[Any] = [
     ("nothing", lambda c: "", 4, "neither strava_remember_token nor _strava4_session"),
     ("garbage", lambda c: "garbage", 4, "neither strava_remember_token nor _strava4_session"),
@@ -129,9 +129,9 @@ REFUSED: list[Any] = [
     ("of 401 days", lambda c: c.account.issue_jwt(expires_in=401 * DAY), 4, "was it copied whole?"),
     ("control characters", lambda c: "_strava4_session=a\x1bb", 4, "was it copied whole?"),
     ("other letters", lambda c: "_strava4_session=aéb", 4, "was it copied whole?"),
-    ("refused", forged, 4, "does not take this session"),
-    ("ended", ended, 4, "does not take this session"),
-    ("session refused", lambda c: "a" * 32, 4, "does not take this session"),
+    ("refused", forged, 4, "refuses this session"),
+    ("ended", ended, 4, "refuses this session"),
+    ("session refused", lambda c: "a" * 32, 4, "refuses this session"),
     ("another's archive", anothers_archive, 4, "is the archive of athlete 4711"),
     ("two athletes", of_two_athletes, 4, "sessions of several athletes (4711, "),
     ("firewall", sick("me", "403"), 5, "firewall"),
@@ -177,7 +177,7 @@ def test_an_api_that_does_not_answer_hinders_no_login(command: Command) -> None:
     jwt = command.account.issue_jwt(expires_in=20 * DAY)
     result = command.run("--login", text_in=jwt)
     assert result.returncode == 0, result.stderr
-    assert "whose [api] is was not found out" in result.stderr
+    assert "the athlete of [api] is not known" in result.stderr
     assert f"jwt = {jwt}\n" in command.config.read_text()
 
 
@@ -194,7 +194,7 @@ def test_without_a_token_the_session_is_taken_and_replaces_the_jwt(command: Comm
     result = command.run("--login", text_in=f"Cookie: _strava4_session={session}; sp=1")
     assert result.returncode == 0, result.stderr
     assert "warning: there is no unexpired strava_remember_token" in result.stderr
-    assert "[user] jwt is emptied" in result.stderr
+    assert "[user] jwt is cleared" in result.stderr
     assert "it lasts" not in result.stderr
     assert command.config.read_text() == TEMPLATE.format("").replace(
         "jwt = \n", f"jwt = \nsession = {session}\n"

@@ -17,10 +17,10 @@ import requests
 from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import ACCESS_TOKEN_LIFETIME
 from strava_backup.demo.adapter import DemoAdapter
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.limits import RateLimits
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import assert_complete, expected_originals, stored_originals
+from tests.faults import Fault
 
 QUARTER = 15 * 60
 
@@ -57,7 +57,7 @@ def test_one_request_is_in_flight_on_the_website_and_four_elsewhere(
     assert gauge["website"] == 1
     assert 1 < gauge["API"] <= 4
     assert 1 < gauge["photos"] <= 4
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_requests_of_the_website_never_start_closer_than_the_delay(
@@ -110,14 +110,14 @@ def test_limits_let_a_large_account_come_over_days_and_no_request_is_refused(
         report = rig.run()
         codes.append(report.exit_code)
         assert 429 not in {request.status for request in rig.account.requests}
-        assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+        assert stored_originals(rig.files()) == expected_originals(rig.account)
         if report.exit_code:
             assert report.left["detail"]
             assert "midnight UTC" in str(report.fatal)
         rig.clock.now += DAY
     assert codes == [5, 0]
     assert max(rig.clock.slept) <= QUARTER + 5
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 class Ordeal:
@@ -185,7 +185,7 @@ def test_a_host_that_fails_for_good_in_the_middle_holds_up_no_other(
     assert report.left[fault.kind] > 0
     rig.account.faults.clear()
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_a_web_session_that_ends_in_the_middle_leaves_the_api_its_part(
@@ -200,7 +200,7 @@ def test_a_web_session_that_ends_in_the_middle_leaves_the_api_its_part(
     jwt = Secret(rig.account.issue_jwt(), read_only=True)
     rig.config = replace(rig.config, user=User(jwt=jwt))
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_an_access_token_that_ends_in_the_middle_is_renewed_once(
@@ -214,7 +214,7 @@ def test_an_access_token_that_ends_in_the_middle_is_renewed_once(
     ordeal.at(10, DETAIL, six_hours_later)
     assert rig.run().exit_code == 0
     assert rig.asked.count("token") == 2
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def test_more_than_500_missing_originals_are_better_had_from_the_bulk_export(
@@ -235,4 +235,4 @@ def test_the_first_original_comes_right_after_the_first_page_of_the_websites_lis
     assert rig.run().exit_code == 0
     asked = [kind for kind in rig.asked if kind in ("web-list", "original")]
     assert asked[:2] == ["web-list", "original"]
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())

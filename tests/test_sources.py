@@ -13,10 +13,20 @@ import pytest
 from strava_backup.config.loader import Secret, User
 from strava_backup.demo import samples
 from strava_backup.demo.activity import Activity
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import photo_of
-from tests import truth
 from tests.conftest import DAY, Rig
+from tests.expected import (
+    assert_complete,
+    expected_activity_metadata,
+    expected_originals,
+    expected_pictures,
+    own_key,
+    stem_of,
+    stored_metadata,
+    stored_originals,
+    stored_pictures,
+)
+from tests.faults import Fault
 
 MakeRig = Callable[..., Rig]
 
@@ -52,10 +62,10 @@ class SourceTests:
     def test_everything_comes_and_a_second_run_fetches_nothing(self, rig: Rig) -> None:
         assert rig.run().exit_code == 0
         files = rig.files()
-        assert truth.originals(files) == truth.expected_originals(rig.account)
-        assert truth.pictures(files) == truth.expected_pictures(rig.account)
-        records = truth.metadata(files, "activities")
-        assert records.keys() == truth.expected_activity_metadata(rig.account).keys()
+        assert stored_originals(files) == expected_originals(rig.account)
+        assert stored_pictures(files) == expected_pictures(rig.account)
+        records = stored_metadata(files, "activities")
+        assert records.keys() == expected_activity_metadata(rig.account).keys()
         rig.clock.now += DAY
         assert rig.run().exit_code == 0
         rig.clock.now += DAY
@@ -65,8 +75,8 @@ class SourceTests:
 
     def test_what_both_sources_tell_is_told_alike(self, rig: Rig) -> None:
         rig.run()
-        for path, record in truth.metadata(rig.files(), "activities").items():
-            detail = truth.expected_activity_metadata(rig.account)[path]
+        for path, record in stored_metadata(rig.files(), "activities").items():
+            detail = expected_activity_metadata(rig.account)[path]
             shared = common(record, detail)
             shared.pop("resource_state")
             assert shared == {name: detail[name] for name in shared}
@@ -78,7 +88,7 @@ class SourceTests:
         rig.account.add(new_activity(5, "2026-11-22T09:00:00Z"))
         rig.run()
         assert Counter(rig.asked)["original"] == 1
-        assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+        assert stored_originals(rig.files()) == expected_originals(rig.account)
 
     def test_an_edit_makes_one_history_entry(self, rig: Rig) -> None:
         rig.run()
@@ -86,7 +96,7 @@ class SourceTests:
         rig.account.edit(edited.id, name="Better")
         for _ in range(3):
             assert rig.run().exit_code == 0
-        record = json.loads(rig.files()[f"{truth.stem(edited)}.meta.json"])
+        record = json.loads(rig.files()[f"{stem_of(edited)}.meta.json"])
         assert record["name"] == "Better"
         assert len([path for path in rig.files() if path.startswith("history/")]) == 1
 
@@ -97,8 +107,8 @@ class SourceTests:
         assert rig.run().exit_code == 3
         rig.account.faults.clear()
         assert rig.run().exit_code == 0
-        assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
-        assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+        assert stored_originals(rig.files()) == expected_originals(rig.account)
+        assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
     def test_a_list_that_breaks_off_is_never_taken_for_whole(self, rig: Rig) -> None:
         rig.account.faults.append(Fault("list", "html", id=1))
@@ -107,7 +117,7 @@ class SourceTests:
         assert json.loads(rig.files().get(".strava-backup.json", b"{}")).get("last_walk") is None
         rig.account.faults.clear()
         assert rig.run().exit_code == 0
-        assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+        assert stored_originals(rig.files()) == expected_originals(rig.account)
 
     def test_a_new_photo_of_a_held_activity_is_fetched(self, rig: Rig) -> None:
         rig.run()
@@ -115,7 +125,7 @@ class SourceTests:
         activity.photos.append(photo_of(activity.detail, 7, "png"))
         rig.run()
         assert Counter(rig.asked)["photo"] == 1
-        assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+        assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
     def test_new_distance_on_a_bike_fetches_that_bike_only(self, rig: Rig) -> None:
         rig.run()
@@ -144,7 +154,7 @@ class SourceTests:
     ) -> None:
         rig.run()
         edited = rig.account.activities[2]
-        path = f"{truth.stem(edited)}.meta.json"
+        path = f"{stem_of(edited)}.meta.json"
         before = json.loads(rig.files()[path])
         assert before[field] != value
         rig.account.edit(edited.id, **{field: value})
@@ -159,7 +169,7 @@ class SourceTests:
     def test_other_gear_and_none_are_edits(self, rig: Rig) -> None:
         rig.run()
         edited = next(one for one in rig.account.activities if one.detail["gear_id"])
-        path = f"{truth.stem(edited)}.meta.json"
+        path = f"{stem_of(edited)}.meta.json"
         edited.detail["gear_id"] = None
         rig.account.add(edited)
         assert rig.run().exit_code == 0
@@ -189,7 +199,7 @@ class SourceTests:
         details = [one.id for one in rig.account.requests if one.kind == "detail"]
         everything = [one.id for one in rig.account.activities] if has_details else []
         assert sorted(map(int, details)) == sorted(everything)
-        assert json.loads(rig.files()[f"{truth.stem(edited)}.meta.json"])["name"] == "Better"
+        assert json.loads(rig.files()[f"{stem_of(edited)}.meta.json"])["name"] == "Better"
 
     def test_what_strava_no_longer_has_is_marked_told_once_and_stays(self, rig: Rig) -> None:
         rig.run()
@@ -202,9 +212,9 @@ class SourceTests:
 
         assert rig.run().gone == 1
 
-        path = f"{truth.stem(lost)}.meta.json"
+        path = f"{stem_of(lost)}.meta.json"
         after = rig.files()
-        assert truth.own(after, lost)["gone_since"] == "2026-11-23T10:00:00Z"
+        assert own_key(after, lost)["gone_since"] == "2026-11-23T10:00:00Z"
         assert without_marker(after).keys() == without_marker(before).keys()
         assert [name for name in before if before[name] != after[name]] == [
             ".strava-backup.json",
@@ -215,7 +225,7 @@ class SourceTests:
             report = rig.run()
             assert report.exit_code == report.gone == 0
             assert str(report.completeness) == "59 on Strava: 59 complete here"
-        assert truth.own(rig.files(), lost)["gone_since"] == "2026-11-23T10:00:00Z"
+        assert own_key(rig.files(), lost)["gone_since"] == "2026-11-23T10:00:00Z"
         assert rig.asked.count("web-list") <= 4
 
     def test_the_mark_goes_when_the_activity_comes_back(self, rig: Rig) -> None:
@@ -224,7 +234,7 @@ class SourceTests:
         lost = rig.account.activities[30]
         rig.account.remove(lost.id)
         rig.run()
-        assert "gone_since" in truth.own(rig.files(), lost)
+        assert "gone_since" in own_key(rig.files(), lost)
         rig.account.add(lost)
         report = rig.run()
         assert report.exit_code == 0
@@ -246,7 +256,7 @@ class SourceTests:
             ids = {lost.id, *(one.unique_id for one in lost.photos)}
             assert not [one for one in rig.account.requests if one.id in ids]
             assert str(report.completeness) == "59 on Strava: 59 complete here"
-        assert "gone_since" in truth.own(rig.files(), lost)
+        assert "gone_since" in own_key(rig.files(), lost)
 
     @pytest.mark.parametrize("options", [{"limit": 70}, {"limit": 1}, {"dry_run": True}])
     def test_limited_and_dry_runs_conclude_nothing(self, rig: Rig, options: dict[str, Any]) -> None:
@@ -263,7 +273,7 @@ class SourceTests:
         rig.account.remove(lost.id)
         rig.account.faults += [Fault("list", "html", id=2), Fault("web-list", "html", id=2)]
         assert rig.run().exit_code == 5
-        assert "gone_since" not in truth.own(rig.files(), lost)
+        assert "gone_since" not in own_key(rig.files(), lost)
 
     def test_the_summary_tells_what_is_complete_and_what_is_missing(self, rig: Rig) -> None:
         lacking = sorted(one.id for one in rig.account.activities if one.original_suffix == ".fit")[
@@ -294,13 +304,13 @@ class SourceTests:
             report = rig.run()
             assert report.exit_code == 0
             assert str(report.completeness) == (
-                "60 on Strava: 60 complete here, 2 items not to be had"
+                "60 on Strava: 60 complete here, 2 items not available"
             )
         assert str(rig.run(full=True).completeness) == (
-            "60 on Strava: 60 complete here, 2 items not to be had"
+            "60 on Strava: 60 complete here, 2 items not available"
         )
         assert str(rig.run(photos=False).completeness) == (
-            "60 on Strava: 60 complete here, 1 item not to be had"
+            "60 on Strava: 60 complete here, 1 item not available"
         )
 
     def test_options_narrow_what_is_complete(self, rig: Rig) -> None:
@@ -309,11 +319,11 @@ class SourceTests:
         assert str(report.completeness) == "60 on Strava: 60 complete here"
 
     def test_beyond_a_limit_there_is_at_least_one_more(self, rig: Rig) -> None:
-        but_for = "" if rig.config.api else " but for photos"
+        except_photos = "" if rig.config.api else " except for photos"
         newest = [one.id for one in rig.account.activities]
         found = str(rig.run(limit=10).completeness)
         assert found == (
-            f"at least 11 on Strava: 10 complete here{but_for}, 1 missing ({newest[10]})"
+            f"at least 11 on Strava: 10 complete here{except_photos}, 1 missing ({newest[10]})"
         )
 
     def test_a_dry_run_tells_what_is_complete_as_well(self, rig: Rig) -> None:
@@ -337,7 +347,7 @@ class SourceTests:
     def test_a_damaged_file_is_not_called_complete(self, rig: Rig) -> None:
         rig.run()
         activity = next(one for one in rig.account.activities if one.original_suffix == ".fit")
-        path = rig.root / f"{truth.stem(activity)}.fit"
+        path = rig.root / f"{stem_of(activity)}.fit"
         path.write_bytes(path.read_bytes()[:-9])
         (rig.root / "SHA256SUMS").unlink()
         report = rig.run()
@@ -392,10 +402,10 @@ def test_the_archives_differ_only_where_the_website_does_not_know_a_field(
         for path in api_files
         if path.startswith("gear/") and path not in web_files
     }
-    assert truth.originals(api_files) == truth.originals(web_files)
-    assert truth.pictures(api_files) == truth.pictures(web_files)
-    for path, record in truth.metadata(web_files, "activities").items():
-        detail = truth.metadata(api_files, "activities")[path]
+    assert stored_originals(api_files) == stored_originals(web_files)
+    assert stored_pictures(api_files) == stored_pictures(web_files)
+    for path, record in stored_metadata(web_files, "activities").items():
+        detail = stored_metadata(api_files, "activities")[path]
         assert detail.keys() - record.keys() <= NOT_ON_THE_WEBSITE
         assert record.keys() <= detail.keys()
 
@@ -407,8 +417,8 @@ def test_a_cookie_is_enough_for_a_whole_backup(make_rig: MakeRig, credential: st
     rig.config = replace(rig.config, user=User(**{credential: Secret(value, read_only=True)}))
     assert rig.run().exit_code == 0
     files = rig.files()
-    assert truth.originals(files) == truth.expected_originals(rig.account)
-    assert truth.pictures(files) == truth.expected_pictures(rig.account)
+    assert stored_originals(files) == expected_originals(rig.account)
+    assert stored_pictures(files) == expected_pictures(rig.account)
     assert {"gear/b9000001.meta.json", "gear/g9000001.meta.json"} <= files.keys()
     assert json.loads(files["gear/b9000001.meta.json"])["components"]
     assert not {"token", "athlete", "list", "detail"} & set(rig.asked)
@@ -421,7 +431,7 @@ def test_a_jwt_whose_scripts_are_refused_until_the_dashboard_was_loaded_works(
     rig.account.remember_needs_dashboard = True
     assert rig.run().exit_code == 0
     assert rig.asked.count("dashboard") == 1
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 @pytest.mark.parametrize("total", [0, 1, 19, 20, 21, 40, 41, 300])
@@ -429,7 +439,7 @@ def test_every_total_is_listed_whole(make_rig: MakeRig, total: int) -> None:
     rig = by_website(make_rig(total))
     rig.config = replace(rig.config, user=rig.config.user)
     assert rig.run(photos=False, gear=False).exit_code == 0
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 def test_a_quiet_day_costs_few_pages(make_rig: MakeRig) -> None:
@@ -450,7 +460,7 @@ def test_an_upload_of_three_years_ago_is_found_by_the_next_run(make_rig: MakeRig
     rig.account.add(new_activity(7, "2023-11-20T07:00:00Z"))
     rig.clock.now += DAY
     rig.run(photos=False)
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 def test_an_upload_during_the_walk_is_found_by_the_next_run(make_rig: MakeRig) -> None:
@@ -459,7 +469,7 @@ def test_an_upload_during_the_walk_is_found_by_the_next_run(make_rig: MakeRig) -
     serve_then(rig, "web-list", 2, lambda: rig.account.add(late))
     assert rig.run(photos=False).exit_code == 0
     rig.run(photos=False)
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 def test_a_deletion_during_the_walk_leaves_nothing_out(make_rig: MakeRig) -> None:
@@ -468,8 +478,8 @@ def test_a_deletion_during_the_walk_leaves_nothing_out(make_rig: MakeRig) -> Non
     serve_then(rig, "web-list", 1, lambda: rig.account.remove(gone.id))
     rig.run(photos=False)
     rig.run(photos=False)
-    stored = truth.originals(rig.files())
-    assert truth.expected_originals(rig.account).items() <= stored.items()
+    stored = stored_originals(rig.files())
+    assert expected_originals(rig.account).items() <= stored.items()
 
 
 def test_a_deletion_does_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> None:
@@ -503,8 +513,8 @@ def test_a_deletion_and_a_late_upload_between_two_runs_are_found_by_the_next_who
     rig.account.issue_jwt()
     rig.config = replace(rig.config, user=User(jwt=Secret(rig.account.issue_jwt(), read_only=True)))
     rig.run(photos=False)
-    stored = truth.originals(rig.files())
-    assert truth.expected_originals(rig.account).items() <= stored.items()
+    stored = stored_originals(rig.files())
+    assert expected_originals(rig.account).items() <= stored.items()
 
 
 def test_signed_out_in_the_middle_ends_with_4_and_the_next_run_completes(
@@ -515,8 +525,8 @@ def test_signed_out_in_the_middle_ends_with_4_and_the_next_run_completes(
     assert rig.run().exit_code == 4
     rig.config = replace(rig.config, user=User(jwt=Secret(rig.account.issue_jwt(), read_only=True)))
     assert rig.run().exit_code == 0
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
-    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
+    assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
 def test_a_manual_activity_is_asked_for_once_and_once_more_on_a_later_day(
@@ -560,11 +570,11 @@ def test_an_api_turned_inactive_is_replaced_by_the_website_and_details_are_kept(
     assert not {"original", "photo", "detail"} & set(rig.asked)
     assert "application is inactive" in caplog.text
     assert "source = website" in caplog.text
-    assert truth.metadata(rig.files(), "activities") == truth.metadata(before, "activities")
-    assert truth.metadata(rig.files(), "photos") == truth.metadata(before, "photos")
+    assert stored_metadata(rig.files(), "activities") == stored_metadata(before, "activities")
+    assert stored_metadata(rig.files(), "photos") == stored_metadata(before, "photos")
     rig.account.app_inactive = False
     assert rig.run().exit_code == 0
-    assert truth.metadata(rig.files(), "activities") == truth.metadata(before, "activities")
+    assert stored_metadata(rig.files(), "activities") == stored_metadata(before, "activities")
     assert not [path for path in rig.files() if path.startswith("history/")]
 
 
@@ -572,7 +582,7 @@ def test_an_api_turned_inactive_in_the_middle_loses_nothing(make_rig: MakeRig) -
     rig = make_rig(60)
     serve_then(rig, "detail", rig.account.activities[30].id, lambda: inactive(rig, True))
     assert rig.run().exit_code == 4
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
     details = [one.id for one in rig.account.requests if one.kind == "detail" and one.status == 200]
     assert rig.run().exit_code == 0
     assert "original" not in rig.asked
@@ -580,7 +590,7 @@ def test_an_api_turned_inactive_in_the_middle_loses_nothing(make_rig: MakeRig) -
     assert rig.run().exit_code == 0
     again = {one.id for one in rig.account.requests if one.kind == "detail"}
     assert not again & set(details)
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
 
 def inactive(rig: Rig, value: bool) -> None:
@@ -600,7 +610,7 @@ def test_the_three_causes_of_falling_back_are_named(
         rig.account.faults.append(dead_refresh_token())
     assert rig.run().exit_code == 0
     assert {"inactive": "inactive", "scope": "scope"}.get(cause, "refresh_token") in caplog.text
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 def dead_refresh_token() -> Fault:
@@ -630,8 +640,8 @@ def test_alternating_sources_make_one_history_entry_for_each_real_edit(make_rig:
             assert rig.run().exit_code == 0
     history = [path for path in rig.files() if path.startswith("history/")]
     assert len(history) == 10
-    truth.assert_complete(rig.account, rig.files())
-    for path, record in truth.metadata(rig.files(), "activities").items():
+    assert_complete(rig.account, rig.files())
+    for path, record in stored_metadata(rig.files(), "activities").items():
         assert record["resource_state"] == 3, path
 
 
@@ -644,7 +654,7 @@ def test_an_archive_of_the_website_is_filled_up_when_the_api_comes_back(
     rig.config = replace(rig.config, source="api")
     assert rig.run().exit_code == 0
     assert not {"original", "photo"} & set(rig.asked)
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert not [path for path in rig.files() if path.startswith("history/")]
 
 
@@ -672,22 +682,22 @@ def test_an_empty_page_in_the_middle_is_never_taken_for_the_end(
     page = json.dumps({"models": [], "page": 3, "perPage": 20, "total": 100}).encode()
     rig.account.faults.append(Fault("web-list", "other-body", id=3, body=page, times=1))
     rig.run(photos=False)
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
     rig = by_website(make_rig(100, "for long"))
     rig.account.faults.append(Fault("web-list", "other-body", id=3, body=page, times=2))
     rig.run(photos=False)
-    assert "tells of 100 activities, but lists 40" in caplog.text
+    assert "counts 100 activities, but lists 40" in caplog.text
     assert json.loads(rig.files()[".strava-backup.json"])["surplus"] is None
     rig.run(photos=False)
-    assert truth.originals(rig.files()) == truth.expected_originals(rig.account)
+    assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
 def test_limited_runs_come_to_the_photos_in_the_end(make_rig: MakeRig) -> None:
     rig = by_website(make_rig(25))
     for _ in range(4):
         assert rig.run(limit=10).exit_code == 0
-    assert truth.pictures(rig.files()) == truth.expected_pictures(rig.account)
+    assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
 def test_a_dry_run_names_the_photos_that_the_website_lists(make_rig: MakeRig) -> None:
@@ -714,4 +724,4 @@ def test_no_original_by_redirect_is_asked_again_where_the_api_knows_of_an_upload
     rig.account.faults.clear()
     rig.config = replace(rig.config, source="api")
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())

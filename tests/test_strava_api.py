@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault, api_error
+from strava_backup.demo.errors import api_error
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Response, html, json_response
 from strava_backup.strava import api, records, transport
 from strava_backup.strava.records import Checkpoint, parse_activity
 from tests.conftest import NOW, Clock
+from tests.faults import Fault
 from tests.made_up_json import JSON_VALUES
-from tests.strava_wire import RIDE, Store, Wire, asked, is_pause, told
+from tests.strava_wire import RIDE, Store, Wire, asked, error_text, is_pause
 from tests.wrong_answers import WRONG_ANSWERS
 
 BASE = "https://www.strava.com/api/v3"
@@ -43,7 +44,7 @@ def list_page(number):
 
 
 class Rig:
-    """An account, and our API source in front of it."""
+    """An account and an API source connected to it."""
 
     def __init__(self, account: Account, clock: Clock, **app: str) -> None:
         self.account = account
@@ -92,7 +93,7 @@ class Rig:
 
 @pytest.fixture(autouse=True)
 def as_the_command_does(monkeypatch):
-    """What `cli` sets before anything else: stravalib is not to advise on its environment."""
+    """Set the variable that `cli` sets, so that stravalib prints no advice on its environment."""
     monkeypatch.setenv("SILENCE_TOKEN_WARNINGS", "1")
 
 
@@ -120,7 +121,7 @@ def test_the_constructor_asks_for_nothing(rig):
     assert rig.account.requests == []
 
 
-def test_signing_in_tells_the_athlete_and_brings_the_first_page_of_the_list(rig):
+def test_signing_in_returns_the_athlete_and_fetches_the_first_page_of_the_list(rig):
     assert rig.source.sign_in() == rig.account.athlete_id
     assert asked(rig.account) == ["token", "athlete", "list"]
     assert rig.listed() == ids(rig.account)
@@ -138,7 +139,7 @@ def test_a_rotated_refresh_token_is_stored_before_the_next_request(rig):
     assert rig.account.refresh_token != rig.app.refresh_token
 
 
-def test_no_request_follows_where_the_new_token_cannot_be_stored(rig):
+def test_no_request_follows_if_the_new_token_cannot_be_stored(rig):
     def store(name, value):
         raise errors.ConfigError("the disk is full")
 
@@ -193,7 +194,7 @@ def test_a_refused_access_token_is_renewed_once(rig):
     assert asked(rig.account) == ["detail", "token", "detail"]
 
 
-def test_one_odd_401_does_no_harm(rig):
+def test_a_single_401_does_no_harm(rig):
     rig.account.faults.append(Fault("detail", "401", times=1))
     assert rig.source.fetch_activity(RIDE)["id"] == RIDE
 
@@ -206,7 +207,7 @@ def test_an_access_token_refused_twice_needs_a_human(rig):
 
 
 def test_stravalib_renews_no_token_behind_our_back(clock, monkeypatch):
-    # For stravalib, which reads the real time, all tokens of that year have ended.
+    # stravalib reads the real time, by which all tokens of that year have expired.
     clock.now = 1_600_000_000.0
     rig = Rig(Account.sample(clock), clock)
     monkeypatch.setenv("STRAVA_CLIENT_ID", rig.app.client_id)
@@ -224,7 +225,7 @@ def test_stravalib_renews_no_token_behind_our_back(clock, monkeypatch):
         ({"client_secret": "wrong"}, errors.AppRefused),
     ],
 )
-def test_what_is_wrong_with_the_app_is_told_apart(clock, app, error):
+def test_each_fault_of_the_app_has_its_own_error(clock, app, error):
     rig = Rig(Account.sample(clock), clock, **app)
     with pytest.raises(error) as caught:
         rig.source.sign_in()
@@ -233,14 +234,14 @@ def test_what_is_wrong_with_the_app_is_told_apart(clock, app, error):
     assert rig.stored == []
 
 
-def test_an_app_with_too_many_athletes_is_told_when_a_token_is_renewed(rig):
+def test_an_app_with_too_many_athletes_is_reported_when_a_token_is_renewed(rig):
     body = {"message": "Limit of connected athletes exceeded"}
     rig.wire.instead["POST /oauth/token"] = json_response(body, 403)
     with pytest.raises(errors.TooManyAthletes):
         rig.source.sign_in()
 
 
-def test_a_revoked_app_is_told_in_the_middle(rig):
+def test_an_app_revoked_during_a_run_is_reported(rig):
     rig.source.sign_in()
     rig.account.revoke()
     with pytest.raises(errors.RefreshTokenDead, match="run strava-backup --authorize"):
@@ -259,7 +260,7 @@ def test_a_revoked_app_is_told_in_the_middle(rig):
         ("html", errors.PageInstead),
     ],
 )
-def test_a_token_is_asked_for_once_whatever_happens(rig, what, error):
+def test_a_token_is_requested_once_after_any_fault(rig, what, error):
     rig.account.faults.append(Fault("token", what))
     with pytest.raises(error):
         rig.source.sign_in()
@@ -330,7 +331,7 @@ def test_pages_are_asked_for_until_one_is_empty(make_rig, count, pages):
 
 
 @pytest.mark.parametrize("short", [1, 2])
-def test_a_short_page_is_not_taken_for_the_last(make_rig, short):
+def test_a_short_page_is_not_treated_as_the_last(make_rig, short):
     rig = make_rig(450)
     page = [one.summary() for one in rig.account.activities[200 * (short - 1) :]][:7]
     rig.wire.instead[list_page(short)] = json_response(page)
@@ -381,7 +382,7 @@ def test_pages_that_must_be_there_are_asked_for_two_at_a_time(make_rig, stored, 
     assert max(most) == (2 if stored else 1)
 
 
-def test_pages_of_known_records_are_not_taken_for_the_end(make_rig):
+def test_pages_of_known_records_do_not_end_the_list(make_rig):
     rig = make_rig(850)
     known = json_response([one.summary() for one in rig.account.activities[:1]])
     rig.wire.instead |= {list_page(2): known, list_page(4): known}
@@ -389,7 +390,7 @@ def test_pages_of_known_records_are_not_taken_for_the_end(make_rig):
     assert rig.pages == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_server_that_ignores_the_page_number_holds_nobody_for_ever(make_rig):
+def test_a_server_that_ignores_the_page_number_ends_in_an_error(make_rig):
     rig = make_rig(450)
     first = json_response([one.summary() for one in rig.account.activities[:200]])
     rig.wire.instead |= {list_page(number): first for number in range(1, 50)}
@@ -473,7 +474,7 @@ def test_a_detail_comes_as_it_is(rig):
 
 
 @pytest.mark.parametrize("record", [{"id": RIDE + 1}, {}, [], None, "page", {"id": str(RIDE)}])
-def test_another_record_is_not_taken_for_the_one_asked_for(rig, record):
+def test_another_record_than_the_requested_one_is_refused(rig, record):
     rig.wire.instead[DETAIL] = json_response(record)
     with pytest.raises(errors.ItemError):
         rig.source.fetch_activity(RIDE)
@@ -498,7 +499,7 @@ def test_another_record_is_not_taken_for_the_one_asked_for(rig, record):
         (api_error(400, "Bad Request", "Application", "after", "future"), errors.ItemError),
         (api_error(429, "Rate Limit Exceeded", "Application", "read rate limit", "exceeded"),
          errors.LimitReached),
-        # so in 2018 (dblock/strava-ruby-client, activity_with_ratelimit_exceeded)
+        # recorded in 2018 (dblock/strava-ruby-client, activity_with_ratelimit_exceeded)
         (json_response({"message": "…", "errors": "Rate Limit Exceeded"}, 429),
          errors.LimitReached),
         (json_response({"errors": {"resource": "Application", "field": "Status",
@@ -510,7 +511,7 @@ def test_another_record_is_not_taken_for_the_one_asked_for(rig, record):
         (html("<h1>502</h1>", 502), errors.Unreachable),
         (html("<h1>Sorry</h1>"), errors.PageInstead),
         (Response(200), errors.PageInstead),
-        (json_response({"message": "odd"}), errors.ItemError),
+        (json_response({"message": "unexpected"}), errors.ItemError),
     ],
 )  # fmt: skip
 def test_every_error_of_the_api_has_its_class_and_no_secret(rig, answer, error):
@@ -519,19 +520,19 @@ def test_every_error_of_the_api_has_its_class_and_no_secret(rig, answer, error):
         rig.source.fetch_activity(RIDE)
     assert type(caught.value) is error
     for secret in rig.secrets():
-        assert secret not in told(caught.value)
+        assert secret not in error_text(caught.value)
 
 
 # Photos and gear
 
 
 def listed(account, activity_id=RIDE, **changes):
-    """An activity as the list has it."""
+    """Return an activity of the list."""
     return parse_activity({**account.activity(activity_id).summary(), **changes})
 
 
 def add_photos(account, count):
-    """Put that many photos on an activity, and return their records."""
+    """Add that many photos to an activity, and return their records."""
     activity = account.activity(RIDE)
     activity.photos[:] = [photo_of(activity.detail, number) for number in range(1, count + 1)]
     account.edit(RIDE)
@@ -592,7 +593,7 @@ def test_a_server_that_ignores_the_page_is_not_asked_a_hundred_times(rig):
     assert photo_pages(rig) == [1, 2]
 
 
-def test_new_photos_for_ever_end(rig):
+def test_an_endless_photo_list_is_an_error(rig):
     rig.wire.instead |= {
         photo_page(page): json_response([{"unique_id": f"{page}-{one}"} for one in range(10)])
         for page in range(1, 200)
@@ -602,12 +603,12 @@ def test_new_photos_for_ever_end(rig):
 
 
 @pytest.mark.parametrize("count", ["1", [1], {}, True, -1, 1.5, 10**50, None])
-def test_a_photo_count_that_is_none_is_not_believed(rig, count):
+def test_an_invalid_photo_count_is_ignored(rig, count):
     records = add_photos(rig.account, 12)
     assert rig.source.fetch_photos(listed(rig.account, total_photo_count=count)) == records
 
 
-def test_new_activities_for_ever_end(rig, monkeypatch):
+def test_an_endless_activity_list_is_an_error(rig, monkeypatch):
     monkeypatch.setattr(records, "_MOST_ACTIVITIES", 2000)
     numbers = iter(range(1, 10**9))
 
@@ -637,14 +638,14 @@ def test_entries_of_any_form_are_passed_on(rig):
 
 
 @pytest.mark.parametrize("answer", [{}, {"photos": []}, None, "photos", 7])
-def test_what_is_no_list_of_photos_fails_that_item(rig, answer):
+def test_an_answer_other_than_a_photo_list_fails_that_item(rig, answer):
     rig.wire.instead[photo_page(1)] = json_response(answer)
     with pytest.raises(errors.ItemError, match="no photo list") as caught:
         rig.source.fetch_photos(listed(rig.account))
     assert type(caught.value) is errors.ItemError
 
 
-def test_a_photo_list_that_breaks_off_is_never_taken_for_whole(rig):
+def test_a_broken_photo_list_is_never_treated_as_complete(rig):
     add_photos(rig.account, 250)
     rig.wire.instead[photo_page(2)] = html("<h1>502</h1>", 502)
     with pytest.raises(errors.Unreachable):
@@ -660,7 +661,7 @@ def test_all_gear_comes_as_it_is(rig):
 @pytest.mark.parametrize(
     "record", [{"id": "b9000002"}, {"id": 9000001}, {}, [], None, "b9000001", ["b9000001"]]
 )
-def test_other_gear_is_not_taken_for_the_one_asked_for(rig, record):
+def test_other_gear_than_the_requested_one_is_refused(rig, record):
     rig.wire.instead["GET /api/v3/gear/b9000001"] = json_response(record)
     with pytest.raises(errors.ItemError, match="not this gear") as caught:
         rig.source.fetch_gear("b9000001")
@@ -727,7 +728,7 @@ def test_an_unknown_activity_is_refused(rig):
 
 
 @pytest.mark.parametrize("what", ["500", "503", "dropped", "silent"])
-def test_a_fault_that_stays_is_tried_three_times(rig, what):
+def test_a_permanent_fault_is_tried_three_times(rig, what):
     rig.source.sign_in()
     rig.account.requests.clear()
     rig.account.faults.append(Fault("detail", what))
@@ -760,7 +761,7 @@ def test_a_limit_for_the_day_ends_it_and_is_never_run_against(rig):
     assert asked(rig.account) == ["token"] + ["detail"] * 3
 
 
-def test_a_refusal_that_nobody_could_know_of_is_waited_out_once(rig):
+def test_an_unexpected_refusal_is_waited_for_once(rig):
     rig.source.sign_in()
     rig.account.faults.append(Fault("detail", "429", times=1))
     assert rig.source.fetch_activity(RIDE)["id"] == RIDE
@@ -811,17 +812,17 @@ def test_giving_up_the_api_ends_all_waiting_for_its_limit(rig, what):
 
 @pytest.mark.parametrize("limit", ["0,1000", "0,0", "100,0"])
 def test_a_limit_of_0_ends_it_at_once(rig, limit):
-    told = (("X-ReadRateLimit-Limit", limit), ("X-ReadRateLimit-Usage", "1,1"))
-    rig.wire.instead[DETAIL] = json_response({"id": RIDE}, headers=told)
+    limits = (("X-ReadRateLimit-Limit", limit), ("X-ReadRateLimit-Usage", "1,1"))
+    rig.wire.instead[DETAIL] = json_response({"id": RIDE}, headers=limits)
     rig.source.fetch_activity(RIDE)
     with pytest.raises(errors.LimitReached, match="0"):
         rig.source.fetch_activity(RIDE)
     assert rig.clock.slept == []
 
 
-def test_a_limit_that_stays_reached_is_not_waited_for_for_ever(rig):
-    told = (("X-ReadRateLimit-Limit", "100,1000"), ("X-ReadRateLimit-Usage", "5000,1"))
-    rig.wire.instead[DETAIL] = json_response({"id": RIDE}, headers=told)
+def test_waits_for_a_limit_that_stays_reached_end(rig):
+    limits = (("X-ReadRateLimit-Limit", "100,1000"), ("X-ReadRateLimit-Usage", "5000,1"))
+    rig.wire.instead[DETAIL] = json_response({"id": RIDE}, headers=limits)
     for _ in range(4):
         rig.source.fetch_activity(RIDE)
     with pytest.raises(errors.LimitReached, match="still reached"):
@@ -832,8 +833,8 @@ def test_a_limit_that_stays_reached_is_not_waited_for_for_ever(rig):
 @pytest.mark.parametrize("value", ["9" * 5000, "-5", "1e5", "\u0665", ""])
 @pytest.mark.parametrize("name", ["X-ReadRateLimit-Limit", "X-RateLimit-Usage"])
 def test_limits_in_no_known_form_are_none(rig, name, value):
-    told = (("X-RateLimit-Limit", "9,9"), ("X-ReadRateLimit-Usage", "9,9"), (name, f"{value},9"))
-    raw = "".join(f"{name}: {value}\r\n" for name, value in told)
+    limits = (("X-RateLimit-Limit", "9,9"), ("X-ReadRateLimit-Usage", "9,9"), (name, f"{value},9"))
+    raw = "".join(f"{name}: {value}\r\n" for name, value in limits)
     rig.wire.instead[DETAIL] = Response(
         0, raw=f'HTTP/1.1 200 OK\r\n{raw}\r\n{{"id": {RIDE}}}'.encode()
     )
@@ -848,7 +849,7 @@ def test_a_refusal_at_sign_in_is_not_waited_out(rig):
 
 
 @pytest.mark.parametrize("told_by", ["the clock", "the API"])
-def test_of_four_threads_that_find_the_token_ended_one_renews_it(rig, told_by):
+def test_one_of_four_threads_renews_an_expired_token(rig, told_by):
     rig.source.sign_in()
     rig.account.requests.clear()
     if told_by == "the clock":
@@ -892,7 +893,7 @@ def test_json_that_no_parser_takes_ends_in_one_of_our_errors(rig, body, status):
         rig.source.fetch_activity(RIDE)
 
 
-# Manners and secrets
+# Pace and secrets
 
 
 def test_the_api_can_move_while_tokens_stay_where_they_are(make_rig):
@@ -934,7 +935,7 @@ def test_the_access_token_is_sent_in_the_header_to_the_api_alone(rig):
     assert sent == {"token": False, "athlete": True, "list": True, "detail": True}
 
 
-def test_no_repr_tells_a_secret(rig):
+def test_no_repr_contains_a_secret(rig):
     rig.source.sign_in()
     for text in (repr(rig.app), str(rig.app), f"{rig.app}", repr(rig.source)):
         assert not any(secret in text for secret in rig.secrets())

@@ -10,7 +10,7 @@ import pytest
 from strava_backup.strava.background import call_in_background, result_of
 
 
-def test_what_is_called_beside_does_not_wait_for_us_nor_we_for_it():
+def test_a_background_call_runs_concurrently():
     own, its = threading.Event(), threading.Event()
 
     def call():
@@ -26,8 +26,8 @@ def test_what_is_called_beside_does_not_wait_for_us_nor_we_for_it():
     assert result_of(future) == "done"
 
 
-@pytest.mark.parametrize("error", [ValueError("odd"), TimeoutError("its own"), SystemExit(2)])
-def test_what_it_raises_is_raised_where_the_outcome_is_wanted(error):
+@pytest.mark.parametrize("error", [ValueError("wrong"), TimeoutError("its own"), SystemExit(2)])
+def test_an_exception_of_the_call_is_raised_with_its_result(error):
     def call():
         raise error
 

@@ -15,19 +15,19 @@ START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC).timestamp()
 
 
 def headers(read=None, overall=None, limits=(100, 1000)):
-    """Headers that tell so much use, (15 minutes, day), of these limits and of their doubles."""
-    told = {}
+    """Return the headers for this use (15 minutes, day) of read and overall limits."""
+    sent = {}
     if overall:
-        told |= {"X-Ratelimit-Limit": f"{2 * limits[0]},{2 * limits[1]}"}
-        told |= {"X-Ratelimit-Usage": f"{overall[0]},{overall[1]}"}
+        sent |= {"X-Ratelimit-Limit": f"{2 * limits[0]},{2 * limits[1]}"}
+        sent |= {"X-Ratelimit-Usage": f"{overall[0]},{overall[1]}"}
     if read:
-        told |= {"X-Readratelimit-Limit": f"{limits[0]},{limits[1]}"}
-        told |= {"X-Readratelimit-Usage": f"{read[0]},{read[1]}"}
-    return told
+        sent |= {"X-Readratelimit-Limit": f"{limits[0]},{limits[1]}"}
+        sent |= {"X-Readratelimit-Usage": f"{read[0]},{read[1]}"}
+    return sent
 
 
 @pytest.mark.parametrize(
-    ("told", "use"),
+    ("sent", "use"),
     [
         ({}, []),
         (headers(read=(1, 231)), [(QUARTER, Use(1, 100)), (DAY, Use(231, 1000))]),
@@ -49,12 +49,12 @@ def headers(read=None, overall=None, limits=(100, 1000)):
         ({"X-RateLimit-Limit": "200,-1", "X-RateLimit-Usage": "1,²"}, []),
     ],
 )  # fmt: skip
-def test_limits_are_read_from_headers_of_any_case_and_nonsense_is_none(told, use):
-    assert parse_use(told) == use
+def test_limits_are_read_from_headers_of_any_case_and_nonsense_is_none(sent, use):
+    assert parse_use(sent) == use
 
 
 @pytest.mark.parametrize(
-    ("at", "told", "waits"),
+    ("at", "sent", "waits"),
     [
         (0, {}, None),
         (0, headers(read=(99, 99)), None),
@@ -64,16 +64,16 @@ def test_limits_are_read_from_headers_of_any_case_and_nonsense_is_none(told, use
         (60, headers(read=(101, 101)), 840),
         (0, headers(overall=(199, 199)), None),
         (0, headers(overall=(200, 200)), 900),
-        # each of two limits counts
+        # both limits count
         (0, headers(read=(10, 10), overall=(200, 200)), 900),
         (0, headers(read=(100, 100), overall=(110, 110)), 900),
     ],
 )
-def test_a_spent_quarter_is_waited_out_and_a_little_more(at, told, waits):
+def test_a_spent_quarter_is_waited_out_and_a_little_more(at, sent, waits):
     clock = Clock(now=START + at)
     budget = Budget(clock, clock.sleep)
     with budget.request() as answered:
-        answered(told)
+        answered(sent)
     with budget.request():
         pass
     assert clock.slept == ([] if waits is None else [waits + MARGIN])
@@ -88,15 +88,15 @@ def test_it_says_until_when_it_waits(caplog):
     with budget.request():
         pass
     (message,) = caplog.messages
-    assert message.endswith("it goes on at 10:15:05 UTC")
+    assert message.endswith("requests continue at 10:15:05 UTC")
 
 
-@pytest.mark.parametrize("told", [headers(read=(5, 1000)), headers(overall=(5, 2000))])
-def test_a_spent_day_ends_the_run_and_the_next_day_is_a_new_one(told):
+@pytest.mark.parametrize("sent", [headers(read=(5, 1000)), headers(overall=(5, 2000))])
+def test_a_spent_day_ends_the_run_and_the_next_day_is_a_new_one(sent):
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
     with budget.request() as answered:
-        answered(told)
+        answered(sent)
     with (
         pytest.raises(errors.LimitReached, match=r"000 requests a day .* midnight UTC"),
         budget.request(),
@@ -143,7 +143,7 @@ def test_an_answer_from_the_quarter_before_says_nothing_of_this_one():
         assert clock.slept == []
 
 
-def test_after_a_refusal_nothing_is_left_of_the_quarter_whatever_the_headers_say():
+def test_a_refusal_uses_up_the_quarter_regardless_of_its_headers():
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
     with budget.request() as answered:
@@ -165,9 +165,9 @@ def test_many_threads_wait_once_and_together_never_exceed_the_limit():
             with lock:
                 quarter = int(clock.now // QUARTER)
                 used[quarter] = used.get(quarter, 0) + 1
-                told = headers(read=(used[quarter], 1), limits=(10, 1000))
+                sent = headers(read=(used[quarter], 1), limits=(10, 1000))
             time.sleep(0.001)
-            answered(told)
+            answered(sent)
 
     ask()
     threads = [threading.Thread(target=lambda: [ask() for _ in range(10)]) for _ in range(4)]
@@ -184,7 +184,7 @@ def test_a_refusal_in_a_later_quarter_closes_the_budget_and_one_at_the_same_time
     clock = Clock(now=START)
     budget = Budget(clock, clock.sleep)
     for _ in range(2):
-        # As of two threads whose requests were in flight together.
+        # Like two threads with concurrent requests.
         with pytest.raises(errors.LimitReached), budget.request():
             raise errors.LimitReached("429")
         budget._known.clear()

@@ -13,9 +13,9 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.strava import transport
 from strava_backup.strava.connections import Watchdog
+from tests.faults import Fault
 from tests.loopback_server import LoopbackServer
 from tests.strava_proxy import StravaProxy
 
@@ -24,7 +24,7 @@ LIMITS = transport.Limits(
     head_seconds=0.6, slow_seconds=0.6, slow_bytes=50_000, page_bytes=200_000, file_bytes=400_000
 )
 OK = b"HTTP/1.1 200 OK\r\n"
-# Far more than any limit, and far less than the longest wait of the proxy.
+# Much longer than any limit, and much shorter than the longest wait of the proxy.
 LATEST = 4.0
 
 
@@ -187,7 +187,7 @@ def test_breaking_off_ends_a_request_in_its_head_and_in_its_body(proxy, clock, s
 
 
 class Trickle(LoopbackServer):
-    """A server on loopback that says this at once, and then one byte of it now and then."""
+    """A server on loopback that sends this at once, and then single bytes with pauses."""
 
     def __init__(self, first: bytes, rest: bytes) -> None:
         self._first, self._rest = first, rest
@@ -210,7 +210,7 @@ class Trickle(LoopbackServer):
     [
         (b"HTTP/1.1 200 ", b"O"),
         (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-        # In the TLS handshake: the head of a record of 16 kB, of which the rest trickles.
+        # In the TLS handshake: the header of a record of 16 kB, whose rest trickles.
         (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\x3f\xff\x02", b"\0"),
     ],
 )
@@ -270,7 +270,7 @@ def test_an_operation_that_ends_in_time_is_left_alone():
         assert not limit.is_over
 
 
-# Not ru_maxrss, which begins with the size of the process that started this one.
+# Not ru_maxrss, which includes the size of the parent process.
 ASK = r"""
 import re
 from strava_backup import errors

@@ -22,7 +22,7 @@ PIECES = [
 ]
 
 
-def test_the_address_asks_for_all_scopes_even_of_who_has_consented_before():
+def test_the_address_requests_all_scopes_even_after_an_earlier_consent():
     query = parse_qs(urlsplit(consent.consent_address("12", BACK, "a state")).query)
     assert query == {
         "client_id": ["12"],
@@ -81,7 +81,7 @@ def test_an_answer_belongs_to_the_question_of_its_state():
         ("", []),
     ],
 )
-def test_an_answer_tells_which_scopes_are_missing(scope, missing):
+def test_an_answer_shows_the_missing_scopes(scope, missing):
     given = consent.parse_answer(f"{BACK}?state=s&code=c{scope}", "s")
     assert given.code == "c"
     assert given.missing == missing
@@ -131,7 +131,7 @@ def test_a_code_is_traded_for_a_token_and_the_athletes_name(wire):
         ({"id": 7, "lastname": "Lovelace"}, (7, "Lovelace")),
     ],
 )
-def test_nothing_depends_on_what_is_told_of_the_athlete(wire, athlete, expected):
+def test_the_athlete_in_the_answer_is_optional(wire, athlete, expected):
     wire.instead[TOKEN] = json_response({"refresh_token": "t", "athlete": athlete})
     assert fetch(wire, "c") == ("t", *expected)
 
@@ -148,7 +148,7 @@ def test_nothing_depends_on_what_is_told_of_the_athlete(wire, athlete, expected)
 )
 def test_an_answer_without_a_token_is_no_token(wire, body):
     wire.instead[TOKEN] = json_response(body)
-    with pytest.raises(errors.TryLater, match="gives no token"):
+    with pytest.raises(errors.TryLater, match="sends no token"):
         fetch(wire, "c")
 
 
@@ -169,7 +169,7 @@ INACTIVE = {"resource": "Application", "field": "Status", "code": "Inactive"}
         (
             {"message": "Limit of connected athletes exceeded"},
             errors.TooManyAthletes,
-            "as many athletes as it may be",
+            "limit of connected athletes",
         ),
         ({"message": "Forbidden", "errors": [INACTIVE]}, errors.ApiInactive, "is inactive"),
         ({"message": "Forbidden", "errors": INACTIVE}, errors.ApiInactive, "is inactive"),
@@ -177,7 +177,7 @@ INACTIVE = {"resource": "Application", "field": "Status", "code": "Inactive"}
         ({"message": 7, "errors": [{"code": 7}]}, errors.AppRefused, "client secret"),
     ],
 )
-def test_what_is_wrong_with_the_application_has_its_own_words(wire, body, kind, words):
+def test_each_fault_of_the_application_has_its_own_message(wire, body, kind, words):
     wire.instead[TOKEN] = json_response(body, 403)
     with pytest.raises(kind, match=words) as caught:
         fetch(wire, "c")
@@ -196,7 +196,7 @@ def test_what_is_wrong_with_the_application_has_its_own_words(wire, body, kind, 
         ([], errors.AppRefused),
     ],
 )
-def test_a_refusal_tells_the_code_from_the_application(wire, body, kind):
+def test_a_refusal_distinguishes_the_code_from_the_application(wire, body, kind):
     wire.instead[TOKEN] = json_response(body, 400)
     with pytest.raises(kind):
         fetch(wire, "c")

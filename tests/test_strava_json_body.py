@@ -69,12 +69,12 @@ def test_our_own_key_is_removed_however_it_is_escaped():
         b"[" + b"[]," * 500_000 + b"[]]",
     ],
 )
-def test_what_an_archive_could_not_keep_as_json_is_a_value_error(text):
-    with pytest.raises(ValueError):  # noqa: PT011 (the text is nobody's but json's)
+def test_values_that_an_archive_cannot_store_raise_value_error(text):
+    with pytest.raises(ValueError):  # noqa: PT011 (the text is that of json)
         parse_json(text)
 
 
-def test_what_strava_sends_is_far_from_the_bounds():
+def test_the_answers_of_strava_are_far_below_the_limits():
     value: object = "end"
     for _ in range(100):
         value = [value]

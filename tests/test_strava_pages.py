@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
 def mixed(*words):
-    """Texts made of the words that a parser looks at, and any other texts."""
+    """Texts of words that the parser recognizes, and any other texts."""
     return st.lists(st.sampled_from(words), max_size=15).map("".join) | st.text(max_size=80)
 
 
@@ -58,7 +58,7 @@ def mixed(*words):
         ("https://[bad/login", Target.OTHER),
     ],
 )
-def test_a_redirect_tells_where_it_leads(location, target):
+def test_a_redirect_is_classified_by_its_target(location, target):
     assert pages.redirect_target(location) is target
 
 
@@ -124,7 +124,7 @@ CAPTCHA = "<script>grecaptcha.enterprise.execute()</script>"
         (302, f"{SITE}/login", WRONG, LoginAnswer.UNKNOWN),
         (302, "", "", LoginAnswer.UNKNOWN),
         (200, "", WRONG, LoginAnswer.WRONG_PASSWORD),
-        # The log-in page may load the captcha's script for everybody.
+        # The log-in page may always load the captcha's script.
         (200, "", WRONG + CAPTCHA, LoginAnswer.WRONG_PASSWORD),
         (200, "", CODE, LoginAnswer.CODE_ASKED),
         (200, "", CODE + CAPTCHA, LoginAnswer.CODE_ASKED),
@@ -137,7 +137,7 @@ CAPTCHA = "<script>grecaptcha.enterprise.execute()</script>"
         (422, "", "<h1>The change you wanted was rejected.</h1>", LoginAnswer.UNKNOWN),
     ],
 )
-def test_what_comes_of_a_log_in_is_told_apart(status, location, html, answer):
+def test_log_in_results_are_distinguished(status, location, html, answer):
     assert pages.classify_login(status, location, html) is answer
 
 
@@ -208,7 +208,7 @@ def test_any_name_in_utf8_comes_through(name):
         ("²", None),
         ("soon", None),
         ("", None),
-        # a date without a zone (RFC 5322, 3.3) is no moment
+        # a date without a zone (RFC 5322, 3.3) is ambiguous
         ("Sun, 22 Nov 2026 10:01:30 -0000", None),
         ("Sun, 22 Nov 2026 10:01:30 +99999999999999999999", None),
     ],
@@ -276,9 +276,9 @@ def test_every_component_comes_with_its_metres(language, units):
     assert [(one["type"], one["brand"], one["model"]) for one in found] == [
         (one.type, one.brand, one.model) for one in BIKE.components
     ]
-    for one, truth in zip(found, BIKE.components, strict=True):
+    for one, component in zip(found, BIKE.components, strict=True):
         # the page rounds to a tenth of its unit
-        assert one["distance_m"] == pytest.approx(truth.distance, abs=METRES[units] / 20 + 0.1)
+        assert one["distance_m"] == pytest.approx(component.distance, abs=METRES[units] / 20 + 0.1)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -380,18 +380,18 @@ def test_any_page_has_components_or_has_changed(html):
         (" 12 km ", "en", 12_000.0),
         ("8,710.6 mi", "en", 14_018_351.8),
         ("1 mi", "en", 1_609.3),
-        # one mark and three digits: the language knows
+        # one mark and three digits: the language decides
         ("1,234 km", "en", 1_234_000.0),
         ("1.234 km", "en", 1_234.0),
         ("1.234 km", "de", 1_234_000.0),
         ("1,234 km", "fr", 1_234.0),
-        # two marks, or not three digits: they tell by themselves
+        # two marks, or not three digits: unambiguous
         ("1.234,5 km", "en", 1_234_500.0),
         ("1,234.5 km", "xx", 1_234_500.0),
         ("12,5 km", "en", 12_500.0),
     ],
 )
-def test_a_distance_is_told_in_metres(text, language, metres):
+def test_a_distance_is_converted_to_metres(text, language, metres):
     assert pages.parse_distance(text, language) == metres
 
 
@@ -406,7 +406,7 @@ def test_a_distance_is_told_in_metres(text, language, metres):
         "5. km", "5, km", "1,234. km", "1..5 km", "1'2 km", "9" * 400 + " km",
     ],
 )  # fmt: skip
-def test_an_ambiguous_distance_is_not_told_in_metres(text, language):
+def test_an_ambiguous_distance_is_not_converted(text, language):
     assert pages.parse_distance(text, language) is None
 
 
@@ -423,10 +423,10 @@ def test_any_text_is_metres_or_unsure(text, language):
 
 @given(st.integers(0, 10**8), st.sampled_from(sorted(LANGUAGES)), st.sampled_from(sorted(METRES)))
 def test_every_distance_that_a_page_shows_is_understood(tenths, language, units):
-    truth = tenths / 10 * METRES[units]
-    bike = Bike("b1", "B", components=[Component(1, "Chain", distance=truth)])
+    metres = tenths / 10 * METRES[units]
+    bike = Bike("b1", "B", components=[Component(1, "Chain", distance=metres)])
     (found,) = components(bike, language, units)
-    assert found["distance_m"] == pytest.approx(truth, abs=METRES[units] / 10)
+    assert found["distance_m"] == pytest.approx(metres, abs=METRES[units] / 10)
 
 
 # Hostile pages
@@ -519,7 +519,7 @@ PARSERS = {
 
 
 def seconds(parse, text):
-    """The processor time of one call, of the fastest of three."""
+    """Return the processor time of the fastest of three calls."""
     times = []
     for _ in range(3):
         began = time.process_time()

@@ -6,16 +6,16 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import PHOTO_HOST
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
 from strava_backup.strava.photo_hosts import PhotoHosts
+from tests.faults import Fault
 from tests.strava_wire import RIDE, Wire, asked, is_pause
 
 
 class Rig:
-    """An account, and our way to the hosts of its pictures."""
+    """An account and a session for its photo hosts."""
 
     def __init__(self, account, clock):
         self.account = account
@@ -26,18 +26,18 @@ class Rig:
         self.photo = account.activity(RIDE).photos[0]
 
     def picture(self, url=None):
-        """The name and the content of a picture."""
+        """Return the name and the content of a picture."""
         with self.hosts.download(url or self.photo.address()) as download:
             return download.sent_name, b"".join(download.chunks)
 
     def failure(self, url=None):
-        """The error that a picture ends in."""
+        """Return the error of a picture's download."""
         with pytest.raises(errors.Error) as caught:
             self.picture(url)
         return caught.value
 
     def answer(self, response):
-        """Lay an answer over that to the photo's address."""
+        """Replace the answer to the photo's address."""
         self.wire.instead[f"GET {urlsplit(self.photo.address()).path}"] = response
 
 
@@ -156,7 +156,7 @@ def test_the_message_names_the_host(rig):
     assert str(error).endswith("foreign host: pictures.example.org")
 
 
-# Of these, one reader sees the trusted host, and another one the foreign host.
+# One parser reads the trusted host in these, and another one the foreign host.
 @pytest.mark.parametrize(
     "url",
     [
@@ -224,7 +224,7 @@ def test_a_5xx_is_tried_three_times(rig, status):
 
 
 @pytest.mark.parametrize("what", ["dropped", "silent"])
-def test_a_host_that_does_not_answer_is_unreachable_and_that_is_no_answer_to_keep(rig, what):
+def test_a_host_that_does_not_answer_is_unreachable_and_nothing_is_recorded(rig, what):
     rig.account.faults.append(Fault("photo", what))
     error = rig.failure()
     assert type(error) is errors.Unreachable
@@ -240,7 +240,7 @@ def test_a_fault_that_passes_is_not_noticed(rig):
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 @pytest.mark.parametrize("stall", [False, True])
-def test_a_body_cut_short_is_never_taken_for_whole(rig, framing, stall):
+def test_a_body_cut_short_is_never_treated_as_complete(rig, framing, stall):
     content = rig.photo.content
     rig.answer(Response(200, (), content, framing, cut=len(content) // 2, stall=stall))
     error = rig.failure()

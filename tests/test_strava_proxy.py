@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
+from tests.faults import Fault
 from tests.strava_proxy import Hold, StravaProxy
 
 SITE = "https://www.strava.com"
@@ -71,14 +71,14 @@ def test_a_photo_comes_byte_for_byte_and_a_session_with_cookies_leaks_only_its_t
     answer = session.get(photo.address(), timeout=5)
     assert answer.content == photo.content
     assert answer.headers["Content-Length"] == str(len(photo.content))
-    # the cookies are those of .strava.com, the token is every request's
+    # the cookies belong to .strava.com, the token is sent with every request
     assert ["cookie" in leak.headers for leak in account.leaks] == [False]
     del session.headers["Authorization"]
     session.get(photo.address(), timeout=5)
     assert len(account.leaks) == 1
 
 
-def test_a_photo_can_be_held_by_its_id(account, proxy, session):
+def test_a_photo_can_be_delayed_by_its_id(account, proxy, session):
     first, second, *_ = account.activity(NEWEST).photos
     proxy.hold = Hold("photo", second.unique_id, after_bytes=10)
     assert session.get(first.address(), timeout=5).content == first.content
@@ -118,7 +118,7 @@ def test_a_body_cut_short_breaks_the_connection(account, session, announced):
     assert session.get(EXPORT, timeout=5).ok
 
 
-def test_half_a_body_without_length_looks_whole(account, session):
+def test_half_a_body_without_length_appears_complete(account, session):
     account.faults.append(Fault("original", "truncated-unframed"))
     assert len(session.get(EXPORT, timeout=5).content) == 60075 // 2
 

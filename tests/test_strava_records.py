@@ -45,11 +45,11 @@ def test_a_record_without_sound_id_is_no_activity(activity_id):
 
 
 @pytest.mark.parametrize("record", [None, [], "id", 7, {}])
-def test_what_is_no_record_has_no_id(record):
+def test_other_values_than_records_have_no_id(record):
     assert records.record_id(record) is None
 
 
-# The last two leave the years that Python knows on their way to UTC.
+# The last two are outside Python's years once converted to UTC.
 @pytest.mark.parametrize(
     "start",
     [
@@ -62,7 +62,7 @@ def test_what_is_no_record_has_no_id(record):
     ],
 )
 def test_an_unreadable_start_names_the_activity(start):
-    with pytest.raises(errors.ItemError, match="activity 7: Strava's list gives no readable start"):
+    with pytest.raises(errors.ItemError, match="activity 7: Strava's list has no valid start"):
         records.parse_activity({"id": 7, "start_date": start})
 
 
@@ -89,19 +89,19 @@ def test_any_moment_can_be_a_start(activity_id, start):
     try:
         activity = records.parse_activity({"id": activity_id, "start_date": start})
     except errors.ItemError:
-        # Midnight of the first year, east of Greenwich, is no date in UTC.
+        # Midnight of year 1, east of Greenwich, has no date in UTC.
         assert start[:4] in ("0001", "9999")
         return
     assert activity.start == datetime.fromisoformat(start)
 
 
-@pytest.mark.parametrize(("name", "told"), [("Ride", "Ride"), (None, ""), (7, "7"), ("", "")])
-def test_a_name_is_always_text(name, told):
+@pytest.mark.parametrize(("name", "text"), [("Ride", "Ride"), (None, ""), (7, "7"), ("", "")])
+def test_a_name_is_always_text(name, text):
     record = {"id": 7, "start_date": START, "name": name}
-    assert records.parse_activity(record).name == told
+    assert records.parse_activity(record).name == text
 
 
-def test_what_changes_every_day_is_not_compared():
+def test_fields_that_change_every_day_are_not_compared():
     fields = {"name": "Ride", "gear_id": None, "distance": 1.5, "total_photo_count": 2}
     counters = {"kudos_count": 3, "comment_count": 1, "pr_count": 0, "athlete_count": 2, "id": 7}
     assert records.compared_fields(fields | counters) == fields
@@ -124,7 +124,7 @@ def test_only_a_clear_word_means_that_there_is_no_original(record, reason):
     assert records.reason_for_no_original(record) == reason
 
 
-def test_the_sample_account_is_told_right():
+def test_the_sample_account_has_the_right_reasons():
     for one in Account.sample().activities:
         reason = records.reason_for_no_original(one.summary())
         assert (reason is None) == (one.original is not None)
@@ -146,7 +146,7 @@ def test_every_photo_of_a_sample_account_has_its_id_and_its_largest_picture():
             assert parsed == (one.id, shown.unique_id, shown.address(), "", record)
 
 
-def test_what_stands_in_place_of_a_photo_has_no_picture():
+def test_placeholders_of_photos_have_no_picture():
     account = Account.sample(problems=True)
     (placeholder,) = account.activity(14_000_000_008).photo_records(5000)
     parsed = records.parse_photo(14_000_000_008, placeholder)

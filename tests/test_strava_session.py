@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.demo.account import JWT_LIFETIME, Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
 from strava_backup.strava.session import Credentials, Jwt, WebSession, parse_jwt, time_left
 from tests.conftest import DAY
-from tests.strava_wire import RIDE, Store, Wire, asked, cookies, is_pause, told
+from tests.faults import Fault
+from tests.strava_wire import RIDE, Store, Wire, asked, cookies, error_text, is_pause
 
 SITE = "https://www.strava.com"
 EXPORT = f"/activities/{RIDE}/export_original"
@@ -28,7 +28,7 @@ ANONYMOUS = "_strava4_session=anonymous; domain=.strava.com; path=/; secure; Htt
 
 
 class Rig:
-    """An account, and our web sessions in front of it."""
+    """An account and web sessions connected to it."""
 
     def __init__(self, account, clock):
         self.account = account
@@ -51,7 +51,7 @@ class Rig:
         return self.web(**(given | changes))
 
     def sent(self, index=-1):
-        """The cookies of a request."""
+        """Return the cookies of a request."""
         return cookies(self.account.requests[index].headers)
 
     def expired_jwt(self):
@@ -75,7 +75,7 @@ def encoded(payload):
     return "eyJ0." + base64.urlsafe_b64encode(content).rstrip(b"=").decode() + ".c2ln"
 
 
-def test_a_jwt_tells_athlete_and_end(rig):
+def test_a_jwt_contains_athlete_and_expiry(rig):
     token = rig.account.issue_jwt(expires_in=3600)
     assert parse_jwt(token) == (token, rig.account.athlete_id, rig.clock.now + 3600)
 
@@ -152,7 +152,7 @@ def test_the_url_alphabet_is_understood():
         "strava_remember_token=" + encoded({"sub": 7, "exp": 9}),
     ],
 )
-def test_what_is_no_jwt_is_garbled(token):
+def test_other_texts_than_a_jwt_are_garbled(token):
     with pytest.raises(errors.GarbledJwt, match="was it copied whole"):
         parse_jwt(token)
 
@@ -189,7 +189,7 @@ def test_a_garbled_jwt_is_not_repeated_by_its_error():
     token = encoded(b'{"sub": 7, "email": "ada@example.org"')
     with pytest.raises(errors.GarbledJwt) as caught:
         parse_jwt(token)
-    assert token.split(".")[1] not in told(caught.value)
+    assert token.split(".")[1] not in error_text(caught.value)
     assert caught.value.__cause__ is None
 
 
@@ -254,7 +254,7 @@ def test_an_expired_jwt_without_session_gives_way_to_the_password(rig):
     assert asked(rig.account) == ["about", "login", "me"]
 
 
-def test_an_expired_jwt_alone_is_told_without_a_request(rig):
+def test_an_expired_jwt_alone_is_reported_without_a_request(rig):
     with pytest.raises(errors.SessionOver, match="jwt has expired: sign in to"):
         rig.web(jwt=rig.expired_jwt()).sign_in()
     assert rig.account.requests == []
@@ -267,7 +267,7 @@ def test_a_jwt_counts_as_expired_from_its_very_second(rig):
         web.sign_in()
 
 
-def test_a_garbled_jwt_is_told_even_beside_a_good_session(rig):
+def test_a_garbled_jwt_is_reported_even_with_a_valid_session(rig):
     web = rig.web(jwt="garbled", session=rig.account.issue_session())
     with pytest.raises(errors.GarbledJwt):
         web.sign_in()
@@ -279,7 +279,7 @@ def test_a_jwt_that_lasts_longer_than_any_is_garbled(rig, days):
     token = rig.account.issue_jwt(expires_in=days * DAY)
     with pytest.raises(errors.GarbledJwt, match="ends in more than a year") as caught:
         rig.web(jwt=token, session=rig.account.issue_session()).sign_in()
-    assert token not in told(caught.value)
+    assert token not in error_text(caught.value)
     assert rig.account.requests == []
 
 
@@ -289,7 +289,7 @@ def test_a_jwt_of_400_days_is_a_good_one(rig):
 
 
 @pytest.mark.parametrize("name", ["jwt", "session"])
-def test_an_ended_session_is_told_and_tried_once(rig, name):
+def test_an_ended_session_is_tried_once_and_reported(rig, name):
     credential = getattr(rig.account, f"issue_{name}")()
     rig.account.end_sessions()
     web = rig.web_with_password(**{name: credential})
@@ -306,8 +306,8 @@ def test_a_jwt_of_one_athlete_never_signs_in_another(rig):
     assert rig.stored == []
 
 
-def test_nothing_to_sign_in_with_is_told_without_a_request(rig):
-    # so it is in a dry run, which may not log in
+def test_missing_credentials_are_reported_without_a_request(rig):
+    # for example in a dry run, which may not log in
     with pytest.raises(errors.LoginPaused):
         rig.web(email=rig.account.email).sign_in()
     assert rig.account.requests == []
@@ -350,13 +350,13 @@ def refusal(rig, **changes):
     assert asked(rig.account).count("login") == 1
     assert rig.stored == []
     for secret in ("password", changes.get("password", rig.account.password), rig.account.email):
-        assert secret == "password" or secret not in told(caught.value)
+        assert secret == "password" or secret not in error_text(caught.value)
     assert "private browser window" in str(caught.value)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", ["email", "password"])
-def test_a_wrong_password_is_told_and_tried_once(rig, wrong):
+def test_a_wrong_password_is_tried_once_and_reported(rig, wrong):
     assert "e-mail or password is wrong" in refusal(rig, **{wrong: "qwertz@example.org"})
     assert asked(rig.account) == ["about", "login", "login-page"]
 
@@ -370,19 +370,19 @@ def test_a_wrong_password_is_told_and_tried_once(rig, wrong):
         ("limited", "pause"),
     ],
 )
-def test_why_a_log_in_is_refused_is_told_apart_and_tried_once(rig, mode, words):
+def test_each_refusal_of_a_log_in_has_its_own_message_and_is_tried_once(rig, mode, words):
     rig.account.login_mode = mode
     assert words in refusal(rig)
     assert asked(rig.account) == ["about", "login"]
 
 
-def test_a_refusal_without_a_reason_is_told_as_that(rig):
+def test_a_refusal_without_a_reason_is_reported(rig):
     rig.wire.instead["POST /session"] = html("<h1>The change you wanted was rejected.</h1>", 422)
     assert "without saying why" in refusal(rig)
 
 
 def test_a_log_in_that_leads_on_but_does_not_sign_in_is_refused(rig):
-    # Else nobody would note it, and every run would try again.
+    # Otherwise it would not be recorded, and every run would try again.
     rig.account.login_mode = "code"
     rig.wire.instead["POST /session"] = redirect(f"{SITE}/verify")
     assert "without saying why" in refusal(rig)
@@ -390,7 +390,7 @@ def test_a_log_in_that_leads_on_but_does_not_sign_in_is_refused(rig):
 
 
 @pytest.mark.parametrize("what", ["500", "dropped", "429", "403"])
-def test_a_refusal_stays_one_when_its_reason_cannot_be_read(rig, what):
+def test_a_refusal_is_recorded_even_if_its_reason_cannot_be_read(rig, what):
     rig.account.faults.append(Fault("login-page", what))
     refusal(rig, password="wrong")
 
@@ -406,7 +406,7 @@ def test_a_log_in_that_does_not_go_through_is_no_refusal_and_not_repeated(rig, w
     with pytest.raises(errors.Unreachable) as caught:
         rig.web_with_password().sign_in()
     assert asked(rig.account) == ["about", "login"]
-    assert rig.account.password not in told(caught.value)
+    assert rig.account.password not in error_text(caught.value)
 
 
 def test_without_the_forms_token_no_password_is_sent(rig):
@@ -416,7 +416,7 @@ def test_without_the_forms_token_no_password_is_sent(rig):
     assert asked(rig.account) == ["about"]
 
 
-def test_a_form_that_leads_elsewhere_is_not_taken_for_a_log_in(rig):
+def test_a_form_that_redirects_elsewhere_is_not_a_log_in(rig):
     rig.wire.instead["GET /about"] = redirect(f"{SITE}/welcome")
     with pytest.raises(errors.LoginRefused):
         rig.web_with_password().sign_in()
@@ -430,7 +430,7 @@ def test_after_a_refusal_no_log_in_is_tried_for_a_day(rig, hours):
     assert rig.account.requests == []
 
 
-# A refusal that lies ahead was noted by a clock that was wrong.
+# A refusal in the future was recorded with a wrong clock.
 @pytest.mark.parametrize("passed", [DAY, 3 * DAY, -60.0])
 def test_a_day_after_a_refusal_a_log_in_is_tried_again(rig, passed):
     assert rig.web_with_password().sign_in(rig.clock.now - passed) == rig.account.athlete_id
@@ -442,7 +442,7 @@ def test_a_refused_log_in_does_not_keep_other_credentials_from_use(rig, name):
     assert web.sign_in(rig.clock.now) == rig.account.athlete_id
 
 
-# Whom the website takes us for
+# The athlete of /me
 
 
 @pytest.mark.parametrize(
@@ -463,14 +463,14 @@ def test_a_refused_log_in_does_not_keep_other_credentials_from_use(rig, name):
     ],
 )
 def test_every_answer_in_place_of_the_athlete_has_its_error(rig, answer, error):
-    # Cookies of answers that are not signed in are nobody's.
+    # Cookies of answers without a log-in belong to no account.
     rig.wire.instead["GET /me"] = with_cookie(answer, ANONYMOUS)
     session = rig.account.issue_session()
     with pytest.raises(error) as caught:
         rig.web(session=session).sign_in()
     assert type(caught.value) is error
     assert rig.stored == []
-    assert session not in told(caught.value)
+    assert session not in error_text(caught.value)
     assert len(rig.account.requests) == (3 if answer.status >= 500 else 1)
 
 
@@ -552,7 +552,7 @@ BAD_COOKIES = {
         (cookie, credential)
         for cookie in BAD_COOKIES
         for credential in ("jwt", "session", "password")
-        # Without a JWT there is none that is later.
+        # Without a JWT, no other is later.
         if (cookie, credential) != ("earlier", "session")
     ],
 )
@@ -655,7 +655,7 @@ def test_every_renewal_of_a_session_is_stored(rig):
     assert rig.stored == [("session", session) for session in fresh]
 
 
-# Pauses that the website asks for
+# Pauses requested by the website
 
 
 def limited(retry_after):
@@ -707,7 +707,7 @@ def test_a_pause_is_kept_once_and_no_more(rig):
 # Secrets
 
 
-def test_no_repr_tells_a_secret(rig):
+def test_no_repr_contains_a_secret(rig):
     jwt = rig.account.issue_jwt()
     credentials = Credentials(jwt, "s3ss10n", rig.account.email, rig.account.password)
     web = rig.web(**credentials._asdict())
@@ -729,13 +729,13 @@ def test_no_secret_is_logged(rig, caplog):
     assert not any(secret in caplog.text for secret in secrets)
 
 
-# What the website's own scripts ask for
+# The lists of the website's own scripts
 
 LIST = "/athlete/training_activities?page=1"
 
 
 def signed_in(rig, name="jwt"):
-    """A session that has seen a good /me; the request for it is forgotten."""
+    """Return a session after a successful /me, with that request removed from the log."""
     web = rig.web(**{name: getattr(rig.account, f"issue_{name}")()})
     web.sign_in()
     rig.account.requests.clear()
@@ -754,7 +754,7 @@ def test_a_script_asks_with_its_header_and_gets_json(rig, name):
     assert request.headers["accept"] == "application/json"
 
 
-def test_a_stale_session_is_dropped_where_there_is_a_jwt_and_made_anew_by_the_dashboard(rig):
+def test_a_stale_session_with_a_jwt_is_renewed_by_the_dashboard(rig):
     rig.account.remember_needs_dashboard = True
     web = signed_in(rig)
     assert web.get_json(LIST)["page"] == 1
@@ -766,7 +766,7 @@ def test_a_stale_session_is_dropped_where_there_is_a_jwt_and_made_anew_by_the_da
     assert asked(rig.account)[3:] == ["web-list"]
 
 
-def test_a_session_of_a_jwt_that_is_over_is_told_after_one_repetition(rig):
+def test_an_ended_session_of_a_jwt_is_reported_after_one_repetition(rig):
     web = signed_in(rig)
     rig.account.end_sessions()
     with pytest.raises(errors.SessionOver, match="private browser window"):
@@ -793,7 +793,7 @@ def test_a_session_credential_is_all_there_is_and_not_dropped(rig):
     assert rig.stored == []
 
 
-def test_a_session_credential_that_is_over_is_told_and_nothing_is_stored(rig):
+def test_an_ended_session_credential_is_reported_and_nothing_is_stored(rig):
     web = signed_in(rig, "session")
     rig.account.end_sessions()
     with pytest.raises(errors.SessionOver):
@@ -839,7 +839,7 @@ def test_a_script_that_is_sent_to_the_log_in_has_no_session(rig, target):
     ],
 )
 def test_every_answer_in_place_of_json_has_its_error(rig, answer, error):
-    # Cookies of such answers are nobody's.
+    # Cookies of such answers belong to no account.
     web = signed_in(rig, "session")
     rig.wire.instead[f"GET {LIST}"] = with_cookie(answer, ANONYMOUS)
     with pytest.raises(error) as caught:
@@ -856,7 +856,7 @@ def test_json_of_any_form_is_handed_over(rig, value):
     assert web.get_json(LIST) == value
 
 
-def test_a_trouble_with_the_dashboard_is_told_as_what_it_is(rig):
+def test_a_fault_of_the_dashboard_keeps_its_error(rig):
     web = signed_in(rig)
     rig.account.faults += [Fault("web-list", "401"), Fault("dashboard", "500")]
     with pytest.raises(errors.Unreachable):

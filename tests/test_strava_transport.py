@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from strava_backup import __version__, errors
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Response
 from strava_backup.strava import transport
 from tests.conftest import Clock
+from tests.faults import Fault
 from tests.loopback_server import LoopbackServer
 from tests.strava_proxy import StravaProxy
 from tests.strava_wire import RIDE, Wire, asked, gaps, is_pause
@@ -35,7 +35,7 @@ def wire(account):
 
 @pytest.fixture
 def http(account, wire, clock):
-    """A session of ours that the website takes for signed in."""
+    """A session that is signed in to the website."""
     with transport.Session(adapter=wire, sleep=clock.sleep) as session:
         session.cookies.set("_strava4_session", account.issue_session(), domain=".strava.com")
         yield session
@@ -86,7 +86,7 @@ def test_pauses_differ_from_time_to_time(account, http, clock):
 
 
 @pytest.mark.parametrize("what", ["500", "503"])
-def test_the_third_5xx_is_handed_on(account, http, what):
+def test_the_third_5xx_is_returned(account, http, what):
     account.faults.append(Fault("dashboard", what))
     assert http.get(f"{SITE}/dashboard").status_code == int(what)
     assert asked(account) == ["dashboard"] * 3
@@ -103,7 +103,7 @@ def test_the_third_connection_error_is_raised(account, http, what, words):
 
 
 @pytest.mark.parametrize("what", ["401", "403", "404", "429", "html", "redirect-login"])
-def test_an_answer_that_will_not_change_is_not_asked_for_again(account, http, clock, what):
+def test_a_permanent_answer_is_not_requested_again(account, http, clock, what):
     account.faults.append(Fault("dashboard", what))
     http.get(f"{SITE}/dashboard")
     assert asked(account) == ["dashboard"]
@@ -169,7 +169,7 @@ def test_a_whole_body_comes_byte_for_byte(account, http, announced):
 
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize("what", ["truncated", "stalled"])
-def test_a_body_cut_short_raises_after_what_came(account, http, what, announced):
+def test_a_body_cut_short_raises_after_the_bytes_received(account, http, what, announced):
     account.announce_lengths = announced
     account.faults.append(Fault("original", what))
     came = []
@@ -179,7 +179,7 @@ def test_a_body_cut_short_raises_after_what_came(account, http, what, announced)
     assert asked(account) == ["original"]
 
 
-def test_a_body_cut_short_is_seen_even_where_urllib3_takes_it_for_whole(account, http):
+def test_a_body_cut_short_is_detected_even_if_urllib3_accepts_it(account, http):
     account.faults.append(Fault("original", "truncated"))
     response = http.get(EXPORT, stream=True)
     # the default of urllib3 1.26
@@ -212,7 +212,7 @@ def test_a_body_that_cannot_be_unpacked_is_cut_short(wire, http):
 
 
 class OneAnswer(LoopbackServer):
-    """A server on loopback that sends these bytes to its only visitor, and then closes or waits."""
+    """A server on loopback that sends these bytes to its first client, and then closes or waits."""
 
     def __init__(self, answer: bytes, *, waits: bool) -> None:
         self._answer = answer
@@ -271,7 +271,7 @@ SECRET = "https://www.strava.com/?token=s3cret"
         (requests.exceptions.TooManyRedirects(SECRET), "TooManyRedirects"),
     ],
 )
-def test_a_fault_is_told_in_few_words_without_addresses(error, words):
+def test_a_fault_has_a_short_description_without_addresses(error, words):
     text = transport.describe(error)
     assert words in text
     assert "s3cret" not in text

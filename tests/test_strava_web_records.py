@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strava_backup.strava import records
 from strava_backup.strava.web_records import activity_record, gear_record, photo_record
 
-# A model as the website sent it (https://github.com/aaime921/aaime921-monorepo, 2026-10-10).
+# A model recorded from the website (https://github.com/aaime921/aaime921-monorepo, 2026-10-10).
 CAPTURE = json.loads(
     """{"activity_type_display_name":"Ride",
  "activity_url":"https://www.strava.com/activities/20518699682",
@@ -61,9 +61,10 @@ JSON = st.recursive(
 )
 
 
-def spoilt(truth):
-    """The record with any JSON in place of some of its values, some left out."""
-    return st.fixed_dictionaries({}, optional={name: JSON | st.just(truth[name]) for name in truth})
+def damaged(record):
+    """Return a strategy for the record with some values replaced by any JSON, and some omitted."""
+    values = {name: JSON | st.just(record[name]) for name in record}
+    return st.fixed_dictionaries({}, optional=values)
 
 
 # Activities
@@ -108,7 +109,7 @@ def test_the_websites_own_record_stays_whole_and_untouched():
 
 
 @pytest.mark.parametrize("name", ["type", "upload_id", "manual", "timezone", "total_photo_count"])
-def test_what_the_website_does_not_tell_is_not_made_up(name):
+def test_missing_values_of_the_website_stay_missing(name):
     assert name not in activity_record(CAPTURE)
 
 
@@ -120,14 +121,14 @@ def test_a_field_that_the_website_leaves_out_is_left_out():
     }
 
 
-def test_names_are_taken_as_they_are():
-    told = {"name": "A &amp; B\n<i>", "description": None}
-    assert activity_record(CAPTURE | told)["name"] == "A &amp; B\n<i>"
-    assert activity_record(CAPTURE | told)["description"] is None
+def test_names_are_unchanged():
+    texts = {"name": "A &amp; B\n<i>", "description": None}
+    assert activity_record(CAPTURE | texts)["name"] == "A &amp; B\n<i>"
+    assert activity_record(CAPTURE | texts)["description"] is None
 
 
 def at(start, local):
-    """The times of a model: start in UTC, and the wall clock as an epoch."""
+    """Return the times of a model: start in UTC, and the local time as an epoch."""
     wall = datetime.fromisoformat(local).replace(tzinfo=UTC)
     return {"start_time": start, "start_date_local_raw": int(wall.timestamp())}
 
@@ -146,16 +147,16 @@ def at(start, local):
         ("1969-12-31T23:59:59+0000", "1969-12-31T12:59:59", -39600),
     ],
 )
-def test_the_local_time_is_a_wall_clock_and_tells_the_offset(start, local, offset):
+def test_the_local_time_gives_the_offset(start, local, offset):
     record = activity_record(CAPTURE | at(start, local))
     assert record["start_date"] == start.replace("+0000", "Z")
     assert record["start_date_local"] == f"{local}Z"
     assert record["utc_offset"] == offset
 
 
-# At 01:00 UTC the clocks in Berlin go back from 03:00 to 02:00: 02:30 is there twice.
+# At 01:00 UTC the clocks in Berlin go back from 03:00 to 02:00: 02:30 occurs twice.
 @pytest.mark.parametrize(("hour", "offset"), [("00", 7200), ("01", 3600)])
-def test_the_hour_that_is_there_twice_is_told_apart(hour, offset):
+def test_the_repeated_hour_is_distinguished_by_its_offset(hour, offset):
     start = f"2026-10-25T{hour}:30:00+0000"
     record = activity_record(CAPTURE | at(start, "2026-10-25T02:30:00"))
     assert record["start_date_local"] == "2026-10-25T02:30:00Z"
@@ -187,7 +188,7 @@ def test_any_offset_of_quarter_hours_comes_out_again(start, quarters):
     assert record["utc_offset"] == 900 * quarters
 
 
-def test_a_start_that_is_not_told_in_utc_is_brought_there():
+def test_a_start_in_another_zone_is_converted_to_utc():
     record = activity_record(CAPTURE | {"start_time": "2026-10-09T19:37:49+0200"})
     assert record["start_date"] == "2026-10-09T17:37:49Z"
 
@@ -273,7 +274,7 @@ def test_a_video_has_its_playlist_its_length_and_its_poster():
     ("lat", "lng", "place"),
     [(52.5, 13.4, [52.5, 13.4]), (0, 0, [0, 0]), (None, 13.4, None), (52.5, None, None)],
 )
-def test_a_place_is_told_where_both_numbers_are(lat, lng, place):
+def test_a_place_needs_both_coordinates(lat, lng, place):
     assert photo_record(PHOTO | {"lat": lat, "lng": lng}).get("location") == place
 
 
@@ -313,7 +314,7 @@ def test_a_native_photo_is_known_by_its_unique_id_alone():
 
 
 @pytest.mark.parametrize("activity_id", [[7], {"id": 7}])
-def test_what_is_no_activity_id_names_no_activity(activity_id):
+def test_an_invalid_activity_id_names_no_activity(activity_id):
     assert photo_record(PHOTO | {"activity_id": activity_id})["activity_id"] is None
 
 
@@ -351,17 +352,17 @@ def test_gear_gets_the_names_of_the_api():
     }
 
 
-def test_a_distance_whose_unit_is_not_sure_is_not_told_as_metres():
+def test_a_distance_with_an_unknown_unit_is_not_converted():
     assert not {"distance", "total_distance"} & gear_record(BIKE, "b").keys()
 
 
 @pytest.mark.parametrize(("active", "retired"), [(True, False), (False, True)])
-def test_what_is_not_active_is_retired(active, retired):
+def test_inactive_gear_is_retired(active, retired):
     assert gear_record(BIKE | {"active": active}, "g")["retired"] is retired
 
 
 @pytest.mark.parametrize("active", [None, 0, "false"])
-def test_what_does_not_tell_whether_it_is_active_is_not_called_retired(active):
+def test_gear_without_an_active_flag_is_not_called_retired(active):
     assert "retired" not in gear_record(BIKE | {"active": active}, "g")
 
 
@@ -373,7 +374,7 @@ def test_gear_without_a_sound_number_is_none(number):
 # Any input
 
 
-@given(JSON | spoilt(CAPTURE))
+@given(JSON | damaged(CAPTURE))
 def test_any_json_makes_an_activity_record_that_can_be_saved(model):
     record = activity_record(model)
     json.dumps(record)
@@ -384,7 +385,7 @@ def test_any_json_makes_an_activity_record_that_can_be_saved(model):
         assert record is model
 
 
-@given(JSON | spoilt(PHOTO))
+@given(JSON | damaged(PHOTO))
 def test_any_json_makes_a_photo_record_that_can_be_saved(item):
     record = photo_record(item)
     json.dumps(record)
@@ -396,7 +397,7 @@ def test_any_json_makes_a_photo_record_that_can_be_saved(item):
     assert not known.has_photo(record)
 
 
-@given(JSON | spoilt(BIKE), st.sampled_from(["b", "g"]))
+@given(JSON | damaged(BIKE), st.sampled_from(["b", "g"]))
 def test_any_json_makes_a_gear_record_that_can_be_saved_or_none(item, prefix):
     record = gear_record(item, prefix)
     json.dumps(record)

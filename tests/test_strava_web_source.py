@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Response, json_response
 from strava_backup.strava import records, transport, web_source
@@ -20,6 +19,7 @@ from strava_backup.strava.session import Credentials, WebSession
 from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
 from tests.conftest import Clock
+from tests.faults import Fault
 from tests.made_up_json import JSON_VALUES
 from tests.strava_wire import Store, Wire, is_pause
 from tests.wrong_answers import WRONG_ANSWERS
@@ -29,7 +29,7 @@ DEEP = b"[" * 200_000
 
 
 class Rig:
-    """An account with an activity a day, and our source in front of it."""
+    """An account with an activity per day, and a source connected to it."""
 
     def __init__(self, clock, count):
         self.clock = clock
@@ -84,7 +84,7 @@ class Rig:
         self.account.faults.append(Fault(kind, what, id=item, **more))
 
     def answer(self, kind, value, item=None, **more):
-        """Have these requests answered with a JSON of ours."""
+        """Answer these requests with this JSON."""
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.fault(kind, "other-body", item, body=body, **more)
 
@@ -96,7 +96,7 @@ class Rig:
         return models[20 * (page - 1) : 20 * page]
 
     def tell_total(self, total, pages):
-        """Have the list tell another total on these pages."""
+        """Change the total of the list on these pages."""
         models = [self.models(page) for page in range(1, pages + 1)]
         for page, listed in enumerate(models, 1):
             self.answer("web-list", {"models": listed, "total": total}, page)
@@ -131,7 +131,7 @@ def test_the_constructor_asks_for_nothing(rig):
 @pytest.mark.parametrize(
     ("count", "pages"), [(0, 1), (1, 1), (19, 1), (20, 1), (21, 2), (40, 2), (41, 3), (60, 3)]
 )
-def test_the_list_is_walked_page_by_page_up_to_the_total(make_rig, count, pages):
+def test_the_list_is_fetched_page_by_page_up_to_the_total(make_rig, count, pages):
     rig = make_rig(count)
     assert rig.listed() == rig.ids
     assert rig.pages() == list(range(1, pages + 1))
@@ -151,26 +151,26 @@ def test_the_list_is_asked_for_as_the_website_does(rig):
 
 
 @pytest.mark.parametrize("extra", [1, 5])
-def test_with_a_total_too_high_the_walk_goes_on_to_an_empty_page(rig, extra):
+def test_with_a_total_too_high_the_listing_continues_to_an_empty_page(rig, extra):
     rig.account.web_total_extra = extra
     assert rig.listed() == rig.ids
     assert rig.pages() == [1, 2, 3, 4]
     assert rig.source.listing_result == ListingResult(is_whole=True, surplus=extra)
 
 
-def test_hidden_ones_that_are_not_held_are_a_surplus(rig):
+def test_hidden_activities_that_are_not_stored_are_a_surplus(rig):
     rig.account.hidden_from_web = {rig.ids[3], rig.ids[30]}
     assert len(rig.listed()) == 58
     assert rig.source.listing_result == ListingResult(is_whole=True, surplus=2)
 
 
-def test_held_ones_that_are_gone_are_a_negative_surplus(rig):
+def test_stored_activities_deleted_on_strava_are_a_negative_surplus(rig):
     assert rig.listed(rig.known({*rig.ids, 7}, surplus=0)) == rig.ids
     assert rig.source.listing_result == ListingResult(is_whole=True, surplus=-1)
 
 
 @pytest.mark.parametrize("surplus", [0, 2, -1])
-def test_the_walk_ends_early_where_the_counts_add_up(make_rig, surplus):
+def test_the_listing_ends_early_if_the_counts_add_up(make_rig, surplus):
     rig = make_rig(200)
     known = set(rig.ids) | ({7} if surplus == -1 else set())
     rig.account.web_total_extra = max(surplus, 0)
@@ -181,20 +181,20 @@ def test_the_walk_ends_early_where_the_counts_add_up(make_rig, surplus):
 
 
 @pytest.mark.parametrize("surplus", [None, 1, -1])
-def test_the_walk_does_not_end_early_where_the_counts_do_not_add_up(make_rig, surplus):
+def test_the_listing_does_not_end_early_if_the_counts_do_not_add_up(make_rig, surplus):
     rig = make_rig(200)
     assert rig.listed(rig.known(rig.ids, surplus=surplus)) == rig.ids
     assert rig.source.listing_result == ListingResult(is_whole=True, surplus=0)
 
 
-def test_the_walk_goes_as_far_as_what_is_not_known(make_rig):
+def test_the_listing_goes_as_far_as_the_unknown_activity(make_rig):
     rig = make_rig(200)
     rig.listed(rig.known(set(rig.ids) - {rig.ids[0], rig.ids[75]}))
     assert rig.pages() == [1, 2, 3, 4]
     assert rig.source.listing_result == ListingResult(is_whole=False, surplus=0)
 
 
-def test_a_whole_walk_that_is_wanted_goes_to_the_end(make_rig):
+def test_a_full_listing_goes_to_the_end(make_rig):
     rig = make_rig(200)
     assert rig.listed(rig.known(rig.ids, whole=True)) == rig.ids
     assert rig.source.listing_result == ListingResult(is_whole=True, surplus=0)
@@ -231,7 +231,7 @@ def test_a_total_that_is_no_number_leads_to_the_end_of_the_list(rig, total):
     assert rig.source.listing_result == ListingResult(is_whole=True, surplus=None)
 
 
-def test_a_list_without_total_is_walked_to_its_end(make_rig):
+def test_a_list_without_total_is_fetched_to_its_end(make_rig):
     rig = make_rig(20)
     rig.answer("web-list", {"models": rig.models(1)}, 1)
     rig.answer("web-list", {"models": []}, 2)
@@ -241,7 +241,7 @@ def test_a_list_without_total_is_walked_to_its_end(make_rig):
 
 
 @pytest.mark.parametrize("total", [0, 3, -1])
-def test_a_total_too_low_does_not_end_the_walk(rig, total):
+def test_a_total_too_low_does_not_end_the_listing(rig, total):
     rig.tell_total(total, pages=4)
     assert rig.listed() == rig.ids
     assert rig.source.listing_result.is_whole
@@ -278,7 +278,7 @@ def test_no_id_comes_twice_when_one_page_has_it_twice(make_rig):
     assert rig.listed() == rig.ids
 
 
-def test_while_it_is_under_way_there_is_no_walk(rig):
+def test_during_a_listing_there_is_no_result(rig):
     for _ in range(2):
         listing = chain.from_iterable(rig.source.fetch_activities(rig.known()))
         next(listing)
@@ -288,7 +288,7 @@ def test_while_it_is_under_way_there_is_no_walk(rig):
 
 
 @pytest.mark.parametrize("strange", [None, 5, "x", [], {}, {"id": "7"}, {"id": None}, [[]]])
-def test_strange_models_are_passed_on_and_do_not_end_the_walk(make_rig, strange):
+def test_strange_models_are_passed_on_and_do_not_end_the_listing(make_rig, strange):
     rig = make_rig(25)
     rig.answer("web-list", {"models": [strange, *rig.models(1)], "total": 26}, 1)
     rig.account.web_total_extra = 1
@@ -298,7 +298,7 @@ def test_strange_models_are_passed_on_and_do_not_end_the_walk(make_rig, strange)
 
 
 @pytest.mark.parametrize("with_strange", [False, True])
-def test_a_list_that_gives_the_same_page_for_ever_is_told(rig, with_strange):
+def test_a_list_that_repeats_a_page_is_reported(rig, with_strange):
     models = [*rig.models(1), *([{"name": "no id"}] if with_strange else [])]
     rig.answer("web-list", {"models": models, "total": 60})
     with pytest.raises(errors.TryLater, match="repeats itself at page 4"):
@@ -326,7 +326,7 @@ TROUBLE = [
 
 @pytest.mark.parametrize("page", [1, 2])
 @pytest.mark.parametrize(("what", "error"), TROUBLE)
-def test_trouble_with_a_page_never_ends_the_list_quietly(rig, what, error, page):
+def test_a_fault_of_a_page_never_ends_the_list_quietly(rig, what, error, page):
     rig.fault("web-list", what, page)
     ids = []
     with pytest.raises(error) as caught:
@@ -339,7 +339,7 @@ def test_trouble_with_a_page_never_ends_the_list_quietly(rig, what, error, page)
 @pytest.mark.parametrize(
     ("what", "tries"), [("500", 3), ("dropped", 3), ("429", 1), ("403", 1), ("html", 1), ("401", 2)]
 )
-def test_only_what_may_pass_is_tried_again(rig, what, tries):
+def test_only_temporary_faults_are_tried_again(rig, what, tries):
     rig.fault("web-list", what, 1)
     with pytest.raises(errors.Error):
         rig.listed()
@@ -375,7 +375,7 @@ def test_a_list_of_another_form_never_ends_quietly(rig, shape, page):
     assert rig.source.listing_result is None
 
 
-def test_an_error_unsets_the_walk_of_before(rig):
+def test_an_error_clears_the_previous_result(rig):
     rig.listed()
     rig.fault("web-list", "html", 2)
     with pytest.raises(errors.TryLater):
@@ -432,7 +432,7 @@ def test_an_account_without_photos_has_none(make_rig):
 
 
 @pytest.mark.parametrize("cursor", [None, "", 0, "1" * 1001])
-def test_more_without_a_usable_cursor_is_not_taken_for_the_end(make_rig, cursor):
+def test_more_photos_without_a_usable_cursor_are_an_error(make_rig, cursor):
     rig = make_rig(200)
     items = rig.items()[:20]
     rig.answer("web-photos", {"items": items, "next_cursor": cursor, "has_more": True})
@@ -452,7 +452,7 @@ def test_no_more_ends_the_list_although_there_is_a_cursor(make_rig):
     assert len(rig.photo_ids()) == 5
 
 
-def test_cursors_that_come_again_are_not_taken_for_the_end(make_rig):
+def test_repeated_cursors_are_an_error(make_rig):
     rig = make_rig(200)
     items = rig.items()
     for page, (cursor, after) in enumerate([("", "1,1"), ("1,1", "2,2"), ("2,2", "1,1")]):
@@ -464,7 +464,7 @@ def test_cursors_that_come_again_are_not_taken_for_the_end(make_rig):
 
 
 def made(wire, what, make):
-    """Have each request for a list answered with what is made of its number."""
+    """Answer each request for a list with a value made from its number."""
     numbers = iter(range(10**9))
 
     def answer(path):
@@ -474,7 +474,7 @@ def made(wire, what, make):
 
 
 @pytest.mark.parametrize("items", [[{"photo_id": "a"}], [None, {}, {"photo_id": []}]])
-def test_new_cursors_without_new_photos_are_not_followed_for_ever(make_rig, items):
+def test_new_cursors_without_new_photos_are_an_error(make_rig, items):
     rig = make_rig(0)
     made(
         rig.wire,
@@ -486,7 +486,7 @@ def test_new_cursors_without_new_photos_are_not_followed_for_ever(make_rig, item
     assert len(rig.pages("web-photos")) <= 2
 
 
-def test_new_photos_for_ever_end(make_rig, monkeypatch):
+def test_an_endless_photo_list_is_an_error(make_rig, monkeypatch):
     monkeypatch.setattr(web_source, "_MOST_PHOTO_PAGES", 50)
     rig = make_rig(0)
 
@@ -500,7 +500,7 @@ def test_new_photos_for_ever_end(make_rig, monkeypatch):
 
 
 @pytest.mark.parametrize(("total", "pages"), [(61, 9), (None, 51), ("growing", 51)])
-def test_new_activities_for_ever_end(make_rig, monkeypatch, total, pages):
+def test_an_endless_activity_list_is_an_error(make_rig, monkeypatch, total, pages):
     monkeypatch.setattr(records, "_MOST_ACTIVITIES", 1000)
     rig = make_rig(0)
 
@@ -515,7 +515,7 @@ def test_new_activities_for_ever_end(make_rig, monkeypatch, total, pages):
 
 
 @pytest.mark.parametrize("strange", [None, 5, "x", [], {}, {"activity_id": []}, {"photo_id": []}])
-def test_strange_items_are_passed_on_and_known_to_nobody(make_rig, strange):
+def test_strange_items_are_passed_on_as_unknown(make_rig, strange):
     rig = make_rig(200)
     items = [strange, *rig.items()[:19]]
     rig.answer("web-photos", {"items": items, "next_cursor": "0,0", "has_more": True}, "")
@@ -539,7 +539,7 @@ PHOTO_TROUBLE = [
 
 @pytest.mark.parametrize("page", [0, 1])
 @pytest.mark.parametrize(("what", "error"), PHOTO_TROUBLE)
-def test_trouble_with_the_photos_never_ends_their_list_quietly(make_rig, what, error, page):
+def test_a_fault_of_the_photos_never_ends_their_list_quietly(make_rig, what, error, page):
     rig = make_rig(200)
     rig.photo_ids()
     rig.fault("web-photos", what, rig.pages("web-photos")[page])
@@ -585,7 +585,7 @@ def test_gear_without_a_sound_id_is_left_out(rig):
 
 @pytest.mark.parametrize("kind", ["bikes", "shoes"])
 @pytest.mark.parametrize(("what", "error"), PHOTO_TROUBLE)
-def test_trouble_with_the_gear_is_told(rig, what, error, kind):
+def test_a_fault_of_the_gear_is_reported(rig, what, error, kind):
     rig.fault("web-gear", what, kind)
     with pytest.raises(error) as caught:
         rig.source.fetch_gear_summaries()
@@ -600,7 +600,7 @@ def test_gear_of_another_form_is_a_changed_page(rig, shape, kind):
         rig.source.fetch_gear_summaries()
 
 
-# Anything that a server can send
+# Any JSON that a server can send
 
 
 FIELDS = st.sampled_from(

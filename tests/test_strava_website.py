@@ -4,20 +4,20 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.demo.account import JWT_LIFETIME, Account
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
 from strava_backup.strava.session import Credentials, WebSession, parse_jwt
 from strava_backup.strava.website import Website
 from tests.conftest import DAY
-from tests.strava_wire import MANUAL, NO_GPX, RIDE, Store, Wire, asked, gaps, is_pause, told
+from tests.faults import Fault
+from tests.strava_wire import MANUAL, NO_GPX, RIDE, Store, Wire, asked, error_text, gaps, is_pause
 
 SITE = "https://www.strava.com"
 EXPORT = f"GET /activities/{RIDE}/export_original"
 
 
 class Rig:
-    """An account, and a website that is signed in to it."""
+    """An account and a signed-in Website."""
 
     def __init__(self, account, clock, *, jwt=None, delay=0.0):
         self.account = account
@@ -39,7 +39,7 @@ class Rig:
         account.requests.clear()
 
     def original(self, activity_id=RIDE):
-        """Name and content of an original."""
+        """Return name and content of an original."""
         with self.website.download_original(activity_id) as download:
             return download.sent_name, b"".join(download.chunks)
 
@@ -48,10 +48,10 @@ class Rig:
             return download.sent_name, b"".join(download.chunks)
 
     def failure(self):
-        """The error that an original ends in."""
+        """Return the error of an original's download."""
         with pytest.raises(errors.Error) as caught:
             self.original()
-        assert self.jwt not in told(caught.value)
+        assert self.jwt not in error_text(caught.value)
         return caught.value
 
 
@@ -107,7 +107,7 @@ def test_downloads_keep_the_pace(clock):
         ("gpx", 7, "404"),
     ],
 )
-def test_what_strava_does_not_have_is_refused_at_once(rig, fetch, activity_id, why):
+def test_a_missing_file_is_refused_at_once(rig, fetch, activity_id, why):
     with pytest.raises(errors.Refused) as caught:
         getattr(rig, fetch)(activity_id)
     assert type(caught.value) is errors.Refused
@@ -162,7 +162,7 @@ def test_the_errors_of_items_are_those_that_a_run_survives(rig):
 
 
 @pytest.mark.parametrize("what", ["401", "403", "html"])
-def test_behind_a_page_in_place_of_a_file_a_dead_session_is_found(rig, what):
+def test_a_page_instead_of_a_file_reveals_an_ended_session(rig, what):
     rig.account.faults.append(Fault("original", what))
     rig.account.faults.append(Fault("me", "redirect-login"))
     assert type(rig.failure()) is errors.SessionOver
@@ -180,14 +180,14 @@ def test_behind_a_page_in_place_of_a_file_a_dead_session_is_found(rig, what):
         ("dropped", errors.Unreachable),
     ],
 )
-def test_after_a_403_the_look_at_the_session_has_its_own_errors(rig, me, error):
+def test_after_a_403_the_check_of_the_session_has_its_own_errors(rig, me, error):
     rig.account.faults.append(Fault("original", "403"))
     rig.account.faults.append(Fault("me", me))
     assert type(rig.failure()) is error
     assert asked(rig.account).count("original") == 1
 
 
-def test_a_session_that_ends_in_the_middle_is_told(rig):
+def test_a_session_that_ends_during_a_run_is_reported(rig):
     rig.original()
     rig.account.end_sessions()
     error = rig.failure()
@@ -210,7 +210,7 @@ def test_a_passing_fault_is_tried_three_times(rig, what):
 
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize("what", ["truncated", "stalled"])
-def test_a_file_cut_short_raises_and_is_not_asked_for_again_here(rig, what, announced):
+def test_a_file_cut_short_raises_and_is_not_requested_again(rig, what, announced):
     rig.account.announce_lengths = announced
     rig.account.faults.append(Fault("original", what))
     assert type(rig.failure()) is errors.CutShort
@@ -270,8 +270,8 @@ BIKE = "b9000001"
 def test_a_bikes_components_come_in_any_language_and_unit(rig, language, units):
     rig.account.language, rig.account.units = language, units
     found = rig.website.fetch_components(BIKE)()
-    truth = rig.account.gear[BIKE].components
-    assert [one["type"] for one in found] == [one.type for one in truth]
+    components = rig.account.gear[BIKE].components
+    assert [one["type"] for one in found] == [one.type for one in components]
     assert all("distance_m" in one for one in found)
     assert asked(rig.account) == ["bike"]
     assert rig.account.requests[0].path == "/bikes/9000001"
@@ -315,7 +315,7 @@ def test_every_answer_but_a_bikes_page_has_its_error(rig, answer, error, kinds):
     with pytest.raises(errors.Error) as caught:
         rig.website.fetch_components(BIKE)()
     assert type(caught.value) is error
-    assert rig.jwt not in told(caught.value)
+    assert rig.jwt not in error_text(caught.value)
     assert asked(rig.account) == kinds
 
 
@@ -326,7 +326,7 @@ def test_a_bike_of_somebody_else_is_refused(rig):
 
 
 @pytest.mark.parametrize("what", ["dropped", "silent", "truncated", "503"])
-def test_a_bikes_page_that_fails_once_is_asked_for_again(rig, what):
+def test_a_bikes_page_that_fails_once_is_requested_again(rig, what):
     rig.account.faults.append(Fault("bike", what, times=1))
     assert len(rig.website.fetch_components(BIKE)()) == 4
     assert asked(rig.account) == ["bike", "bike"]
@@ -351,7 +351,7 @@ def test_no_request_goes_without_timeout_or_name(rig):
     assert agents == {transport.USER_AGENT}
 
 
-def test_the_website_counts_what_its_list_has_and_private_ones_too(rig):
+def test_the_website_counts_private_activities_too(rig):
     assert any(one.only_me for one in rig.account.activities)
     assert rig.website.fetch_activity_count() == len(rig.account.activities)
     assert asked(rig.account) == ["web-list"]
@@ -374,7 +374,7 @@ def test_a_count_that_is_no_number_is_none(rig, total):
         ("truncated", errors.TryLater),
     ],
 )
-def test_trouble_with_the_count_is_told(rig, what, error):
+def test_a_fault_of_the_count_is_reported(rig, what, error):
     rig.account.faults.append(Fault("web-list", what))
     with pytest.raises(error):
         rig.website.fetch_activity_count()

@@ -1,4 +1,4 @@
-"""Whatever the standard streams lead to: no backup ends because of it, and nothing else crashes."""
+"""No standard stream ends a backup or crashes another mode, whatever it leads to."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 
 from strava_backup import streams
 from strava_backup.demo.account import Account
-from tests import truth
 from tests.conftest import read_files
+from tests.expected import assert_complete
 
 ROOT = Path(__file__).parent.parent
 COMMAND = f"{sys.executable} -m strava_backup"
 FULL = "strava-backup: error: cannot write to standard output: No space left on device\n"
 
-# What a shell may put behind a command, or before it.
+# Redirections of a shell, behind a command or before it.
 BROKEN_STREAMS = {
     "stdin closed": "{} 0<&-",
     "stdout closed": "{} >&-",
@@ -54,7 +54,7 @@ def shell(
 
 @pytest.fixture(scope="module")
 def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a complete archive of the demo's."""
+    """A folder with a complete archive of the demo."""
     folder = tmp_path_factory.mktemp("archived")
     assert shell("{}", ["--demo", "--quiet"], folder).returncode == 0
     return folder
@@ -70,7 +70,7 @@ def test_a_backup_is_complete_whatever_its_streams_lead_to(tmp_path: Path, strea
     result = shell(BROKEN_STREAMS[streams], ["--demo", "--debug"], tmp_path, is_slow_to_start=True)
     assert result.returncode == 0, result
     assert_quiet(result)
-    truth.assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
+    assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
 
 
 @pytest.mark.parametrize("streams", [name for name in BROKEN_STREAMS if "reader" not in name])
@@ -87,7 +87,7 @@ def test_a_command_that_prints_ends_as_ever_where_it_is_not_heard(
 def test_a_full_standard_output_is_one_line_and_exit_code_1(
     archived: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    # A dry run of an archive that lacks nothing prints nothing.
+    # A dry run prints nothing if the archive is complete.
     folder = tmp_path if "--dry-run" in arguments else archived
     result = shell("{} > /dev/full", arguments, folder)
     assert (result.returncode, result.stderr) == (1, FULL)

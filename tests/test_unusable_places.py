@@ -1,4 +1,4 @@
-"""Folders that may not be entered and paths that lead nowhere: a message and an exit code."""
+"""Folders without permission and invalid paths give a message and an exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.config import loader
-from tests.hardship import obey_permissions
+from tests.limits import obey_permissions
 
 ROOT = Path(__file__).parent.parent
 COMMAND = f"{sys.executable} -m strava_backup"
@@ -75,7 +75,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
     )
 
 
-def assert_said(result: subprocess.CompletedProcess[str], code: int, name: str = "") -> None:
+def assert_reported(result: subprocess.CompletedProcess[str], code: int, name: str = "") -> None:
     said = result.stderr + result.stdout
     assert "Traceback" not in said
     assert "this is a bug" not in said
@@ -86,26 +86,22 @@ def assert_said(result: subprocess.CompletedProcess[str], code: int, name: str =
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_output_folder_that_cannot_be_one_is_exit_code_1(
-    folder: Path, place: str, command: str
-) -> None:
+def test_an_unusable_output_folder_is_exit_code_1(folder: Path, place: str, command: str) -> None:
     result = run(folder, *COMMANDS[command], "--output-dir", PLACES[place])
-    # To look for damage where no archive can be is a matter of the arguments.
+    # Verifying a path that cannot be an archive is a usage error.
     is_usage = command in ("verify", "repair") and place in ("a file", "below a file", "a pipe")
-    assert_said(result, 2 if is_usage else 1)
+    assert_reported(result, 2 if is_usage else 1)
     assert Path(PLACES[place]).name in result.stderr + result.stdout
     assert (folder / "file").read_text() == ""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_output_folder_of_a_name_that_no_system_allows_is_exit_code_2(
-    folder: Path, command: str
-) -> None:
-    (folder / "odd.conf").write_text(CONFIG.format(f"{folder}/a\0b"))
+def test_an_output_folder_with_an_invalid_name_is_exit_code_2(folder: Path, command: str) -> None:
+    (folder / "bad.conf").write_text(CONFIG.format(f"{folder}/a\0b"))
     arguments = [one for one in COMMANDS[command] if one not in ("--demo", "good.conf")]
     arguments = [one for one in arguments if one != "--config"]
-    result = run(folder, *arguments, "--config", "odd.conf")
-    assert_said(result, 2, "[global] output_dir: must have no control characters")
+    result = run(folder, *arguments, "--config", "bad.conf")
+    assert_reported(result, 2, "[global] output_dir: must have no control characters")
 
 
 @pytest.mark.parametrize("command", [[], ["--verify"], ["--check"], ["--login"], ["--authorize"]])
@@ -113,33 +109,33 @@ def test_an_output_folder_of_a_name_that_no_system_allows_is_exit_code_2(
 def test_a_config_that_cannot_be_read_is_exit_code_2(
     folder: Path, name: str, command: list[str]
 ) -> None:
-    assert_said(run(folder, *command, "--config", name), 2, name)
+    assert_reported(run(folder, *command, "--config", name), 2, name)
 
 
 @pytest.mark.parametrize(
     "name", [*(one for one in PLACES.values() if one not in ("file", "pipe")), "."]
 )
-def test_no_place_of_a_config_is_a_crash(folder: Path, name: str) -> None:
-    assert_said(run(folder, "--config", name), 2, name)
+def test_no_path_of_a_config_is_a_crash(folder: Path, name: str) -> None:
+    assert_reported(run(folder, "--config", name), 2, name)
 
 
 @pytest.mark.parametrize("name", [one for one in PLACES.values() if one != "pipe"])
 def test_an_export_that_cannot_be_read_is_exit_code_2(folder: Path, name: str) -> None:
     result = run(folder, "--output-dir", "archive", "--import", name)
-    assert_said(result, 2, name)
+    assert_reported(result, 2, name)
     assert not (folder / "archive").exists()
 
 
 @pytest.mark.parametrize("command", [["--verify"], ["--check"], ["--login"], ["--authorize"], []])
 def test_a_locked_config_folder_is_exit_code_2(folder: Path, command: list[str]) -> None:
     result = run(folder, *command, XDG_CONFIG_HOME=str(folder / "locked"))
-    assert_said(result, 2, f"{folder}/locked/strava-backup.conf")
+    assert_reported(result, 2, f"{folder}/locked/strava-backup.conf")
 
 
 @pytest.mark.parametrize("command", [["--verify"], ["--check"], []])
 @pytest.mark.parametrize("home", ["/nowhere", "file", ""])
 def test_without_a_home_there_is_no_config(folder: Path, command: list[str], home: str) -> None:
-    assert_said(run(folder, *command, HOME=home), 2)
+    assert_reported(run(folder, *command, HOME=home), 2)
 
 
 @pytest.mark.parametrize(
@@ -173,10 +169,10 @@ def test_a_locked_profile_of_firefox_is_named(folder: Path) -> None:
     root.mkdir(parents=True)
     (root / "profiles.ini").write_text(f"[Profile0]\nName = mine\nPath = {folder}/locked/a\n")
     result = run(folder, "--login", "--cookies-from-browser", "firefox")
-    assert_said(result, 2, "locked/a/cookies.sqlite")
+    assert_reported(result, 2, "locked/a/cookies.sqlite")
 
 
-def test_a_home_that_is_not_known_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_home_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     with pytest.raises(errors.ConfigError, match="set HOME"):

@@ -1,4 +1,4 @@
-"""What is held is verified offline, and damage set aside until the next run fetches it again."""
+"""The archive is checked offline, and damaged files move aside until a run fetches them again."""
 
 from __future__ import annotations
 
@@ -19,24 +19,30 @@ from hypothesis import strategies as st
 from strava_backup import errors
 from strava_backup.archive.directory import Archive, DiskError
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import Fault
 from strava_backup.verify import verify
-from tests import truth
 from tests.conftest import Clock, Rig, read_files
-from tests.hardship import without_root
+from tests.expected import (
+    assert_complete,
+    expected_checksums,
+    stem_of,
+    stored_originals,
+    stored_pictures,
+)
+from tests.faults import Fault
+from tests.limits import without_root
 
 HTML = b"<!DOCTYPE html>\n<html><body>Log in</body></html>"
 
 
 def check(root: Path, **options: bool) -> tuple[int, list[str]]:
-    """A verification's exit code and lines."""
+    """Return the exit code and the lines of --verify."""
     lines: list[str] = []
     code = verify(root, lines.append, **options)
     return code, lines
 
 
 def damaged(lines: list[str]) -> set[str]:
-    """The paths that are named as damaged."""
+    """Return the paths that are reported as damaged."""
     return {line.split(": ")[1] for line in lines if line.startswith("damaged: ")}
 
 
@@ -46,7 +52,7 @@ def notices(lines: list[str]) -> set[str]:
 
 def stored(root: Path) -> list[str]:
     files = read_files(root)
-    return sorted({**truth.originals(files), **truth.pictures(files)})
+    return sorted({**stored_originals(files), **stored_pictures(files)})
 
 
 def assert_sha256sum_passes(root: Path) -> None:
@@ -71,7 +77,7 @@ def full(rig: Rig) -> Rig:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One whole archive for all tests that put back what they change."""
+    """One whole archive for all tests that undo their changes."""
     rig = Rig(Account.sample(Clock()), tmp_path_factory.mktemp("verify"), Clock())
     assert rig.run().exit_code == 0
     return rig.root
@@ -85,7 +91,7 @@ def test_a_whole_archive_has_no_damage_and_is_left_as_it_is(full: Rig) -> None:
     code, [summary] = check(full.root)
     assert code == 0
     files = full.files()
-    count = len({**truth.originals(files), **truth.pictures(files)})
+    count = len({**stored_originals(files), **stored_pictures(files)})
     records = sum(path.endswith(".meta.json") for path in files if not path.startswith("history"))
     assert summary == f"checked {count} files and {records} metadata files: no damage"
     assert check(full.root, quiet=True) == (0, [])
@@ -102,7 +108,7 @@ def test_sha256sum_passes_after_a_run_and_after_one_that_brings_nothing(
     rig.run()
     assert_sha256sum_passes(rig.root)
     before = rig.files()["SHA256SUMS"]
-    assert sorted(before.decode().splitlines()) == truth.expected_checksums(rig.files())
+    assert sorted(before.decode().splitlines()) == expected_checksums(rig.files())
     rig.run()
     assert rig.files()["SHA256SUMS"] == before
 
@@ -154,7 +160,7 @@ def test_a_run_at_work_is_let_finish(full: Rig) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_verified_all_the_same(full: Rig) -> None:
-    # Not below `tmp_path`, which nobody else can reach.
+    # Not below `tmp_path`, which other users cannot reach.
     with tempfile.TemporaryDirectory() as public:
         root = Path(public) / "archive"
         shutil.copytree(full.root, root)
@@ -219,7 +225,7 @@ def test_a_file_that_is_broken_and_has_no_checksum_is_named_by_a_run_and_by_veri
     rig = make_rig()
     rig.run()
     (rig.root / "SHA256SUMS").unlink()
-    # JSON is whole JSON, whatever it says; and a gzip file may hold anything.
+    # JSON is whole in any form of record, and a gzip file may contain anything.
     victims = [p for p in stored(rig.root) if not p.endswith((".json", ".dat"))]
     for path in victims:
         (rig.root / path).write_bytes(spoil((rig.root / path).read_bytes()))
@@ -239,7 +245,7 @@ def test_a_file_that_is_broken_and_has_no_checksum_is_named_by_a_run_and_by_veri
 
     assert check(rig.root, repairs=True)[0] == 6
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
     assert check(rig.root)[0] == 0
 
 
@@ -247,7 +253,7 @@ def test_files_without_a_checksum_that_are_whole_get_one(full: Rig) -> None:
     lines = full.files()["SHA256SUMS"].splitlines(keepends=True)
     (full.root / "SHA256SUMS").write_bytes(b"".join(lines[::2]))
     assert full.run().exit_code == 0
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())
 
 
 def test_a_listed_file_that_is_missing_is_named_and_the_line_stays_until_it_is_fetched(
@@ -276,12 +282,12 @@ def test_a_listed_file_that_is_missing_is_named_and_the_line_stays_until_it_is_f
 
 def test_a_missing_file_that_is_fetched_again_with_another_content_has_one_line(full: Rig) -> None:
     victim = next(one for one in full.account.activities if one.original_suffix == ".gpx")
-    path = truth.stem(victim) + ".gpx"
+    path = stem_of(victim) + ".gpx"
     (full.root / path).unlink()
     assert victim.original is not None
     victim.original = victim.original.replace(b"</gpx>", b"<!-- anew --></gpx>")
     assert full.run().exit_code == 0
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())
     assert_sha256sum_passes(full.root)
 
 
@@ -301,7 +307,7 @@ def test_metadata_that_cannot_be_read_is_damage(full: Rig, content: bytes) -> No
 def test_a_disk_that_cannot_read_one_file_does_not_stop_the_rest(
     full: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no such disk here, so the read that would fail is replaced."""
+    """Replace the read, since no disk here fails."""
     from strava_backup.archive import directory
 
     path = stored(full.root)[0]
@@ -334,7 +340,7 @@ def test_a_file_that_may_not_be_read_is_named_and_left_where_it_is(
     assert full.files() == before
 
 
-# Odd is not damaged
+# Suspicious files that are not damaged
 
 
 def test_what_strava_holds_broken_is_no_damage(rig: Rig) -> None:
@@ -342,17 +348,17 @@ def test_what_strava_holds_broken_is_no_damage(rig: Rig) -> None:
     assert victim.original is not None
     victim.original = victim.original[:-50]
     rig.run()
-    path = truth.stem(victim) + ".fit"
+    path = stem_of(victim) + ".fit"
     assert (rig.root / path).read_bytes() == victim.original
     assert check(rig.root)[0] == 0
 
-    # Its line is lost: the metadata knows that it came so.
+    # Without its line: the metadata notes that Strava sent it so.
     (rig.root / "SHA256SUMS").unlink()
     assert check(rig.root)[0] == 0
     assert rig.run().exit_code == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())
 
-    # Broken in another way it is damage.
+    # Another fault is damage.
     (rig.root / "SHA256SUMS").unlink()
     (rig.root / path).write_bytes(victim.original[:-1])
     assert damaged(check(rig.root)[1]) == {path}
@@ -417,7 +423,7 @@ def test_a_list_that_somebody_edited_is_understood(full: Rig) -> None:
         f"{'0' * 64}  /etc/passwd",
         f"{'0' * 64}  activities/../../secrets_1.fit",
         f"{'0' * 64}  notes.txt",
-        f"{'0' * 64}  {truth.stem(full.account.activities[0])}.meta.json",
+        f"{'0' * 64}  {stem_of(full.account.activities[0])}.meta.json",
     ]
     (full.root / "SHA256SUMS").write_text("\r\n".join(edited) + "\r\n")
     (full.root.parent / "secrets").write_text("mine")
@@ -510,7 +516,7 @@ def test_what_is_repaired_comes_back_with_the_next_run(
     assert {path: after[f"damaged/{path}"] for path in victims} == victims
     assert not victims.keys() & after.keys()
     assert_sha256sum_passes(rig.root)
-    # Nothing else is touched, but for what makes the next run ask for photos.
+    # Nothing else changes, except the notes that make the next run ask for photos.
     assert check(rig.root)[0] == 0
 
     report = rig.run()
@@ -519,10 +525,10 @@ def test_what_is_repaired_comes_back_with_the_next_run(
     comes = rig.files()
     assert comes.keys() >= before.keys()
     if source == "api":
-        truth.assert_complete(rig.account, comes)
-    assert {**truth.originals(comes), **truth.pictures(comes)} == {
-        **truth.originals(before),
-        **truth.pictures(before),
+        assert_complete(rig.account, comes)
+    assert {**stored_originals(comes), **stored_pictures(comes)} == {
+        **stored_originals(before),
+        **stored_pictures(before),
     }
     assert_sha256sum_passes(rig.root)
     assert check(rig.root)[0] == 0
@@ -536,7 +542,7 @@ def test_a_json_original_comes_back_though_a_gpx_lies_beside_it(
     victim = next(
         one for one in full.account.activities if one.original_suffix == ".json" and one.gpx
     )
-    path = f"{truth.stem(victim)}.json"
+    path = f"{stem_of(victim)}.json"
     if is_missing:
         (full.root / path).unlink()
     else:
@@ -544,10 +550,10 @@ def test_a_json_original_comes_back_though_a_gpx_lies_beside_it(
     code, lines = check(full.root, repairs=True)
     assert code == 6
     assert damaged(lines) == {path}
-    assert full.files()[f"damaged/{truth.stem(victim)}.gpx"] == victim.gpx
+    assert full.files()[f"damaged/{stem_of(victim)}.gpx"] == victim.gpx
     assert check(full.root)[0] == 0
     assert full.run().exit_code == 0
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())
 
 
 def test_nothing_in_damaged_is_overwritten(full: Rig) -> None:
@@ -560,14 +566,14 @@ def test_nothing_in_damaged_is_overwritten(full: Rig) -> None:
     assert files[f"damaged/{path}"] == b"first"
     assert files[f"damaged/{path}.2"] == b"second"
     assert files[f"damaged/{path}.3"] == b"third"
-    truth.assert_complete(full.account, files)
+    assert_complete(full.account, files)
 
 
 def test_what_strava_no_longer_has_stays_where_it_is(full: Rig) -> None:
     victim = next(one for one in full.account.activities if one.original and one.photos)
     paths = [path for path in stored(full.root) if f"{victim.id}" in path]
     assert {path.split("/")[0] for path in paths} == {"activities", "photos"}
-    change_metadata(full.root, f"{truth.stem(victim)}.meta.json", gone_since="2026-11-01T00:00:00Z")
+    change_metadata(full.root, f"{stem_of(victim)}.meta.json", gone_since="2026-11-01T00:00:00Z")
     for path in paths:
         (full.root / path).write_bytes(b"spoilt")
     before = full.files()
@@ -576,7 +582,7 @@ def test_what_strava_no_longer_has_stays_where_it_is(full: Rig) -> None:
 
     assert code == 6
     assert damaged(lines) == set(paths)
-    assert sum("left where it is, since Strava no longer has the activity" in x for x in lines) > 1
+    assert sum("not moved, since Strava no longer has the activity" in x for x in lines) > 1
     assert full.files() == before
     assert damaged(check(full.root)[1]) == set(paths)
 
@@ -597,7 +603,7 @@ def test_a_repair_that_dies_before_it_writes_the_list_does_no_harm(
             check(full.root, repairs=True)
     assert damaged(check(full.root)[1]) == {path}
     assert full.run().exit_code == 0
-    truth.assert_complete(full.account, full.files())
+    assert_complete(full.account, full.files())
     assert check(full.root)[0] == 0
 
 
@@ -641,7 +647,7 @@ def test_a_link_that_leads_nowhere_is_damage_and_moved(full: Rig) -> None:
     assert code == 6
     assert damaged(lines) == {path}
     assert full.run().exit_code == 0
-    truth.assert_complete(full.account, {**full.files()})
+    assert_complete(full.account, {**full.files()})
 
 
 def test_a_run_that_breaks_off_at_any_original_leaves_nothing_damaged(rig: Rig) -> None:
@@ -650,4 +656,4 @@ def test_a_run_that_breaks_off_at_any_original_leaves_nothing_damaged(rig: Rig) 
     assert check(rig.root)[0] == 0
     assert rig.run().exit_code == 0
     assert check(rig.root)[0] == 0
-    truth.assert_complete(rig.account, rig.files())
+    assert_complete(rig.account, rig.files())

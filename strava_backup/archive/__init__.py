@@ -1,1 +1,1 @@
-"""Everything that touches the output directory. Knows nothing of Strava's servers."""
+"""Everything that touches the output directory. Independent of Strava's servers."""

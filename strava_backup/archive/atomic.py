@@ -1,7 +1,7 @@
-"""A whole file under its final name, or nothing. Does not know what the files mean.
+"""Atomic saving: a file under its final name is complete. Independent of the files' contents.
 
-The order is that of careful backup programs: a hidden temporary file in the same folder, written,
-fsynced, closed, renamed, and then the folder fsynced, which commits the rename
+The steps are those of other backup programs: write a hidden temporary file in the same folder,
+fsync, close and rename it, then fsync the folder, which commits the rename
 (https://man7.org/linux/man-pages/man2/fsync.2.html).
 """
 
@@ -23,26 +23,27 @@ _log = logging.getLogger(__name__)
 
 HEAD_SIZE = 1 << 10
 
-# The answers of a file system that has no fsync; any other means that it failed.
+# The errors of a file system without fsync. Any other error means that fsync failed.
 _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
-# By the warning, the devices for which it has been given.
+# The devices for which each warning has been logged.
 _warned: dict[str, set[int]] = {}
 
 
 class PartialFile:
-    """A file being written under the hidden name `.STEM.part`; leaving it unsaved removes it.
+    """A file that is written as `.STEM.part`, and removed on exit unless it was saved.
 
-    The name is fixed, so that the next run replaces what a run that died left over, and hidden, so
-    that a scan (also that of older versions) does not take it for a held file."""
+    The name is fixed, so that the next run replaces the partial file of a run that died. It is
+    hidden, so that no scan, including those of older versions, counts it as a stored file.
+    """
 
     def __init__(self, folder: Path, stem: str, mode: int = 0o666) -> None:
         self.path = folder / f".{stem}.part"
         self.size = 0
-        # The first bytes, which tell the kind: files are many, and opening one takes its time.
+        # The first bytes show the file type. Keeping them avoids opening the file once more.
         self.head = b""
         self._mode = mode
-        # All that was written if it was a single chunk, so that it need not be read to be checked.
+        # The content, if it was written as a single chunk: it can be checked without a read.
         self.content: bytes | None = None
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
@@ -50,11 +51,11 @@ class PartialFile:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what has been written so far, in hex."""
+        """The SHA-256 of the bytes written so far, in hex."""
         return self._hash.hexdigest()
 
     def __enter__(self) -> PartialFile:
-        # Not mkstemp: its files are 0600 whatever the umask says.
+        # Not mkstemp, which ignores the umask and makes files with mode 0600.
         try:
             self._file = open(self.path, "xb", opener=self._open)
         except FileExistsError:
@@ -78,7 +79,7 @@ class PartialFile:
                 self.path.unlink(missing_ok=True)
 
     def write(self, chunks: Iterable[bytes]) -> None:
-        """Append the chunks. Raises OSError, and whatever the chunks themselves raise."""
+        """Append the chunks. Raises OSError, and any error of the iterable."""
         assert self._file is not None
         for chunk in chunks:
             self._file.write(chunk)
@@ -90,16 +91,17 @@ class PartialFile:
         self._file.flush()
 
     def finish(self) -> None:
-        """Commit what was written, to which nothing can be added any more. Raises OSError."""
+        """Fsync and close the file; nothing can be written afterwards. Raises OSError."""
         if self._file is not None:
             self._file.flush()
             sync_file(self._file.fileno(), self.path.parent)
             self._close()
 
     def save_as(self, path: Path, *, syncs_folder: bool = True) -> None:
-        """Make the draft the file `path`, replacing what is there. Raises OSError.
+        """Rename the partial file to `path`, replacing any file there. Raises OSError.
 
-        Until the folder is fsynced, which may be left to the caller, a power cut undoes it.
+        A power failure can undo the rename until the folder is fsynced, by this method or by its
+        caller.
         """
         self.finish()
         os.replace(self.path, path)
@@ -117,10 +119,10 @@ class PartialFile:
 
 
 def exists(path: Path) -> bool:
-    """Returns whether there is a file or folder at `path`. Raises OSError if nobody can know.
+    """Return whether there is a file or folder at `path`. Raises OSError if that is unknown.
 
-    Path.exists depends on the version of Python: for a folder that must not be entered it raises
-    or returns False, and for a loop of links or an impossible name it returns False.
+    Path.exists is no help. In a folder without permission it raises or returns False, depending on
+    the version of Python; for a loop of links or an invalid name it returns False.
     """
     try:
         path.stat()
@@ -132,27 +134,30 @@ def exists(path: Path) -> bool:
 
 
 def save_bytes(path: Path, data: bytes, mode: int = 0o666, *, syncs_folder: bool = True) -> None:
-    """Write `data` to `path`, whole or not at all. Raises OSError."""
+    """Save `data` as `path` atomically. Raises OSError."""
     with PartialFile(path.parent, path.name, mode) as partial_file:
         partial_file.write([data])
         partial_file.save_as(path, syncs_folder=syncs_folder)
 
 
 def sync_file(descriptor: int, folder: Path) -> None:
-    """Commit an open file in `folder`, or the folder itself. Raises OSError.
+    """Fsync an open file in `folder`, or the folder itself. Raises OSError.
 
-    If the file system has no fsync, warns once and goes on.
+    A file system without fsync is no error: a warning is logged once.
     """
     try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in _NO_FSYNC:
             raise
-        warn_once(descriptor, "%s: this file system cannot fsync, going on without", folder)
+        warn_once(descriptor, "%s: this file system has no fsync, continuing without", folder)
 
 
 def sync_folder(folder: Path) -> None:
-    """Commit the renames in `folder`, as `sync_file` does. Windows opens no folders."""
+    """Commit the renames in `folder`, except on Windows, which cannot open folders.
+
+    Raises OSError.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:
@@ -166,16 +171,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def copy_stat(source: Path, target: Path) -> None:
-    """Copy mode and times, if the file system and the files' owner allow it; else warn once."""
+    """Copy mode and times. If that is not permitted or not supported, log a warning once."""
     try:
         shutil.copystat(source, target)
     except OSError:
-        text = "%s: modes and times of files cannot be copied here, going on without"
+        text = "%s: the modes and times of files cannot be copied, continuing without"
         warn_once(target, text, target.parent)
 
 
 def warn_once(file: int | Path, text: str, folder: Path) -> None:
-    """Log a warning about a folder, once for each device. Raises OSError."""
+    """Log a warning about a folder once per device. Raises OSError."""
     device = os.stat(file).st_dev
     devices = _warned.setdefault(text, set())
     if device not in devices:

@@ -1,4 +1,4 @@
-"""Is this file what it claims to be, and whole? Reads files; decides nothing about keeping them."""
+"""Checks of a file's type and integrity. Reads files, and never moves or changes them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.regular import follow_link
 
 _CHUNK = 1 << 14
-# Expat scans a token that is not complete yet anew with each chunk.
+# Large, since expat scans an incomplete token again with each chunk.
 _XML_CHUNK = 1 << 20
 _XML_ENCODING = re.compile(
     rb"(?:\xff\xfe|\xfe\xff)?\s*<\?xml\s[^<>]*?\sencoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._-]*)[\"']"
 )
 _EXPAT_ENCODINGS = ("utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii")
-# Python has these for other texts; some take quadratic time.
+# Codecs of Python that are not character sets of documents. Some take quadratic time.
 _NO_CHARSETS = (
     "idna",
     "punycode",
@@ -45,17 +45,24 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Damaged(Exception):
-    """The content breaks the rules of its kind; the message says which one."""
+    """A file breaks a rule of its type, which the message names.
+
+    Metadata stores these messages under `odd`, and they are compared with later ones: a reworded
+    message no longer matches in existing archives.
+    """
 
 
 def looks_like_html(head: bytes) -> bool:
-    """Whether the first bytes are those of a web page, which is never an original."""
+    """Return whether the first bytes are those of a web page, which is never an original."""
     text = _text_start(head)
     return _PAGE_START.match(text, _end_of_prolog(text)) is not None
 
 
 def _end_of_prolog(text: bytes) -> int:
-    """Where declarations, comments and blanks end; one that has no end counts as the end."""
+    """Return the position after the declarations, comments and blanks at the start.
+
+    A declaration or comment that is not closed ends the prolog before it.
+    """
     at = 0
     while opened := [mark for mark in _BEFORE_A_PAGE if text.startswith(mark[0], at)]:
         [(start, end)] = opened
@@ -69,9 +76,9 @@ def _end_of_prolog(text: bytes) -> int:
 
 
 def kind_of(head: bytes) -> str:
-    """The suffix that the first bytes call for, such as `.fit` or `.jpg`; empty if unknown.
+    """Return the suffix for the first bytes of a file, like `.fit` or `.jpg`; "" if unknown.
 
-    `.json` is a guess: only the whole file shows whether it is JSON.
+    `.json` is a guess: only a read of the whole file shows whether it is JSON.
     """
     if head.startswith(GZIP_MAGIC):
         return ".gz"
@@ -92,13 +99,13 @@ def kind_of(head: bytes) -> str:
 
 
 def read_head(path: Path) -> bytes:
-    """The first bytes of a file, enough to tell its kind. Raises OSError."""
+    """Return the first bytes of a file, enough for `kind_of`. Raises OSError."""
     with open(path, "rb", opener=follow_link) as file:
         return file.read(HEAD_SIZE)
 
 
 def read_gzip_head(path: Path) -> bytes:
-    """The first bytes inside a gzip file; empty where it cannot be unpacked. Raises OSError."""
+    """Return the first unpacked bytes of a gzip file; b"" if it is broken. Raises OSError."""
     try:
         with open(path, "rb", opener=follow_link) as packed, gzip.open(packed) as file:
             return file.read(HEAD_SIZE)
@@ -107,35 +114,38 @@ def read_gzip_head(path: Path) -> bytes:
 
 
 def proper_suffix(path: Path, sent: str, head: bytes | None = None) -> str:
-    """The suffix for the file at `path`: what Strava sent, corrected by the content's magic.
+    """Return the suffix for the file at `path`: `sent`, corrected by the file's magic number.
 
-    An unknown content keeps the suffix sent, `.dat` stands where none was. A gzip file is
-    `.fit.gz` where its inside is known, `.gz` where not. `head` is what `read_head` would give, if
-    that is known. Raises OSError.
+    A file of an unknown type keeps the suffix `sent`, or gets `.dat` if `sent` is empty. The suffix
+    of a gzip file is `.fit.gz` if its content is a known type, else `.gz`. `head` saves a call of
+    `read_head`. Raises OSError.
     """
     kind = kind_of(read_head(path) if head is None else head)
     packed = ".gz" if kind == ".gz" else ""
     if packed:
         kind = kind_of(read_gzip_head(path)).replace(".gz", "")
-    # Other texts begin with a bracket as well, such as the [Params] of Polar's HRM.
+    # Other text files begin with a bracket, too: Polar's HRM begins with [Params].
     if kind == ".json" and sent != kind and damage(path, kind + packed) is not None:
         kind = ""
     return kind + packed or sent or ".dat"
 
 
 def find_suspicion(path: Path, sent: str, head: bytes | None = None) -> str | None:
-    """What is odd about a file whose name had the suffix `sent`; None if all is well.
+    """Return why a file sent with the suffix `sent` is suspicious; None if it is not.
 
-    Raises OSError. The whole file is read. `head` is as for `proper_suffix`.
+    Reads the whole file. `head` is as for `proper_suffix`. Raises OSError.
     """
     return find_wrong_suffix(path, sent, head) or damage(path, proper_suffix(path, sent, head))
 
 
 def find_wrong_suffix(path: Path, sent: str, head: bytes | None = None) -> str | None:
-    """How a file's first bytes belie the suffix `sent` of its name; None if not. Raises OSError."""
+    """Return how a file's first bytes contradict the suffix `sent`; None if they do not.
+
+    Raises OSError.
+    """
     suffix = proper_suffix(path, sent, head)
     kind = suffix.removesuffix(".gz") or suffix
-    # Every picture's address ends in .jpg, whatever it is
+    # The addresses of all pictures end in .jpg, those of PNG files included
     # (https://github.com/mladimatija/strava-bulk-photo-export).
     if sent not in ("", ".gz", kind) and kind not in pictures.SUFFIXES:
         return f"named {sent}, but the content is {suffix}"
@@ -143,10 +153,10 @@ def find_wrong_suffix(path: Path, sent: str, head: bytes | None = None) -> str |
 
 
 def damage(path: Path, suffix: str | None = None, content: bytes | None = None) -> str | None:
-    """How a file breaks the rules of its kind, None if it does not.
+    """Return the rule of its type that a file breaks; None if it is intact.
 
-    The kind is `suffix`, or what the content says it is, or else the name. Raises OSError. The
-    whole file is read, unless its `content` is given.
+    The type is that of `suffix`, or else of the content, or else of the name. Reads the whole file
+    unless its `content` is given. Raises OSError.
     """
     try:
         check_file(path, _suffix_of_stored(path) if suffix is None else suffix, content)
@@ -156,9 +166,9 @@ def damage(path: Path, suffix: str | None = None, content: bytes | None = None) 
 
 
 def _suffix_of_stored(path: Path) -> str:
-    """The suffix for a held file. Raises Damaged where name and content tell of different kinds.
+    """Return the suffix for a stored file. Raises Damaged if name and content differ in type.
 
-    All pictures count as one kind: every one that version 0.4 saved is called `.jpg`.
+    All pictures count as one type: version 0.4 gave every picture the suffix `.jpg`.
     """
     suffix = proper_suffix(path, path.suffix.lower())
     name = path.name.lower().removesuffix(".gz")
@@ -170,9 +180,10 @@ def _suffix_of_stored(path: Path) -> str:
 
 
 def check_file(path: Path, suffix: str, content: bytes | None = None) -> None:
-    """Read the file, or its content, to the end by the rules of its kind. Raises Damaged, OSError.
+    """Check the file, or its content, by the rules of its type. Raises Damaged, OSError.
 
-    Kinds without rules here (`.dat` and whatever else Strava may send) pass unless they are empty.
+    A file of another type (`.dat` and any suffix that Strava may add) passes unless it is empty or
+    a web page.
     """
     check = _CHECKS.get(suffix.removesuffix(".gz"), _read_through)
     try:
@@ -183,7 +194,7 @@ def check_file(path: Path, suffix: str, content: bytes | None = None) -> None:
             file.seek(0)
             if suffix.endswith(".gz"):
                 with gzip.open(file) as unpacked:
-                    check(unpacked)  # type: ignore[arg-type]  # it reads like any binary file
+                    check(unpacked)  # type: ignore[arg-type]  # it has the methods that are used
             else:
                 check(file)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -204,7 +215,7 @@ def _check_picture(file: BinaryIO, suffix: str) -> None:
 
 
 def _text_start(head: bytes) -> bytes:
-    # TCX files can begin with white space before <?xml (seen in exports since 2018).
+    # TCX files can have white space before <?xml (seen in exports since 2018).
     return head.removeprefix(_BOM).lstrip()
 
 
@@ -215,15 +226,15 @@ def _read_through(file: BinaryIO) -> None:
 
 # The bits of a FIT file in the order of its CRC-16 (https://developer.garmin.com/fit/protocol/),
 # lowest bit of the first byte first, are the coefficients of a polynomial over GF(2). With the CRC
-# behind it, it is a multiple of (y + 1)(y^15 + y^14 + 1). That divides y^32767 + 1, so that blocks
-# of this length can be added up (XOR) before the division. A loop over bytes takes fifty times as
-# long.
+# appended, the polynomial is a multiple of (y + 1)(y^15 + y^14 + 1), which divides y^32767 + 1.
+# Blocks of this length can therefore be added up (XOR) before the division. A loop over bytes
+# takes fifty times as long.
 _FIT_BLOCK = 32767
 _FIT_FIRST_STEP = 1 << 14
 
 
 def _is_multiple(polynomial: int) -> bool:
-    """Whether the sum of blocks has no remainder; bit i is the coefficient of y^i."""
+    """Return whether the sum of blocks has no remainder; bit i is the coefficient of y^i."""
     if polynomial.bit_count() % 2:
         return False
     step = _FIT_FIRST_STEP
@@ -238,7 +249,7 @@ def _is_multiple(polynomial: int) -> bool:
 
 
 def _check_fit(file: BinaryIO) -> None:
-    """Header, lengths and CRC of a FIT file, and of those chained behind it."""
+    """Check header, lengths and CRC of a FIT file, and of any FIT files chained to it."""
     first = True
     while header := file.read(12):
         if len(header) < 12 or header[8:12] != b".FIT" or header[0] < 12:
@@ -268,7 +279,7 @@ def _check_fit_data(file: BinaryIO, header: bytes, size: int) -> None:
 
 
 def _refuse_entity(*_: object) -> None:
-    # A few lines of entities can stand for gigabytes, and no device declares any.
+    # A few lines of entities can expand to gigabytes, and no device declares any.
     raise Damaged("it declares XML entities")
 
 
@@ -280,17 +291,17 @@ def _check_xml(file: BinaryIO) -> None:
             parser.Parse(chunk)
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:
-        # The last two are raised for an encoding that is unknown, or text that is not in it.
+        # LookupError: an unknown encoding. ValueError: text that cannot be decoded.
         raise Damaged(f"not well-formed XML: {error}") from error
 
 
 def _xml_chunks(file: BinaryIO) -> Iterator[bytes | str]:
-    """The content of an XML file, as text if expat cannot decode it.
+    """Yield the content of an XML file, as str if expat does not know the encoding.
 
-    Raises LookupError and ValueError for what cannot be decoded.
+    Raises LookupError for an unknown encoding, and ValueError for text that cannot be decoded.
     """
     first = file.read(_XML_CHUNK)
-    # XML allows nothing before its declaration, Strava's TCX files have white space there.
+    # XML allows nothing before its declaration, but Strava's TCX files have white space there.
     start = first.removeprefix(_BOM).lstrip()
     encoding = _encoding_to_decode(start[:HEAD_SIZE])
     if encoding is None:
@@ -300,17 +311,18 @@ def _xml_chunks(file: BinaryIO) -> Iterator[bytes | str]:
         file.seek(0)
         text = io.TextIOWrapper(file, encoding, newline="")
         yield text.read(_XML_CHUNK).removeprefix("\ufeff").lstrip()
-        # Expat takes text for UTF-8, whatever the file declares.
+        # Given str, expat ignores the declared encoding.
         yield from iter(lambda: text.read(_XML_CHUNK), "")
 
 
 def _encoding_to_decode(start: bytes) -> str | None:
-    """The encoding that XML declares; None if expat knows it. Raises LookupError."""
+    """Return the encoding that XML declares; None if expat knows it. Raises LookupError."""
     found = _XML_ENCODING.match(start.replace(b"\0", b""))
     if found is None:
         return None
     name = found[1].decode().lower()
-    # Strings of .NET are UTF-16 and say so even in a file that is not.
+    # Programs in .NET write their strings, which are UTF-16, to UTF-8 files and leave
+    # the declaration as it was.
     is_wrong = name.startswith(("utf-16", "utf16")) and b"\0" not in start
     if is_wrong or name in _EXPAT_ENCODINGS:
         return "utf-8" if is_wrong else None

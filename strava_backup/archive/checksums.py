@@ -1,6 +1,6 @@
-"""`SHA256SUMS`, which `sha256sum -c` reads: the checksums of originals and photos.
+"""The manifest `SHA256SUMS`: checksums of originals and photos, in the format of `sha256sum -c`.
 
-Reads and writes that one file. Whether a file deserves a line is for its callers to know.
+Reads and writes only the manifest. The callers decide which files are listed.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from strava_backup.archive import layout
 from strava_backup.archive.atomic import save_bytes, sync_file, sync_folder
 from strava_backup.archive.regular import NotAFile, follow_link, read_whole, refuse_link
 
-# https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html: the asterisk
-# marks binary mode, the backslash a name with escapes in it.
+# https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html: an asterisk
+# marks binary mode, a backslash a name with escape sequences.
 _LINE = re.compile(rb"(?P<escaped>\\?)(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>[^\0]+)")
 _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}
 _ESCAPED = re.compile(rb"\\.?", re.DOTALL)
 _TO_ESCAPE = re.compile(rb"[\\\n\r]")
 _BOMS = re.compile(rb"(?:\xef\xbb\xbf)*")
-# Without the look behind, a run of CR without LF would be scanned from each of its bytes.
+# Without the lookbehind, a long run of CR without LF would take quadratic time.
 _LINE_END = re.compile(rb"(?<!\r)\r+\n")
 
 _BATCH = 256
 
 
 class Manifest(NamedTuple):
-    """What a list says: the digests (lower-case hex) by path, and how many lines say nothing.
+    """The content of a manifest: digests (lower-case hex) by path, and the count of invalid lines.
 
-    A path has several digests only where somebody edited the list.
+    A path has several digests only if the manifest was edited by hand.
     """
 
     digests: dict[str, tuple[str, ...]]
@@ -42,8 +42,11 @@ class Manifest(NamedTuple):
 
 
 def parse(text: bytes) -> Manifest:
-    """Read a list, also one that was edited by hand; a last line without its end does not count."""
-    # Dictionaries in place of sets keep the order.
+    """Return the content of a manifest, which may have been edited by hand.
+
+    A last line without a line feed is ignored.
+    """
+    # Dictionaries, since sets lose the order.
     digests: dict[str, dict[str, None]] = {}
     unknown = 0
     for line in mended(text).split(b"\n"):
@@ -57,37 +60,39 @@ def parse(text: bytes) -> Manifest:
 
 
 def format_line(path: PurePosixPath, digest: str) -> bytes:
-    """A line as `sha256sum` prints it."""
+    """Return a line as `sha256sum` prints it."""
     name = str(path).encode("utf-8", "surrogateescape")
     escaped = _TO_ESCAPE.sub(lambda match: _ESCAPE_OF[match[0]], name)
     return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"
 
 
 def mended(text: bytes) -> bytes:
-    """The list without its last line if that has no end: a run died over it, or the disk was full.
+    """Return the manifest without an incomplete last line, byte order marks and CR line ends.
 
-    What editors of other systems add is taken away, since `sha256sum` stumbles over it.
+    A run that died or a full disk leaves an incomplete line. Editors on other systems add the marks
+    and CRs, which `sha256sum` cannot read.
     """
     text = _LINE_END.sub(b"\n", _BOMS.sub(b"", text, count=1))
     return text[: text.rfind(b"\n") + 1]
 
 
 def without(text: bytes, paths: Collection[str]) -> bytes:
-    """The list without the lines of these paths; all others stay as they are."""
+    """Return the manifest without the lines of these paths; all other lines stay unchanged."""
     lines = mended(text).split(b"\n")
     return b"\n".join(line for line in lines if (_parse_line(line) or ("",))[0] not in paths)
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hex. Raises OSError."""
+    """Return the SHA-256 of a file, in hex. Raises OSError."""
     with open(path, "rb", buffering=0, opener=follow_link) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Checksums:
-    """The list of one archive; several threads may add to it. Its methods raise OSError.
+    """The manifest of one archive; several threads may add to it. Its methods raise OSError.
 
-    A list that is no file, such as a link, is left as it is, and `problem` says what it is.
+    If the manifest is not a regular file (a link, for example), it stays as it is, and `problem`
+    says why.
     """
 
     def __init__(self, root: Path) -> None:
@@ -102,11 +107,11 @@ class Checksums:
         self._lock = threading.RLock()
 
     def read(self) -> Manifest:
-        """What the list says; nothing where there is none."""
+        """Return the content of the manifest; an empty one if there is no file."""
         return parse(self._text())
 
     def mend(self) -> None:
-        """Make the list whole, should the last run have died over it, and remember what it says."""
+        """Repair the manifest if the last run died while writing to it, and load it."""
         with self._lock:
             try:
                 text = self._text()
@@ -119,25 +124,26 @@ class Checksums:
             self._known = parse(whole).digests
 
     def digests(self, path: PurePosixPath) -> tuple[str, ...]:
-        """The digests of a path: one, or none where it has no line yet."""
+        """Return the digests of a path: none if it has no line, several only after manual edits."""
         return self._lines().get(str(path), ())
 
     def make_room(
-        self, path: PurePosixPath, digest: str, gone: Iterable[PurePosixPath] = ()
+        self, path: PurePosixPath, digest: str, missing: Iterable[PurePosixPath] = ()
     ) -> None:
-        """Take out lines that a new file would not match or that it replaces: theirs is gone.
+        """Remove the lines of `missing` files, and the one of `path` if its digest differs.
 
-        Called before the new file gets its name: should the machine die in between, a file without
-        a line is no harm, while a wrong line makes a sound file look damaged.
+        Must be called before the new file gets its name. If the machine dies in between, a file
+        lacks its line, which is harmless; a wrong line would make an intact file look damaged.
         """
-        # Without the lock: only who saves a file touches its line, and others' fsyncs take long.
-        stale = [str(one) for one in gone if self.digests(one)]
+        # Without the lock, which other threads keep during slow fsyncs. This is safe, since only
+        # the thread that saves a file changes its line.
+        stale = [str(one) for one in missing if self.digests(one)]
         stale += [str(path)] if self.digests(path) not in ((), (digest,)) else []
         if stale:
             self.remove(stale)
 
     def add(self, path: PurePosixPath, digest: str) -> None:
-        """List a file that has its final name by now."""
+        """Add the line of a file that already has its final name."""
         with self._adding:
             self._new.append((path, digest))
             self._added += 1
@@ -147,7 +153,7 @@ class Checksums:
 
     @contextmanager
     def grouped(self) -> Iterator[None]:
-        """Within it, files are committed and listed many at a time."""
+        """Commit and list the files that are added in this context in batches."""
         self._batch = _BATCH
         try:
             yield
@@ -156,18 +162,18 @@ class Checksums:
             self.flush()
 
     def flush(self) -> None:
-        """Commit the names of the files that were added, and then append their lines."""
+        """Commit the names of the added files, and then append their lines."""
         self._list_first(self._added)
 
     def _list_first(self, count: int) -> None:
-        """See to it that so many of all the files that were ever added are committed and listed."""
+        """Commit and list at least the first `count` of all files that were ever added."""
         with self._lock:
             with self._adding:
                 waiting = list(self._new)
                 taken = len(waiting)
                 is_done = self._added - taken >= count
             if is_done:
-                return  # another thread has taken them along
+                return  # another thread has listed them
             for folder in sorted({path.parent for path, _ in waiting}):
                 sync_folder(self._root / folder)
             known = self._lines()
@@ -181,7 +187,7 @@ class Checksums:
                 del self._new[:taken]
 
     def remove(self, paths: Collection[str]) -> None:
-        """Write the list without the lines of these paths."""
+        """Save the manifest without the lines of these paths."""
         with self._lock:
             known = self._lines()
             if self.problem is not None:
@@ -204,10 +210,10 @@ class Checksums:
 
     def _append(self, lines: bytes) -> None:
         is_first = not self._path.exists()
-        # Unbuffered: what is buffered would be written once more when the file is closed.
+        # Unbuffered: after a failed write, closing the file would write the buffer again.
         with open(self._path, "ab", buffering=0, opener=refuse_link) as file:
             if os.fstat(file.fileno()).st_nlink > 1:
-                # Its other name may be that of somebody else's file.
+                # A hard link: the other name may belong to another program.
                 save_bytes(self._path, self._text() + lines)
                 return
             end = file.seek(0, os.SEEK_END)
@@ -217,7 +223,7 @@ class Checksums:
                     left = left[file.write(left) :]
                 sync_file(file.fileno(), self._root)
             except BaseException:
-                # Half a line would spoil the next one of this run.
+                # The next line of this run would be joined to an incomplete line.
                 file.truncate(end)
                 raise
         if is_first:
@@ -237,5 +243,5 @@ def _parse_line(line: bytes) -> tuple[str, str] | None:
             return None
         name = _ESCAPED.sub(lambda found: _ESCAPES[found[0]], name)
     path = name.decode("utf-8", "surrogateescape")
-    # `find -exec sha256sum` puts "./" before every name.
+    # `find -exec sha256sum` prefixes every name with "./".
     return str(PurePosixPath(path)) if "./" in path else path, match["digest"].decode().lower()

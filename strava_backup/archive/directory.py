@@ -1,7 +1,7 @@
-"""The archive on disk: lock, marker, scan, save. Never overwrites an original, and deletes nothing
-but its own drafts.
+"""The archive on disk: locks, scans and saves. Never overwrites an original, and deletes only its
+own partial files.
 
-Its layout is a contract, written down in docs/format.md.
+The layout is a contract; docs/format.md specifies it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class DiskError(errors.Error):
 
 @dataclass(frozen=True)
 class Marker:
-    """What `.strava-backup.json` says. All but the owner may be lost without harm."""
+    """The content of `.strava-backup.json`. Losing it is harmless, except for the owner."""
 
     athlete_id: int | None = None
     failed: tuple[int, ...] = ()
@@ -91,26 +91,26 @@ class Marker:
 
 
 class Stored(NamedTuple):
-    """What the archive has of one activity, photo or gear; paths are relative to the archive.
+    """The stored files and metadata of one activity, photo or gear; paths are relative to the root.
 
-    `files` are the originals, or the picture; `videos` lie beside it. `listed` has the
-    `fingerprint` of what each source listed last, `ours` the rest of our key but for the website's
-    raw record: ten thousand records are held in memory. `problem` says why the metadata can be
-    neither read nor replaced.
+    `files` has the originals, or the picture; `videos` has the videos of a photo. `listed` has the
+    `fingerprint` of the last listing record of each source, and `own` the values of our key as
+    `slimmed` returns them, since ten thousand records are in memory. `problem` says why the
+    metadata can be neither read nor replaced.
     """
 
     stem: PurePosixPath
     files: tuple[PurePosixPath, ...] = ()
     metadata: PurePosixPath | None = None
     resource_state: int | None = None
-    own: Record = {}  # noqa: RUF012  # never changed in place
+    own: Record = {}  # noqa: RUF012  # never modified
     listed: dict[str, int] = {}  # noqa: RUF012  # as above
     problem: str | None = None
     videos: tuple[PurePosixPath, ...] = ()
 
     @property
     def lacks_original(self) -> bool:
-        """Whether no original of an activity is there."""
+        """Whether the archive has no original of an activity."""
         return lacks_original(self.suffixes, self.own)
 
     @property
@@ -124,7 +124,7 @@ _NOTHING = Stored(PurePosixPath())
 
 
 class Inventory(NamedTuple):
-    """All that is held, by the keys of `layout`."""
+    """All stored items by their keys, as `layout` defines them."""
 
     activities: dict[int, Stored]
     photos: dict[tuple[int, str], Stored]
@@ -132,9 +132,10 @@ class Inventory(NamedTuple):
 
 
 class FileCheck(NamedTuple):
-    """What a look at a held file shows: its SHA-256 in hex, and how it is damaged, if it is.
+    """The result of checking a stored file: its SHA-256 in hex, and its damage if there is any.
 
-    Of a file that may not be read nothing is known but that.
+    `digest` is empty if the file cannot be read, and `is_denied` is set if the permission is
+    missing.
     """
 
     digest: str
@@ -143,10 +144,10 @@ class FileCheck(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """A folder of the archive: the names of its files, and of what is none.
+    """A folder of the archive: the names of its files and of its other entries.
 
-    The files include links to files, and links that lead nowhere; the others are pipes and the
-    like, and folders that are not the archive's.
+    `files` includes links to files and broken links. `others` has devices, pipes and sockets, and
+    folders that are not part of the archive.
     """
 
     path: PurePosixPath
@@ -155,7 +156,7 @@ class Folder(NamedTuple):
 
 
 class Archive:
-    """One output folder. The constructor touches nothing."""
+    """One output folder. The constructor does no I/O."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -166,8 +167,8 @@ class Archive:
         self._is_locked = False
 
     def exists(self) -> bool:
-        """Whether there is an archive. Raises DiskError."""
-        with self._looking():
+        """Return whether there is an archive. Raises DiskError."""
+        with self._access_errors():
             if any(exists(self.root / name) for name in (layout.MARKER, layout.CHECKSUMS)):
                 return True
         return os.path.isdir(self.root) and any(
@@ -178,22 +179,22 @@ class Archive:
         )
 
     def prepare(self, *, with_parents: bool) -> None:
-        """Make the folder where it is missing. Raises DiskError.
+        """Create the folder if it is missing. Raises DiskError.
 
-        A configured folder is not made with its parents: where those are missing, a disk is most
-        likely not mounted, and a backup must not go onto the mount point.
+        A configured folder is created without its parents: if they are missing, the disk is
+        probably not mounted, and a backup must not be written to the mount point.
         """
         self._check_parent(with_parents)
-        with _disk_errors(f"cannot make the output folder {self.root}"):
+        with _disk_errors(f"cannot create the output folder {self.root}"):
             self.root.mkdir(parents=with_parents, exist_ok=True)
 
     def check_usable(self, *, with_parents: bool) -> Path:
-        """Whether `prepare` and saving will do, without writing anything. Raises DiskError.
+        """Check, without writing anything, that `prepare` and saving can work. Raises DiskError.
 
-        Returns the folder, or where it is missing the one in which it is to be made.
+        Returns the folder, or its first existing parent if it is missing.
         """
         self._check_parent(with_parents)
-        with self._looking():
+        with self._access_errors():
             place = next(one for one in (self.root, *self.root.parents) if exists(one))
             if not place.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -202,51 +203,53 @@ class Archive:
         return place
 
     def _check_parent(self, with_parents: bool) -> None:
-        with self._looking():
+        with self._access_errors():
             can_be_made = exists(self.root) or with_parents or exists(self.root.parent)
         if not can_be_made:
             raise DiskError(
                 f"{self.root.parent} does not exist (is the disk mounted?): "
-                f"cannot make {self.root.name} in it"
+                f"cannot create {self.root.name} in it"
             )
 
     def has_lock(self) -> bool:
-        """Whether there is a file to lock, so that locking writes nothing. Raises DiskError."""
-        with self._looking():
+        """Return whether the lock file exists, so that locking creates none. Raises DiskError."""
+        with self._access_errors():
             return exists(self.root / layout.LOCK)
 
-    def _looking(self) -> AbstractContextManager[None]:
-        return _disk_errors(f"cannot look at {self.root}")
+    def _access_errors(self) -> AbstractContextManager[None]:
+        return _disk_errors(f"cannot access {self.root}")
 
     @contextmanager
     def locked(self, *, is_reader: bool = False) -> Iterator[None]:
-        """Keep other runs out. Raises AnotherRun at once if one is at work, and DiskError.
+        """Lock the archive against other runs. Raises AnotherRun without waiting, DiskError.
 
-        The operating system frees the lock when a run dies. Where it cannot lock (some network
-        shares), the run goes on without; so does a reader where nothing can be written.
+        The operating system releases the lock when a run dies. If the file system has no locks
+        (some network shares), the run continues without one. A reader also continues if it may not
+        write to the folder.
         """
         path = self.root / layout.LOCK
         problem = _lock_problem(path)
         if problem is not None:
             if not is_reader:
-                text = "%s cannot be locked, going on without (%s is %s)"
+                text = "%s cannot be locked, continuing without a lock (%s is %s)"
                 _log.warning(text, self.root, layout.LOCK, problem)
             yield
             return
-        # A lock file that stays behind would need a human, so no fall-back to those.
+        # A soft lock (a file that exists) would have to be removed by hand after a crash.
         lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
         try:
             lock.acquire()
         except filelock.Timeout as error:
             raise errors.AnotherRun(
-                f"another run is at work in {self.root}: let it finish"
+                f"another run is active in {self.root}: let it finish"
             ) from error
         except PermissionError as error:
             if not is_reader:
                 raise DiskError(f"cannot write into {self.root}: {error.strerror}") from error
         except (OSError, NotImplementedError) as error:
             if not is_reader:
-                _log.warning("%s cannot be locked, going on without (%s)", self.root, error)
+                text = "%s cannot be locked, continuing without a lock (%s)"
+                _log.warning(text, self.root, error)
         self._is_locked = lock.is_locked
         try:
             yield
@@ -255,7 +258,7 @@ class Archive:
             lock.release()
 
     def read_marker(self) -> None:
-        """Take in the marker, if there is one. Raises ConfigError for a newer format, DiskError."""
+        """Read the marker, if there is one. Raises ConfigError for a newer format, DiskError."""
         path = self.root / layout.MARKER
         with _disk_errors(f"cannot read {path}"):
             if not os.path.islink(path) and not exists(path):
@@ -272,27 +275,26 @@ class Archive:
         if type(version) is not int or version > FORMAT:
             raise errors.ConfigError(
                 f"{self.root} was written by a newer strava-backup (format {version}): "
-                "update this one"
+                "update strava-backup"
             )
         known = {name: values[name] for name in _MARKER_SHAPE.keys() & values.keys()}
         marker = fitting(known, _MARKER_SHAPE)
         for name in known.keys() - marker.keys():
             if known[name] is not None:
-                _log.warning("%s: the value of %s is of a wrong type and is ignored", path, name)
+                _log.warning("%s: the value of %s has a wrong type and is ignored", path, name)
         self.marker = Marker(**{**marker, "failed": tuple(marker.get("failed", ()))})
 
     def check_owner(self, athlete_id: int) -> None:
-        """Raises AccountMismatch where the marker names another athlete than that of the config."""
+        """Raise AccountMismatch if the marker names another athlete than the config's."""
         owner = self.marker.athlete_id
         if owner not in (None, athlete_id):
             raise errors.AccountMismatch(
                 f"{self.root} is the archive of athlete {owner}, but the config belongs to athlete "
-                f"{athlete_id}: choose another output_dir for that one"
+                f"{athlete_id}: set another output_dir for that athlete"
             )
 
     def save_marker(self, marker: Marker) -> None:
-        """Write the marker if it differs from the one there, and that is a file. Raises
-        DiskError."""
+        """Save the marker if it changed, unless something else has its name. Raises DiskError."""
         if marker == self.marker:
             return
         if self._marker_problem is not None:
@@ -307,10 +309,10 @@ class Archive:
                 self._marker_problem = f"not writable: {error.filename} is {error.strerror}"
 
     def scan(self) -> Inventory:
-        """What is held. Raises DiskError.
+        """Return the inventory of all stored items. Raises DiskError.
 
-        Of metadata only the few values that are needed are read, unless its form is another than
-        ours; whether all of it is sound is for `--verify` to tell. Hidden names do not count.
+        A scan parses only the few values of metadata that it needs, if the file has our form; only
+        `--verify` checks all of it. Hidden names are skipped.
         """
         with _disk_errors(f"cannot read {self.root}"):
             return Inventory(
@@ -320,9 +322,9 @@ class Archive:
             )
 
     def problems(self, inventory: Inventory | None = None) -> list[tuple[PurePosixPath, str]]:
-        """Files of our own that can be neither read nor replaced, and why.
+        """Return the files of the archive that can be neither read nor replaced, and why.
 
-        Without the inventory only those that say something of the whole archive.
+        Without an inventory, only marker and manifest are considered.
         """
         tops = ((layout.MARKER, self._marker_problem), (layout.CHECKSUMS, self.checksums.problem))
         stored = (one for part in inventory or () for one in part.values())
@@ -332,21 +334,21 @@ class Archive:
         ]
 
     def paths(self, section: PurePosixPath) -> Iterator[PurePosixPath]:
-        """All files of a room, whatever their names. Raises DiskError."""
+        """Yield the paths of all files of a section, whatever their names. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
             for folder in self._folders(section):
                 yield from map(folder.path.joinpath, folder.files)
 
     def obstacles(self, section: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
-        """All in a room that is neither a file nor a folder of the archive, and what it is
-        instead. Raises DiskError."""
+        """Yield the entries of a section that are neither files nor folders of the archive, and
+        their types. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
             for folder in self._folders(section):
                 for path in map(folder.path.joinpath, folder.others):
                     yield path, obstacle(self.root / path) or "unreadable"
 
     def leftovers(self) -> Iterator[PurePosixPath]:
-        """Drafts of runs that died, one at work aside. Raises DiskError."""
+        """Yield the partial files of runs that died or are still active. Raises DiskError."""
         with _disk_errors(f"cannot read {self.root}"):
             top = [
                 PurePosixPath(path.name)
@@ -363,37 +365,37 @@ class Archive:
         yield from filter(layout.is_partial, (*top, *hidden))
 
     def remove_leftovers(self) -> None:
-        """Remove the drafts of runs that died. Raises DiskError.
+        """Remove the partial files of runs that died. Raises DiskError.
 
-        Where nothing could be locked they may be those of a run at work; and those in a folder
-        without an owner may be no runs' of this program.
+        Does nothing without a lock, since they may belong to an active run, or if the folder has no
+        owner yet, since they may belong to another program.
         """
         if not self._is_locked or self.marker.athlete_id is None:
             return
         for path in list(self.leftovers()):
-            _log.debug("removing %s, left over by a run that died", path)
+            _log.debug("removing %s, a partial file of a run that died", path)
             with _disk_errors(f"cannot remove {self.root / path}"):
                 (self.root / path).unlink(missing_ok=True)
 
     def is_cut_off(self, path: PurePosixPath) -> bool:
-        """Whether a folder of the path is a link that leads nowhere, as to a disk not mounted."""
+        """Return whether a folder in the path is a broken link, perhaps to an unmounted disk."""
         folders = [self.root / folder for folder in path.parents]
         return any(folder.is_symlink() and not folder.exists() for folder in folders)
 
     def read_checksums(self) -> Manifest:
-        """What SHA256SUMS says. Raises DiskError, and ItemError if it is no file."""
+        """Return the content of SHA256SUMS. Raises DiskError, and ItemError if it is no file."""
         with _item_errors(f"cannot read {self.root / layout.CHECKSUMS}"):
             return self.checksums.read()
 
     def remove_checksums(self, paths: Collection[str]) -> None:
-        """Take lines out of SHA256SUMS. Raises DiskError."""
+        """Remove lines from SHA256SUMS. Raises DiskError."""
         with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
             self.checksums.remove(paths)
 
     def check_stored(self, path: PurePosixPath, expected: Collection[str] = ()) -> FileCheck | None:
-        """Read an original or a picture; None if there is none. Raises DiskError.
+        """Return the check of an original or a picture; None if it is missing. Raises DiskError.
 
-        By the rules of its kind it is checked only if its digest is not among those expected.
+        A digest among the expected ones is enough; otherwise the rules of the type are checked.
         """
         with _disk_errors(f"cannot read {self.root / path}"):
             try:
@@ -408,21 +410,21 @@ class Archive:
                 if error.errno in _NO_FILE:
                     return None
                 if error.errno == errno.EIO:
-                    # A disk that is going bad: all other files are worth reading more than ever.
+                    # The disk may be failing: check all other files instead of stopping here.
                     return FileCheck("", f"unreadable: {error.strerror}")
                 raise
 
     def add_checksums(self, inventory: Inventory) -> list[tuple[PurePosixPath, str]]:
-        """Mend SHA256SUMS, and list the held files that have no line and are whole by their kind.
+        """Repair SHA256SUMS, and add lines for stored files that have none and are intact.
 
-        Returns the others, and how each is damaged. Raises DiskError.
+        Returns the damaged files without a line, each with its damage. Raises DiskError.
         """
         with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
             self.checksums.mend()
             if self.checksums.problem is not None:
                 return []
             stored = (*inventory.activities.values(), *inventory.photos.values())
-            # More than one digest is somebody's edit: the file tells which of them is right.
+            # Several digests come from a manual edit: reading the file shows the right one.
             doubtful = [
                 (path, one.own)
                 for one in stored
@@ -430,15 +432,15 @@ class Archive:
                 if len(self.checksums.digests(path)) != 1
             ]
             if len(doubtful) > 1:
-                _log.info("checking the %d held files that have no checksum yet", len(doubtful))
+                _log.info("checking the %d stored files that have no checksum yet", len(doubtful))
             with self.checksums.grouped():
-                looks = [(path, self._damage_or_listed(path, own)) for path, own in doubtful]
-        return [(path, damage) for path, damage in looks if damage is not None]
+                checked = [(path, self._damage_or_listed(path, own)) for path, own in doubtful]
+        return [(path, damage) for path, damage in checked if damage is not None]
 
     def read_record(self, path: PurePosixPath) -> Record | None:
-        """The metadata at `path`; None where there is none, or no JSON object.
+        """Return the metadata at `path`; None if there is none, or no JSON object.
 
-        Raises ItemError if something is there that cannot be read.
+        Raises ItemError if the file cannot be read.
         """
         try:
             return read_record(self.root / path)
@@ -447,9 +449,9 @@ class Archive:
             raise errors.ItemError(f"{self.root / path} cannot be read ({why})") from error
 
     def save_record(self, path: PurePosixPath, record: Record, *, history: datetime | None) -> None:
-        """Write metadata; what was there is copied to `history/` if a moment is given for it.
+        """Save metadata. If `history` is given, first copy the old file to `history/`.
 
-        Raises DiskError, and ItemError as `draft`.
+        Raises DiskError, and ItemError like `partial_file`.
         """
         target = self.root / path
         with _item_errors(f"cannot write {target}"):
@@ -463,10 +465,10 @@ class Archive:
     def partial_file(
         self, stem: PurePosixPath, chunks: Iterable[bytes] = ()
     ) -> Iterator[PartialFile]:
-        """A draft of a file with that stem, into which the chunks are written.
+        """Yield a partial file for that stem, with the chunks written to it.
 
-        Raises DiskError, ItemError if something else stands in place of a file or a folder, and
-        whatever the chunks raise.
+        Raises DiskError, ItemError if something else is in place of a file or a folder, and any
+        error of the iterable.
         """
         with _item_errors(f"cannot write {self.root / stem}"):
             self._make_folder(stem.parent)
@@ -475,29 +477,28 @@ class Archive:
                 yield partial_file
 
     def find_suspicion(self, partial_file: PartialFile, sent: str) -> str | None:
-        """What is odd about a complete draft whose name had the suffix `sent`, or None.
+        """Return why a complete partial file, sent with the suffix `sent`, is suspicious, or None.
 
-        The whole file is read. Raises as `refuse_page`.
+        Reads the whole file. Raises like `refuse_page`.
         """
         self.refuse_page(partial_file.head)
         return checks.find_suspicion(partial_file.path, sent, partial_file.head)
 
     def find_wrong_suffix(self, partial_file: PartialFile, sent: str) -> str | None:
-        """How the first bytes of a draft contradict the suffix `sent`; None if they do not."""
+        """Return how the first bytes of a partial file contradict the suffix `sent`, or None."""
         return checks.find_wrong_suffix(partial_file.path, sent, partial_file.head)
 
     def damage(self, partial_file: PartialFile, sent: str) -> str | None:
-        """How a complete draft breaks the rules of its kind; None if it does not.
+        """Return the rule of its type that a complete partial file breaks; None if it is intact.
 
-        The whole file is read. Raises as `refuse_page`.
+        Reads the whole file. Raises like `refuse_page`.
         """
         self.refuse_page(partial_file.head)
         suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
         return checks.damage(partial_file.path, suffix, partial_file.content)
 
     def refuse_page(self, start: bytes) -> None:
-        """Raises ItemError for a file that is never an original: one that starts with nothing at
-        all, or is a web page."""
+        """Raise ItemError for an empty file or a web page, which are never an original."""
         if not start:
             raise errors.ItemError("Strava sent an empty file", why="empty")
         if checks.looks_like_html(start[:HEAD_SIZE]):
@@ -517,7 +518,7 @@ class Archive:
             if only not in ("", suffix):
                 raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
             path = stem.with_name(stem.name + suffix)
-            if not self._holds(path, partial_file.sha256):
+            if not self._has_content(path, partial_file.sha256):
                 self._check_free(path)
             # A picture that is fetched again may come in another format.
             suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
@@ -533,7 +534,7 @@ class Archive:
         An equal file that is already there stays. The file has a checksum after `add_checksum`.
         """
         with _item_errors(f"cannot write {self.root / path}"):
-            if not self._holds(path, partial_file.sha256):
+            if not self._has_content(path, partial_file.sha256):
                 partial_file.save_as(self.root / path, syncs_folder=False)
 
     def add_checksum(self, path: PurePosixPath, digest: str) -> None:
@@ -544,9 +545,9 @@ class Archive:
     def save_damaged(
         self, partial_file: PartialFile, stem: PurePosixPath, sent: str
     ) -> PurePosixPath:
-        """Save a complete draft under `damaged/`, and return its path there. Raises DiskError.
+        """Save a complete partial file in `damaged/`, and return its path. Raises DiskError.
 
-        `stem` and `sent` are as for `save_file`. The same bytes are saved only once.
+        `stem` and `sent` are as for `save_file`. Equal bytes are saved only once.
         """
         suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
         path = layout.DAMAGED / stem.with_name(stem.name + suffix)
@@ -554,7 +555,8 @@ class Archive:
             target = next(
                 one
                 for one in _numbered(path)
-                if not os.path.lexists(self.root / one) or self._holds(one, partial_file.sha256)
+                if not os.path.lexists(self.root / one)
+                or self._has_content(one, partial_file.sha256)
             )
             if not os.path.lexists(self.root / target):
                 partial_file.finish()
@@ -562,9 +564,9 @@ class Archive:
             return target
 
     def save_named(self, partial_file: PartialFile, path: PurePosixPath) -> None:
-        """Give a complete draft this name, whatever it holds; it gets no checksum.
+        """Give a complete partial file this name, without a check of its content or a checksum.
 
-        Raises DiskError.
+        Raises DiskError, ItemError.
         """
         self._check_free(path)
         partial_file.save_as(self.root / path, syncs_folder=False)
@@ -572,9 +574,10 @@ class Archive:
 
     @contextmanager
     def saving_many(self) -> Iterator[None]:
-        """Within it, what is saved is committed and listed many at a time. Raises DiskError.
+        """Commit and list the files that are saved in this context in batches. Raises DiskError.
 
-        What a power cut undoes then has to be fetched again; nothing of it is half.
+        A power failure can undo the saves of a batch, which are then fetched again. No file is
+        incomplete.
         """
         self._uncommitted = set()
         with _disk_errors(f"cannot write into {self.root}"):
@@ -587,7 +590,7 @@ class Archive:
                     sync_folder(folder)
 
     def set_aside(self, path: PurePosixPath) -> PurePosixPath:
-        """Move a damaged file to `damaged/`, and return where it is now. Raises DiskError."""
+        """Move a damaged file to `damaged/`, and return its new path. Raises DiskError."""
         with _disk_errors(f"cannot move {self.root / path}"):
             numbered = _numbered(layout.DAMAGED / path)
             target = next(one for one in numbered if not os.path.lexists(self.root / one))
@@ -595,7 +598,7 @@ class Archive:
             return target
 
     def _damage_or_listed(self, path: PurePosixPath, own: Record) -> str | None:
-        """The damage of a file without a sure checksum; where it has none it is listed."""
+        """Check a file without exactly one checksum: return its damage, or add its line."""
         digests = self.checksums.digests(path)
         file_check = self.check_stored(path, digests)
         if file_check is None:
@@ -611,8 +614,8 @@ class Archive:
         return None
 
     def sha256(self, path: PurePosixPath) -> str | None:
-        """The SHA-256 of a held file, in hex, of anything else an empty text; None where there is
-        nothing. Raises DiskError."""
+        """Return the SHA-256 of a stored file, in hex; "" if it is not a regular file, and None if
+        it is missing. Raises DiskError."""
         with _disk_errors(f"cannot read {path}"):
             try:
                 return hash_file(self.root / path)
@@ -621,12 +624,12 @@ class Archive:
             except FileNotFoundError:
                 return None
 
-    def _holds(self, path: PurePosixPath, digest: str) -> bool:
+    def _has_content(self, path: PurePosixPath, digest: str) -> bool:
         is_file = (self.root / path).is_file()
         return is_file and self.sha256(path) == digest
 
     def _check_free(self, path: PurePosixPath) -> None:
-        """Raises ItemError if there is something at the path."""
+        """Raise ItemError if the path exists."""
         place = self.root / path
         if os.path.lexists(place):
             found = obstacle(place)
@@ -634,7 +637,7 @@ class Archive:
             raise errors.ItemError(f"{place} {what}: move it away")
 
     def _commit(self, folder: Path) -> None:
-        """Commit the renames in a folder, now or with all others of `saving_many`."""
+        """Commit the renames in a folder, now or at the end of `saving_many`."""
         if self._uncommitted is None:
             sync_folder(folder)
         else:
@@ -644,12 +647,12 @@ class Archive:
         found: dict[layout.Key, list[tuple[PurePosixPath, layout.FileName]]] = {}
         parse = layout.PARSERS[section.name]
         for folder in self._folders(section):
-            # Metadata counts as held though it is no file: nothing else can take its place.
+            # Anything under the name of metadata counts, since no metadata can be saved there.
             obstacles = [name for name in folder.others if name.endswith(layout.META_SUFFIX)]
             for name in map(parse, (*folder.files, *obstacles)):
                 if name is not None:
                     found.setdefault(name.key, []).append((folder.path, name))
-        # The parts of names take as much memory as what is made of them.
+        # Popped one by one, since the parsed names take as much memory as the result.
         stored = ((key, self._stored(found.pop(key))) for key in list(found))
         return {key: one for key, one in stored if one is not None}
 
@@ -677,8 +680,11 @@ class Archive:
         )
 
     def _folders(self, section: PurePosixPath) -> Iterator[Folder]:
-        """A room's folders, with all names in order. Links are followed: years may have moved to
-        another disk. A folder to which several links lead is entered once."""
+        """Yield the folders of a section, with sorted names.
+
+        Links are followed, since years may be on another disk. A folder with several links to it is
+        entered once.
+        """
         entered: set[tuple[int, int]] = set()
         waiting = [section]
         while waiting:
@@ -698,7 +704,7 @@ class Archive:
     def _with_metadata(self, stored: Stored, folder: PurePosixPath, name: str) -> Stored:
         path = folder / name
         try:
-            # Not by the path, which would keep its text.
+            # Not `path` itself, which would cache its text and keep it in memory.
             record = read_for_scan(f"{self.root}{os.sep}{folder}{os.sep}{name}")
         except OSError as error:
             return stored._replace(metadata=path, problem=error.strerror or str(error))
@@ -713,15 +719,15 @@ class Archive:
     def _make_folder(self, folder: PurePosixPath) -> None:
         path = self.root / folder
         if not path.is_dir():
-            # The root is not made here: where it vanished in the middle of a run, a disk did.
+            # Not the root: if it vanished during a run, its disk was unmounted.
             for part in [*reversed(folder.parents), folder][1:]:
                 if not (self.root / part).is_dir():
-                    # Another lane may be as far.
+                    # Another thread may create it concurrently.
                     (self.root / part).mkdir(exist_ok=True)
                     sync_folder((self.root / part).parent)
 
     def _free_history_path(self, path: PurePosixPath, moment: datetime) -> PurePosixPath:
-        """Where history goes that overwrites none: two changes may fall into one second."""
+        """Return an unused path in `history/`: two changes can happen within one second."""
         target = layout.history_path(path, moment)
         while (self.root / target).exists():
             moment += timedelta(seconds=1)
@@ -729,14 +735,14 @@ class Archive:
         return target
 
     def _move(self, source: PurePosixPath, target: PurePosixPath) -> None:
-        """Give a file of the archive another path, where there is nothing yet."""
+        """Move a file of the archive to a path that does not exist yet."""
         self._make_folder(target.parent)
         try:
             os.rename(self.root / source, self.root / target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            # Years may have moved to another disk and be links.
+            # The years may be links to another disk.
             self._copy(source, target)
             os.unlink(self.root / source)
         sync_folder((self.root / target).parent)
@@ -754,7 +760,7 @@ class Archive:
 
 
 def _numbered(path: PurePosixPath) -> Iterator[PurePosixPath]:
-    """The path, and then those with `.2`, `.3` and so on behind the name."""
+    """Yield the path, and then the same path with `.2`, `.3` and so on appended."""
     names = itertools.chain([path.name], (f"{path.name}.{i}" for i in itertools.count(2)))
     return map(path.with_name, names)
 
@@ -762,7 +768,7 @@ def _numbered(path: PurePosixPath) -> Iterator[PurePosixPath]:
 def _sorted_out(
     path: PurePosixPath, entries: Iterable[os.DirEntry[str]]
 ) -> tuple[Folder, list[PurePosixPath]]:
-    """A folder, and those in it that are the archive's, too."""
+    """Return a folder, and the paths of its subfolders that are part of the archive."""
     folder = Folder(path, [], [])
     subfolders = []
     for entry in sorted(entries, key=lambda entry: entry.name):
@@ -776,7 +782,7 @@ def _sorted_out(
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file, or a link that leads to one, or nowhere."""
+    """Return whether an entry is a file, a link to one, or a broken link."""
     if entry.is_file(follow_symlinks=False):
         return True
     if not entry.is_symlink():
@@ -788,13 +794,13 @@ def _may_be_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _lock_problem(path: Path) -> str | None:
-    """Why a file must not be opened for the lock, which would empty it."""
+    """Return why a file must not be opened for the lock, which would truncate it, or None."""
     try:
         links = os.lstat(path).st_nlink
     except OSError:
         return None
     found = obstacle(path, follows_link=False)
-    return found or ("a file that has another name, too" if links > 1 else None)
+    return found or ("a hard link" if links > 1 else None)
 
 
 @contextmanager
@@ -807,11 +813,11 @@ def _disk_errors(doing: str) -> Iterator[None]:
 
 @contextmanager
 def _item_errors(doing: str) -> Iterator[None]:
-    """Raises ItemError if something else stands under a name that is needed, else DiskError."""
+    """Raise ItemError if something else is in place of a file or a folder, else DiskError."""
     with _disk_errors(doing):
         try:
             yield
         except (NotAFile, IsADirectoryError, FileExistsError) as error:
-            where = error.filename2 or error.filename
+            path = error.filename2 or error.filename
             problem = error.strerror if isinstance(error, NotAFile) else "in the way"
-            raise errors.ItemError(f"{where} is {problem}: move it away") from error
+            raise errors.ItemError(f"{path} is {problem}: move it away") from error

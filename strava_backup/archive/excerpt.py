@@ -1,6 +1,6 @@
-"""Single values out of metadata, without parsing all of it. Pure: bytes in, values out.
+"""Reads single values of metadata without parsing all of it. Pure: bytes in, values out.
 
-A scan needs two values of each of ten thousand records, most of which is segment efforts.
+A scan needs two values of each of ten thousand records, which consist mostly of segment efforts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def excerpt(content: bytes, names: Iterable[str]) -> dict[str, Any] | None:
 
 
 def _value(content: bytes, start: int) -> bytes:
-    """The value that starts there: to the end of its line, or to the line that closes it."""
+    """Return the value at `start`: up to the end of its line, or to its closing bracket."""
     end = content.index(b"\n", start)
     opened = content[start:end]
     if opened in (b"{", b"["):

@@ -1,4 +1,4 @@
-"""Pure: file names <-> ids, as docs/format.md lays them down. Does no I/O."""
+"""Pure: converts file names to ids and back, as docs/format.md specifies. Does no I/O."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ MARKER = ".strava-backup.json"
 LOCK = ".lock"
 META_SUFFIX = ".meta.json"
 
-# Wide enough for every archive of earlier versions: their names had odd dates and odd suffixes.
+# Matches the names of earlier versions, too, with their wrong dates and suffixes.
 _ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]{1,20}))(?P<suffix>\..+)", re.DOTALL)
 _PHOTO_NAME = re.compile(
     r"(?P<stem>(?P<id>[0-9]{1,20})_(?P<photo>[\w-]+))(?P<suffix>\..+)",
     re.ASCII | re.DOTALL,
 )
 _ORIGINAL_SUFFIX = re.compile(r"\.(?:fit|tcx|gpx|json|dat)(?:\.gz)?|\.gz", re.IGNORECASE)
-# Videos lie beside their posters, which are the pictures.
+# A video is stored next to its poster, which counts as its picture.
 VIDEO_SUFFIXES = (".mp4", ".mov", ".ts")
 _PICTURE_SUFFIX = re.compile(r"\.(?:jpg|png|gif|webp|heic)", re.IGNORECASE)
 _YEAR = re.compile(r"[0-9]{4}")
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
 _UNSAFE = re.compile(r"[^\w .,()+@=&-]")
-_DRAFT_NAME = re.compile(r"\.(?P<target>\.?[^.].*)\.part", re.DOTALL)
+_PARTIAL_NAME = re.compile(r"\.(?P<target>\.?[^.].*)\.part", re.DOTALL)
 _HISTORY_NAME = re.compile(
     r"(?P<metadata>.+\.meta\.json)\.[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z\.json"
 )
@@ -45,7 +45,7 @@ Key = int | str | tuple[int, str]
 
 
 class FileName(NamedTuple):
-    """What the name of a file says: whose it is, and its parts."""
+    """A parsed file name: the key of its item, its stem and its suffix."""
 
     key: Key
     stem: str
@@ -53,10 +53,10 @@ class FileName(NamedTuple):
 
 
 def parse_activity_name(name: str) -> FileName | None:
-    """The parts of a file name such as `2026-05-06T07-08-09Z_16600000000.fit`, or None.
+    """Return the parsed name of an activity's file, like `2026-05-06T07-08-09Z_16600000000.fit`.
 
-    Hidden names do not count: they are the temporary files of a run. Nor do what editors and
-    syncing programs leave beside metadata, or halves of downloads.
+    Returns None for other names: hidden files, which are the temporary files of a run, copies that
+    editors and syncing programs make of metadata, and partial downloads.
     """
     match = _ACTIVITY_NAME.fullmatch(name)
     if match is None:
@@ -66,7 +66,7 @@ def parse_activity_name(name: str) -> FileName | None:
 
 
 def parse_photo_name(name: str) -> FileName | None:
-    """The parts of a file name such as `16600000000_6D1E-DE55.jpg`, or None."""
+    """Return the parsed name of a photo's file, like `16600000000_6D1E-DE55.jpg`, or None."""
     match = _PHOTO_NAME.fullmatch(name)
     if match is None or _is_foreign(match["suffix"]):
         return None
@@ -74,7 +74,7 @@ def parse_photo_name(name: str) -> FileName | None:
 
 
 def parse_gear_name(name: str) -> FileName | None:
-    """The parts of a file name such as `b123.meta.json`, or None."""
+    """Return the parsed name of a gear file, like `b123.meta.json`, or None."""
     match = _GEAR_NAME.fullmatch(name)
     return match and FileName(match["stem"], match["stem"], match["suffix"])
 
@@ -86,9 +86,9 @@ def suffix_of(name: str) -> str:
 
 
 def has_usual_suffix(name: FileName) -> bool:
-    """Whether a file's suffix is one of those that originals, pictures or videos have.
+    """Return whether a file has a suffix of originals, pictures or videos.
 
-    Version 0.4 left the suffix of some originals at `.gz`, or in capitals.
+    Version 0.4 saved some originals with the suffix `.gz` alone, or in capitals.
     """
     if is_video(name):
         return True
@@ -97,12 +97,12 @@ def has_usual_suffix(name: FileName) -> bool:
 
 
 def is_video(name: FileName) -> bool:
-    """Whether a file in `photos/` is a video by its name."""
+    """Return whether a file in `photos/` has the suffix of a video."""
     return isinstance(name.key, tuple) and name.suffix in VIDEO_SUFFIXES
 
 
 def is_archive_folder(path: PurePosixPath) -> bool:
-    """Whether a folder at that path is one in which the archive has files."""
+    """Return whether the archive stores files in a folder of that path."""
     kept = (HISTORY.name, DAMAGED.name)
     parts = path.parts[1:] if path.parts[:1] and path.parts[0] in kept else path.parts
     if not parts:
@@ -112,21 +112,21 @@ def is_archive_folder(path: PurePosixPath) -> bool:
 
 
 def parse_name(path: PurePosixPath) -> FileName | None:
-    """The parts of the name of a held file at that path, or None if it is none."""
+    """Return the parsed name of the file at that path; None if it is not part of the archive."""
     section, *rest = path.parts or ("",)
     parse = PARSERS.get(section)
     return parse(path.name) if parse is not None and rest and ".." not in rest else None
 
 
 def activity_of(path: PurePosixPath) -> int | None:
-    """The id of the activity to which the file at that path belongs, be it a photo's."""
+    """Return the id of the activity to which a file belongs, directly or as its photo, or None."""
     name = parse_name(path)
     if name is None or isinstance(name.key, str):
         return None
     return name.key[0] if isinstance(name.key, tuple) else name.key
 
 
-# By the name of the room.
+# By the name of the section.
 PARSERS: dict[str, Callable[[str], FileName | None]] = {
     ACTIVITIES.name: parse_activity_name,
     PHOTOS.name: parse_photo_name,
@@ -135,12 +135,12 @@ PARSERS: dict[str, Callable[[str], FileName | None]] = {
 
 
 def is_partial(path: PurePosixPath) -> bool:
-    """Whether a file at that path is, or was, being written by this program.
+    """Return whether a path is that of a partial file of this program.
 
-    A draft bears the stem of an original or a picture, or the whole name of any other file;
-    whatever else looks like one is somebody's own.
+    The name of a partial file contains the stem of an original or a picture, or the full name of
+    any other file. All other `.part` files belong to the user or to other programs.
     """
-    match = _DRAFT_NAME.fullmatch(path.name)
+    match = _PARTIAL_NAME.fullmatch(path.name)
     if match is None:
         return False
     section, *folders = path.parts[:-1] or ("",)
@@ -172,41 +172,41 @@ def _is_foreign(suffix: str) -> bool:
 
 
 def photo_key(activity_id: int, photo_id: str) -> tuple[int, str]:
-    """What a photo is found by; API, website and bulk export need not agree on upper and lower
-    case, nor on hyphens."""
+    """Return the key of a photo: API, website and bulk export write its id with different case and
+    hyphens."""
     return activity_id, photo_id.lower().replace("-", "")
 
 
 def photo_stem(activity_id: int, photo_id: str) -> PurePosixPath:
-    """The path of a photo's files without their suffix."""
+    """Return the path of a photo's files without their suffix."""
     return PHOTOS / f"{activity_id}_{photo_id}"
 
 
 def gear_stem(gear_id: str) -> PurePosixPath:
-    """The path of a bike's or a pair of shoes' metadata without its suffix."""
+    """Return the path of the metadata of a bike or shoes, without its suffix."""
     return GEAR / gear_id
 
 
 def metadata_path(stem: PurePosixPath) -> PurePosixPath:
-    """The path of the metadata that goes with a stem."""
+    """Return the path of the metadata for a stem."""
     return stem.with_name(stem.name + META_SUFFIX)
 
 
 def activity_stem(start: datetime, activity_id: int) -> PurePosixPath:
-    """The path of an activity's files without their suffix, named by its start in UTC."""
+    """Return the path of an activity's files without their suffix; it contains the start in UTC."""
     utc = start.astimezone(UTC)
-    # Not strftime: it does not pad years before 1000 on every system.
+    # Not strftime, which pads years before 1000 only on some systems.
     day = f"{utc.year:04}-{utc.month:02}-{utc.day:02}"
     clock = f"{utc.hour:02}-{utc.minute:02}-{utc.second:02}"
     return ACTIVITIES / f"{utc.year:04}" / f"{day}T{clock}Z_{activity_id}"
 
 
 def sent_suffix(name: str) -> str:
-    """The last suffix of a file name that Strava sent, such as `.fit`; empty if it has no sane one.
+    """Return the last suffix of a file name that Strava sent, like `.fit`; "" if it is not valid.
 
-    Strava removes periods from the title, so whatever follows the last one is the type
-    (https://github.com/pR0Ps/stravaweblib). The name is data from outside: nothing but letters and
-    digits is taken over.
+    Strava removes periods from the title, so the last period separates the type
+    (https://github.com/pR0Ps/stravaweblib). The name is untrusted: only letters and digits are
+    accepted.
     """
     _, dot, last = name.rpartition(".")
     last = last.lower()
@@ -215,16 +215,16 @@ def sent_suffix(name: str) -> str:
 
 
 def history_path(path: PurePosixPath, moment: datetime) -> PurePosixPath:
-    """Where the metadata that was at `path` until `moment` is kept."""
+    """Return the path in `history/` for the metadata that was at `path` until `moment`."""
     stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     return HISTORY / path.parent / f"{path.name}.{stamp}.json"
 
 
 def export_path(day: str, name: str) -> PurePosixPath:
-    """Where a file of a bulk export of that day is kept as it is.
+    """Return the path in `bulk_export/` for a file of the bulk export of that day.
 
-    The name is data from outside: what is no letter, digit or harmless sign becomes `_`, so that
-    it can neither climb nor hide.
+    The name is untrusted: all characters except letters, digits and a few harmless ones become `_`,
+    so that the path stays inside the folder and no part of it is hidden.
     """
     parts = [_UNSAFE.sub("_", part)[-200:] for part in PurePosixPath(name).parts]
     return BULK_EXPORT / day / PurePosixPath(*(_visible(part) for part in parts))

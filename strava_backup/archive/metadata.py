@@ -1,4 +1,4 @@
-"""Metadata as it stands on disk, and what is kept of it in memory. Writes nothing."""
+"""The form of metadata on disk, and its shorter form in memory. Writes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Record = dict[str, Any]
 _DEEPEST = 100
 _CONTAINERS = frozenset((dict, list))
 
-# The shape of any name that a dictionary's own shape does not list.
+# The shape of the values under all names that a dictionary's shape does not list.
 _EACH = "*"
 _RECORD_SHAPE = {
     "resource_state": int,
@@ -51,30 +51,31 @@ _LONGEST_TIME = len("2026-05-06T07:08:09Z")
 
 
 def to_json(record: Record) -> bytes:
-    """A record as it stands on disk: UTF-8, keys sorted, indented by 2."""
+    """Return a record in its form on disk: UTF-8, keys sorted, indented by 2."""
     text = json.dumps(record, ensure_ascii=False, sort_keys=True, indent=2)
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
-        # A lone surrogate, half an emoji cut off by somebody's app, has no UTF-8 form.
+        # Lone surrogates (an app cut an emoji in half) cannot be encoded in UTF-8.
         return json.dumps(record, sort_keys=True, indent=2).encode() + b"\n"
 
 
 def is_what_strava_holds(own: Record, damage: str) -> bool:
-    """Whether a file's metadata knows of its damage: then it came so, twice alike."""
+    """Return whether metadata notes this damage: then Strava sent the same bytes twice."""
     return damage in (note.get("odd") for note in _notes(own))
 
 
 def promises_file(own: Record) -> bool:
-    """Whether metadata notes a file that was saved."""
+    """Return whether metadata notes a saved file."""
     return any("saved_at" in note for note in _notes(own))
 
 
 def is_stored(name: layout.FileName, own: Record) -> bool:
-    """Whether a file of that name is an original, a picture or a video, or Strava's GPX of a JSON
-    original.
+    """Return whether a file of that name is an original, a picture, a video, or Strava's GPX of a
+    JSON original.
 
-    The metadata's own note counts, else the suffix. Files of other programs are none of these.
+    The note in the metadata decides, or the suffix if there is no note. Files of other programs do
+    not count.
     """
     if layout.is_video(name):
         return True
@@ -86,8 +87,10 @@ def is_stored(name: layout.FileName, own: Record) -> bool:
 
 
 def lacks_original(suffixes: Collection[str], own: Record) -> bool:
-    """Whether no stored file of an activity is its original: a GPX alone is none if a JSON
-    original was stored once."""
+    """Return whether none of an activity's stored files is its original.
+
+    If a JSON original was stored once, a GPX alone does not count.
+    """
     note = own.get("original", {})
     stored = layout.suffix_of(note.get("file", ""))
     was_json = _is_json(stored) if stored else _was_json_sent(own)
@@ -106,7 +109,7 @@ def _notes(own: Record) -> list[Record]:
 
 
 def _sent(own: Record) -> set[str]:
-    """The suffixes of the name that Strava sent; a bulk export packs files once more."""
+    """Return the suffixes of the names that Strava sent, with and without a bulk export's gzip."""
     names = [own.get(key, {}).get("name", "") for key in ("original", "bulk_export")]
     return {layout.sent_suffix(one) for name in names for one in (name, name.removesuffix(".gz"))}
 
@@ -125,9 +128,9 @@ def read_for_scan(path: str) -> Record | None:
 
 
 def read_record(path: Path) -> Record | None:
-    """Metadata without values under our key that are of a wrong type.
+    """Return metadata, without values of a wrong type under our key.
 
-    None where there is none, or no JSON object. Raises OSError.
+    Returns None if there is no file, or no JSON object in it. Raises OSError.
     """
     content = _read(path, follows_link=True)
     return None if content is None else _sound(_parse_json(content))
@@ -156,7 +159,7 @@ def _parse_json(content: bytes) -> Record | None:
 
 
 def _is_too_deep(value: Any) -> bool:
-    """Whether lists and objects are nested so deep that writing them could fail."""
+    """Return whether lists and objects are nested so deep that encoding them could fail."""
     level = [value]
     for _ in range(_DEEPEST):
         level = [part for one in level for part in _parts(one) if type(part) in _CONTAINERS]
@@ -174,29 +177,29 @@ def _sound(record: Record | None) -> Record | None:
 
 
 def fitting(value: Any, shape: Any) -> Any:
-    """The value without the parts that are of a wrong type; None if it is so itself.
+    """Return the value without the parts of a wrong type; None if its own type is wrong.
 
     A shape is a type, a list with the shape of the items, or a dictionary with the shapes of known
-    names; those of other names are kept as they are.
+    names. Values under other names are kept.
     """
     if isinstance(shape, dict) and isinstance(value, dict):
         each, fit = shape.get(_EACH), {}
         for name, part in value.items():
             inner = shape.get(name, each)
-            # A scan passes here a hundred thousand times: most parts are what they should be.
+            # A scan runs this 100,000 times, and most types are right: check them without a call.
             kept = part if inner is None or type(part) is inner else fitting(part, inner)
             if kept is not None or inner is None:
                 fit[name] = kept
         return fit
     if isinstance(shape, list) and isinstance(value, list):
         return [part for part in value if fitting(part, shape[0]) is not None]
-    # Not isinstance: in JSON true is no number, but 1 is as good as 1.0.
+    # Not isinstance, since True is an int in Python. An int is accepted as a float.
     is_whole_number = shape is float and type(value) is int
     return value if type(value) is shape or is_whole_number else None
 
 
 def fingerprint(value: Any) -> int:
-    """A number that is the same for equal JSON values, in one process; 12 is equal to 12.0."""
+    """Return a hash that is the same for equal JSON values within one process; 12 equals 12.0."""
     return hash(_frozen(value))
 
 
@@ -204,14 +207,17 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
         try:
             return frozenset(value.items())
-        except TypeError:  # something in it is a dict or a list itself
+        except TypeError:  # a value is a dict or a list
             return frozenset((name, _frozen(part)) for name, part in value.items())
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def slimmed(own: Record) -> tuple[Record, dict[str, int]]:
-    """What of our key is kept in memory for ten thousand records: all but the website's raw record
-    and the cells of a bulk export, and in place of what each source listed last its `fingerprint`.
+    """Return the values of our key without the large ones, and the `fingerprint` of the last
+    listing record of each source.
+
+    This keeps ten thousand records small in memory. The website's raw record and the cells of a
+    bulk export are left out.
     """
     prints = own.get("listed", {}).items()
     kept: Record = _interned({name: own[name] for name in own.keys() - _NOT_KEPT})

@@ -1,4 +1,4 @@
-"""Pictures by their first bytes and their end marks. Decodes none."""
+"""Checks of pictures by their first bytes and their end marks, without decoding them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ SUFFIXES = (".jpg", ".png", ".gif", ".webp", ".heic")
 
 _CHUNK = 1 << 14
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
-# A segment or the end; the others stand alone, within the data of a scan (ITU-T T.81, B.1.1).
+# The start of a segment, or the end of the image. All other markers stand alone within the data of
+# a scan (ITU-T T.81, B.1.1).
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
 def kind_of(head: bytes) -> str:
-    """The suffix that the first bytes of a picture call for; empty if it is none."""
+    """Return the suffix for the first bytes of a picture; "" if it is not a known picture."""
     if head.startswith(b"\xff\xd8\xff"):
         return ".jpg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -32,12 +33,12 @@ def kind_of(head: bytes) -> str:
 
 
 def find_damage(file: BinaryIO, suffix: str) -> str | None:
-    """How a picture is broken; None if it runs from its magic to its end mark.
+    """Return how a picture is broken; None if it is complete from magic number to end mark.
 
-    Bytes behind the end are allowed, in a HEIC whole boxes: phones put depth maps and film there.
+    Bytes after the end are allowed (in a HEIC, complete boxes): phones add depth maps and videos.
     Raises OSError.
     """
-    # Not of the file on disk, which may be packed.
+    # Not the size of the file on disk, which may be gzipped.
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if kind_of(file.read(16)) != suffix:
@@ -46,23 +47,23 @@ def find_damage(file: BinaryIO, suffix: str) -> str | None:
 
 
 class _Content:
-    """A file whose bytes are read where they are looked at, whatever its size.
+    """Random access to the bytes of a file, through a window of 16 kB.
 
-    Not a memory map: its pages would count as memory of ours, all of a large picture.
+    Not a memory map: all pages of a large picture would count as resident memory.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        # A part of the file: a packed one is unpacked from its beginning for a step back.
+        # A section of the file. Seeking backwards in a gzip file unpacks it from the start.
         self._window, self._start = b"", 0
 
     def read(self, start: int, length: int) -> bytes:
-        """Up to so many bytes from there."""
+        """Return up to `length` bytes from `start`."""
         at = self._find(start, length)
         return self._window[at : at + length]
 
     def _find(self, start: int, length: int) -> int:
-        """Where in the window the bytes from `start` are, which is moved for them if need be."""
+        """Return the offset in the window of the bytes from `start`, after moving it if needed."""
         end = self._start + len(self._window)
         if not self._start <= start <= start + length <= end:
             is_inside = self._start <= start <= end
@@ -72,22 +73,23 @@ class _Content:
         return start - self._start
 
     def byte(self, at: int) -> int:
-        """One byte, as a number; 0 behind the end."""
+        """Return one byte as a number; 0 after the end."""
         return int.from_bytes(self.read(at, 1), "big")
 
     def find_marker(self, at: int) -> tuple[bytes, int] | None:
-        """The next JPEG marker, and where it ends."""
+        """Return the next JPEG marker and the position after it."""
         while (offset := self._find(at, 2)) < len(self._window):
             marker = _JPEG_MARKER.search(self._window, offset)
             if marker:
                 return marker[1], self._start + marker.end()
-            # Markers have two bytes: the first may be the window's last.
+            # Markers have two bytes, and the first may be the last byte of the window.
             at = max(at + 1, self._start + len(self._window) - 1)
         return None
 
 
 def _has_jpeg_end(content: _Content, size: int) -> bool:
-    """Whether an end comes behind the segments; what is inside them (a thumbnail) has ends, too."""
+    """Return whether an end mark follows the segments. End marks in them (thumbnails) are
+    skipped."""
     at = 2
     while marker := content.find_marker(at):
         kind, end = marker
@@ -108,7 +110,8 @@ def _has_png_end(content: _Content, size: int) -> bool:
 
 
 def _has_gif_end(content: _Content, size: int) -> bool:
-    """Whether the trailer comes behind the blocks (https://www.w3.org/Graphics/GIF/spec-gif89a.txt)."""
+    """Return whether the trailer follows the blocks
+    (https://www.w3.org/Graphics/GIF/spec-gif89a.txt)."""
     at = 13 + _gif_table_size(content.read(10, 1))
     while at < size and content.byte(at) != 0x3B:
         if content.byte(at) == 0x21:
@@ -124,7 +127,7 @@ def _has_gif_end(content: _Content, size: int) -> bool:
 
 
 def _gif_table_size(flags: bytes) -> int:
-    """The bytes of the table of colours that the flags, if there are any, announce."""
+    """Return the size of the colour table that the flags announce; 0 if there are none."""
     return 6 << (flags[0] & 7) if flags and flags[0] & 0x80 else 0
 
 
@@ -133,7 +136,7 @@ def _has_webp_end(content: _Content, size: int) -> bool:
 
 
 def _has_heic_end(content: _Content, size: int) -> bool:
-    """Whether the boxes of ISO/IEC 14496-12, data included, fit into the file one by one."""
+    """Return whether the file is a complete sequence of boxes, data included (ISO/IEC 14496-12)."""
     at, has_data = 0, False
     while at + 8 <= size:
         length, kind = struct.unpack(">I4s", content.read(at, 8))

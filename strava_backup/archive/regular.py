@@ -1,7 +1,4 @@
-"""Opens regular files only, whatever stands under their names.
-
-Opening a pipe would wait for its other end, and reading a device may never end.
-"""
+"""Opens regular files only. Opening a pipe blocks, and reading from a device may never end."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
-# Far more than any list or metadata needs, and still not too much for the memory.
+# Far more than manifests and metadata need, and still small enough for memory.
 _MOST_BYTES = 1 << 27
 
 _KINDS = {
@@ -27,7 +24,7 @@ _KINDS = {
 
 
 class NotAFile(OSError):
-    """Something else stands in place of a regular file; `strerror` says what."""
+    """A path is not that of a regular file; `strerror` names its type."""
 
 
 def follow_link(name: str, flags: int) -> int:
@@ -53,7 +50,7 @@ def read_whole(path: str | os.PathLike[str], *, follows_link: bool) -> bytes:
 
 
 def obstacle(path: str | os.PathLike[str], *, follows_link: bool = True) -> str | None:
-    """What stands at the path in place of a file; None if it is a file, or there is none."""
+    """Return the type of anything at the path that is not a file; None if it is one or missing."""
     try:
         return _obstacle(os.stat(path, follow_symlinks=follows_link).st_mode)
     except OSError:

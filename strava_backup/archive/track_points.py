@@ -1,7 +1,7 @@
-"""Pure: leaves out of XML the track points that cannot change whether it is well-formed.
+"""Pure: omits track points from XML without changing whether it is well-formed.
 
-Nearly all of a GPX or TCX file is track points that differ only in their digits. Expat needs four
-times as long for all of them as it takes to find out which ones differ otherwise.
+GPX and TCX files consist almost entirely of track points that differ only in their digits. Finding
+the distinct ones takes a quarter of the time that expat takes to parse all of them.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from xml.parsers import expat
 _ENDS = (b"</trkpt>", b"</Trackpoint>")
 _MOST_KINDS = 64
 _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
-# A comment or an instruction that ends within a point could have that point for the root element,
-# which may not come twice. The digits matter in references to characters and in the names of end
-# tags. Zeros are for UTF-16, in which the bytes of a point are none.
+# Points can be omitted only from chunks without these. If a comment or processing instruction ends
+# within a point, the point could contain the root element, which must not occur twice. Digits
+# matter in character references and in the names of end tags. A zero byte means UTF-16, in which
+# the bytes of `_ENDS` are not an end tag.
 _IRREGULAR = re.compile(rb"<!|<\?(?!xml\s)|&#|</[^<>]*0|\0")
 
 
 def shortened(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yields chunks that are together well-formed XML if, and only if, those given are.
+    """Yield chunks that together are well-formed XML if and only if the given ones are.
 
-    From the first chunk on that has something irregular, all are yielded as they are.
+    The first irregular chunk and all chunks after it are yielded unchanged.
     """
     is_regular = True
     for chunk in chunks:
@@ -32,8 +33,10 @@ def shortened(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _shortened(chunk: bytes) -> bytes | None:
-    """One point of each kind, between all that comes before the first and after the last end of a
-    point; None if that may not be well-formed although the chunk is, or the other way round."""
+    """Return the chunk with one point of each kind; None if that could change well-formedness.
+
+    The parts before the first and after the last end tag of a point stay unchanged.
+    """
     end = next((end for end in _ENDS if end in chunk), None)
     if end is None:
         return None
@@ -41,7 +44,7 @@ def _shortened(chunk: bytes) -> bytes | None:
     kinds = dict.fromkeys(points)
     if len(kinds) > _MOST_KINDS:
         return None
-    # The outer parts are as they were, digits included.
+    # The outer parts from the chunk itself, since `first` and `last` have lost their digits.
     start, rest = chunk[: len(first)], chunk[len(chunk) - len(last) :]
     short = end.join((start, *kinds, rest))
     if _IRREGULAR.search(short) or not all(_is_balanced(kind + end) for kind in kinds):
@@ -50,7 +53,7 @@ def _shortened(chunk: bytes) -> bytes | None:
 
 
 def _is_balanced(fragment: bytes) -> bool:
-    """Whether it may stand any number of times where an element may."""
+    """Return whether a fragment is well-formed as the content of an element."""
     try:
         expat.ParserCreate().Parse(b"<x>" + fragment + b"</x>", True)
     except expat.ExpatError:

@@ -28,6 +28,7 @@ from strava_backup.records import merge
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of, first_of, printable
 from strava_backup.strava.records import Record, has_photo_id
+from strava_backup.timestamps import utc_timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -311,7 +312,7 @@ class Import:
             entry,
             stem,
             (stored and stored.metadata) or layout.metadata_path(stem),
-            {**entry.record, "start_date": table.iso(start)} if start else entry.record,
+            {**entry.record, "start_date": utc_timestamp(start)} if start else entry.record,
             lacks_original,
             not (stored is not None and is_told and merge.BULK_EXPORT in stored.own),
             photos,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from strava_backup.bulk_export import dates
 from strava_backup.bulk_export.rows import Row, Table
 from strava_backup.strava.records import SUMMARY_STATE, Record
+from strava_backup.timestamps import utc_timestamp
 
 # What Strava puts in place of a file name that it fails to find
 # (https://github.com/timelinize/timelinize/issues/137).
@@ -166,7 +167,7 @@ def parse_entry(columns: Columns, row: Row, *, is_day_first: bool | None = None)
         "name": _cell(cells, _NAME),
         "resource_state": SUMMARY_STATE,
         **_known(
-            start_date=iso(start) if start else None,
+            start_date=utc_timestamp(start) if start else None,
             sport_type=_SPORTS.get(_NOT_IN_A_TYPE.sub("", _cell(cells, _TYPE)).lower()),
         ),
     }
@@ -193,11 +194,6 @@ def id_of(row: Row) -> int | None:
 def media_id(name: str) -> str:
     """The id of the photo in a file such as `media/6D1E-DE55.jpg`: its name without suffix."""
     return PureWindowsPath(name).name.partition(".")[0]
-
-
-def iso(moment: datetime) -> str:
-    """A moment in UTC as the API words it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class _ShortForm:

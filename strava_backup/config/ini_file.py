@@ -1,4 +1,4 @@
-"""The config file itself: values changed, the rest as it was, atomically. Knows no keys."""
+"""Reads and writes the config file: changes values, keeps the rest, atomically. Knows no keys."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from strava_backup.archive.atomic import PartialFile, save_bytes
 
 _LARGEST = 1 << 17
-# Bytes that are free for a new value.
-_ROOM = 1 << 14
+# Bytes reserved for a new value.
+_FREE_BYTES = 1 << 14
 _BOM = "\ufeff"
 _KEY = re.compile(r"(\s*[^=:]*?)\s*([=:])")
 _ASIDE = (
@@ -27,12 +27,12 @@ _ASIDE = (
 
 
 def read(path: Path) -> str:
-    """The text of a config, or of a file with a secret, byte order mark included.
+    """Return the text of a config or of a secret's file, byte order mark included.
 
     Raises OSError, and ValueError if it is not UTF-8.
     """
     if stat.S_ISFIFO(path.stat().st_mode):
-        # To open it would wait for a writer.
+        # Opening a pipe waits for a writer.
         raise OSError(errno.EINVAL, "is a pipe, not a file", str(path))
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
@@ -42,7 +42,7 @@ def read(path: Path) -> str:
 
 
 def decode(data: bytes) -> str:
-    """UTF-8 as text. Raises ValueError, which does not quote it."""
+    """Decode UTF-8. Raises ValueError, which does not quote the data."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ValueError("not UTF-8 but UTF-16: save it as UTF-8")
     try:
@@ -52,16 +52,16 @@ def decode(data: bytes) -> str:
 
 
 def parse(text: str) -> configparser.RawConfigParser:
-    """The sections of a config as the program sees them. Raises configparser.Error."""
+    """Parse a config into sections. Raises configparser.Error."""
     parser = configparser.RawConfigParser(default_section="")
     parser.read_string(text.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n"))
     return parser
 
 
 def with_values(path: Path, section: str, values: Mapping[str, str]) -> bytes:
-    """The config's text with these values of a section changed, everything else as it stands.
+    """Return the config's text with these values of a section changed, and nothing else.
 
-    Raises OSError, configparser.Error, and ValueError if the result would not be read like that.
+    Raises OSError, configparser.Error, and ValueError if the result would be read differently.
     """
     data = _changed(read(path), section, values).encode()
     if len(data) > _LARGEST:
@@ -70,7 +70,7 @@ def with_values(path: Path, section: str, values: Mapping[str, str]) -> bytes:
 
 
 def save(path: Path, data: bytes) -> None:
-    """Write a file that may not be there yet: it and its folder are then for its owner only.
+    """Save a file; only the owner can read a new one and its new folder.
 
     Raises OSError.
     """
@@ -82,15 +82,15 @@ def save(path: Path, data: bytes) -> None:
 
 
 def aside_path(path: Path) -> Path:
-    """The file beside a config that takes what the config cannot."""
+    """Return the path of the file next to a config for values that the config cannot store."""
     real = Path(os.path.realpath(path))
     return real.with_name(f"{real.name}.new")
 
 
 def save_aside(path: Path, section: str, values: Mapping[str, str]) -> Path:
-    """Write values into the file `NAME.new` beside a config and return its path. Raises OSError.
+    """Save values in the file `NAME.new` next to a config and return its path. Raises OSError.
 
-    Values that it already has from earlier stay.
+    Other values that the file already has stay.
     """
     aside = aside_path(path)
     try:
@@ -107,19 +107,24 @@ def save_aside(path: Path, section: str, values: Mapping[str, str]) -> Path:
 
 
 def check_savable(path: Path) -> None:
-    """Make sure that `save` will work; may make the folder. Raises OSError."""
-    if path.exists():
-        check_replaceable(path)
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Raise OSError if `save` or `replace` would fail, disk space included; may make the folder."""
     real = Path(os.path.realpath(path))
-    _reserve(real, _ROOM)
+    size = 0
+    if path.exists():
+        with open(real, "r+b") as file:
+            size = os.fstat(file.fileno()).st_size
+    else:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Write and remove a partial file, since a disk may promise space that it does not have.
+    with PartialFile(real.parent, real.name, 0o600) as partial_file:
+        partial_file.write([bytes(size + _FREE_BYTES)])
+        partial_file.finish()
 
 
 def access_of_others(path: Path, *, is_secret: bool) -> str:
-    """What other users can do to a file and must not: read it if it is secret, or change it.
+    """Return the access that other users have and must not have: read (if secret), change.
 
-    Empty if nothing; always on Windows, which has no such permissions.
+    Empty without any, and always on Windows, which has other permissions.
     """
     try:
         mode = path.stat().st_mode
@@ -132,32 +137,18 @@ def access_of_others(path: Path, *, is_secret: bool) -> str:
     return " and ".join(["read"] * bool(can_read) + ["change"] * bool(can_change))
 
 
-def check_replaceable(path: Path) -> None:
-    """Make sure that `replace` will work, disk space included. Raises OSError."""
-    real = Path(os.path.realpath(path))
-    with open(real, "r+b") as file:
-        _reserve(real, os.fstat(file.fileno()).st_size + _ROOM)
-
-
 def replace(path: Path, data: bytes) -> None:
-    """Write a file anew; a link stays a link, and mode and owner stay.
+    """Save new content of a file; a link, the mode and the owner stay.
 
-    Atomically, if the folder and the disk's free space allow it, else in place: a new token is
-    safer there than nowhere. Raises OSError; the file is then as it was.
+    Writes atomically if the folder and the disk's free space allow it, else in place, since an
+    unsaved token would be lost. Raises OSError; the file is then as it was.
     """
     real = Path(os.path.realpath(path))
     try:
         _replace_atomically(real, data)
     except OSError:
-        # A full disk, a folder without permission, or a file mounted by itself into a container.
+        # A full disk, a folder without permission, or a single file mounted into a container.
         _write_in_place(real, data)
-
-
-def _reserve(path: Path, size: int) -> None:
-    """Write and remove a partial file, since a disk may promise what it does not have."""
-    with PartialFile(path.parent, path.name, 0o600) as partial_file:
-        partial_file.write([bytes(size)])
-        partial_file.finish()
 
 
 def _replace_atomically(path: Path, data: bytes) -> None:
@@ -171,11 +162,11 @@ def _replace_atomically(path: Path, data: bytes) -> None:
 
 
 def _write_in_place(path: Path, data: bytes) -> None:
-    """Overwrite a file so that it is never without the old text or the new one, whole.
+    """Overwrite a file so that it always contains the whole old text or the whole new one.
 
-    The space is allocated first, as line ends, and what is left over at the end becomes line ends
-    before it is cut off: a program killed in between leaves blank lines. One call overwrites the
-    text, and no more than its changed sectors are at risk in a power cut.
+    The space is allocated first, as line ends, and the rest of a longer old text becomes line ends
+    before it is truncated: a program killed in between leaves blank lines. One call overwrites the
+    text, so that a power cut endangers its changed sectors only.
     """
     with open(path, "r+b", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
@@ -223,7 +214,7 @@ def _in_order(content: dict[str, dict[str, str]]) -> list[tuple[str, list[tuple[
 
 
 def _change(lines: list[str], section: str, key: str, value: str) -> None:
-    """Change a value, which may go on in lines below that of its key; comments there stay."""
+    """Change a value, which may continue in the lines below its key; comments there stay."""
     place = _place(lines, section, key)
     first, *rest = lines[place]
     match = _KEY.match(first)
@@ -242,19 +233,19 @@ def _add(lines: list[str], section: str, key: str, value: str) -> None:
         lines += [*([end] if lines else []), f"[{section}]{end}"]
         at, indented = len(lines), ""
     elif options := parser.options(section):
-        # Before the empty lines that part it from the next section.
+        # Before the empty lines that separate it from the next section.
         last = _place(lines, section, options[-1])
         at, indented = last.stop, lines[last.start]
     else:
         at = _lines_until(lines, lambda parser: parser.has_section(section))
-        # A section's head that is indented further than the key before it is part of its value.
+        # A section header that is indented further than the key above it belongs to its value.
         indented = next((one for one in lines[at:] if one.lstrip().startswith("[")), "")
     indentation = indented[: len(indented) - len(indented.lstrip())]
     lines.insert(at, f"{indentation}{key} = {value}{end}")
 
 
 def _place(lines: list[str], section: str, key: str) -> slice:
-    """The lines that hold a key and its value."""
+    """Return the lines of a key and its value."""
     value = parse("".join(lines)).get(section, key)
     return slice(
         _lines_until(lines, lambda parser: parser.has_option(section, key)) - 1,
@@ -265,9 +256,9 @@ def _place(lines: list[str], section: str, key: str) -> slice:
 def _lines_until(
     lines: list[str], is_reached: Callable[[configparser.RawConfigParser], bool]
 ) -> int:
-    """The number of lines, from the first one on, after which this is so and stays so.
+    """Return the smallest number of lines that, once parsed, satisfy `is_reached`.
 
-    The parser itself is asked, since only that finds keys, comments and folds where it does.
+    Calls the parser itself, since no other code finds keys, comments and folds in the same places.
     """
     counts = range(len(lines) + 1)
     return bisect_left(counts, True, key=lambda count: is_reached(parse("".join(lines[:count]))))

@@ -1,4 +1,7 @@
-"""Pure: the values of config keys, out of their text. Does no I/O."""
+"""Pure: parses the text of config keys into values.
+
+Every function raises ValueError with a message that does not quote the text.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,22 @@ SEVERAL_LINES = "has several lines: is the line below it indented?"
 _JWT = re.compile(r"eyJ[\w-]{10,}\.")
 _DAYS = re.compile(r"[0-9]{1,4}")
 _ID = re.compile(r"[0-9]{1,19}")
-# What a line of a folded secret may be, unlike a section or a key below it. Base64 ends in "=".
+# A line of a folded secret, as opposed to a section or a key below it. Base64 ends in "=".
 _FOLD = re.compile(r"[^\s\[\]=:]+=*")
 
-# `{}` would be taken for places to fill in.
+# No `{}`, since stravalib would format them.
 _HTTPS_URL = re.compile(r"https://[^\s/{}?#]+(/[^\s{}?#]*)?")
 
 
 def source(text: str) -> str:
-    """One of the sources. Raises ValueError, as all of these, which does not quote the text."""
+    """Return one of the sources."""
     if text not in SOURCES:
         raise ValueError(f"must be one of {', '.join(SOURCES)}")
     return text
 
 
 def seconds(text: str) -> float:
-    """A number of seconds up to an hour."""
+    """Return a number of seconds, an hour at most."""
     try:
         value = float(text)
     except ValueError:
@@ -39,28 +42,28 @@ def seconds(text: str) -> float:
 
 
 def days(text: str) -> int:
-    """A whole number of days."""
+    """Return a whole number of days."""
     if not _DAYS.fullmatch(text):
         raise ValueError("must be a number of days from 0 to 9999")
     return int(text)
 
 
 def number(text: str) -> str | None:
-    """The id of an API application, as text."""
+    """Return the id of an API application, as text."""
     if not _ID.fullmatch(text):
         raise ValueError("must be the number that Strava shows for your application")
     return text
 
 
 def one_line(text: str) -> str:
-    """A text that has no control characters."""
+    """Return a text without control characters."""
     if not text.isprintable():
         raise ValueError("must be one line of plain text")
     return text
 
 
 def unfolded(text: str) -> str:
-    """A secret, a long one of which may be folded over several lines."""
+    """Return a secret, which may be folded over several lines."""
     lines = [line for line in text.split("\n") if line]
     if len(lines) > 1 and not all(map(_FOLD.fullmatch, lines)):
         raise ValueError(SEVERAL_LINES)
@@ -68,7 +71,7 @@ def unfolded(text: str) -> str:
 
 
 def path_text(text: str) -> str:
-    """The path of a file or folder, which stands there as it is."""
+    """Return the path of a file or folder, which must have no quotes and no comment."""
     if "\n" in text:
         raise ValueError(SEVERAL_LINES)
     if re.search(r"(^|\s)[#;]", text):
@@ -83,14 +86,14 @@ def path_text(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """A secret that can travel in a header or a form."""
+    """Return a secret that a header or a form can carry."""
     if not secret_text.is_storable(text):
         raise ValueError("must be one line of plain text")
     return text
 
 
 def https_url(text: str) -> str:
-    """An address to which paths can be added."""
+    """Return an address to which paths can be added."""
     if not _HTTPS_URL.fullmatch(text):
         raise ValueError("must be an address that begins with https://")
     return text.rstrip("/")

@@ -1,6 +1,6 @@
-"""The INI file -> a frozen Config; writes renewed secrets back, comments kept.
+"""Reads the INI file into a frozen Config, and writes renewed secrets back, comments kept.
 
-Knows what the keys mean, not what is done with them. Reads no environment.
+Knows the meaning of the keys. The environment is a parameter.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _PLAIN_KEYS = {
 
 _log = logging.getLogger(__name__)
 
-# The API and the website may both have something to write into one file.
+# The API and the website may write to the same file concurrently.
 _writing = threading.Lock()
 
 T = TypeVar("T")
 
 
 class Secret(NamedTuple):
-    """A secret and where it came from: `file` if it has one of its own, else the config.
+    """A secret and its origin: `file` if it has a file of its own, else the config.
 
-    A `read_only` one came from where nothing can be written back, such as a command.
+    A `read_only` secret cannot be written back, for example because a command printed it.
     """
 
     value: str
@@ -67,7 +67,7 @@ class Api:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing; only an unfinished config may lack something."""
+        """Return whether all values are set; only an unfinished config may lack some."""
         return bool(self.client_id and self.client_secret.value and self.refresh_token.value)
 
 
@@ -95,16 +95,16 @@ class Config:
     user: User | None = None
 
     def check_source(self) -> None:
-        """Raises ConfigError where the source that is asked for is not set up."""
+        """Raise ConfigError if the requested source is not set up."""
         if self.source == "api" and self.api is None:
             raise errors.ConfigError(f"{self.path}: the source api needs the section [api]")
         if self.source == "website" and self.user is None:
             raise errors.ConfigError(f"{self.path}: the source website needs the section [user]")
 
     def open_files(self) -> dict[Path, str]:
-        """The files that are open to other users, each with what these can do: "read", "change".
+        """Return the files that other users can access, each with "read", "change" or both.
 
-        A config without secrets may be read; but changed by others, it runs their commands.
+        Others may read a config without secrets, but not change it, since it can name commands.
         """
         secret_files = self._secret_files()
         accesses = {
@@ -117,9 +117,9 @@ class Config:
         """Log a warning for each file that only its owner should read and change."""
         secret_files = self._secret_files()
         for path, access in self.open_files().items():
-            what = "holds secrets" if path in secret_files else "can name commands to run"
+            reason = "has secrets" if path in secret_files else "can name commands to run"
             message = "%s %s, and others can %s it: chmod 600 %s"
-            _log.warning(message, path, what, access, shlex.quote(str(path)))
+            _log.warning(message, path, reason, access, shlex.quote(str(path)))
 
     def _secret_files(self) -> set[Path]:
         sections = [section for section in (self.api, self.user) if section is not None]
@@ -128,29 +128,32 @@ class Config:
         return {secret.file or self.path for secret in secrets}
 
     def place(self, section: str, name: str) -> Path:
-        """The file that a secret is kept in: one of its own, or the config."""
+        """Return the file of a secret: one of its own, or the config."""
         secret = self._secret(section, name)
         return secret.file if secret is not None and secret.file else self.path
 
     def store(self, section: str, name: str, value: str) -> None:
-        """Write a renewed secret back to where it came from.
+        """Write a renewed secret back to its origin, except a read-only one.
 
-        A read-only one is left to its owner. Raises ConfigError, which says where the secret is if
-        it could not be written there.
+        Raises ConfigError, which names the secret's place if it had to be saved elsewhere.
         """
         secret = self._secret(section, name)
         if secret is None or not secret.read_only:
             self._put(section, {name: value}, "renewed")
 
     def store_cookie(self, name: str, value: str) -> None:
-        """Write a renewed cookie back; the old one is still good, so a failure ends nothing."""
+        """Write a renewed cookie back; log a failure, since the old cookie is still valid."""
         try:
             self.store("user", name, value)
         except errors.ConfigError as error:
             _log.warning("%s", error)
 
     def check_storable(self, section: str, name: str) -> None:
-        """Make sure that `store` will work, before a token is spent on it. Raises ConfigError."""
+        """Raise ConfigError if `store` could not store a new secret.
+
+        Called before a token or a code is spent on the new secret. A read-only secret passes,
+        since `store` skips it.
+        """
         secret = self._secret(section, name)
         if secret is not None and secret.read_only:
             return
@@ -158,39 +161,32 @@ class Config:
         try:
             with _writing:
                 if path == self.path:
-                    ini_file.with_values(path, section, {name: "new"})
-                ini_file.check_replaceable(path)
+                    ini_file.with_values(self._source("new"), section, {name: "new"})
+                ini_file.check_savable(path)
         except (ValueError, configparser.Error) as error:
             raise errors.ConfigError(
                 f"{path}: a new [{section}] {name} could not be written into it: {_reason(error)}"
             ) from None
         except OSError as error:
             raise errors.ConfigError(
-                f"{path} and its folder must be writable, since Strava may replace [{section}] "
-                f"{name} at any time: {error.strerror or error}"
+                f"{path} and its folder must be writable, so that a new [{section}] {name} can be "
+                f"stored: {_reason(error)}"
             ) from error
 
     def check_writable(self, section: str, name: str) -> None:
-        """Make sure that `write` can store a new secret of that name. Raises ConfigError."""
+        """Raise ConfigError if `write` could not store a new secret, or if it is read-only."""
         secret = self._secret(section, name)
         if secret is not None and secret.read_only:
             raise errors.ConfigError(
                 f"{self.path}: [{section}] {name}_command is there, and nothing can be stored in a "
-                "command: put the new one where that looks, or take the line out"
+                "command: put the new one where the command reads it, or remove the line"
             )
-        path = self.place(section, name)
-        try:
-            ini_file.check_savable(path)
-        except OSError as error:
-            raise errors.ConfigError(
-                f"{path} and its folder must be writable: {error.strerror or error}"
-            ) from error
+        self.check_storable(section, name)
 
     def write(self, section: str, values: Mapping[str, str]) -> None:
-        """Write new values, a secret to where it has its place; an empty one is cleared.
+        """Write new values, a secret to its own file if it has one; clear empty values.
 
-        Where there is no config yet, one is made from the sample. Raises ConfigError; the config
-        is then as it was.
+        Creates a missing config from the sample. Raises ConfigError; the config is then as it was.
         """
         self._put(section, values, "new")
         for path in {self.place(section, name) for name, value in values.items() if value}:
@@ -204,7 +200,7 @@ class Config:
                     f"the {kind} [{section}] {name} is not one line of plain text, so nothing was "
                     "changed"
                 )
-        # ^C interrupts the main thread only, and a token that is spent must still reach the disk.
+        # In a thread, since ^C interrupts only the main thread: a new token must reach the disk.
         writer = ThreadPoolExecutor(max_workers=1)
         problems = writer.submit(self._save_all, section, values, kind)
         writer.shutdown(wait=False)
@@ -225,9 +221,9 @@ class Config:
         return problems
 
     def _save(self, path: Path, section: str, values: Mapping[str, str], kind: str) -> list[str]:
-        """Write values into the config or a secret's own file, else into a file beside the config.
+        """Write values into the config or a secret's own file, else into a file next to the config.
 
-        Returns a problem then, which says where the values are.
+        Returns a problem in the latter case, which names that file.
         """
         try:
             with _writing:
@@ -238,24 +234,24 @@ class Config:
                     _check_forms(data, section, values)
                 (ini_file.save if kind == "new" else ini_file.replace)(path, data)
         except (OSError, ValueError, configparser.Error) as error:
-            what = f"the {kind} {' and '.join(values)}"
+            names = f"the {kind} {' and '.join(values)}"
             aside = self._save_aside(path, section, values)
-            return [f"cannot write {what} into {path}: {_reason(error)}. {aside}"]
+            return [f"cannot write {names} into {path}: {_reason(error)}. {aside}"]
         return []
 
     def _source(self, kind: str) -> Path:
         return sample_path() if kind == "new" and not exists(self.path) else self.path
 
     def _save_aside(self, path: Path, section: str, values: Mapping[str, str]) -> str:
-        """Where values are that could not be written to their place, and what to do now."""
+        """Save values next to the config; return a message with their place and the next step."""
         try:
             with _writing:
                 aside = ini_file.save_aside(self.path, section, values)
         except OSError as error:
             command = "--authorize" if section == "api" else "--login"
             return (
-                f"Nor can it be kept in a file beside {self.path} ({_reason(error)}), so it is "
-                f"lost: make room or mend the permissions, then run strava-backup {command}"
+                f"Nor can it be saved in a file next to {self.path} ({_reason(error)}), so it is "
+                f"lost: free some space or correct permissions, then run strava-backup {command}"
             )
         place = f"[{section}] of {path}" if path == self.path else str(path)
         return f"It is in {aside} instead: copy it into {place}, then delete {aside}"
@@ -266,9 +262,9 @@ class Config:
 
 
 def _check_forms(data: bytes, section: str, keys: Collection[str]) -> None:
-    """Raises ValueError if somebody has given a secret in another form since the config was read.
+    """Raise ValueError if a secret was added in another form since the config was read.
 
-    No run accepts two.
+    A run refuses a secret in two forms.
     """
     parser = ini_file.parse(data.decode())
     for key in keys:
@@ -279,14 +275,14 @@ def _check_forms(data: bytes, section: str, keys: Collection[str]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file could not be written, without quoting lines of it."""
+    """Return why a file could not be written, without quoting its lines."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return "it is no config any more" if isinstance(error, configparser.Error) else str(error)
+    return "it is no longer a config" if isinstance(error, configparser.Error) else str(error)
 
 
 def home() -> Path:
-    """Returns the user's home folder. Raises ConfigError if none is known."""
+    """Return the user's home folder. Raises ConfigError if it is not known."""
     try:
         return Path.home()
     except RuntimeError as error:
@@ -296,7 +292,7 @@ def home() -> Path:
 
 
 def exists(path: Path) -> bool:
-    """Returns whether there is a config at `path`. Raises ConfigError if nobody can know."""
+    """Return whether there is a config at `path`. Raises ConfigError if that cannot be read."""
     try:
         return atomic.exists(path)
     except OSError as error:
@@ -304,7 +300,7 @@ def exists(path: Path) -> bool:
 
 
 def places(environ: Mapping[str, str]) -> list[Path]:
-    """Where a config is looked for when none is named, the preferred place first.
+    """Return the places of a config that is not named, the preferred one first.
 
     Raises ConfigError.
     """
@@ -315,14 +311,14 @@ def places(environ: Mapping[str, str]) -> list[Path]:
 
 
 def sample_path() -> Path:
-    """The sample config that is installed with the package."""
+    """Return the path of the sample config that is installed with the package."""
     return Path(__file__).parent.with_name("strava-backup.conf.sample")
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a config. Raises ConfigError with every problem found.
 
-    The environment (`XDG_DATA_HOME`) tells where the archive is by default.
+    The environment (`XDG_DATA_HOME`) determines the archive's default folder.
     """
     parser = _parse(path)
     config = _Reader(path, parser, environ).config()
@@ -330,7 +326,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     aside = ini_file.aside_path(path)
     if os.path.exists(aside):
         _log.warning(
-            "%s holds newer values, which could not be written into %s: copy them there, then "
+            "%s has newer values, which could not be written into %s: copy them there, then "
             "delete it",
             aside,
             path,
@@ -339,9 +335,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
 
 def output_dir(path: Path | None, environ: Mapping[str, str]) -> Path:
-    """Where the archive is by the config at `path`, or without one; reads no other value.
+    """Return the archive's folder by the config at `path`, or by default; read no other value.
 
-    Raises ConfigError where the config cannot be read.
+    Raises ConfigError if the config cannot be read.
     """
     if path is None:
         return default_output_dir(environ)
@@ -349,10 +345,10 @@ def output_dir(path: Path | None, environ: Mapping[str, str]) -> Path:
 
 
 def load_unfinished(path: Path, environ: Mapping[str, str], unread: Collection[str]) -> Config:
-    """Read a config that still lacks values, or that is not there yet. Raises ConfigError.
+    """Read a config that still lacks values, or does not exist yet. Raises ConfigError.
 
-    Missing values of [api] are empty. So are the secrets named in `unread`: no command is run for
-    them, and only their place counts.
+    Missing values of [api] are empty, and so are the secrets named in `unread`: no command is run
+    for them, and only their place is read.
     """
     parser = _parse(path if exists(path) else sample_path())
     return _Reader(path, parser, environ, unread).config()
@@ -370,12 +366,12 @@ def _parse(path: Path) -> configparser.RawConfigParser:
 
 
 def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) -> None:
-    """Versions up to 0.4 read `%%` as one `%`; now values are taken as they stand."""
+    """Warn of `%%`, which versions up to 0.4 read as one `%`, and which now stays as it is."""
     for section in parser.sections():
         for key, value in parser.items(section):
             if "%%" in value:
                 _log.warning(
-                    "%s: [%s] %s holds %%%%, which versions up to 0.4 read as one %%: "
+                    "%s: [%s] %s contains %%%%, which versions up to 0.4 read as one %%: "
                     "write a single one if that is meant",
                     path,
                     section,
@@ -384,7 +380,7 @@ def _warn_of_doubled_percents(path: Path, parser: configparser.RawConfigParser) 
 
 
 def default_output_dir(environ: Mapping[str, str]) -> Path:
-    """The place in `$XDG_DATA_HOME`, else in `~/.local/share`, else where the system has it.
+    """Return the folder in `$XDG_DATA_HOME`, else in `~/.local/share`, else the system's own.
 
     Raises ConfigError.
     """
@@ -399,7 +395,7 @@ def default_output_dir(environ: Mapping[str, str]) -> Path:
 
 
 class _Reader:
-    """Reads sections into values and gathers the problems on the way."""
+    """Reads sections into values and collects every problem."""
 
     def __init__(
         self,
@@ -520,7 +516,7 @@ class _Reader:
                 raise ValueError(key_values.SEVERAL_LINES)
             return parse(text)
         except ValueError as error:
-            # The values of other sections are secrets, or next to them.
+            # Other sections have secrets, so that a value there may be one.
             is_shown = section == "global" and secret_text.is_quotable(text, self._known_secrets())
             shown = f", not {text!r}" if is_shown else ""
             self._problems.append(f"[{section}] {key}: {error}{shown}")
@@ -544,12 +540,12 @@ class _Reader:
             return None
 
     def _refuse_swallowed(self, section: str, key: str) -> None:
-        """Raises ValueError if a section or a key below belongs to the value, being indented."""
+        """Raise ValueError if an indented section or key became part of the value above it."""
         if _KEY_BELOW.search(self._parser.get(section, key)):
             raise ValueError(key_values.SEVERAL_LINES)
 
     def _secret_from(self, name: str, form: str, text: str) -> Secret:
-        """A secret, without its value if it is not to be read."""
+        """Return a secret, without its value if it is one of the unread."""
         is_read = name not in self._unread
         if form == "_file":
             file = self._file_path(text)
@@ -567,39 +563,39 @@ class _Reader:
 
 
 def _text(parser: configparser.RawConfigParser, section: str, key: str) -> str | None:
-    """A value; None where it is missing, empty, or a placeholder of the sample."""
+    """Return a value; None if it is missing, empty, or a placeholder of the sample."""
     text = parser.get(section, key, fallback="").strip()
     return None if not text or secret_text.is_placeholder(text) else text
 
 
 def _output(command: str) -> str:
-    # A shell, since the config is its owner's own and such commands have pipes.
+    # In a shell, since such a command may have pipes; the config is the user's own.
     result = subprocess.run(command, shell=True, check=True, stdout=subprocess.PIPE)  # noqa: S602
     return ini_file.decode(result.stdout)
 
 
 def _sendable(name: str, text: str) -> str:
-    """A secret without space around it. Raises ValueError if it cannot be sent."""
+    """Return a secret without surrounding space. Raises ValueError if it cannot be sent."""
     value = text.removeprefix("\ufeff").strip()
     if not value:
         raise ValueError("empty")
-    # All but the password travel in headers, which take nothing else.
+    # Headers carry all secrets except the password, and they accept nothing else.
     if not value.isprintable() or (name != "password" and not value.isascii()):
         raise ValueError("not one line of plain text")
     return value
 
 
 def _forms(key: str) -> tuple[str, ...]:
-    """The keys under which a value may stand."""
+    """Return the keys that can set a value."""
     if key not in _SECRETS:
         return (key,)
     forms = (key, f"{key}_file", f"{key}_command")
-    # A command could not be given the new token that Strava may send.
+    # Strava may send a new token, which cannot be written back to a command.
     return forms[:2] if key == "refresh_token" else forms
 
 
 def _keys(section: str) -> set[str]:
-    """All keys that a section may have."""
+    """Return all keys that a section may have."""
     return {form for key in _PLAIN_KEYS[section] for form in _forms(key)}
 
 
@@ -611,14 +607,14 @@ _KEY_BELOW = re.compile(
 
 
 def _form(name: str, secret: Secret | None) -> str:
-    """The key under which a secret stands."""
+    """Return the key that sets a secret."""
     if secret is not None and (secret.file or secret.read_only):
         return f"{name}_file" if secret.file else f"{name}_command"
     return name
 
 
 def _without_output(error: Exception) -> str:
-    """What went wrong, without what a command printed: that may be a secret."""
+    """Return the reason of a failure without the command's output, which may be a secret."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, subprocess.CalledProcessError):
@@ -631,15 +627,13 @@ def _shown(section: str, *key: str) -> str:
 
 
 def _syntax_problem(path: Path, error: configparser.Error) -> str:
-    """What is wrong with the file, without quoting its lines: they may hold secrets."""
+    """Return the problem of a file without quoting its lines, which may contain secrets."""
     if isinstance(error, configparser.DuplicateOptionError):
-        return (
-            f"{path}, line {error.lineno}: {_shown(error.section, error.option)} stands there twice"
-        )
+        return f"{path}, line {error.lineno}: {_shown(error.section, error.option)} is set twice"
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"{path}, line {error.lineno}: {_shown(error.section)} stands there twice"
+        return f"{path}, line {error.lineno}: {_shown(error.section)} is set twice"
     if isinstance(error, configparser.MissingSectionHeaderError):
-        return f"{path}, line {error.lineno}: a [section] has to come first"
+        return f"{path}, line {error.lineno}: a [section] must come first"
     if isinstance(error, configparser.ParsingError):
         lines = ", ".join(str(number) for number, _ in error.errors)
         return f"{path}, line {lines}: neither a [section] nor a key = value"

@@ -1,5 +1,4 @@
-"""A made-up Strava account, and the API and website that answer for it, in process.
+"""A made-up Strava account, with an API and a website that answer for it in process.
 
-What it does not simulate: filters of the website's list, playlists of videos, comments, kudos,
-streams, routes.
+Not simulated: filters of the website's list, playlists of videos, comments, kudos, streams, routes.
 """

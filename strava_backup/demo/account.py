@@ -1,6 +1,6 @@
 """The state of one athlete's account: activities, gear, tokens, sessions, limits, requests.
 
-Knows no HTTP: how requests and answers look is for api.py and website.py.
+Independent of HTTP; api.py and website.py read requests and write answers.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from strava_backup.demo import jwt, photos, samples
 from strava_backup.demo.activity import ATHLETE_ID, Activity
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import Photo
-from strava_backup.demo.wire import Item
+from strava_backup.demo.wire import Item, Response
 
 ACCESS_TOKEN_LIFETIME = 6 * 60 * 60
-# with more than that left, a refresh gives the same access token again
+# A refresh returns the same access token if more than this is left of its lifetime.
 ACCESS_TOKEN_RENEWAL = 60 * 60
 JWT_LIFETIME = 30 * 24 * 60 * 60
 
@@ -32,7 +31,7 @@ ALL_SCOPES = frozenset({"read", "profile:read_all", "activity:read_all"})
 
 @dataclass
 class LoggedRequest:
-    """What was asked, when, and the status it got (0: no answer at all)."""
+    """A request, its time, and the status of its answer (0: no answer)."""
 
     method: str
     host: str
@@ -46,7 +45,7 @@ class LoggedRequest:
 
 
 class Tokens(NamedTuple):
-    """What a refresh gives."""
+    """The result of a refresh."""
 
     access_token: str
     refresh_token: str
@@ -55,7 +54,7 @@ class Tokens(NamedTuple):
 
 
 class TokenRefused(Exception):
-    """Tokens were refused; `field` names the wrong one of the values given."""
+    """A request for tokens was refused; `field` names the wrong value."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -63,15 +62,34 @@ class TokenRefused(Exception):
 
 
 class Visit(NamedTuple):
-    """What the website makes of the cookies sent: signed in or not, and cookies to set anew."""
+    """The website's reading of a request's cookies: signed in or not, and new cookies to set."""
 
     signed_in: bool
     session: str | None = None
     jwt: str | None = None
 
 
+class Fault(Protocol):
+    """A failure that replaces or changes answers; the tests have an implementation."""
+
+    times: int | None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the fault replaces the whole answer."""
+
+    def names(self, kind: str, item: Item | None) -> bool:
+        """Return whether the fault affects this request now."""
+
+    def replacement(self, *, api: bool, item: Item | None) -> Response:
+        """Return the answer that replaces the account's."""
+
+    def change(self, answer: Response) -> Response:
+        """Return the account's answer, damaged."""
+
+
 class Account:
-    """An account; its plain attributes are there to be set."""
+    """A made-up account. Its plain attributes may be changed at any time."""
 
     def __init__(
         self,
@@ -85,11 +103,11 @@ class Account:
         self.clock = clock
         self.limits = limits or RateLimits()
         self.lock = threading.RLock()
-        # by id; what an activity tells of its gear follows from it
+        # by id; the gear in an activity's detail is derived from it
         self.gear = {one.id: one for one in gear}
-        # or "mi": the athlete's unit of distance
+        # the athlete's unit of distance: "km" or "mi"
         self.units = "km"
-        # or "de", "fr": in which the website words its pages of bikes and its list
+        # the language of the website's bike pages and list: "en", "de" or "fr"
         self.language = "en"
         self._activities: dict[int, Activity] = {}
         for activity in activities:
@@ -103,33 +121,33 @@ class Account:
 
         self.email = "ada@example.org"
         self.password = "correct horse battery staple"
-        # or "captcha", "code", "waf", "limited": what the website does with a password
+        # the website's answer to a password: "works", "captcha", "code", "waf" or "limited"
         self.login_mode = "works"
-        # seconds before its end when a JWT is renewed; None, as no renewal was ever seen
+        # seconds before its expiry at which a JWT is renewed; None, since no renewal is known
         self.renews_jwt_within: float | None = None
-        # True: scripts of the website honour the remember pair only after a page of /dashboard
+        # True: scripts of the website accept the remember cookies only after a page of /dashboard
         self.remember_needs_dashboard = False
-        # activities that the website's list counts and does not show
+        # activities that the website's list counts but does not show
         self.hidden_from_web: set[int] = set()
-        # by how many that list counts more than there are
+        # the number of activities that the list's total counts too many
         self.web_total_extra = 0
-        # False: exports are chunked
+        # False: exports are sent chunked, without Content-Length
         self.announce_lengths = True
 
         self.faults: list[Fault] = []
         self.requests: list[LoggedRequest] = []
         self.unknown_requests: list[LoggedRequest] = []
-        # requests that took a cookie or a token to a host that is not Strava's
+        # requests that sent a cookie or a token to a host that is not Strava's
         self.leaks: list[LoggedRequest] = []
 
         self._issued = 0
         self._access_tokens: dict[str, int] = {}
         self.refresh_token = self._secret("refresh")
-        # the scopes that each unused code allows
+        # unused authorization code -> the scopes that it grants
         self._codes: dict[str, set[str]] = {}
         self._era = 0
         self._sessions: set[str] = set()
-        # those of them that the pair brought, elsewhere than on /dashboard
+        # the sessions created from the remember cookies by other pages than /dashboard
         self._page_sessions: set[str] = set()
         self._refused_logins: set[str] = set()
 
@@ -143,9 +161,9 @@ class Account:
         gear: bool = True,
         problems: bool = False,
     ) -> Account:
-        """About two dozen activities, of every kind that real accounts hold.
+        """Return an account of about two dozen activities, of every kind in real accounts.
 
-        With `problems` there are also photos that cannot be had.
+        With `problems` there are also photos that are not available.
         """
         activities = samples.sample_activities()
         if photos:
@@ -171,7 +189,8 @@ class Account:
         photos: bool = True,
         gear: bool = True,
     ) -> Account:
-        """That many activities: most of them FIT, one in ten manual, one in five with photos."""
+        """Return an account of `count` activities: mostly FIT, one in ten manual, one in five with
+        photos."""
         activities = samples.numbered(count)
         if photos:
             samples.add_numbered_photos(activities)
@@ -186,17 +205,17 @@ class Account:
 
     @property
     def activities(self) -> list[Activity]:
-        """All activities, newest first."""
+        """Return all activities, newest first."""
         by_age = sorted(self._activities.values(), key=lambda one: (one.started, one.id))
         return [self._current(activity) for activity in by_age[::-1]]
 
     def activity(self, activity_id: int) -> Activity | None:
-        """The activity of that id."""
+        """Return the activity with that id."""
         activity = self._activities.get(activity_id)
         return activity and self._current(activity)
 
     def add(self, activity: Activity) -> None:
-        """Add an activity, or replace the one of its id."""
+        """Add an activity, or replace the one with the same id."""
         activity.detail["athlete"] = {"id": self.athlete_id, "resource_state": 1}
         self._activities[activity.id] = self._current(activity)
 
@@ -207,7 +226,7 @@ class Account:
     def edit(self, activity_id: int, **fields: Any) -> None:
         """Change fields of an activity, in its detail and its summary.
 
-        What follows from its photos and from its `gear_id` cannot be changed here.
+        Fields that are derived from its photos and its gear cannot be changed here.
         """
         activity = self._activities[activity_id]
         activity.detail.update(fields)
@@ -216,11 +235,11 @@ class Account:
         self._current(activity)
 
     def ride(self, gear_id: str, metres: float) -> None:
-        """Wear a bike or a pair of shoes for that distance."""
+        """Add the distance to a bike or a pair of shoes."""
         self.gear[gear_id].ride(metres)
 
     def picture_at(self, address: str) -> tuple[Photo, bytes] | None:
-        """The picture at an address, and the photo that it shows."""
+        """Return the photo at an address, and the bytes of its picture."""
         for activity in self._activities.values():
             for photo in activity.photos:
                 content = photo.found_at(address)
@@ -229,10 +248,10 @@ class Account:
         return None
 
     def refresh(self, client_id: str, client_secret: str, refresh_token: str) -> Tokens:
-        """Trade a refresh token for an access token.
+        """Exchange a refresh token for an access token.
 
-        A fresh access token comes with a new refresh token, and the old one dies ("Once a new
-        refresh token code has been returned, the older code will no longer work",
+        A new access token comes with a new refresh token, and the old one becomes invalid ("Once a
+        new refresh token code has been returned, the older code will no longer work",
         https://developers.strava.com/docs/authentication). While more than an hour is left, both
         stay the same.
         """
@@ -245,15 +264,15 @@ class Account:
         return self._present_tokens() or self._fresh_tokens()
 
     def consent(self, scopes: Iterable[str]) -> str:
-        """The code that allows an app these scopes; it is good for one exchange."""
+        """Return a code that grants an app these scopes and is valid for one exchange."""
         code = self._secret("code")
         self._codes[code] = set(scopes)
         return code
 
     def exchange(self, client_id: str, client_secret: str, code: str) -> Tokens:
-        """Trade a code for tokens. What the account allows from then on is what the code does.
+        """Exchange a code for tokens; the account's scopes are those of the code from then on.
 
-        The refresh token of an earlier consent dies here; whether Strava's does is not known.
+        The refresh token of an earlier consent becomes invalid; Strava's behaviour is not known.
         """
         if client_id != self.client_id:
             raise TokenRefused("client_id")
@@ -267,15 +286,15 @@ class Account:
         return Tokens(access_token, self.refresh_token, expires_at, ACCESS_TOKEN_LIFETIME)
 
     def issue_access_token(self) -> str:
-        """A valid access token, as if just refreshed."""
+        """Return a valid access token, as after a refresh."""
         return self._fresh_access_token()[0]
 
     def access_token_valid(self, token: str) -> bool:
-        """Whether the API accepts this access token now."""
+        """Return whether the API accepts this access token now."""
         return self._access_tokens.get(token, 0) > self.clock()
 
     def end_access_tokens(self) -> None:
-        """Refuse all access tokens issued so far; the refresh token stays good."""
+        """Refuse all access tokens issued so far; the refresh token stays valid."""
         self._access_tokens.clear()
 
     def revoke(self) -> None:
@@ -285,22 +304,22 @@ class Account:
 
     @property
     def reads_activities(self) -> bool:
-        """Whether the scopes let the app see any activity."""
+        """Return whether the scopes allow the app to read activities."""
         return bool(self.scopes & {"activity:read", "activity:read_all"})
 
     @property
     def reads_profile(self) -> bool:
-        """Whether the scopes let the app see the whole profile."""
+        """Return whether the scopes allow the app to read the whole profile."""
         return "profile:read_all" in self.scopes
 
     def visible(self, activity: Activity) -> bool:
-        """Whether the scopes let the app see this activity."""
+        """Return whether the scopes allow the app to read this activity."""
         return "activity:read_all" in self.scopes or not activity.only_me
 
     def issue_jwt(
         self, expires_in: float = JWT_LIFETIME, sub: int | None = None, sub_as_string: bool = False
     ) -> str:
-        """A `strava_remember_token`, valid 30 days like Strava's own, or as asked for."""
+        """Return a `strava_remember_token`, valid for 30 days like Strava's own by default."""
         owner = self.athlete_id if sub is None else sub
         now = int(self.clock())
         payload = {
@@ -313,7 +332,7 @@ class Account:
         return jwt.encode(payload, self._jwt_key())
 
     def issue_session(self) -> str:
-        """A signed-in `_strava4_session`."""
+        """Return a signed-in `_strava4_session`."""
         session = self._secret("session")
         self._sessions.add(session)
         return session
@@ -325,15 +344,15 @@ class Account:
         self._page_sessions.clear()
 
     def knows_session(self, cookies: Mapping[str, str]) -> bool:
-        """Whether `_strava4_session` alone signs in."""
+        """Return whether `_strava4_session` alone signs in."""
         return cookies.get("_strava4_session") in self._sessions
 
     def visit(self, cookies: Mapping[str, str], *, dashboard: bool = False) -> Visit:
-        """Who loads a page, maybe that of /dashboard, with these cookies.
+        """Return whether these cookies sign in to a page, and the cookies that it sets.
 
-        The pair of `strava_remember_id` and `strava_remember_token` is enough, and brings a fresh
-        `_strava4_session` (https://github.com/pR0Ps/stravaweblib/issues/2), also in place of
-        a stale one (andreped/AndreOS, docs/strava-feed.md).
+        The pair of `strava_remember_id` and `strava_remember_token` is enough, and creates a new
+        `_strava4_session` (https://github.com/pR0Ps/stravaweblib/issues/2), also to replace a stale
+        one (andreped/AndreOS, docs/strava-feed.md).
         """
         payload = self._remembered(cookies)
         renewed = self._renewed(payload)
@@ -345,12 +364,11 @@ class Account:
         return Visit(True, self._session_of_pair(dashboard), renewed)
 
     def visit_by_script(self, cookies: Mapping[str, str]) -> Visit:
-        """Who a script of the website's pages works for (XHR).
+        """Return whether these cookies sign in a script of the website's pages (XHR).
 
-        The pair is enough where there is no session (https://github.com/vmiklos/vmexam,
-        strava-mirror), but does not make up for a stale one; nor, as
-        `remember_needs_dashboard` has it, for a missing one (andreped/AndreOS,
-        docs/strava-feed.md).
+        The remember pair is enough without a session (https://github.com/vmiklos/vmexam,
+        strava-mirror), but does not replace a stale one; nor a missing one if
+        `remember_needs_dashboard` is set (andreped/AndreOS, docs/strava-feed.md).
         """
         payload = self._remembered(cookies)
         if self._signs_in_scripts(cookies):
@@ -360,32 +378,32 @@ class Account:
         return Visit(True, self._session_of_pair(dashboard=False), self._renewed(payload))
 
     def anonymous_session(self) -> str:
-        """A `_strava4_session` that is not signed in; it is shorter than the others."""
+        """Return a `_strava4_session` that is not signed in; it is shorter than the others."""
         return self._secret("anonymous")[:21]
 
     def csrf_token(self, session: str) -> str:
-        """The authenticity token of the forms shown to that session."""
+        """Return the authenticity token of the forms shown to that session."""
         return base64.b64encode(self._hmac(f"csrf {session}")).decode()
 
     def refuse_login(self, session: str) -> None:
-        """Note that the log-in page must tell this session of a wrong password."""
+        """Record that the log-in page has to show a wrong password to this session."""
         self._refused_logins.add(session)
 
     def login_was_refused(self, session: str) -> bool:
-        """Whether the log-in page must tell of a wrong password; it does so once."""
+        """Return whether the log-in page has to show a wrong password; true once per refusal."""
         refused = session in self._refused_logins
         self._refused_logins.discard(session)
         return refused
 
     def take_fault(self, kind: str, item: Item | None) -> Fault | None:
-        """The first fault that names this request; it counts as used once."""
+        """Return the first fault that affects this request, and count it as used once."""
         fault = next((fault for fault in self.faults if fault.names(kind, item)), None)
         if fault and fault.times is not None:
             fault.times -= 1
         return fault
 
     def _current(self, activity: Activity) -> Activity:
-        """The activity, its detail told anew of its photos and its gear."""
+        """Return the activity, with the photos and gear in its detail updated."""
         activity.detail.update(photos.counts(activity.photos))
         gear = self.gear.get(activity.detail["gear_id"] or "")
         if gear:
@@ -426,7 +444,7 @@ class Account:
         return session
 
     def _remembered(self, cookies: Mapping[str, str]) -> dict[str, Any] | None:
-        """What the remember pair proves; the id "must exist" and be that of the token."""
+        """Return the payload of a valid remember pair; the id "must exist" and match the token."""
         payload = jwt.decode(cookies.get("strava_remember_token", ""), self._jwt_key())
         if payload is None or payload["exp"] <= self.clock():
             return None
@@ -446,7 +464,7 @@ class Account:
         return hmac.new(f"account {self.athlete_id}".encode(), text.encode(), "sha256").digest()
 
     def _secret(self, purpose: str) -> str:
-        """Never the same twice for an account, and the same again in the next run."""
+        """Return a new secret: unique per account, and the same sequence in every run."""
         self._issued += 1
         digest = self._hmac(f"{purpose} {self._issued}")
         if purpose in ("session", "anonymous"):

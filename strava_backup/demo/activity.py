@@ -1,7 +1,7 @@
-"""One made-up activity: Strava's own object, its original, and the GPX that Strava makes of it.
+"""A made-up activity: Strava's own object, its original, and the GPX that Strava creates from it.
 
 The fields are those recorded by dblock/strava-ruby-client (2025) and bikeindex/bike_index (2026).
-Pure; knows no HTTP and no account.
+Pure; independent of HTTP and of the account.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from strava_backup.demo import files, photos
 from strava_backup.demo.photos import Photo
+from strava_backup.timestamps import utc_timestamp
 
 ATHLETE_ID = 26462176
 
@@ -31,9 +32,9 @@ Json = dict[str, Any]
 
 @dataclass
 class Activity:
-    """`original` is None where no file was uploaded, `gpx` where Strava can make none.
+    """An activity. `original` is None if no file was uploaded, `gpx` if Strava can create none.
 
-    What `detail` tells of photos and gear is brought up to date by the account.
+    The account updates the photos and the gear in `detail`.
     """
 
     detail: Json
@@ -56,7 +57,7 @@ class Activity:
 
     @property
     def only_me(self) -> bool:
-        """Whether nobody but its owner may see it."""
+        """Whether only its owner may see it."""
         return bool(self.detail["visibility"] == "only_me")
 
     @property
@@ -70,14 +71,14 @@ class Activity:
         return file_name(self.detail["name"]) + ".gpx"
 
     def photo_records(self, size: int | None = None) -> list[Json]:
-        """Its photos as the API lists them, the first one its default."""
+        """Return its photos as the API lists them; the first one is the default."""
         return [
             photo.record(self.detail, size, is_default=photo is self.photos[0])
             for photo in self.photos
         ]
 
     def summary(self) -> Json:
-        """The object as the list has it: without what only the detail tells."""
+        """Return the object in the list: the detail without the fields that only a detail has."""
         kept = {key: value for key, value in self.detail.items() if key not in DETAIL_ONLY}
         route = {key: value for key, value in self.detail["map"].items() if key != "polyline"}
         shape = {"resource_state": 2, "map": {**route, "resource_state": 2}}
@@ -85,7 +86,7 @@ class Activity:
 
 
 def file_name(title: str) -> str:
-    """The title as it is in a download's name.
+    """Return the title as written in the name of a download.
 
     "Strava always removes periods from the filename"
     (https://github.com/pR0Ps/stravaweblib, webclient.py); other characters become underscores.
@@ -94,7 +95,7 @@ def file_name(title: str) -> str:
 
 
 def transliterated(name: str) -> str:
-    """The name in ASCII, for the `filename=` that every client understands."""
+    """Return the name in ASCII, for the `filename=` that every client understands."""
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     return re.sub(r'[^ -~]|["\\]', "_", plain)
@@ -111,7 +112,7 @@ def recorded(
     private: bool = False,
     **fields: Any,
 ) -> Json:
-    """The detail of an activity that a device recorded; `fields` overrule the made-up ones."""
+    """Return the detail of an activity recorded by a device; `fields` override made-up ones."""
     return {
         **_description(activity_id, start, name, sport_type),
         **_visibility(private),
@@ -140,7 +141,7 @@ def manual(
     private: bool = False,
     **fields: Any,
 ) -> Json:
-    """The detail of an activity that was typed in: no upload, no place, no sensors."""
+    """Return the detail of a manual activity: no upload, no place, no sensors."""
     return {
         **_description(activity_id, start, name, sport_type),
         **_visibility(private),
@@ -166,7 +167,7 @@ def manual(
 
 @functools.cache
 def polyline(points: tuple[tuple[float, float], ...]) -> str:
-    """The points in Google's encoded polyline format."""
+    """Return the points in Google's encoded polyline format."""
     text, last = "", (0, 0)
     for latitude, longitude in points:
         here = (round(latitude * 1e5), round(longitude * 1e5))
@@ -194,9 +195,9 @@ def _description(activity_id: int, start: datetime, name: str, sport_type: str) 
         "description": None,
         "type": "Workout" if sport_type == "Padel2" else sport_type,
         "sport_type": sport_type,
-        "start_date": _iso(start),
+        "start_date": utc_timestamp(start),
         # local time with a false Z, as the API has it
-        "start_date_local": _iso(start + timedelta(seconds=offset)),
+        "start_date_local": utc_timestamp(start + timedelta(seconds=offset)),
         "timezone": "(GMT+01:00) Europe/Berlin",
         "utc_offset": float(offset),
         "location_city": None,
@@ -305,8 +306,8 @@ def _lap(activity_id: int, start: datetime, seconds: int, distance: float) -> Js
         "athlete": {"id": ATHLETE_ID, "resource_state": 1},
         "elapsed_time": seconds + 95,
         "moving_time": seconds,
-        "start_date": _iso(start),
-        "start_date_local": _iso(start + timedelta(seconds=_berlin_offset(start))),
+        "start_date": utc_timestamp(start),
+        "start_date_local": utc_timestamp(start + timedelta(seconds=_berlin_offset(start))),
         "distance": distance,
         "average_speed": round(distance / seconds, 3),
         "lap_index": 1,
@@ -315,7 +316,7 @@ def _lap(activity_id: int, start: datetime, seconds: int, distance: float) -> Js
 
 
 def _berlin_offset(moment: datetime) -> int:
-    """Berlin's offset from UTC, without a time zone database: Windows has none."""
+    """Return Berlin's offset from UTC without a time zone database, which Windows lacks."""
     summer = _last_sunday(moment.year, 3) <= moment < _last_sunday(moment.year, 10)
     return 7200 if summer else 3600
 
@@ -323,7 +324,3 @@ def _berlin_offset(moment: datetime) -> int:
 def _last_sunday(year: int, month: int) -> datetime:
     day = max(week[calendar.SUNDAY] for week in calendar.monthcalendar(year, month))
     return datetime(year, month, day, 1, tzinfo=UTC)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

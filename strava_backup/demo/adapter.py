@@ -1,7 +1,7 @@
-"""A transport adapter for `requests` that asks a made-up account instead of the network.
+"""A transport adapter for `requests` that answers from a made-up account instead of the network.
 
-What it hands back was read by `http.client` and `urllib3` from the bytes that would be on the
-wire, so that cookies, chunks and broken bodies behave as they do there.
+`http.client` and `urllib3` parse the bytes that would be on the wire, so that cookies, chunks and
+broken bodies behave like those of a real server.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from strava_backup.demo.wire import Request, Response, transmission
 
 
 class DemoAdapter(BaseAdapter):
-    """Mount it on `https://`; nothing reaches the network then."""
+    """An adapter to mount on `https://`, so that no request reaches the network."""
 
     def __init__(self, account: Account) -> None:
         super().__init__()
         self.account = account
-        # only for what it knows about building a requests.Response; it never connects
+        # used only to build a requests.Response; it never connects
         self._builder = HTTPAdapter()
 
     def send(
@@ -40,7 +40,7 @@ class DemoAdapter(BaseAdapter):
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Answer a request as the account would."""
+        """Return the account's answer to a request."""
         answer = serve(self.account, wire_request(request))
         if answer.drop:
             raise requests.exceptions.ConnectionError(
@@ -50,15 +50,15 @@ class DemoAdapter(BaseAdapter):
             raise requests.exceptions.ReadTimeout("Read timed out.", request=request)
         response = self._builder.build_response(request, raw_response(answer, request.method))
         if not stream:
-            _ = response.content  # requests promises it read by then
+            _ = response.content  # requests reads the body before it returns
         return response
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there are no connections."""
 
 
 def wire_request(request: requests.PreparedRequest) -> Request:
-    """The request as a value."""
+    """Return the request as a value."""
     url = urlsplit(request.url or "")
     body = request.body or ""
     text = body.decode() if isinstance(body, bytes) else str(body)
@@ -73,7 +73,7 @@ def wire_request(request: requests.PreparedRequest) -> Request:
 
 
 def raw_response(answer: Response, method: str | None = "GET") -> RawResponse:
-    """The answer as urllib3 would hand it over, its body still to be read."""
+    """Return the answer as an object of urllib3, its body unread."""
     parsed = HTTPResponse(_Socket(answer), method=method)  # type: ignore[arg-type]
     parsed.begin()
     return RawResponse(
@@ -91,7 +91,7 @@ def raw_response(answer: Response, method: str | None = "GET") -> RawResponse:
 
 
 class _Socket:
-    """As much of a socket as `http.client` needs to read an answer."""
+    """The part of a socket that `http.client` needs to read an answer."""
 
     def __init__(self, answer: Response) -> None:
         self._answer = answer
@@ -103,7 +103,7 @@ class _Socket:
 
 
 class _Wire(io.RawIOBase):
-    """The bytes of an answer; after them the end, a silence that times out at once, or a flood."""
+    """The bytes of an answer, followed by the end, an immediate timeout, or an endless flood."""
 
     def __init__(self, content: bytes, stalls: bool, flood: bytes) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Strava's API v3: requests to an account's tokens, athlete, activities and gear.
+"""Strava's API v3: answers for an account's tokens, athlete, activities and gear.
 
 Opens no sockets and keeps no state of its own. Error bodies are those recorded by
 bikeindex/bike_index (2026) and dblock/strava-ruby-client.
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from strava_backup.demo.account import Account, TokenRefused
 from strava_backup.demo.activity import Activity, Json
-from strava_backup.demo.faults import api_error
+from strava_backup.demo.errors import api_error
 from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.routes import Match, Route, find
 from strava_backup.demo.wire import Item, Request, Response, json_response
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 
 def match(request: Request) -> Match | None:
-    """The API's route for a request to either of its hosts, or to the token endpoint."""
+    """Return the API's route for a request to either of its hosts, or to the token endpoint."""
     return find(ROUTES, request.method, _path(request))
 
 
 def answer(account: Account, request: Request) -> Response:
-    """The API's answer to a request."""
+    """Return the API's answer to a request."""
     found = match(request)
     if found is None:
-        # no rate headers on these, as on 401 (bikeindex/bike_index, proxy_not_found)
+        # without rate headers, like a 401 (bikeindex/bike_index, proxy_not_found)
         return api_error(404, "Record Not Found", "resource", "path", "invalid")
     if found.route.public:
         return found.route.answer(account, request, 0)
@@ -39,7 +39,7 @@ def answer(account: Account, request: Request) -> Response:
 
 
 def rate_headers(response: Response) -> tuple[tuple[str, str], ...]:
-    """Those headers of an answer that tell the limits and their usage."""
+    """Return the headers of an answer that state the limits and their usage."""
     return tuple(pair for pair in response.headers if "ratelimit" in pair[0].lower())
 
 
@@ -50,7 +50,7 @@ def _path(request: Request) -> str:
 
 
 def _unauthorized(account: Account, request: Request) -> Response | None:
-    # Until 2027-06 tokens may also come in the address, as clients of old send them
+    # Until 2027-06, Strava also accepts tokens in the address, where old clients send them
     # (https://github.com/stravalib/stravalib/issues/738).
     in_address = f"Bearer {request.query.get('access_token', '')}"
     scheme, _, token = request.headers.get("authorization", in_address).partition(" ")
@@ -84,7 +84,7 @@ def _token(account: Account, request: Request, _: int) -> Response:
     try:
         if form.get("grant_type") == "authorization_code":
             tokens = account.exchange(*app, form.get("code", ""))
-            # A summary comes along with a code's tokens, not with a refresh
+            # A summary of the athlete is sent with the tokens for a code, not with a refresh
             # (https://developers.strava.com/docs/authentication).
             more = {"athlete": _summary(account)}
         elif form.get("grant_type") == "refresh_token":
@@ -146,7 +146,7 @@ def _summary(account: Account) -> Json:
 
 
 def _listed_gear(account: Account, kind: type[Bike | Shoe]) -> list[Json]:
-    """What is retired is missing (https://github.com/pR0Ps/strava-backup/issues/1)."""
+    """Return the list without retired gear (https://github.com/pR0Ps/strava-backup/issues/1)."""
     return [
         gear.summary(account.units)
         for gear in account.gear.values()
@@ -171,7 +171,7 @@ def _activity(account: Account, request: Request, activity_id: int) -> Response:
 
 
 def _photos(account: Account, request: Request, activity_id: int) -> Response:
-    """In no documentation; `photo_sources` makes no difference
+    """Answer the undocumented photo list; `photo_sources` makes no difference
     (https://github.com/dblock/strava-ruby-client, spec of activity_photos).
     """
     if not account.reads_activities:
@@ -204,7 +204,7 @@ _QUERY_REFUSED = api_error(400, "Bad Request", "Application", "query", "invalid"
 
 
 def _numbers(request: Request, names: set[str]) -> dict[str, int] | None:
-    """Those values of the query, None if one is no number."""
+    """Return these values of the query; None if one is not a number."""
     try:
         return {name: int(request.query[name]) for name in names & request.query.keys()}
     except ValueError:
@@ -218,7 +218,7 @@ def _scope_missing() -> Response:
 
 
 def _within(account: Account, wanted: dict[str, int]) -> list[Activity]:
-    """Newest first; oldest first where only `after` is given."""
+    """Return the activities of the range, newest first; oldest first if only `after` is given."""
     before, after = wanted.get("before"), wanted.get("after")
     kept = [
         activity
@@ -237,7 +237,7 @@ def _page(items: Sequence[T], wanted: dict[str, int]) -> Sequence[T]:
 
 
 ROUTES = (
-    # the token endpoint also lives at /api/v3/oauth/token; no limit counts here
+    # also reachable as /api/v3/oauth/token; not counted by any limit
     Route("POST", "/oauth/token", "token", _token, public=True),
     Route("GET", "/athlete", "athlete", _athlete),
     Route("GET", "/athlete/activities", "list", _activities),

@@ -1,7 +1,7 @@
 """The website's page of a bike: its details and its components, in the athlete's language.
 
 The tables are those that https://github.com/pR0Ps/stravaweblib (webclient.py) reads in English and
-https://github.com/ateliersam86/strava-scraper (bike.ts) in French. Knows no HTTP.
+https://github.com/ateliersam86/strava-scraper (bike.ts) in French. Independent of HTTP.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ KILOGRAMS_PER_POUND = 0.45359237
 
 
 class Words(NamedTuple):
-    """How a language words the page; the German and French words are our own translation.
+    """The page's texts in a language; the German and French ones are our own translation.
 
-    `date` is filled with a day, a month and a year.
+    `date` is a format string for a day, a month and a year.
     """
 
     columns: tuple[str, ...]
@@ -82,7 +82,7 @@ LANGUAGES = {
 
 
 def bike_body(bike: Bike, language: str, units: str) -> str:
-    """What stands on the page below its title."""
+    """Return the HTML of the page below its title."""
     words = LANGUAGES[language]
     return (
         f"<div class='gear-details'><table><tbody>{_details(bike, words, units)}</tbody></table>"
@@ -93,7 +93,7 @@ def bike_body(bike: Bike, language: str, units: str) -> str:
 
 
 def localised(number: str, words: Words) -> str:
-    """An English number with the signs of that language."""
+    """Return an English number with the separators of that language."""
     return number.translate({ord(","): words.thousands, ord("."): words.point})
 
 

@@ -1,4 +1,4 @@
-"""The hosts of pictures: an address is all that they ask for.
+"""The photo hosts, which require no log-in.
 
 Opens no sockets and keeps no state of its own.
 """
@@ -11,18 +11,18 @@ from strava_backup.demo.wire import Request, Response
 
 
 def match(request: Request) -> Match | None:
-    """The only route there is."""
+    """Return the only route."""
     return find(ROUTES, request.method, request.path)
 
 
 def answer(account: Account, request: Request) -> Response:
-    """A picture, or what CloudFront says where S3 behind it shows nothing."""
+    """Return a picture, or CloudFront's answer if S3 has nothing at the address."""
     found = match(request)
     return found.route.answer(account, request, found.id) if found else _DENIED
 
 
 def address(request: Request) -> str:
-    """Where the request goes, without its query."""
+    """Return the address of a request without its query."""
     return f"https://{request.host}{request.path}"
 
 
@@ -30,7 +30,7 @@ def _picture(account: Account, request: Request, _: None) -> Response:
     found = account.picture_at(address(request))
     if found is None:
         return _DENIED
-    # the addresses of all photos end in .jpg, whatever they are
+    # the addresses of all photos end in .jpg, also of other formats
     kind = "image/png" if request.path.endswith(".png") else "image/jpeg"
     return Response(200, (("Content-Type", kind),), found[1])
 

@@ -1,7 +1,7 @@
-"""The website's page on which an athlete allows an app its scopes, and what comes of it.
+"""The website's page on which an athlete grants an app its scopes, and the redirect after it.
 
-Queries and answers are as https://developers.strava.com/docs/authentication has them; how the page
-itself looks, and the fields of its form, are made up. It is always shown (`approval_prompt=force`).
+Queries and answers follow https://developers.strava.com/docs/authentication. The page's HTML and
+the fields of its form are made up. The page is always shown (`approval_prompt=force`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from html import escape
 from urllib.parse import urlencode, urlsplit
 
 from strava_backup.demo.account import Account
-from strava_backup.demo.faults import api_error
+from strava_backup.demo.errors import api_error
 from strava_backup.demo.routes import Route
 from strava_backup.demo.wire import Request, Response, html, redirect
 
@@ -59,7 +59,7 @@ def _refusal(account: Account, request: Request) -> Response | None:
 
 
 def _back(request: Request, **answer: str) -> str:
-    """The address of the app, with the state that it gave along."""
+    """Return the address of the app, with the state that it sent."""
     query = urlencode({"state": request.query.get("state", ""), **answer})
     return f"{request.query['redirect_uri']}?{query}"
 

@@ -1,6 +1,6 @@
-"""Real small originals: FIT, GPX, TCX and JSON; the same arguments give the same bytes.
+"""Creates small valid originals: FIT, GPX, TCX and JSON; equal arguments give equal bytes.
 
-Pure; knows nothing of accounts.
+Pure; independent of the account.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from strava_backup.timestamps import utc_timestamp
+
 FIT_EPOCH = datetime(1989, 12, 31, tzinfo=UTC)
 FIT_SEMICIRCLES_PER_DEGREE = 2**31 / 180
 
@@ -26,7 +28,7 @@ _CRC_TABLE = (
 
 
 class Point(NamedTuple):
-    """One second of a track."""
+    """A point of a track, at each full second."""
 
     time: datetime
     latitude: float
@@ -37,7 +39,7 @@ class Point(NamedTuple):
 
 
 def track(start: datetime, seconds: int) -> Iterator[Point]:
-    """A loop of that many seconds near Freiburg, one point a second."""
+    """Yield the points of a loop near Freiburg, one point per second."""
     for second, (latitude, longitude, elevation) in enumerate(_loop(seconds)):
         yield Point(
             time=start + timedelta(seconds=second),
@@ -64,7 +66,7 @@ def _loop(seconds: int) -> list[tuple[float, float, float]]:
 
 @functools.cache
 def fit(start: datetime, seconds: int = 200) -> bytes:
-    """A FIT activity with one record a second, about 20 bytes each, and right checksums."""
+    """Return a FIT activity with one record per second, of about 20 bytes, and valid checksums."""
     messages = _fit_file_id(start) + b"".join(_fit_records(start, seconds))
     # 14-byte header: protocol 2.0, profile 21.32
     head = struct.pack("<BBHI4s", 14, 0x20, 2132, len(messages), b".FIT")
@@ -73,7 +75,7 @@ def fit(start: datetime, seconds: int = 200) -> bytes:
 
 
 def fit_crc(content: bytes) -> int:
-    """The CRC-16 that closes a FIT file, and its header."""
+    """Return the CRC-16 at the end of a FIT file and of its header."""
     crc = 0
     for byte in content:
         crc = (crc >> 4) ^ _CRC_TABLE[crc & 0xF] ^ _CRC_TABLE[byte & 0xF]
@@ -83,13 +85,13 @@ def fit_crc(content: bytes) -> int:
 
 @functools.cache
 def gpx(start: datetime, seconds: int = 60, *, name: str = "", creator: str = "StravaGPX") -> bytes:
-    """A GPX 1.1 track, about 190 bytes a second."""
+    """Return a GPX 1.1 track of about 190 bytes per second."""
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
             f'<gpx creator="{creator}" version="1.1" xmlns="http://www.topografix.com/GPX/1/1"'
             ' xmlns:gpxtpx="http://www.garmin.com/xmlschemas/TrackPointExtension/v1">',
-            f" <metadata><time>{_iso(start)}</time></metadata>",
+            f" <metadata><time>{utc_timestamp(start)}</time></metadata>",
             f" <trk><name>{_xml_text(name)}</name><trkseg>",
             *(_gpx_point(point) for point in track(start, seconds)),
             " </trkseg></trk>",
@@ -100,18 +102,18 @@ def gpx(start: datetime, seconds: int = 60, *, name: str = "", creator: str = "S
 
 @functools.cache
 def tcx(start: datetime, seconds: int = 60, *, leading_whitespace: bool = False) -> bytes:
-    """A TCX activity, about 270 bytes a second.
+    """Return a TCX activity of about 270 bytes per second.
 
-    With `leading_whitespace` it is not well-formed XML, as TCX originals often are not:
-    devices and services put blanks before `<?xml`, and Strava keeps them
+    With `leading_whitespace` it is not well-formed XML, like many TCX originals: devices and
+    services put blanks before `<?xml`, and Strava keeps them
     (https://gist.github.com/zealot128 strips them with sed).
     """
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         "<TrainingCenterDatabase"
         ' xmlns="http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2">',
-        f'<Activities><Activity Sport="Biking"><Id>{_iso(start)}</Id>',
-        f'<Lap StartTime="{_iso(start)}"><TotalTimeSeconds>{seconds}</TotalTimeSeconds>'
+        f'<Activities><Activity Sport="Biking"><Id>{utc_timestamp(start)}</Id>',
+        f'<Lap StartTime="{utc_timestamp(start)}"><TotalTimeSeconds>{seconds}</TotalTimeSeconds>'
         "<Calories>0</Calories><Intensity>Active</Intensity>"
         "<TriggerMethod>Manual</TriggerMethod><Track>",
         *(_tcx_point(point) for point in track(start, seconds)),
@@ -123,10 +125,10 @@ def tcx(start: datetime, seconds: int = 60, *, leading_whitespace: bool = False)
 
 @functools.cache
 def app_json(start: datetime, seconds: int = 60) -> bytes:
-    """What early mobile apps uploaded: Strava's API v2 upload format."""
+    """Return an upload of the early mobile apps: Strava's API v2 upload format."""
     fields = ["time", "latitude", "longitude", "elevation", "h_accuracy", "v_accuracy"]
     rows = [
-        [_iso(point.time), point.latitude, point.longitude, point.elevation, 10, 10]
+        [utc_timestamp(point.time), point.latitude, point.longitude, point.elevation, 10, 10]
         for point in track(start, seconds)
     ]
     identity = start.strftime("%Y%m%d%H%M%S")
@@ -135,7 +137,7 @@ def app_json(start: datetime, seconds: int = 60) -> bytes:
 
 
 def gzipped(content: bytes) -> bytes:
-    """The content as gzip, without the time that would make each call differ."""
+    """Return the content as gzip, without a timestamp, so that equal contents give equal bytes."""
     return gzip.compress(content, mtime=0)
 
 
@@ -174,19 +176,15 @@ def _fit_time(moment: datetime) -> int:
     return int((moment - FIT_EPOCH).total_seconds())
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _xml_text(text: str) -> str:
-    """XML 1.0 has no place for control characters, not even as references."""
+    """Return the text escaped and without control characters, which XML 1.0 does not allow."""
     return escape("".join(char for char in text if char in "\t\n" or char >= " "))
 
 
 def _gpx_point(point: Point) -> str:
     return (
         f'  <trkpt lat="{point.latitude}" lon="{point.longitude}"><ele>{point.elevation}</ele>'
-        f"<time>{_iso(point.time)}</time><extensions><gpxtpx:TrackPointExtension>"
+        f"<time>{utc_timestamp(point.time)}</time><extensions><gpxtpx:TrackPointExtension>"
         f"<gpxtpx:hr>{point.heart_rate}</gpxtpx:hr>"
         "</gpxtpx:TrackPointExtension></extensions></trkpt>"
     )
@@ -194,7 +192,7 @@ def _gpx_point(point: Point) -> str:
 
 def _tcx_point(point: Point) -> str:
     return (
-        f"<Trackpoint><Time>{_iso(point.time)}</Time><Position>"
+        f"<Trackpoint><Time>{utc_timestamp(point.time)}</Time><Position>"
         f"<LatitudeDegrees>{point.latitude}</LatitudeDegrees>"
         f"<LongitudeDegrees>{point.longitude}</LongitudeDegrees></Position>"
         f"<AltitudeMeters>{point.elevation}</AltitudeMeters>"

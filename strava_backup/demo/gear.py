@@ -1,6 +1,7 @@
-"""Made-up gear: bikes with their components, and shoes, as Strava's API has them.
+"""Made-up gear: bikes with their components, and shoes, in the form of Strava's API.
 
-The fields are those recorded by dblock/strava-ruby-client. Pure; knows no HTTP and no account.
+The fields are those recorded by dblock/strava-ruby-client. Pure; independent of HTTP and of the
+account.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Component:
-    """A part of a bike; only the website knows of it. `added` is None since the beginning."""
+    """A component of a bike, listed only on the website. `added` is None: since the beginning."""
 
     id: int
     type: str
@@ -29,7 +30,7 @@ class Component:
 
 @dataclass
 class Gear:
-    """What bikes and shoes have in common; distances are metres."""
+    """The common fields of bikes and shoes; distances are in metres."""
 
     id: str
     name: str
@@ -42,7 +43,7 @@ class Gear:
     primary: bool = False
 
     def summary(self, units: str) -> Json:
-        """The object as in the athlete's lists and in an activity's detail."""
+        """Return the object in the athlete's lists and in an activity's detail."""
         return {
             "id": self.id,
             "primary": self.primary,
@@ -55,7 +56,7 @@ class Gear:
         }
 
     def detail(self, units: str) -> Json:
-        """The whole object."""
+        """Return the whole object."""
         return {
             **self.summary(units),
             "resource_state": 3,
@@ -65,13 +66,13 @@ class Gear:
         }
 
     def ride(self, metres: float) -> None:
-        """Wear it for that distance."""
+        """Add the distance."""
         self.distance += metres
 
 
 @dataclass
 class Bike(Gear):
-    """`frame_type` 1 is a mountain bike, 2 cross, 3 road, 4 time trial, 5 gravel
+    """A bike. `frame_type` 1 is a mountain bike, 2 cross, 3 road, 4 time trial, 5 gravel
     (https://github.com/pR0Ps/stravaweblib, webclient.py).
     """
 
@@ -80,11 +81,11 @@ class Bike(Gear):
     components: list[Component] = field(default_factory=list)
 
     def detail(self, units: str) -> Json:
-        """The whole object; it tells nothing of components."""
+        """Return the whole object, which has no components."""
         return {**super().detail(units), "frame_type": self.frame_type, "weight": self.weight}
 
     def ride(self, metres: float) -> None:
-        """Wear the bike, and those components that are still on it."""
+        """Add the distance to the bike and to its present components."""
         super().ride(metres)
         for component in self.components:
             if component.removed is None:
@@ -96,5 +97,5 @@ class Shoe(Gear):
     """A pair of shoes."""
 
     def detail(self, units: str) -> Json:
-        """The whole object."""
+        """Return the whole object."""
         return {**super().detail(units), "notification_distance": 0}

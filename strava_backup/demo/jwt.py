@@ -1,7 +1,7 @@
-"""The `strava_remember_token`: a JWT in the shape that Strava gives it.
+"""The `strava_remember_token`: a JWT in the form that Strava uses.
 
-The shape was shown in https://github.com/pR0Ps/stravaweblib/issues/2. Knows no accounts and no
-clock: whether a token is still good is for its reader to say.
+The form is documented in https://github.com/pR0Ps/stravaweblib/issues/2. Independent of the account
+and the clock; callers check the expiry.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from typing import Any
 
 
 def encode(payload: dict[str, Any], key: bytes) -> str:
-    """Sign the payload."""
+    """Return a JWT with this payload, signed."""
     iv = base64.b64encode(hashlib.sha256(key).digest()[:16]).decode()
     header = {
         "typ": "JWT", "alg": "HS256", "signing_key": "v1", "encryption_key": "v1", "iv": iv,
     }  # fmt: skip
-    signed = f"{_part(header)}.{_part(payload)}"
+    signed = f"{_encoded(header)}.{_encoded(payload)}"
     return f"{signed}.{_signature(signed, key)}"
 
 
 def decode(token: str, key: bytes) -> dict[str, Any] | None:
-    """The payload, or None when the token is garbled or signed by another key."""
+    """Return the payload, or None if the token is garbled or signed with another key."""
     signed, _, signature = token.rpartition(".")
     if not hmac.compare_digest(_signature(signed, key).encode(), signature.encode()):
         return None
-    part = signed.partition(".")[2]
-    payload: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    encoded = signed.partition(".")[2]
+    padding = "=" * (-len(encoded) % 4)
+    payload: dict[str, Any] = json.loads(base64.urlsafe_b64decode(encoded + padding))
     return payload
 
 
-def _part(value: dict[str, Any]) -> str:
+def _encoded(value: dict[str, Any]) -> str:
     return _base64url(json.dumps(value, separators=(",", ":")).encode())
 
 

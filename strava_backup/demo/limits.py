@@ -1,6 +1,6 @@
-"""The API's rate limits: a count for each quarter of an hour and each UTC day.
+"""The API's rate limits: one count per quarter of an hour and one per UTC day.
 
-https://developers.strava.com/docs/rate-limits. Knows no HTTP beyond the names of its headers.
+https://developers.strava.com/docs/rate-limits. Knows the headers, but no other part of HTTP.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class RateLimits:
 
     @property
     def overall(self) -> tuple[int, int]:
-        """The overall limits: the read limits' doubles, unless set."""
+        """The overall limits: twice the read limits, unless set."""
         return self.overall_short or 2 * self.short, self.overall_daily or 2 * self.daily
 
     def usage(self, now: float) -> tuple[int, int]:
-        """How many requests counted in this quarter and on this day."""
+        """Return the number of requests counted in this quarter and on this day."""
         return self._used.get(_window(QUARTER, now), 0), self._used.get(_window(DAY, now), 0)
 
     def count(self, now: float) -> str | None:
-        """Count a request; name the limit it exceeds, if any.
+        """Count a request; return the name of the limit that it exceeds, if any.
 
         A refused request counts, too: "Requests exceeding the 15-minute limit will still count
-        toward the daily limit". Usage equal to the limit is still served, as recorded in
-        dblock/strava-ruby-client (all_athlete_activities, page 31).
+        toward the daily limit". A request that brings usage to exactly the limit is still served
+        (dblock/strava-ruby-client, all_athlete_activities, page 31).
         """
         for seconds in (QUARTER, DAY):
             window = _window(seconds, now)
@@ -45,7 +45,7 @@ class RateLimits:
         return "overall rate limit" if _exceeds(self.usage(now), self.overall) else None
 
     def headers(self, now: float) -> tuple[tuple[str, str], ...]:
-        """Limits and usage as the API reports them; all requests here are reads."""
+        """Return the headers with limits and usage; all requests here are read requests."""
         usage = _pair(self.usage(now))
         return (
             ("X-Ratelimit-Limit", _pair(self.overall)),

@@ -1,7 +1,7 @@
-"""One made-up photo, or what else stands among an activity's photos: record, addresses, pictures.
+"""A made-up entry of an activity's photo list: its record, its addresses and its pictures.
 
-Shapes and hosts as recorded by dblock/strava-ruby-client (spec of activity_photos, 2025), where
-not said otherwise. Pure; knows no HTTP and no account.
+Forms and hosts are those recorded by dblock/strava-ruby-client (spec of activity_photos, 2025),
+unless noted otherwise. Pure; independent of HTTP and of the account.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from strava_backup.demo.pictures import picture
+from strava_backup.timestamps import utc_timestamp
 
 PHOTO_HOST = "dgtzuqphqg23d.cloudfront.net"
 VIDEO_HOST = "d35tn3x5zm6xrc.cloudfront.net"
@@ -24,7 +25,7 @@ ASSET_HOST = "d3nn82uaxijpm6.cloudfront.net"
 # Long edges of the smaller copies; nothing larger than 2048 is offered.
 EDGES = (64, 128, 256, 512, 768, 1024)
 
-# Where Strava cannot show a photo: https://github.com/dblock/strava-ruby-client/issues/76
+# For photos that Strava cannot show: https://github.com/dblock/strava-ruby-client/issues/76
 PLACEHOLDER = f"https://{ASSET_HOST}/assets/media/placeholder-photo@4x-{'5ca1ab1e' * 4}.png"
 PLACEHOLDER_SIZE = (1372, 1000)
 
@@ -35,10 +36,10 @@ Json = dict[str, Any]
 
 @dataclass
 class Photo:
-    """`kind` is one of KINDS; the first five tell what is behind an address in `.jpg`.
+    """A photo. `kind` is one of KINDS; the first five are the real format behind a `.jpg` address.
 
-    `url` stands in place of the address that Strava would give it. `bytes_wanted` is about how
-    large the full picture is; None leaves it to the picture.
+    `url` replaces the address that Strava would use. `bytes_wanted` is the approximate size of the
+    full picture; with None it varies.
     """
 
     unique_id: str
@@ -57,12 +58,12 @@ class Photo:
 
     @property
     def number(self) -> int:
-        """The number that Strava knows it by beside its id."""
+        """The number that Strava uses for it in addition to its id."""
         return int.from_bytes(_digest(self.unique_id, 4), "big")
 
     @property
     def duration(self) -> float | None:
-        """How many seconds a video takes."""
+        """The length of a video in seconds."""
         return 4.0 if self.kind == "video" else None
 
     @property
@@ -73,7 +74,7 @@ class Photo:
 
     @functools.cached_property
     def content(self) -> bytes:
-        """The full picture: of a video its poster, of an Instagram photo nothing."""
+        """The full picture; the poster of a video, and nothing for an Instagram photo."""
         if self.kind == "instagram":
             return b""
         if self.kind == "placeholder":
@@ -81,7 +82,7 @@ class Photo:
         return self._picture(self.width, self.height, self.bytes_wanted)
 
     def address(self, size: int = 5000) -> str:
-        """Where the copy is that the API names when asked for this size."""
+        """Return the address of the copy that the API offers for this size."""
         if self.url is not None:
             return self.url
         if self.kind == "placeholder":
@@ -91,7 +92,7 @@ class Photo:
         return f"{self._stem}{joint}{width}x{height}.jpg"
 
     def dimensions(self, size: int = 5000) -> tuple[int, int]:
-        """Width and height of that copy: the smallest one that is large enough, or the largest."""
+        """Return width and height of that copy: the smallest large enough, or the largest."""
         if self.kind == "placeholder":
             return PLACEHOLDER_SIZE
         longest = max(self.width, self.height)
@@ -99,7 +100,7 @@ class Photo:
         return round(self.width * edge / longest), round(self.height * edge / longest)
 
     def found_at(self, address: str) -> bytes | None:
-        """The picture at an address, if it is one of this photo."""
+        """Return the picture at an address, if it belongs to this photo."""
         if self.kind == "instagram":
             return None
         if address == self.address().partition("?")[0]:
@@ -110,10 +111,10 @@ class Photo:
         return None if edge is None else self._picture(*self.dimensions(edge), 0)
 
     def record(self, activity: Json, size: int | None = None, *, is_default: bool = False) -> Json:
-        """The photo as the API's list of an activity's photos has it.
+        """Return the photo's record in the API's list of an activity's photos.
 
-        `urls` and `sizes` have the size asked for as their key. Without one the key is "0" and
-        the address that of a thumbnail (issue 29 of laravel-strava).
+        The key of `urls` and `sizes` is the requested size. Without a size the key is "0" and the
+        address is that of a thumbnail (issue 29 of laravel-strava).
         """
         if self.kind == "instagram":
             return self._instagram_record(activity)
@@ -140,7 +141,7 @@ class Photo:
         }
 
     def primary(self) -> Json:
-        """The photo as an activity's detail has it: too small to keep."""
+        """Return the photo's record in an activity's detail, with small copies only."""
         return {
             "id": None,
             "unique_id": self.unique_id,
@@ -150,7 +151,8 @@ class Photo:
         }
 
     def _instagram_record(self, activity: Json) -> Json:
-        """Without address and `unique_id`, as in 2014 (https://github.com/strava/go.strava)."""
+        """Return the record of 2014, without address and `unique_id`
+        (https://github.com/strava/go.strava)."""
         return {
             "id": self.number,
             "activity_id": activity["id"],
@@ -167,10 +169,10 @@ class Photo:
     def _times(self, activity: Json) -> Json:
         local = self.taken + timedelta(seconds=activity["utc_offset"])
         return {
-            "uploaded_at": _iso(self.taken + timedelta(hours=2, seconds=7)),
-            "created_at": _iso(self.taken),
+            "uploaded_at": utc_timestamp(self.taken + timedelta(hours=2, seconds=7)),
+            "created_at": utc_timestamp(self.taken),
             # local time with a false Z
-            "created_at_local": _iso(local),
+            "created_at_local": utc_timestamp(local),
         }
 
     def _video(self) -> Json:
@@ -182,7 +184,7 @@ class Photo:
 
     @functools.cached_property
     def _stem(self) -> str:
-        """What the addresses of all copies begin with."""
+        """The common prefix of the addresses of all copies."""
         token = _token(self.unique_id)
         if self.kind == "video":
             return f"https://{VIDEO_HOST}/{token}/thumbnails/{token}"
@@ -190,9 +192,9 @@ class Photo:
 
 
 def photo_of(activity: Json, number: int = 1, kind: str = "jpg", **more: Any) -> Photo:
-    """A photo taken some minutes into an activity; its id follows from the activity and `number`.
+    """Return a photo taken some minutes after an activity's start, other fields given by `more`.
 
-    `more` are the other fields of a Photo.
+    Its id is derived from the activity and `number`.
     """
     start = datetime.fromisoformat(activity["start_date"]).astimezone(UTC)
     name = f"https://www.strava.com/activities/{activity['id']}/photos/{number}"
@@ -206,7 +208,7 @@ def photo_of(activity: Json, number: int = 1, kind: str = "jpg", **more: Any) ->
 
 
 def counts(photos: Sequence[Photo]) -> Json:
-    """What an activity's object tells of its photos; videos are counted, too.
+    """Return the fields of an activity's object about its photos; videos are counted, too.
 
     `photo_count` is "The number of Instagram photos", `total_photo_count` that "of Instagram and
     Strava photos" (https://developers.strava.com/docs/reference, DetailedActivity).
@@ -228,7 +230,3 @@ def _digest(text: str, length: int) -> bytes:
 
 def _token(text: str, length: int = 43) -> str:
     return base64.urlsafe_b64encode(_digest(text, length)).decode()[:length]
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

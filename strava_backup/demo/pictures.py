@@ -1,7 +1,7 @@
-"""Real small pictures: JPEG, PNG, GIF, WebP and HEIC; the same arguments give the same bytes.
+"""Creates small valid pictures: JPEG, PNG, GIF, WebP and HEIC; equal arguments give equal bytes.
 
-One colour all over, and a comment that brings the file to its size. A HEIC has the boxes of one,
-but nothing to see. Pure; knows nothing of accounts.
+A picture has a single colour, and a comment that pads the file to its size. A HEIC has the boxes
+of the format, but no image. Pure; independent of the account.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ Colour = tuple[int, int, int]
 
 
 def picture(kind: str, seed: str, width: int, height: int, size: int | None = None) -> bytes:
-    """A picture of about `size` bytes; of 3 to 30 kB if none is given.
+    """Return a picture of about `size` bytes, by default 3 to 30 kB.
 
-    Another `seed` gives other bytes. `kind` is a key of KINDS below.
+    Different seeds give different bytes. `kind` is a key of KINDS below.
     """
     red, green, blue, *rest = hashlib.shake_256(seed.encode()).digest(5)
     draw, colour = KINDS[kind], (red, green, blue)
@@ -36,7 +36,7 @@ def _pieces(content: bytes, longest: int) -> list[bytes]:
 
 
 def _jpeg(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
-    """Baseline, in grey: https://www.w3.org/Graphics/JPEG/itu-t81.pdf."""
+    """Return a baseline JPEG in grey: https://www.w3.org/Graphics/JPEG/itu-t81.pdf."""
     blocks = -(-width // 8) * -(-height // 8)
     # The first block has a difference of 7 bits, all others have none: 0 (DC), 0 (end of block).
     bits = f"10{colour[0] >> 1:07b}0" + "00" * (blocks - 1)
@@ -59,7 +59,7 @@ def _jpeg(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
 
 
 def _png(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
-    """A palette of one colour, one bit a pixel: https://www.w3.org/TR/png."""
+    """Return a PNG with a palette of one colour, one bit per pixel: https://www.w3.org/TR/png."""
     rows = bytes(1 + -(-width // 8)) * height
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)),
@@ -75,7 +75,9 @@ def _png(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
 
 
 def _gif(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
-    """Two colours, of which one is used: https://www.w3.org/Graphics/GIF/spec-gif89a.txt."""
+    """Return a GIF with two colours, one of them used:
+    https://www.w3.org/Graphics/GIF/spec-gif89a.txt.
+    """
     return b"".join(
         [
             b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0),
@@ -89,7 +91,7 @@ def _gif(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
 
 
 def _gif_run(pixels: int) -> bytes:
-    """LZW of a single colour: each code stands for one pixel more than the one before it."""
+    """Return the LZW data of a single colour: each code is one pixel longer than the previous."""
     clear, end, first = 4, 5, 6
     value, position, width = clear, 3, 3
     length = 0
@@ -98,7 +100,7 @@ def _gif_run(pixels: int) -> bytes:
         value |= (0 if length == 1 else first + length - 2) << position
         position += width
         pixels -= length
-        # the decoder is one entry behind
+        # the decoder's table is one entry behind the encoder's
         if first + length - 1 == 1 << width:
             width += 1
     value |= end << position
@@ -110,7 +112,7 @@ def _gif_blocks(content: bytes) -> bytes:
 
 
 def _webp(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
-    """Lossless; all pixels are alike and take no bits:
+    """Return a lossless WebP, in which equal pixels take no bits:
     https://developers.google.com/speed/webp/docs/webp_lossless_bitstream_specification.
     """
     red, green, blue = colour
@@ -138,7 +140,7 @@ def _webp(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
 
 
 def _heic(width: int, height: int, colour: Colour, comment: bytes) -> bytes:
-    """The boxes of ISO/IEC 23008-12 that tell its kind, and no picture in them."""
+    """Return the boxes of ISO/IEC 23008-12 that identify a HEIC, without an image."""
     handler = _box(b"hdlr", bytes(8) + b"pict" + bytes(13))
     extent = _box(b"ispe", struct.pack(">III", 0, width, height))
     properties = _box(b"iprp", _box(b"ipco", extent))

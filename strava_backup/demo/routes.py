@@ -1,4 +1,4 @@
-"""Route tables: which function answers which path, and what kind of request that is."""
+"""Route tables: the function that answers a path, and the kind of its requests."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from strava_backup.demo.account import Account
 from strava_backup.demo.wire import Item, Request, Response
 
-# the third is the id in the path, as the route's pattern has it: a number if it is all digits
+# The third argument is the id in the path, from the pattern's group: an int if it is all digits.
 Answer = Callable[[Account, Request, Any], Response]
 
 
 class Route(NamedTuple):
-    """`pattern` must match the whole path; its group, if it has one, is the id.
+    """A route. `pattern` must match the whole path; its group, if it has one, is the id.
 
-    `kind` is the word for such requests in the log and in faults. `public` pages of the website
-    are shown to everybody. `xhr` is what scripts of its pages load.
+    `kind` names these requests in the log and in faults. `public` pages of the website need no
+    log-in. `xhr` paths are loaded by scripts of its pages.
     """
 
     method: str
@@ -29,14 +29,14 @@ class Route(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The route that a request takes, and the id it names."""
+    """The route of a request, and the id in its path."""
 
     route: Route
     id: Item | None
 
 
 def find(routes: Sequence[Route], method: str, path: str) -> Match | None:
-    """The first route for that method and path."""
+    """Return the first route for that method and path."""
     for route in routes:
         found = re.fullmatch(route.pattern, path)
         if found and route.method == method:

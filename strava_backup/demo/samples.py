@@ -1,6 +1,7 @@
-"""The sample account's activities, photos and gear, each there for one thing that real ones hold.
+"""The activities, photos and gear of the sample account, one for each case in real accounts.
 
-Also accounts of any size. The same call gives the same bytes; knows no clock and no HTTP.
+Also creates activities for accounts of any size. Equal calls give equal bytes; independent of the
+clock and of HTTP.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from strava_backup.demo.activity import Activity, manual, recorded
 from strava_backup.demo.gear import Bike, Component, Shoe
 from strava_backup.demo.photos import photo_of
 
-# newest start of the accounts made by `numbered`
+# The newest start of the activities created by `numbered`.
 NEWEST = datetime(2026, 11, 15, 7, 8, 9, tzinfo=UTC)
 
 
 def sample_activities() -> list[Activity]:
-    """About two dozen activities over several years."""
+    """Return about two dozen activities over several years."""
     return [
         *_ordinary(),
         *_hostile_names(),
@@ -29,12 +30,12 @@ def sample_activities() -> list[Activity]:
 
 
 def numbered(count: int) -> list[Activity]:
-    """That many activities: mostly FIT, one in ten manual, some GPX, TCX, JSON and private."""
+    """Return `count` activities: mostly FIT, one in ten manual, some GPX, TCX, JSON and private."""
     return [_numbered(index) for index in range(count)]
 
 
 def add_photos(activities: list[Activity]) -> None:
-    """Photos of every kind that can be had, on some of the sample's activities."""
+    """Add photos of every available kind to some of the sample's activities."""
     by_id = {activity.id: activity for activity in activities}
     for activity_id, photos in _PHOTOS.items():
         activity = by_id[activity_id]
@@ -45,14 +46,14 @@ def add_photos(activities: list[Activity]) -> None:
 
 
 def add_problems(activities: list[Activity]) -> None:
-    """What stands in a list of photos and cannot be had: a placeholder, an Instagram photo."""
+    """Add photos that are not available: a placeholder and an Instagram photo."""
     by_id = {activity.id: activity for activity in activities}
     for activity_id, kind in ((14_000_000_008, "placeholder"), (1_000_002, "instagram")):
         by_id[activity_id].photos.append(photo_of(by_id[activity_id].detail, 9, kind))
 
 
 def add_numbered_photos(activities: list[Activity]) -> None:
-    """A photo on each tenth, and two on each tenth, of the activities made by `numbered`."""
+    """Add one photo to a tenth, and two photos to another tenth, of `numbered` activities."""
     kinds = ("jpg", "jpg", "png", "jpg", "webp")
     for index, activity in enumerate(activities):
         for number in {1: (1,), 6: (1, 2)}.get(index % 10, ()):
@@ -61,13 +62,13 @@ def add_numbered_photos(activities: list[Activity]) -> None:
 
 
 def use_gear(activities: list[Activity]) -> None:
-    """Put gear on some of the sample's activities, also such as is retired by now."""
+    """Set the gear of some of the sample's activities, including retired gear."""
     for activity in activities:
         activity.detail["gear_id"] = _USED_GEAR.get(activity.id)
 
 
 def use_numbered_gear(activities: list[Activity]) -> None:
-    """Put gear on nine in ten of the activities made by `numbered`, most of it not retired."""
+    """Set the gear of nine in ten of the `numbered` activities, most of it not retired."""
     ids = [gear.id for gear in sample_gear()]
     for index, activity in enumerate(activities):
         if not activity.detail["manual"]:
@@ -75,7 +76,7 @@ def use_numbered_gear(activities: list[Activity]) -> None:
 
 
 def sample_gear() -> list[Bike | Shoe]:
-    """Three bikes and three pairs of shoes, of each the last one retired."""
+    """Return three bikes and three pairs of shoes; the last of each is retired."""
     return [
         Bike(
             "b9000001",
@@ -129,9 +130,9 @@ _PHOTOS: dict[int, list[tuple[str, dict[str, Any]]]] = {
     ],
     15_210_998_871: [("jpg", {}), ("video", {"location": (47.99, 7.84)}), ("webp", {})],
     99_999_999_999: [("gif", {"width": 480, "height": 360}), ("heic", {})],
-    # only its owner may see it
+    # visible to its owner only
     15_000_000_005: [("jpg", {"caption": "Where the orchids are"})],
-    # has no original, and yet a photo
+    # a photo without an original
     13_000_000_001: [("jpg", {"width": 1200, "height": 1600})],
 }
 
@@ -150,7 +151,7 @@ _USED_GEAR = {
 def fit_activity(
     activity_id: int, start: datetime, name: str, *, length: int = 200, **more: Any
 ) -> Activity:
-    """An activity whose original is a FIT of that many seconds."""
+    """Return an activity whose original is a FIT of `length` seconds."""
     return Activity(
         recorded(activity_id, start, name, **more),
         original=files.fit(start, length),
@@ -159,7 +160,7 @@ def fit_activity(
 
 
 def gpx_activity(activity_id: int, start: datetime, name: str, **more: Any) -> Activity:
-    """An activity whose original is a GPX."""
+    """Return an activity whose original is a GPX."""
     content = files.gpx(start, 120, name=name, creator="StravaGPX Android")
     return Activity(
         recorded(activity_id, start, name, external_id=f"{activity_id}.gpx", **more),
@@ -172,7 +173,7 @@ def gpx_activity(activity_id: int, start: datetime, name: str, **more: Any) -> A
 def tcx_activity(
     activity_id: int, start: datetime, name: str, *, leading_whitespace: bool = False, **more: Any
 ) -> Activity:
-    """An activity whose original is a TCX, well-formed or not."""
+    """Return an activity whose original is a TCX, well-formed or not."""
     return Activity(
         recorded(activity_id, start, name, external_id=f"{activity_id}.tcx", **more),
         original=files.tcx(start, 90, leading_whitespace=leading_whitespace),
@@ -184,10 +185,10 @@ def tcx_activity(
 def json_activity(
     activity_id: int, start: datetime, name: str, *, with_gpx: bool = True, **more: Any
 ) -> Activity:
-    """An activity of an early mobile app; Strava can make a GPX of most of them.
+    """Return an activity of an early mobile app; Strava can create a GPX for most of them.
 
-    Their originals come as JSON (README of https://github.com/pR0Ps/strava-backup) and with
-    that content type (https://github.com/pR0Ps/stravaweblib, webclient.py).
+    Their originals are JSON (README of https://github.com/pR0Ps/strava-backup), sent with that
+    content type (https://github.com/pR0Ps/stravaweblib, webclient.py).
     """
     return Activity(
         recorded(activity_id, start, name, external_id=f"{activity_id}.json", **more),
@@ -199,12 +200,12 @@ def json_activity(
 
 
 def manual_activity(activity_id: int, start: datetime, name: str, **more: Any) -> Activity:
-    """An activity without original."""
+    """Return an activity without an original."""
     return Activity(manual(activity_id, start, name, **more))
 
 
 def zipped(activity: Activity) -> Activity:
-    """The same activity, uploaded as gzip."""
+    """Return the same activity, uploaded as gzip."""
     activity.original = files.gzipped(activity.original or b"")
     activity.original_suffix += ".gz"
     activity.detail["external_id"] = f"{activity.id}{activity.original_suffix}"
@@ -228,7 +229,7 @@ def _ordinary() -> list[Activity]:
         fit_activity(
             15_210_998_871, _at("2026-07-03T05:15:42"), "Lunch Run", sport_type="Run", length=900
         ),
-        # ids have grown to 11 digits; this is the last of those
+        # the largest id of 11 digits, the present length of ids
         fit_activity(99_999_999_999, _at("2026-11-10T16:45:01"), "Evening Ride"),
         fit_activity(987_654_321, _at("2017-05-20T08:00:00"), "Erste Ausfahrt"),
     ]
@@ -272,7 +273,7 @@ def _suspicious_records() -> list[Activity]:
         fit_activity(15_000_000_001, same_second, "Watch"),
         gpx_activity(15_000_000_002, same_second, "Phone"),
         rounded,
-        # A hidden start time is midnight and one second, since 2024-07-03:
+        # Since 2024-07-03, a hidden start time is sent as midnight and one second:
         # https://developers.strava.com/docs/changelog
         fit_activity(15_000_000_004, _at("2026-05-07T00:00:01"), "When was that?"),
         fit_activity(15_000_000_005, _at("2026-05-08T07:00:00"), "Secret spot", private=True),
@@ -288,7 +289,7 @@ def _without_file() -> list[Activity]:
 
 
 def _numbered(index: int) -> Activity:
-    # a minute more than a day apart, so that they also differ in their time of day
+    # a day and a minute apart, so that the times of day differ as well
     start = NEWEST - index * timedelta(days=1, minutes=1)
     activity_id, name = 16_600_000_000 - index * 1_234_567, f"Activity {index}"
     if index % 10 == 3:

@@ -1,6 +1,6 @@
-"""Answers any request to Strava's hosts: picks the site, logs, lays faults on top.
+"""Answers requests to Strava's hosts: selects the site, logs the request, applies faults.
 
-Opens no sockets: the adapter and the tests' proxy carry requests here.
+Opens no sockets: the adapter and the tests' proxy pass requests to `serve`.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 from types import ModuleType
 
 from strava_backup.demo import api, cloudfront, website
-from strava_backup.demo.account import Account, LoggedRequest
+from strava_backup.demo.account import Account, Fault, LoggedRequest
 from strava_backup.demo.api import rate_headers
-from strava_backup.demo.faults import Fault
 from strava_backup.demo.wire import DROPPED, Item, Request, Response
 
 
 def serve(account: Account, request: Request) -> Response:
-    """The account's answer to a request, faults included; safe to call from many threads."""
+    """Return the account's answer to a request, with its faults applied. Thread-safe."""
     with account.lock:
         kind, item = identify(account, request)
         logged = LoggedRequest(*request[:5], kind=kind, id=item, at=account.clock())
@@ -30,7 +29,7 @@ def serve(account: Account, request: Request) -> Response:
 
 
 def identify(account: Account, request: Request) -> tuple[str, Item | None]:
-    """The kind of a request, and the activity, gear, photo, page or cursor it names."""
+    """Return the kind of a request, and the activity, gear, photo, page or cursor in it."""
     site = _site(request)
     found = site.match(request) if site else None
     if found is None:
@@ -66,16 +65,16 @@ def _site(request: Request) -> ModuleType | None:
 def _answer(account: Account, request: Request, fault: Fault | None) -> Response:
     if fault and fault.replaces and request.method != "GET":
         return _replacement(account, fault, request)
-    truth = _truth(account, request)
+    answer = _answer_without_fault(account, request)
     if fault is None:
-        return truth
+        return answer
     if not fault.replaces:
-        return fault.change(truth)
-    lie = _replacement(account, fault, request)
-    return lie if lie.status in (0, 401) else lie.with_headers(*rate_headers(truth))
+        return fault.change(answer)
+    wrong = _replacement(account, fault, request)
+    return wrong if wrong.status in (0, 401) else wrong.with_headers(*rate_headers(answer))
 
 
-def _truth(account: Account, request: Request) -> Response:
+def _answer_without_fault(account: Account, request: Request) -> Response:
     site = _site(request)
     if site is None:
         return DROPPED

@@ -1,4 +1,4 @@
-"""What `--demo` runs with: a config in memory, and the made-up account in place of the network."""
+"""The setting of `--demo`: a config in memory, and the made-up account instead of the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strava_backup.demo.adapter import DemoAdapter
 
 
 def config(account: Account, output_dir: Path) -> Config:
-    """A config that signs in to the account; its secrets are written back nowhere."""
+    """Return a config that signs in to the account; its secrets are never written to a file."""
     return Config(
         path=Path("(demo)"),
         output_dir=output_dir,
@@ -28,5 +28,5 @@ def config(account: Account, output_dir: Path) -> Config:
 
 
 def environment(account: Account, out: Callable[[str], None]) -> Environment:
-    """The account behind a transport adapter; standard output as given."""
+    """Return an environment with a transport adapter that answers from the account."""
     return Environment(out, adapter=DemoAdapter(account))

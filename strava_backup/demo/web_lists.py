@@ -1,6 +1,6 @@
-"""What the website's own pages load behind the scenes: lists of activities, photos and gear.
+"""The JSON lists of activities, photos and gear that scripts of the website's pages load.
 
-Opens no sockets and keeps no state of its own. What was seen of these paths stands in
+Opens no sockets and keeps no state of its own. The paths are documented in
 https://github.com/mapliberator/extension (docs/phase0-findings.md, 2026).
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity, Json
-from strava_backup.demo.faults import empty_json
+from strava_backup.demo.errors import empty_json
 from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.photos import Photo
 from strava_backup.demo.routes import Route
@@ -19,12 +19,12 @@ ACTIVITIES_PER_PAGE = 20
 MAX_PHOTOS_PER_PAGE = 20
 PHOTOS_PER_PAGE = 10
 
-# seconds since 1970 and the photo's number: where it stands among all photos
+# Seconds since 1970 and the photo's number: its position in the list of all photos.
 Place = tuple[int, int]
 
 
 def _activities(account: Account, request: Request, _: int) -> Response:
-    """Newest first, all that the athlete has; words and filters to search by make no difference."""
+    """Answer with all activities, newest first; search words and filters are ignored."""
     size = min(_number(request, "per_page", ACTIVITIES_PER_PAGE), ACTIVITIES_PER_PAGE)
     page = _number(request, "page", 1)
     activities = account.activities
@@ -35,19 +35,19 @@ def _activities(account: Account, request: Request, _: int) -> Response:
 
 
 def _activity(account: Account, request: Request, activity_id: int) -> Response:
-    """404 when it is gone (https://github.com/SauceLLC/sauce4strava, src/bg/hist.mjs)."""
+    """Answer with an activity, or 404 if deleted (SauceLLC/sauce4strava, src/bg/hist.mjs)."""
     activity = account.activity(activity_id)
     return empty_json(404) if activity is None else json_response(_model(account, activity))
 
 
 def _photos(account: Account, request: Request, _: int) -> Response:
-    """Newest first; `page`, `before`, `after` and `offset` make no difference."""
+    """Answer with photos, newest first; `page`, `before`, `after` and `offset` are ignored."""
     if not _is_own(account, request):
         return empty_json(404)
     try:
         after = _read_cursor(request.query.get("cursor", ""))
     except ValueError:
-        # What the website says to such a cursor was never seen.
+        # The website's answer to an invalid cursor is not known.
         return empty_json(400)
     size = min(_number(request, "per_page", PHOTOS_PER_PAGE), MAX_PHOTOS_PER_PAGE)
     rest = [one for one in _all_photos(account) if after is None or _place(one[0]) < after]
@@ -70,7 +70,7 @@ def _gear(account: Account, request: Request, which: str) -> Response:
 
 
 def _current(account: Account, request: Request, _: int) -> Response:
-    """Who is signed in, if anybody; of the values of `measurement_units` none was recorded."""
+    """Answer with the signed-in athlete, if any; the values of `measurement_units` are guesses."""
     athlete = {
         "id": account.athlete_id,
         "id_str": str(account.athlete_id),
@@ -104,7 +104,7 @@ def _read_cursor(text: str) -> Place | None:
 
 
 def _is_own(account: Account, request: Request) -> bool:
-    """Whether a path below /athletes is the athlete's own."""
+    """Return whether a path below /athletes is the athlete's own."""
     return request.path.split("/")[2] == str(account.athlete_id)
 
 

@@ -1,8 +1,9 @@
-"""What the website's own lists tell of an activity, a photo, a bike or a pair of shoes.
+"""The records of activities, photos, bikes and shoes in the website's own lists.
 
-The shapes are those recorded by https://github.com/aaime921/aaime921-monorepo (projects/trainiq,
+The forms are those recorded by https://github.com/aaime921/aaime921-monorepo (projects/trainiq,
 strava_training_activities_page.json, 2026) and https://github.com/mapliberator/extension
-(docs/phase0-findings.md, 2026), where not said otherwise. Pure; knows no HTTP and no account.
+(docs/phase0-findings.md, 2026), unless noted otherwise. Pure; independent of HTTP and of the
+account.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from strava_backup.demo.photos import Photo
 METRES_PER_FOOT = 0.3048
 THUMBNAIL = 256
 
-# in the order and of the number that a ride of 2026 had; "6" is the trainer
-# (https://github.com/hpbieker/training-ai)
+# The tags of a ride of 2026, in their order; "6" is the trainer
+# (https://github.com/hpbieker/training-ai).
 TAGS = ("0", "10", "11", "15", "4", "5", "6", "7", "8", "9")
 TRAINER_TAG = "6"
 
 
 class Words(NamedTuple):
-    """How a language words the list; the German and French words are our own translation.
+    """The list's texts in a language; the German and French ones are our own translation.
 
-    `days` begin with Monday; `date` is filled with one of them and with numbers.
+    `days` begin with Monday; `date` is a format string for a day's name and numbers.
     """
 
     days: tuple[str, ...]
@@ -61,48 +62,48 @@ WORDS = {
 
 
 def activity_model(activity: Activity, language: str, units: str) -> Json:
-    """The activity as the list of the athlete's training has it.
+    """Return the activity's record in the list of the athlete's training.
 
-    It tells nothing of upload, photos, heart rate and time zone, nor whether it was typed in.
+    It has no fields for upload, photos, heart rate and time zone, nor for manual entry.
     """
-    # the numbers of the API's list, and the description that only the API's detail has
-    told = {**activity.detail, **activity.summary()}
-    gear_id = told["gear_id"] or ""
-    sport = _sport(told["sport_type"], language)
+    # the numbers of the API's list, and the description from the API's detail
+    record = {**activity.detail, **activity.summary()}
+    gear_id = record["gear_id"] or ""
+    sport = _sport(record["sport_type"], language)
     return {
         "id": activity.id,
         "id_str": str(activity.id),
-        "name": told["name"],
-        "description": told["description"],
-        "sport_type": told["sport_type"],
+        "name": record["name"],
+        "description": record["description"],
+        "sport_type": record["sport_type"],
         "display_type": sport,
         "activity_type_display_name": sport,
         "activity_url": f"https://www.strava.com/activities/{activity.id}",
-        "private": told["private"],
-        "visibility": told["visibility"],
+        "private": record["private"],
+        "visibility": record["visibility"],
         "bike_id": int(gear_id[1:]) if gear_id.startswith("b") else None,
         "athlete_gear_id": int(gear_id[1:]) if gear_id.startswith("g") else None,
-        "commute": told["commute"],
-        "trainer": told["trainer"],
-        "tags": {tag: tag == TRAINER_TAG and told["trainer"] for tag in TAGS},
+        "commute": record["commute"],
+        "trainer": record["trainer"],
+        "tags": {tag: tag == TRAINER_TAG and record["trainer"] for tag in TAGS},
         "selected_tag_type": None,
-        "flagged": told["flagged"],
-        "has_latlng": bool(told["start_latlng"]),
-        "suffer_score": told.get("suffer_score"),
-        "embeddable": told["visibility"] == "everyone",
+        "flagged": record["flagged"],
+        "has_latlng": bool(record["start_latlng"]),
+        "suffer_score": record.get("suffer_score"),
+        "embeddable": record["visibility"] == "everyone",
         "hide_heartrate": False,
         "hide_power": False,
         "is_changing_type": False,
         "static_map": None,
-        **_start(told, language),
-        **_size(told, language, units),
+        **_start(record, language),
+        **_size(record, language, units),
     }
 
 
 def photo_item(photo: Photo, activity: Activity) -> Json:
-    """The photo as the list of all of the athlete's photos has it; `large` is its largest copy.
+    """Return the photo's record in the list of the athlete's photos; `large` is its largest copy.
 
-    That an Instagram photo has neither `photo_id` nor address here, as in the API, is our guess.
+    It is our guess that an Instagram photo has neither `photo_id` nor address, as in the API.
     """
     detail = activity.detail
     athlete_id = detail["athlete"]["id"]
@@ -120,7 +121,7 @@ def photo_item(photo: Photo, activity: Activity) -> Json:
         "large": photo.address() if native else None,
         "video": photo.playlist if is_video else None,
         "duration": photo.duration,
-        # here they are empty also for photos that have a place
+        # empty even for photos with a location
         "lat": None,
         "lng": None,
         "native": native,
@@ -150,10 +151,10 @@ def photo_item(photo: Photo, activity: Activity) -> Json:
 
 
 def gear_item(gear: Gear, units: str) -> Json:
-    """The bike or the shoes as the page of settings loads them, also such as are retired.
+    """Return the record of a bike or of shoes, retired or not, in the lists of the settings page.
 
     The fields are those that https://github.com/pR0Ps/stravaweblib reads (branch
-    feature/standalone-scraping); it takes `total_distance` for a text with commas.
+    feature/standalone-scraping); it parses `total_distance` as a text with commas.
     """
     own = ("frame_type", "weight") if isinstance(gear, Bike) else ("notification_distance",)
     detail = gear.detail(units)
@@ -168,11 +169,11 @@ def gear_item(gear: Gear, units: str) -> Json:
     }
 
 
-def _start(told: Json, language: str) -> Json:
+def _start(record: Json, language: str) -> Json:
     words = WORDS[language]
-    utc = datetime.fromisoformat(told["start_date"]).astimezone(UTC)
-    # its false Z makes an epoch of the wall clock, as the website does
-    local = datetime.fromisoformat(told["start_date_local"])
+    utc = datetime.fromisoformat(record["start_date"]).astimezone(UTC)
+    # the wrong Z makes this the epoch of the local time, like the website's value
+    local = datetime.fromisoformat(record["start_date_local"])
     day_name = words.days[local.weekday()]
     return {
         "start_time": utc.strftime("%Y-%m-%dT%H:%M:%S+0000"),
@@ -184,25 +185,25 @@ def _start(told: Json, language: str) -> Json:
     }
 
 
-def _size(told: Json, language: str, units: str) -> Json:
+def _size(record: Json, language: str, units: str) -> Json:
     signs, long_unit = LANGUAGES[language], WORDS[language].long_units[units]
-    # 29045.6 m are "29.04" km: cut off, not rounded
-    hundredths = int(told["distance"] * 100 / METRES[units])
+    # truncated, not rounded: 29045.6 m are "29.04" km
+    hundredths = int(record["distance"] * 100 / METRES[units])
     distance = localised(f"{hundredths / 100:,.2f}", signs)
-    gain = told["total_elevation_gain"]
+    gain = record["total_elevation_gain"]
     shown_gain = gain if units == "km" else gain / METRES_PER_FOOT
     return {
         "distance": distance,
-        "distance_raw": told["distance"],
+        "distance_raw": record["distance"],
         "short_unit": units,
         "long_unit": long_unit,
         "elevation_gain": localised(f"{shown_gain:,.0f}", signs),
         "elevation_gain_raw": int(gain) if gain == int(gain) else gain,
         "elevation_unit": "m" if units == "km" else "ft",
-        "elapsed_time": _clock_time(told["elapsed_time"]),
-        "elapsed_time_raw": told["elapsed_time"],
-        "moving_time": _clock_time(told["moving_time"]),
-        "moving_time_raw": told["moving_time"],
+        "elapsed_time": _clock_time(record["elapsed_time"]),
+        "elapsed_time_raw": record["elapsed_time"],
+        "moving_time": _clock_time(record["moving_time"]),
+        "moving_time_raw": record["moving_time"],
         "twitter_msg": f"{distance} {long_unit}",
     }
 
@@ -223,5 +224,5 @@ def _sides(sides: tuple[int, int]) -> Json:
 
 
 def _escaped(text: str) -> str:
-    # as Rails does it, on whose pages these texts are
+    # Rails, which creates the pages, escapes the apostrophe as &#39;
     return escape(text).replace("&#x27;", "&#39;")

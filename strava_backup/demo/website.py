@@ -1,6 +1,6 @@
 """Strava's website: pages, log-in, exports and bikes of an account.
 
-Opens no sockets and keeps no state of its own. What its pages load is in web_lists.py.
+Opens no sockets and keeps no state of its own. The lists that scripts load are in web_lists.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from strava_backup.demo.account import JWT_LIFETIME, Account, Visit
 from strava_backup.demo.activity import transliterated
 from strava_backup.demo.bike_page import bike_body
 from strava_backup.demo.consent import ROUTES as CONSENT
-from strava_backup.demo.faults import WEBSITE, empty_json
+from strava_backup.demo.errors import WEBSITE, empty_json
 from strava_backup.demo.gear import Bike
 from strava_backup.demo.routes import Match, Route, find
 from strava_backup.demo.web_lists import ROUTES as LISTS
@@ -20,12 +20,12 @@ from strava_backup.demo.wire import Item, Request, Response, html, redirect
 
 
 def match(request: Request) -> Match | None:
-    """The website's route for a request."""
+    """Return the website's route for a request."""
     return find(ROUTES, request.method, request.path)
 
 
 def answer(account: Account, request: Request) -> Response:
-    """The website's answer to a request, with the cookies it sets."""
+    """Return the website's answer to a request, with the cookies that it sets."""
     found = match(request)
     if found is None:
         return _not_found()
@@ -40,8 +40,8 @@ def answer(account: Account, request: Request) -> Response:
 
 
 def _is_xhr(request: Request) -> bool:
-    """Without this header, whatever it accepts, a request gets the page
-    (https://github.com/mapliberator/extension, docs/phase0-findings.md).
+    """Return whether a request is a script's. Without this header, the answer is the page even if
+    the request accepts JSON (https://github.com/mapliberator/extension, docs/phase0-findings.md).
     """
     return request.headers.get("x-requested-with") == "XMLHttpRequest"
 
@@ -86,7 +86,7 @@ def _activity_page(account: Account, request: Request, activity_id: int) -> Resp
     activity = account.activity(activity_id)
     if activity is None:
         return _not_found()
-    # The link is there only when there is something to export.
+    # The link is present only if there is something to export.
     link = f"<a href='/activities/{activity_id}/export_original'>Export Original</a>"
     return html(
         _page(
@@ -116,7 +116,7 @@ def _export_gpx(account: Account, request: Request, activity_id: int) -> Respons
     if activity.gpx is None:
         # https://github.com/mapliberator/extension, docs/phase0-findings.md
         return redirect(f"{WEBSITE}/dashboard")
-    # its length is never announced (same source)
+    # always without Content-Length (same source)
     response = _attachment(activity.gpx_name, "application/octet-stream", activity.gpx)
     return response._replace(framing="chunked")
 
@@ -163,7 +163,7 @@ def _log_in(account: Account, request: Request, _: int) -> Response:
         return _LOGIN_REFUSALS[account.login_mode]
     session = request.cookies.get("_strava4_session", "")
     if request.form.get("authenticity_token") != account.csrf_token(session):
-        # what Rails says, on whose pages these tokens are
+        # the error page of Rails, which creates the tokens
         return html(_page("The change you wanted was rejected."), 422)
     given = request.form.get("email"), request.form.get("password")
     if given != (account.email, account.password):
@@ -182,7 +182,7 @@ _WRONG_PASSWORD = (
 
 
 def _form(account: Account, request: Request, title: str, text: str) -> Response:
-    """A page for everybody, with the CSRF token of the visitor's session, old or new."""
+    """Return a public page with the CSRF token of the visitor's session; create one if needed."""
     session = request.cookies.get("_strava4_session")
     if session:
         return html(_page(title, text, csrf=account.csrf_token(session)))

@@ -1,6 +1,6 @@
-"""Requests and answers as values, and the bytes that an answer is on the wire.
+"""Requests and answers as values, and the bytes of an answer on the wire.
 
-Knows nothing of Strava, and opens no sockets.
+Independent of Strava; opens no sockets.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ CHUNK = 4096
 Headers = tuple[tuple[str, str], ...]
 Framing = Literal["length", "chunked", "close"]
 
-# what a request names: an activity or a page of a list by number, gear and photos by their text
+# The item in a request: an int for an activity or a page of a list, a str for gear and photos.
 Item = int | str
 
 
 class Request(NamedTuple):
-    """One request; the keys of `headers` are lower-case."""
+    """A request; the keys of `headers` are lower-case."""
 
     method: str
     host: str
@@ -38,14 +38,13 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One answer, and what goes wrong while it is sent.
+    """An answer, and the faults while it is sent.
 
-    `framing` says how its end is announced; "close" means: by nothing but the end of the
-    connection. With `cut` the wire breaks after that many bytes of the body. `stall` is silence
-    in place of that break, and from the very start when `cut` is None. `drop` closes the
-    connection before any answer. `raw` are the bytes on the wire in place of head and body, and
-    `flood` comes after them again and again, each time after `pause` seconds, until the client
-    has gone.
+    `framing` says how the end of the body is marked; "close" means only by the end of the
+    connection. With `cut`, the connection breaks after that many bytes of the body; with `stall`
+    it falls silent instead, from the start if `cut` is None. `drop` closes the connection before
+    any answer. `raw` replaces head and body on the wire; `flood` follows it repeatedly, each time
+    after `pause` seconds, until the client closes the connection.
     """
 
     status: int
@@ -60,17 +59,17 @@ class Response(NamedTuple):
     pause: float = 0.0
 
     def header(self, name: str) -> str | None:
-        """The first header of that name."""
+        """Return the first header of that name."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     def with_headers(self, *headers: tuple[str, str]) -> Response:
-        """The same answer with more headers."""
+        """Return the same answer with more headers."""
         return self._replace(headers=self.headers + headers)
 
     @property
     def ends_connection(self) -> bool:
-        """Whether nothing can follow this answer on the same connection."""
+        """Whether the connection cannot be reused after this answer."""
         is_broken = self.cut is not None or self.stall or self.drop or self.raw is not None
         return self.framing == "close" or is_broken
 
@@ -79,25 +78,25 @@ DROPPED = Response(0, drop=True)
 
 
 def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:
-    """An answer of JSON."""
+    """Return an answer of JSON."""
     content_type = ("Content-Type", "application/json; charset=utf-8")
     return Response(status, (content_type, *headers), json.dumps(value).encode())
 
 
 def html(text: str, status: int = 200, headers: Headers = ()) -> Response:
-    """An answer of HTML."""
+    """Return an answer of HTML."""
     content_type = ("Content-Type", "text/html; charset=utf-8")
     return Response(status, (content_type, *headers), text.encode())
 
 
 def redirect(location: str) -> Response:
-    """A 302, with the short page that goes along with it."""
+    """Return a 302 with its short page."""
     page = f'<html><body>You are being <a href="{location}">redirected</a>.</body></html>'
     return html(page, 302, (("Location", location),))
 
 
 def transmission(response: Response) -> bytes:
-    """All bytes that reach the client before the answer ends, breaks off or falls silent."""
+    """Return the bytes that reach the client before the answer ends, breaks or falls silent."""
     if response.raw is not None:
         return response.raw
     if response.drop or (response.stall and response.cut is None):

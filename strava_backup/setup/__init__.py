@@ -1,1 +1,1 @@
-"""What a person does once: authorize, log in, check. Knows nothing of backing up."""
+"""Steps that a person does once: authorize, log in, check. Independent of backups."""

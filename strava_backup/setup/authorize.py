@@ -1,6 +1,6 @@
-"""Gets a refresh token: the athlete consents in a browser, here or elsewhere.
+"""Gets a refresh token: the athlete consents in a browser, here or on another machine.
 
-Stores nothing before all is well.
+Stores nothing before every check has passed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from strava_backup.setup.owner import check_owner
 from strava_backup.strava import consent, transport
 from strava_backup.strava.api import SETTINGS
 
-# Seconds to sign in, to read, and to decide.
+# Seconds to sign in, to read the page, and to decide.
 _LONGEST_WAIT = 15 * 60
-# Where nobody listens: the browser shows an error there, and the answer in its address line.
+# No program listens here: the browser shows an error, with the answer in its address line.
 _NOWHERE = "http://127.0.0.1/authorized"
 
 _INVITATION = """\
@@ -39,7 +39,7 @@ that page here."""
 _log = logging.getLogger(__name__)
 
 
-# Shows a page in a browser.
+# Opens a page in a browser.
 Opener = Callable[[str], object]
 
 
@@ -52,7 +52,7 @@ def authorize(
     """Ask for consent and store the refresh token that it brings.
 
     `config` may be unfinished (`config.load_unfinished`). Without `opener` the page's address is
-    only told. Raises ConfigError, NotAuthorized, AppRefused, TooManyAthletes, ApiInactive,
+    only shown. Raises ConfigError, NotAuthorized, AppRefused, TooManyAthletes, ApiInactive,
     AccountMismatch, TryLater; the config is then as it was.
     """
     assert config.api is not None
@@ -65,15 +65,15 @@ def authorize(
     if granted.athlete_id is not None:
         check_owner(config, granted.athlete_id, "the permission")
     config.write("api", {**new, "refresh_token": granted.refresh_token})
-    _tell(config, given, granted)
+    _report(config, given, granted)
 
 
 def _missing_values(config: Config, dialog: Dialog) -> dict[str, str]:
-    """What the config lacks of the application. Raises ConfigError where nobody can tell."""
+    """Return the application's values that the config lacks. Raises ConfigError without answers."""
     assert config.api is not None
     new = {}
     if not (config.api.client_id and config.api.client_secret.value):
-        dialog.tell(f"Your API application is at {SETTINGS} (callback domain: localhost).")
+        dialog.show(f"Your API application is at {SETTINGS} (callback domain: localhost).")
     if not config.api.client_id:
         new["client_id"] = _answer(dialog.ask, "Client ID: ", key_values.number)
     if not config.api.client_secret.value:
@@ -85,61 +85,61 @@ def _missing_values(config: Config, dialog: Dialog) -> dict[str, str]:
 
 def _answer(ask: Callable[[str], str], question: str, parse: Callable[[str], str | None]) -> str:
     text = ask(question)
-    what = question.partition(" (")[0].removesuffix(": ").lower()
+    noun = question.partition(" (")[0].removesuffix(": ").lower()
     if not text:
-        raise errors.ConfigError(f"no {what} was given: it is needed, nothing was changed")
+        raise errors.ConfigError(f"the {noun} is required, but none was given: nothing was changed")
     try:
         parse(text)
     except ValueError as error:
-        raise errors.ConfigError(f"the {what} {error}: nothing was changed") from None
+        raise errors.ConfigError(f"the {noun} {error}: nothing was changed") from None
     return text
 
 
 def _ask_for_consent(client_id: str, dialog: Dialog, opener: Opener | None) -> consent.Consent:
-    """Show Strava's page and wait for its answer, which comes by the browser or by hand."""
+    """Show Strava's page and return the answer, which the browser brings or a person pastes."""
     state = secrets.token_urlsafe(24)
     answers = _Answers(state, dialog)
     with ExitStack() as stack:
         try:
-            listener = stack.enter_context(Listener(consent.is_answer, answers.hear))
+            listener = stack.enter_context(Listener(consent.is_answer, answers.accept))
             redirect_uri = listener.redirect_uri
         except OSError as error:
             _log.warning(
-                "no port can be had on 127.0.0.1 (%s), so the browser cannot bring the answer: "
+                "no port is available on 127.0.0.1 (%s), so the browser cannot bring the answer: "
                 "paste it",
                 error.strerror or error,
             )
             redirect_uri = _NOWHERE
         address = consent.consent_address(client_id, redirect_uri, state)
-        dialog.tell(_INVITATION.format(address))
+        dialog.show(_INVITATION.format(address))
         if opener is not None:
-            # In a thread, since some browsers return only when they are closed.
+            # In a thread, since some browsers do not return until they are closed.
             threading.Thread(target=opener, args=(address,), daemon=True).start()
         threading.Thread(target=answers.read_pasted, daemon=True).start()
         return consent.parse_answer(answers.first(), state)
 
 
 class _Answers:
-    """Collects answers to one question; those to another are ignored.
+    """Collects the answers to one request for consent, and ignores those to other requests.
 
-    Any program on this machine, and a forgotten tab of the browser, can bring such a one.
+    Any program on this machine, or a forgotten tab of the browser, can send one.
     """
 
     def __init__(self, state: str, dialog: Dialog) -> None:
         self._state = state
         self._dialog = dialog
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        # Acquired by the first of the listener's threads that has something to report.
-        self._report = threading.Lock()
+        # Acquired by the first of the listener's threads that logs a warning.
+        self._warning = threading.Lock()
 
-    def hear(self, address: str) -> None:
-        """Accept an answer from the browser; others are reported once."""
+    def accept(self, address: str) -> None:
+        """Accept an answer from the browser; log the first one with a wrong state."""
         if consent.is_answer(address, self._state):
             self._answers.put(address)
-        elif self._report.acquire(blocking=False):
+        elif self._warning.acquire(blocking=False):
             _log.warning(
-                "an answer that does not belong to this question (wrong state) was ignored; still "
-                "waiting for the right one, from the page shown above"
+                "an answer to another request (wrong state) was ignored; still waiting for the "
+                "answer from the page shown above"
             )
 
     def read_pasted(self) -> None:
@@ -148,21 +148,21 @@ class _Answers:
             if consent.is_answer(line, self._state):
                 self._answers.put(line)
             elif consent.is_answer(line):
-                self._dialog.tell(
-                    "That answer does not belong to this question (wrong state). Open the page "
-                    "shown above, and paste the address that it leads to."
+                self._dialog.show(
+                    "That is the answer to another request (wrong state). Open the page shown "
+                    "above, and paste the address that it leads to."
                 )
             elif line.strip():
-                self._dialog.tell(
-                    "That is not the address: it has code= in it. Paste the whole of it."
+                self._dialog.show(
+                    "That is not the address, which contains code=. Paste the whole address."
                 )
 
     def first(self) -> str:
-        """The first answer. Raises NotAuthorized after a while without any."""
+        """Return the first answer. Raises NotAuthorized if none comes within 15 minutes."""
         end = time.monotonic() + _LONGEST_WAIT
         while time.monotonic() < end:
             try:
-                # In short turns: on Windows ^C does not end a long one.
+                # Short waits, since ^C does not interrupt a long one on Windows.
                 return self._answers.get(timeout=1)
             except queue.Empty:
                 pass
@@ -172,14 +172,16 @@ class _Answers:
         )
 
 
-def _tell(config: Config, given: consent.Consent, granted: consent.Authorization) -> None:
-    who = f"athlete {granted.athlete_id}" if granted.athlete_id else "the athlete"
+def _report(config: Config, given: consent.Consent, granted: consent.Authorization) -> None:
+    athlete = f"athlete {granted.athlete_id}" if granted.athlete_id else "the athlete"
     name = f" ({printable(granted.athlete_name)})" if granted.athlete_name else ""
     scopes = (
-        printable(", ".join(sorted(given.scopes))) if given.scopes else "what Strava does not say"
+        printable(", ".join(sorted(given.scopes)))
+        if given.scopes
+        else "scopes that Strava does not name"
     )
     place = config.place("api", "refresh_token")
-    _log.info("%s%s allows: %s. The refresh token is in %s", who, name, scopes, place)
+    _log.info("%s%s allows: %s. The refresh token is in %s", athlete, name, scopes, place)
     for scope in given.missing:
         _log.warning(
             "%s was not allowed: %s will be missing. To allow it, run strava-backup --authorize "

@@ -1,6 +1,6 @@
-"""One screen: what works, and what will soon not. Writes nothing in the archive.
+"""One screen of findings: config, API, web session, archive. Writes nothing to the archive.
 
-Looks in the order of a run, and at everything, also where a run would have ended.
+Checks in the order of a run, and goes on after a failure that would have ended a run.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from strava_backup.strava import transport
 from strava_backup.strava.budget import DAY, parse_use
 from strava_backup.strava.session import Credentials, WebSession, time_left, warning_of_end
 
-# Bytes below which the archive's disk is nearly full.
+# The archive's disk is nearly full with fewer free bytes.
 _LITTLE_SPACE = 10**9
 _LIBRARIES = ("requests", "stravalib", "beautifulsoup4")
 
 
 class Level(StrEnum):
-    """How well a subject is."""
+    """The state of a subject."""
 
     OK = "OK"
     WARN = "WARN"
@@ -40,7 +40,7 @@ class Level(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line of the screen, and the exit code that a run would have because of it."""
+    """One line of the screen, and the exit code that it would give a run."""
 
     subject: str
     level: Level
@@ -56,7 +56,7 @@ def check(
     connect: Callable[[], transport.Session] = transport.Session,
     clock: Callable[[], float] = time.time,
 ) -> list[Finding]:
-    """All findings; `load` raises ConfigError where the config does."""
+    """Return all findings; a ConfigError of `load` becomes findings, too."""
     try:
         config = load()
     except errors.ConfigError as error:
@@ -67,7 +67,7 @@ def check(
 
 
 class _Check:
-    """Goes through a config that could be read."""
+    """Checks a config that could be read."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class _Check:
     def findings(self) -> list[Finding]:
         findings = [_found("config", self._find_config)]
         try:
-            # As a run does: to renew a token meanwhile would leave it with a dead one.
+            # Locked as by a run, which would be left with a dead refresh token if this renewed it.
             with self._archive.locked() if self._archive.has_lock() else nullcontext():
                 findings += [_found("API", self._find_api), _found("session", self._find_session)]
         except errors.Error as error:
@@ -97,22 +97,24 @@ class _Check:
         config.check_source()
         found = {shlex.quote(str(path)): access for path, access in config.open_files().items()}
         if found:
-            what = ", ".join(f"others can {access} {name}" for name, access in found.items())
-            return Finding("config", Level.WARN, f"{what}: chmod 600 {' '.join(found)}")
+            accesses = ", ".join(f"others can {access} {name}" for name, access in found.items())
+            return Finding("config", Level.WARN, f"{accesses}: chmod 600 {' '.join(found)}")
         return Finding("config", Level.OK, str(config.path))
 
     def _find_api(self) -> Finding:
         config = self._config
         if config.api is None:
-            return Finding("API", Level.OK, "not set up: the website gives the list")
+            return Finding("API", Level.OK, "not set up: the list comes from the website")
         if config.source == "website":
-            return Finding("API", Level.OK, "not asked, since the source is the website")
+            return Finding("API", Level.OK, "not checked, since the source is the website")
         try:
             return self._ask_api(config.api)
         except (errors.ApiInactive, errors.ScopeMissing, errors.RefreshTokenDead) as error:
             if config.source == "api" or config.user is None:
                 raise
-            return Finding("API", Level.WARN, f"{error}. Until then the website gives the list")
+            return Finding(
+                "API", Level.WARN, f"{error}. Until then the list comes from the website"
+            )
 
     def _ask_api(self, settings: Api) -> Finding:
         http = self._connect()
@@ -120,15 +122,15 @@ class _Check:
         http.hooks["response"].append(lambda answer, **_: answers.append(answer))
         source = api_source(self._config, settings, http, self._clock)
         self._api_athlete = source.sign_in()
-        who = f"athlete {self._api_athlete}{_requests_left(answers)}"
+        athlete = f"athlete {self._api_athlete}{_requests_left(answers)}"
         if source.fetch_gear_summaries() is None:
             return Finding(
                 "API",
                 Level.WARN,
-                f"{who}; the scope profile:read_all is missing, and with it the bikes and shoes "
-                "that no activity names: strava-backup --authorize, everything ticked",
+                f"{athlete}; the scope profile:read_all is missing, and with it the bikes and "
+                "shoes that no activity names: strava-backup --authorize, everything ticked",
             )
-        return Finding("API", Level.OK, who)
+        return Finding("API", Level.OK, athlete)
 
     def _find_session(self) -> Finding:
         config = self._config
@@ -149,10 +151,10 @@ class _Check:
         if self._api_athlete not in (None, athlete_id):
             raise errors.AccountMismatch(
                 f"athlete {athlete_id}, but [api] is athlete {self._api_athlete}'s: both must be "
-                "one and the same"
+                "the same"
             )
         if web.jwt is None:
-            return Finding("session", Level.OK, f"athlete {athlete_id}; nothing tells its end")
+            return Finding("session", Level.OK, f"athlete {athlete_id}; its end is not known")
         now = self._clock()
         warning = warning_of_end(web.jwt, now, config.warn_days)
         if warning:
@@ -199,7 +201,7 @@ def _found(subject: str, find: Callable[[], Finding]) -> Finding:
     try:
         return find()
     except errors.ItemError as error:
-        # What fails one item of a run ends it where it signs in.
+        # An error that fails one item of a run ends the run while it signs in.
         return _failure(subject, errors.TryLater(f"{error}: try again later"))
     except errors.Error as error:
         return _failure(subject, error)
@@ -210,9 +212,9 @@ def _failure(subject: str, error: errors.Error) -> Finding:
 
 
 def _requests_left(answers: list[requests.Response]) -> str:
-    """What the API said last of the requests that it still grants today."""
-    told = [parse_use(dict(answer.headers)) for answer in answers]
-    limits = next((limits for limits in reversed(told) if limits), [])
+    """Return the requests left today by the API's last answer with limits; empty without one."""
+    limits_of_answers = [parse_use(dict(answer.headers)) for answer in answers]
+    limits = next((limits for limits in reversed(limits_of_answers) if limits), [])
     left = [max(0, use.limit - use.used) for seconds, use in limits if seconds == DAY]
     return f", {min(left):,} requests left today" if left else ""
 

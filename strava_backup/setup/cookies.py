@@ -1,7 +1,7 @@
-"""Pure: the cookies of a web session, out of what people copy from a browser. Does no I/O.
+"""Pure: parses the cookies of a web session from text that people copy from a browser.
 
-Understood are a bare JWT or session, a `Cookie:` header, `name=value; ...`, a Netscape
-cookies.txt, the JSON of cookie extensions, a row of a browser's cookie list, and "Copy as cURL" in
+The text may be a bare JWT or session, a `Cookie:` header, `name=value; ...`, a Netscape
+cookies.txt, the JSON of cookie extensions, a row of a browser's cookie list, or "Copy as cURL" in
 the quoting of any shell.
 """
 
@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 TOKEN = "strava_remember_token"  # noqa: S105  # the cookie's name
 SESSION = "_strava4_session"
 
-# A name, then what may part it from its value, in any of those forms but JSON lists. The name's
-# end is an end: there are others that only begin so. Values have no quotes, spaces or `;`.
+# A name, a separator and a value, in all of those forms except JSON lists. The separator is
+# required, since other names begin with these. Values have no quotes, spaces or `;`.
 _PAIR = re.compile(
     rf"(?<![\w-])({TOKEN}|{SESSION})[\"']?(?:\s*[=:]\s*|\s+)[\"']?([^\s\"';,=&^\\]+=*)"
 )
 _JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*=*", re.ASCII)
-# https://github.com/akahn/strava-heatmap-to-kmz/issues/1; that of a visitor is shorter
+# https://github.com/akahn/strava-heatmap-to-kmz/issues/1; a visitor's session is shorter.
 _BARE_SESSION = re.compile(r"[a-z0-9]{32}")
 
 
 class Cookies(NamedTuple):
-    """The values of the two cookies that matter; of each name there may be several."""
+    """The values of the two cookies of a web session; a name may have several."""
 
     tokens: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Cookies(NamedTuple):
 
 
 def parse_cookies(text: str) -> Cookies:
-    """The cookies in a text of any of the forms; none where it is something else."""
+    """Return the cookies in a text of any of the forms; none if it has another form."""
     bare = "".join(text.split()).strip("\"'")
     if _JWT.fullmatch(bare):
         return Cookies(tokens=(bare,))
@@ -50,7 +50,7 @@ def parse_cookies(text: str) -> Cookies:
 
 
 def from_pairs(pairs: list[tuple[str, str]]) -> Cookies:
-    """The cookies that matter among those, by name and value, each once."""
+    """Return the web session's cookies among pairs of name and value, without duplicates."""
     return Cookies(*(_values(pairs, name) for name in (TOKEN, SESSION)))
 
 
@@ -59,7 +59,7 @@ def _values(pairs: list[tuple[str, str]], wanted: str) -> tuple[str, ...]:
 
 
 def _pairs_of_json(value: Any) -> Iterator[tuple[str, str]]:
-    """Objects with "name" and "value", and those that have cookies under their names."""
+    """Yield the pairs of objects with "name" and "value", and of objects with names as keys."""
     if isinstance(value, list):
         for one in value:
             yield from _pairs_of_json(one)

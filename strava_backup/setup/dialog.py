@@ -1,4 +1,4 @@
-"""Asks a person at a terminal, or whatever standard input is. Knows nothing of the questions."""
+"""Asks questions at a terminal, and reads answers from there or from a pipe."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 import select
 from collections.abc import Callable
 
-# Seconds of silence after a line by which a paste of several lines is known to be over.
+# A paste of several lines is over after a line and this many seconds without input.
 _PAUSE = 0.5
 _END = b"\x04"
 _ERASE = b"\x7f\b"
 
 
 class Dialog:
-    """Questions through `write`, answers from the file descriptor, None where there is none.
+    """Asks through `write`, and reads answers from a file descriptor; None means no input.
 
-    It is read without a buffer of Python's: a thread that waits there must not keep the program
-    from ending.
+    The descriptor is read without Python's buffer, whose lock a waiting thread would keep at the
+    exit of the program, which then aborts.
     """
 
     def __init__(self, descriptor: int | None, write: Callable[[str], object]) -> None:
@@ -26,25 +26,25 @@ class Dialog:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person can answer."""
+        """Return whether a person can answer."""
         return self._descriptor is not None and os.isatty(self._descriptor)
 
-    def tell(self, text: str) -> None:
-        """Say something that belongs to a question."""
+    def show(self, text: str) -> None:
+        """Write a message that belongs to a question."""
         self._write(f"{text}\n")
 
     def ask(self, question: str) -> str:
-        """An answer of one line, without space around it; empty at the end of the input."""
+        """Return an answer of one line without surrounding space; empty at the end of the input."""
         if self.is_terminal:
             self._write(question)
         return (self.read_line() or "").strip()
 
     def ask_hidden(self, question: str) -> str:
-        """The same for a secret: a terminal does not show it."""
+        """Return an answer as `ask` does; a terminal does not show it."""
         return self._ask_hidden(question).strip() if self.is_terminal else self.ask(question)
 
     def ask_for_paste(self, question: str) -> str:
-        """A hidden answer that may have several lines: all of the input where it is no terminal."""
+        """Return a hidden answer of one or more lines: all of the input if it is no terminal."""
         if self.is_terminal:
             return self._ask_hidden(question)
         pieces = [self._rest, *iter(self._read, b"")]
@@ -52,7 +52,7 @@ class Dialog:
         return _text(b"".join(pieces))
 
     def read_line(self) -> str | None:
-        """The next line of the input, None at its end."""
+        """Return the next line of the input, None at its end."""
         while b"\n" not in self._rest:
             piece = self._read()
             if not piece:
@@ -66,7 +66,7 @@ class Dialog:
         try:
             return b"" if self._descriptor is None else os.read(self._descriptor, 1 << 16)
         except OSError:
-            # A folder or a terminal that is gone, from which nothing will come.
+            # The input is a folder, or a terminal that was closed.
             return b""
 
     def _ask_hidden(self, question: str) -> str:
@@ -79,7 +79,9 @@ class Dialog:
         assert self._descriptor is not None
         before = termios.tcgetattr(self._descriptor)
         hidden = termios.tcgetattr(self._descriptor)
-        # Line by line a terminal cuts off after 4,096 bytes, on macOS after 1,024.
+        # Not getpass, except on Windows: it returns one line, and a terminal in canonical mode cuts
+        # that after 4,095 bytes, on macOS after 1,024. A Cookie header may be longer, and a
+        # cookies.txt has several lines.
         hidden[3] &= ~(termios.ECHO | termios.ICANON)
         hidden[6][termios.VMIN], hidden[6][termios.VTIME] = 1, 0
         termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, hidden)
@@ -87,12 +89,12 @@ class Dialog:
             self._write(question)
             return _text(self._read_keys(self._descriptor))
         finally:
-            # Flushed, so that no shell gets to see the rest of a paste.
+            # Discard unread input, so that the shell does not run the rest of a paste.
             termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, before)
             self._write("\n")
 
     def _read_keys(self, terminal: int) -> bytes:
-        """What is typed or pasted until Enter and a pause, or until ^D."""
+        """Return the keys typed or pasted until Enter and a pause, or until ^D."""
         typed = bytearray()
         while not (typed.endswith(b"\n") and _is_silent(terminal)):
             piece = self._read()

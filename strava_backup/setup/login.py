@@ -1,4 +1,4 @@
-"""Stores a web session that a person took from a browser. Stores none that does not sign in."""
+"""Stores a web session that a person copied from a browser, after it has signed in."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ extension or "Copy as cURL" will do as well): """
 
 _WITHOUT_TOKEN = (
     f"there is no unexpired {TOKEN} among these cookies; accounts that sign in with a code sent by "
-    f"e-mail get none. {SESSION} is taken instead: nothing tells when it ends"
+    f"e-mail get none. {SESSION} is used instead, whose end is not known"
 )
 
 _log = logging.getLogger(__name__)
 
 
 def ask_for_cookies(dialog: Dialog) -> Cookies:
-    """The cookies that a person pastes, or that standard input has. Raises GarbledJwt."""
+    """Return the cookies that a person pastes or standard input contains. Raises GarbledJwt."""
     cookies = parse_cookies(dialog.ask_for_paste(_QUESTION))
     if not any(cookies):
         raise errors.GarbledJwt(
-            f"there is neither {TOKEN} nor {SESSION} in what was given: nothing was changed. Copy "
+            f"the input has neither {TOKEN} nor {SESSION}: nothing was changed. Copy "
             "the value of the cookie, or the whole Cookie header, and try again"
         )
     return cookies
@@ -51,7 +51,7 @@ def log_in(
     connect: Callable[[], transport.Session] = transport.Session,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Try the session in those cookies, and store it where it signs in.
+    """Sign in with those cookies, and store their session if that succeeds.
 
     `config` may be unfinished (`config.load_unfinished`). Raises GarbledJwt, SessionOver,
     AccountMismatch, ConfigError, TryLater; the web session in the config is then as it was.
@@ -72,20 +72,20 @@ def log_in(
     athlete_id = _sign_in(web)
     _check_athlete(config, athlete_id, connect, clock)
     if jwt is None:
-        # A JWT that is still there would be used before it.
+        # A run prefers a stored JWT to the session.
         if config.user and config.user.jwt:
-            _log.info("[user] jwt is emptied, since it would come before the session")
+            _log.info("[user] jwt is cleared, since a run would use it before the session")
         values = {"session": renewed.get("session", cookies.sessions[-1]), "jwt": ""}
     else:
         values = {"jwt": renewed.get("jwt", jwt.token)}
     config.write("user", values)
-    _tell(config, athlete_id, web.jwt, clock())
+    _report(config, athlete_id, web.jwt, clock())
 
 
 def _best_token(cookies: Cookies, now: float) -> Jwt | None:
-    """The token that lasts longest; None where a session has to do.
+    """Return the token that expires last; None if there is only a session.
 
-    Raises GarbledJwt and SessionOver where there is neither, AccountMismatch for two athletes.
+    Raises GarbledJwt or SessionOver without either, AccountMismatch for two athletes.
     """
     jwts, problem = [], None
     for token in cookies.tokens:
@@ -103,7 +103,7 @@ def _best_token(cookies: Cookies, now: float) -> Jwt | None:
     if len(athletes) > 1:
         raise errors.AccountMismatch(
             f"these are sessions of several athletes ({', '.join(map(str, athletes))}), nothing "
-            "was changed: give that of one, of Firefox with firefox:PROFILE"
+            "was changed: give the session of one; for Firefox, name its profile (firefox:PROFILE)"
         )
     best = max(jwts, key=lambda jwt: jwt.expires_at, default=None)
     if best is not None and best.expires_at > now:
@@ -124,7 +124,7 @@ def _sign_in(web: WebSession) -> int:
         return web.sign_in()
     except errors.SessionOver as error:
         raise errors.SessionOver(
-            "www.strava.com does not take this session, nothing was changed: it ends when the "
+            "www.strava.com refuses this session, nothing was changed: it ends when the "
             "browser logs out. Sign in again, copy the cookie, and close the window without "
             "logging out"
         ) from error
@@ -140,9 +140,9 @@ def _check_athlete(
     connect: Callable[[], transport.Session],
     clock: Callable[[], float],
 ) -> None:
-    """Raises AccountMismatch where archive or API belong to somebody else.
+    """Raise AccountMismatch if the archive or the API belongs to another athlete.
 
-    The API is asked only where no archive tells whose the config is.
+    The API is asked only if no archive names the owner.
     """
     check_owner(config, athlete_id, "this session")
     if archive_owner(config) is not None:
@@ -159,21 +159,21 @@ def _check_athlete(
 def _api_athlete(
     config: Config, connect: Callable[[], transport.Session], clock: Callable[[], float]
 ) -> int | None:
-    """Whom [api] belongs to; None where it is not set up, or does not answer."""
+    """Return the athlete of [api]; None if it is not set up, or does not answer."""
     settings = config.api
     if settings is None or not settings.is_complete:
         return None
     archive = Archive(config.output_dir)
     try:
-        # A run at work would be left with a dead refresh token.
+        # Without the lock, a run in progress would be left with a dead refresh token.
         with archive.locked() if archive.has_lock() else nullcontext():
             return api_source(config, settings, connect(), clock).sign_in()
     except errors.Error as error:
-        _log.info("whose [api] is was not found out: %s", error)
+        _log.info("the athlete of [api] is not known: %s", error)
         return None
 
 
-def _tell(config: Config, athlete_id: int, jwt: Jwt | None, now: float) -> None:
+def _report(config: Config, athlete_id: int, jwt: Jwt | None, now: float) -> None:
     name = "session" if jwt is None else "jwt"
     _log.info(
         "signed in as athlete %d (%s/athletes/%d); the session is in %s",

@@ -1,4 +1,4 @@
-"""Whose account the config already belongs to, by its archive and its API application."""
+"""The athlete that a config belongs to, by its archive and its API application."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from strava_backup.config.loader import Api, Config
 from strava_backup.strava import api, transport
 
 
-def check_owner(config: Config, athlete_id: int, what: str) -> None:
-    """Raises AccountMismatch where the archive belongs to another athlete than `what`."""
+def check_owner(config: Config, athlete_id: int, subject: str) -> None:
+    """Raise AccountMismatch if the archive belongs to another athlete than `subject`."""
     owner = archive_owner(config)
     if owner not in (None, athlete_id):
         raise errors.AccountMismatch(
-            f"{what} belongs to athlete {athlete_id}, but {config.output_dir} is the archive of "
+            f"{subject} belongs to athlete {athlete_id}, but {config.output_dir} is the archive of "
             f"athlete {owner}: nothing was changed. Each account needs a config and an archive of "
             "its own (--config FILE)"
         )
 
 
 def archive_owner(config: Config) -> int | None:
-    """The athlete that the archive's marker names; None where there is none that can be read."""
+    """Return the athlete that the archive's marker names; None without a readable marker."""
     archive = Archive(config.output_dir)
     try:
         archive.read_marker()
@@ -34,9 +34,9 @@ def archive_owner(config: Config) -> int | None:
 def api_source(
     config: Config, settings: Api, http: transport.Session, clock: Callable[[], float]
 ) -> api.ApiSource:
-    """The API with the config's own permission. Raises ConfigError where it could not be renewed.
+    """Return the API source of a config; signing in returns its athlete.
 
-    Signing in tells whose it is.
+    Raises ConfigError if a renewed refresh token could not be stored.
     """
     config.check_storable("api", "refresh_token")
     return api.ApiSource(

@@ -1,1 +1,1 @@
-"""Everything that talks to Strava. Knows nothing of the archive."""
+"""The connections to Strava: the API, the website and the photo hosts. Knows no archive."""

@@ -1,7 +1,7 @@
-"""The API as a source of activities. The only user of stravalib.
+"""The API as a source of activities. The only module that uses stravalib.
 
-Records are passed on as they come: stravalib's models drop fields and reject others, so that only
-its transport, token handling and errors are used.
+Only stravalib's transport, token handling and errors are used. Its models drop unknown fields and
+reject others, so records are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ SETTINGS = "https://www.strava.com/settings/api"
 
 _TOO_MANY = "Limit of connected athletes exceeded"
 _PER_PAGE = 200
-# No page size that a server would choose by itself is smaller.
+# A page with fewer entries is the last one, since no server uses a smaller page size.
 _SHORTEST_FULL_PAGE = 10
-# 20,000 photos of one activity.
+# 20,000 photos of one activity, at _PER_PAGE each.
 _MOST_PHOTO_PAGES = 100
 _LARGEST_PICTURE = 5000
-# Seconds before its end at which an access token (good for 6 hours) is renewed.
+# Seconds before its expiry at which an access token (valid for 6 hours) is renewed.
 _TOKEN_MARGIN = 300.0
-# Seconds since the epoch that no token outlasts.
+# An upper bound for plausible expiry times, in seconds since the epoch.
 _END_OF_TIME = 10**11
 
 
@@ -65,12 +65,12 @@ class App(NamedTuple):
 
 
 class ApiSource:
-    """Lists activities and gives their details. The constructor asks for nothing.
+    """Lists activities and fetches their details. The constructor makes no request.
 
-    Details, photo lists and gear may be asked for from many threads.
+    Details, photo lists and gear may be fetched from several threads.
 
-    `store(name, value)` is called with a new refresh token before any other request: the old one
-    is dead by then.
+    `store(name, value)` is called with a new refresh token before any other request is made,
+    because the old token is invalid from then on.
     """
 
     name = "api"
@@ -83,7 +83,7 @@ class ApiSource:
         *,
         store: Callable[[str, str], None],
         clock: Callable[[], float] = time.time,
-        waits: Callable[[str], None] = lambda what: None,
+        waits: Callable[[str], None] = lambda state: None,
     ) -> None:
         self._http = http
         self._app = app
@@ -111,21 +111,21 @@ class ApiSource:
         if athlete_id is None:
             raise errors.TryLater("Strava's API does not say which athlete the token belongs to")
         self._athlete = athlete
-        # A permission without activities shows nowhere earlier; the page is used by the listing.
+        # Only this request shows whether the token may read activities; the listing uses the page.
         self._first_page = self._fetch_page(1)
         self._has_signed_in = True
         return athlete_id
 
     def stop_waiting(self) -> None:
-        """End all waits for the API's limits, which raise LimitReached then."""
+        """End all waits for the API's limits; the waiting calls raise LimitReached."""
         self._budget.close()
 
     def fetch_activities(self, known: Checkpoint) -> Iterator[list[Any]]:
         """All records of the athlete's list, newest first, no id twice, whatever is known.
 
-        Pages are asked for until one is empty: a short page need not be the last
-        (https://developers.strava.com/docs/#Pagination), and page numbers drift when an activity
-        is uploaded meanwhile. Raises ScopeMissing, TryLater and the like; never ends quietly.
+        Pages are requested until one is empty, because a short page need not be the last
+        (https://developers.strava.com/docs/#Pagination), and an upload during the listing shifts
+        the pages. Raises ScopeMissing, TryLater and the like if the list is incomplete.
         """
         unseen = Deduplicator("the list of activities")
         needed = -(-len(known.activity_ids) // _PER_PAGE)
@@ -139,23 +139,23 @@ class ApiSource:
         yield from ()
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:
-        """The athlete's bikes and shoes by id, from the athlete's record; costs no request."""
+        """Return the athlete's bikes and shoes by id, from the athlete's record; no request."""
         return gear_of_athlete(self._athlete)
 
     def fetch_activity(self, activity_id: int) -> Record:
-        """The detail of one activity. Raises Refused, Unreachable and the fatal errors."""
+        """Return the detail of one activity. Raises Refused, Unreachable and the fatal errors."""
         record = self._get(f"/activities/{activity_id}")
         if record_id(record) != activity_id:
             raise errors.ItemError("the API answers with something that is not this activity")
         return record  # type: ignore[no-any-return]
 
     def fetch_photos(self, activity: Activity) -> list[Any]:
-        """All entries of an activity's photo list, the pictures as large as Strava gives them.
+        """Return all entries of an activity's photo list, with the largest pictures available.
 
-        The path is not documented; 5000 pixels bring the largest picture there is
-        (https://github.com/stravalib/stravalib/issues/94). Pages are asked for until the listed
-        count is reached or one brings nothing new. Raises as `fetch_activity`, and PageChanged if
-        the list does not end.
+        The endpoint is not documented; a size of 5000 pixels returns the largest picture
+        (https://github.com/stravalib/stravalib/issues/94). Pages are requested until the listed
+        count is reached or a page contains nothing new. Raises the errors of `fetch_activity`, and
+        PageChanged if the list does not end.
         """
         entries: dict[str, Any] = {}
         expected = _photo_count(activity.record)
@@ -169,7 +169,7 @@ class ApiSource:
             )
             if not isinstance(new, list):
                 raise errors.ItemError("the API answers with something that is no photo list")
-            # A server that does not know of pages gives the same again.
+            # A server without pagination sends the same entries again.
             before = len(entries)
             entries |= {json.dumps(entry, sort_keys=True): entry for entry in new}
             is_whole = len(entries) >= expected or len(new) < _SHORTEST_FULL_PAGE
@@ -180,15 +180,18 @@ class ApiSource:
         )
 
     def fetch_gear(self, gear_id: str) -> Record:
-        """The detail of a bike or a pair of shoes. Raises as `fetch_activity`."""
+        """Return the detail of a bike or a pair of shoes. Raises the errors of `fetch_activity`."""
         record = self._get(f"/gear/{gear_id}")
         if not isinstance(record, dict) or record.get("id") != gear_id:
             raise errors.ItemError("the API answers with something that is not this gear")
         return record
 
     def _fetch_pages(self, needed: int) -> Iterator[list[Any]]:
-        """The pages before the first empty one; while one is looked at, the next one is under way,
-        and one more as long as both are `needed` for what is known."""
+        """Yield the pages before the first empty one.
+
+        While the caller handles a page, the next one is requested concurrently, and a second one
+        as long as both are among the `needed` pages of the known activities.
+        """
         coming: deque[Future[list[Any]]] = deque()
         came = asked = 0
         records: list[Any] = []
@@ -218,7 +221,7 @@ class ApiSource:
         return records
 
     def _get(self, path: str, **query: Any) -> Any:
-        """One GET. What needs a human or another time ends the waiting of other threads, too."""
+        """Return the answer to a GET. An error that ends the run also ends all waits."""
         try:
             return self._get_signed_in(path, query)
         except (errors.HumanNeeded, errors.TryLater):
@@ -226,7 +229,7 @@ class ApiSource:
             raise
 
     def _get_signed_in(self, path: str, query: dict[str, Any]) -> Any:
-        """One GET; an access token that the API does not take is renewed once."""
+        """Return the answer to a GET; a refused access token is renewed once."""
         client, renewals = self._signed_in_client()
         try:
             return self._get_patiently(client, path, query)
@@ -235,11 +238,12 @@ class ApiSource:
             return self._get_patiently(client, path, query)
 
     def _get_patiently(self, client: Client, path: str, query: dict[str, Any]) -> Any:
-        """One GET, again in the next quarter of the hour after a limit that nobody knew of."""
+        """Return the answer to a GET, repeated in the next quarter of the hour after an unexpected
+        429."""
         try:
             return self._get_once(client, path, query)
         except errors.LimitReached:
-            # A run that has only begun is rather repeated.
+            # Before the sign-in is complete, the whole run is repeated later instead.
             if self._budget.is_closed or not self._has_signed_in:
                 raise
         return self._get_once(client, path, query)
@@ -254,10 +258,10 @@ class ApiSource:
             return protocol.get(self._app.base_url + path, **query)
 
     def _signed_in_client(self, refused: int = 0) -> tuple[Client, int]:
-        """The client with an access token that still lasts, and how many there were so far.
+        """Return the client with a valid access token, and the number of renewals so far.
 
-        `refused` is the number of one that the API did not take. Of many threads that find it
-        ended one renews it, and the others wait for that.
+        `refused` is the number of the token that the API refused. If several threads find the
+        token expired, the lock lets one renew it, and the others use the new token.
         """
         with self._renewing:
             client = self._client = self._client or self._make_client()
@@ -285,11 +289,11 @@ class ApiSource:
         texts = tokens["access_token"], refresh_token
         is_known = all(isinstance(text, str) and text for text in texts)
         if not is_known or type(expires_at) is not int or not 0 < expires_at < _END_OF_TIME:
-            # Anything else, once stored, would cost the user the token that still works.
-            raise errors.PageInstead("Strava's API gives out tokens in a form that is not known")
+            # Storing anything else would overwrite the token that still works.
+            raise errors.PageInstead("Strava's API sends tokens in an unknown form")
         if not all(map(is_storable, texts)):
             raise errors.TryLater(
-                "Strava's API gives out a token that is not one line of plain text, so it is not "
+                "Strava's API sends a token that is not one line of plain text, so it is not "
                 "used, and the old one stays"
             )
         if refresh_token != self._refresh_token:
@@ -301,7 +305,7 @@ class ApiSource:
 
 @contextmanager
 def _our_errors(*, renewing: bool = False) -> Iterator[None]:
-    """Turn stravalib's exceptions into ours; those of `transport` are ours already."""
+    """Convert stravalib's exceptions to ours; `transport` raises our errors already."""
     from stravalib import exc
 
     try:
@@ -313,7 +317,7 @@ def _our_errors(*, renewing: bool = False) -> Iterator[None]:
     except ValueError as error:
         raise errors.PageInstead("Strava's API answers with a page instead of JSON") from error
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise errors.PageInstead("Strava's API answers in a form that is not known") from error
+        raise errors.PageInstead("Strava's API answers in an unknown form") from error
 
 
 def _photo_count(record: Record) -> int:
@@ -337,12 +341,12 @@ def _token_error(fault: Fault) -> errors.Error:
 
 
 def app_error(body: Any) -> errors.Error | None:
-    """What is wrong with the application itself by the body of a 403; None if it is not that."""
+    """Return the error of the application itself in the body of a 403; None if there is none."""
     message = body.get("message") if isinstance(body, dict) else None
     if isinstance(message, str) and _TOO_MANY in message:
         return errors.TooManyAthletes(
-            "Strava says that your application is connected to as many athletes as it may be: "
-            f"disconnect one, or have its limit raised, at {SETTINGS}"
+            "Strava says that your application has reached its limit of connected athletes: "
+            f"disconnect one, or have the limit raised, at {SETTINGS}"
         )
     if any(str(entry.get("code")).lower() == "inactive" for entry in error_entries(body)):
         return _inactive()
@@ -379,7 +383,7 @@ def _access_error(fault: Fault) -> errors.Error:
                 f"[api] refresh_token lacks the scope {field.replace('_permission', '_all')}: "
                 "run strava-backup --authorize and leave everything ticked"
             )
-    return errors.AccessTokenRefused("Strava's API refuses the access token that it gave out")
+    return errors.AccessTokenRefused("Strava's API refuses the access token that it issued")
 
 
 def _passing_error(status: int) -> errors.Error:
@@ -408,7 +412,7 @@ def _body(fault: Fault) -> Any:
 
 
 def error_entries(body: Any) -> list[dict[str, Any]]:
-    """The entries of an error body; "errors" has been seen as a list, an object and a string."""
+    """Return the entries of an error body; Strava sends "errors" as a list, object or string."""
     entries = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(entries, list):
         entries = [entries]

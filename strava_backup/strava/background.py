@@ -17,7 +17,8 @@ T = TypeVar("T")
 def call_in_background(call: Callable[[], T]) -> Future[T]:
     """Call a function in a thread of its own, which an interrupted run leaves behind.
 
-    An executor of the standard library would have the interrupt wait for the call.
+    The executors of the standard library join their threads at exit, so that an interrupt would
+    have to wait for the call.
     """
     future: Future[T] = Future()
 

@@ -1,7 +1,8 @@
-"""How many requests the API still grants, by the headers of its answers, a clock and arithmetic.
+"""The API's rate limits: counts requests and waits if a limit is reached.
 
-There is a limit for each quarter of an hour and one for each UTC day, for reading and for all
-requests (https://developers.strava.com/docs/rate-limits). Knows no HTTP beyond those headers.
+There is one limit per quarter of an hour and one per UTC day, both for read requests and for all
+requests (https://developers.strava.com/docs/rate-limits). The counts come from the headers of the
+API's answers; this module uses no other part of HTTP.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ _log = logging.getLogger(__name__)
 
 QUARTER = 15 * 60
 DAY = 24 * 60 * 60
-# Seconds after the end of a quarter, since two clocks are never quite the same.
+# Seconds to wait after the end of a quarter, because our clock and Strava's differ.
 MARGIN = 5.0
 
-# Quarters in a row after which the API still says that nothing is left.
+# The most waits in a row after which the API may still report that nothing is left.
 _MOST_FRUITLESS_WAITS = 3
-# Python reads no integer of more than 4,300 digits, and no limit has so many.
+# Python refuses to parse integers of more than 4,300 digits; real limits have far fewer.
 _MOST_DIGITS = 18
 _KINDS = ("x-readratelimit", "x-ratelimit")
 
 
 class Use(NamedTuple):
-    """The requests used of a limit."""
+    """A limit, and the number of requests used of it."""
 
     used: int
     limit: int
 
 
 def parse_use(headers: Mapping[str, str]) -> list[tuple[int, Use]]:
-    """The limits that an answer tells, each with the seconds that it holds for."""
+    """Return the limits in an answer's headers, each with its period in seconds."""
     lower = {name.lower(): value for name, value in headers.items()}
     found = []
     for kind in _KINDS:
@@ -61,7 +62,7 @@ def _is_number(text: str) -> bool:
 
 
 class Budget:
-    """What is left of the limits, requests in flight counted. Safe to use from many threads."""
+    """The requests that the limits still allow, including those in flight. Thread-safe."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class Budget:
         self._lock = threading.Condition()
         self._in_flight = 0
         self._fruitless_waits = 0
-        # The number of the quarter in which a request began that was refused all the same.
+        # The number of the quarter in which a request began that Strava refused with a 429.
         self._refused_in: int | None = None
         self.is_closed = False
         # By seconds: the number of the window that is meant, and what is known of it.
@@ -88,9 +89,10 @@ class Budget:
 
         Yields the function that reads the limits in the headers of its answer.
 
-        Waits for the next quarter of the hour where need be. Raises LimitReached for the day, and
-        after `close`. A LimitReached that the request raises is a 429 of Strava's: the first one
-        of a run spends the quarter, one in a later quarter closes the budget.
+        The caller passes the answer's headers to `answered`. Raises LimitReached if the limit of
+        the day is reached, and after `close`. If the request raises LimitReached (Strava answered
+        429), the first one of a run uses up the quarter, and one in a later quarter closes the
+        budget.
         """
         with self._waiting:
             while (pause := self._begin()) is not None:
@@ -111,7 +113,7 @@ class Budget:
             self._end(is_counted=is_counted)
 
     def close(self) -> None:
-        """Allow no request any more, and end the waiting for one."""
+        """Refuse all further requests, and end all waits."""
         with self._lock:
             self.is_closed = True
             self._lock.notify_all()
@@ -127,7 +129,7 @@ class Budget:
                 uses = [use for one, use in told if one == seconds]
                 before = self._uses(seconds, now)
                 if len(before) == len(uses):
-                    # Answers overtake each other.
+                    # Answers may arrive out of order, so the higher count is kept.
                     uses = [
                         use._replace(used=max(use.used, old.used))
                         for use, old in zip(uses, before, strict=True)
@@ -151,7 +153,7 @@ class Budget:
                 self._known[QUARTER] = (began, spent)
 
     def _wait(self, pause: float) -> None:
-        """Sleep in a thread of its own, so that `close` ends the waiting whatever the sleep is."""
+        """Sleep in a background thread, so that `close` can end the wait at once."""
         self._fruitless_waits += 1
         if self._fruitless_waits > _MOST_FRUITLESS_WAITS:
             raise errors.LimitReached(
@@ -159,7 +161,7 @@ class Budget:
                 "waits for it: try again later"
             )
         until = datetime.fromtimestamp(self._clock() + pause, UTC).strftime("%H:%M:%S")
-        _log.info("the API's limit for 15 minutes is reached: it goes on at %s UTC", until)
+        _log.info("the API's limit for 15 minutes is reached: requests continue at %s UTC", until)
         self._waits(f"API waits until {until} UTC")
         nap = call_in_background(partial(self._sleep, pause))
         nap.add_done_callback(lambda _: self._wake())
@@ -173,7 +175,7 @@ class Budget:
             self._lock.notify_all()
 
     def _begin(self) -> float | None:
-        """Count one more request as in flight, or return the seconds to wait before."""
+        """Count one more request as in flight, or return the seconds to wait before it."""
         now = self._clock()
         with self._lock:
             if self.is_closed:
@@ -199,13 +201,13 @@ class Budget:
             self._in_flight -= 1
             if is_counted:
                 return
-            # No answer told of it; it counts all the same.
+            # Without headers in an answer, the request is counted here.
             for seconds in self._known:
                 uses = [use._replace(used=use.used + 1) for use in self._uses(seconds, now)]
                 self._known[seconds] = (_window(seconds, now), uses)
 
     def _uses(self, seconds: int, now: float) -> list[Use]:
-        """What is known of the present window: nothing is used where it is a new one."""
+        """Return the counts of the present window; a new window starts with 0 used."""
         number, uses = self._known.get(seconds, (0, []))
         if number == _window(seconds, now):
             return uses

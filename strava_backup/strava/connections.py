@@ -1,8 +1,8 @@
-"""Connections that end at a deadline. Knows nothing of Strava.
+"""HTTP connections with a deadline. Independent of Strava.
 
-Blocking sockets have a timeout for each read only, so that an answer of one byte a minute would
-last for ever. A watchdog thread therefore shuts down the connection of an operation that takes too
-long, which ends its read at once, through a proxy and TLS as well.
+The timeout of a blocking socket applies to each read separately, so an answer of one byte per
+minute would never time out. A watchdog thread therefore shuts down the connection of an operation
+that takes too long, which ends its read at once, also through a proxy and TLS.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from requests.adapters import HTTPAdapter
 
 
 class Limit:
-    """The time that one blocking operation may take, and the connection that it uses.
+    """The deadline of one blocking operation, and the connection that it uses.
 
-    `is_over` says that the time is up or that the operation was interrupted.
+    `is_over` is set if the deadline has passed or the operation was interrupted.
     """
 
     def __init__(self, owner: object, ends_at: float, handle: socket.socket | None) -> None:
@@ -31,23 +31,23 @@ class Limit:
         self.is_over = False
 
     def use(self, handle: socket.socket) -> None:
-        """Let the limit end this connection, at once if the time is up already."""
+        """Set the connection to shut down at the deadline; shut it down now if that has passed."""
         self.handle = handle
         if self.is_over:
             _shut_down(handle)
 
     def end(self) -> None:
-        """End the operation."""
+        """End the operation by shutting down its connection."""
         self.is_over = True
         if self.handle is not None:
             _shut_down(self.handle)
 
 
 class Watchdog:
-    """Ends operations at their deadlines: one thread for all of them, started when needed.
+    """Ends operations at their deadlines, with one thread for all, started on first use.
 
     Most operations end long before their deadline. The thread sleeps until the earliest deadline
-    that it knew when it fell asleep, so that a request does not have to wake it.
+    known at that time, so that a new request with a later deadline need not wake it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,9 +62,9 @@ class Watchdog:
     def limit(
         self, owner: object, seconds: float, handle: socket.socket | None = None
     ) -> Iterator[Limit]:
-        """Give the operation of this `with` so many seconds.
+        """Limit the operation inside this `with` to so many seconds.
 
-        A connection that the operation opens or uses again is found by itself (`_Watched`).
+        A connection that the operation opens or reuses attaches itself to the limit (`_Watched`).
         """
         limit = Limit(owner, self._clock() + seconds, handle)
         self._add(limit)
@@ -114,10 +114,10 @@ WATCHDOG = Watchdog()
 
 
 class Adapter(HTTPAdapter):
-    """Makes the connections of requests, direct ones and those through a proxy, obey limits."""
+    """A transport adapter whose connections, direct or through a proxy, obey limits."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         _watch_connections_of(self.poolmanager)
 
@@ -131,12 +131,12 @@ class Adapter(HTTPAdapter):
 
 
 def connection_handle(raw: Any) -> socket.socket | None:
-    """Return what shuts down the connection of an answer; None if it came without a network."""
+    """Return the socket that shuts down an answer's connection; None without a real connection."""
     return getattr(getattr(raw, "_connection", None), "handle", None)
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer whose chunks have no negative size, which would read all that ever comes."""
+    """An answer that refuses negative chunk sizes, for which http.client reads to the end."""
 
     def _read_next_chunk_size(self) -> int:
         size: int = super()._read_next_chunk_size()  # type: ignore[misc]
@@ -146,10 +146,10 @@ class _Answer(http.client.HTTPResponse):
 
 
 class _Watched:
-    """Mixed into urllib3's connections: attaches them to the limit of the thread that uses them.
+    """A mixin that attaches urllib3's connections to the limit of the thread that uses them.
 
     `handle` is a duplicate of the socket: TLS replaces the socket object during its handshake, but
-    a shutdown through any of the duplicates acts on the connection itself.
+    a shutdown through any duplicate acts on the connection itself.
     """
 
     response_class = _Answer
@@ -167,7 +167,8 @@ class _Watched:
         super().putrequest(*args, **kwargs)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        # A connection that ends with this answer is closed in there, before its body is read.
+        # getresponse() closes a connection that ends with this answer before its body is read;
+        # without a handle, close() leaves our duplicate open for the body.
         handle, self.handle = self.handle, None
         try:
             return super().getresponse()  # type: ignore[misc]
@@ -199,6 +200,6 @@ def _watched(connection: type) -> type:
 
 
 def _shut_down(handle: socket.socket) -> None:
-    # There may be nothing to shut down any more.
+    # The connection may be closed already.
     with suppress(OSError):
         handle.shutdown(socket.SHUT_RDWR)

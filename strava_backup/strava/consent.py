@@ -1,6 +1,6 @@
-"""The athlete's consent to an API application: its page's address, its answer, and the tokens.
+"""The OAuth consent: the address of its page, the answer to it, and the exchange for tokens.
 
-https://developers.strava.com/docs/authentication. Opens no browser, and asks no questions.
+https://developers.strava.com/docs/authentication. Opens no browser and asks no questions.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from strava_backup.strava.api import SETTINGS, app_error, error_entries
 from strava_backup.strava.records import record_id
 from strava_backup.strava.session import SITE
 
-# What a backup asks for, and what it lacks without.
+# The scopes that a backup requests, and the records that are missing without each.
 SCOPES = {
-    "read": "what is public",
+    "read": "public data",
     "profile:read_all": "bikes and shoes that no activity names",
     "activity:read_all": "activities that only you can see",
 }
@@ -25,7 +25,7 @@ _ACTIVITY_SCOPES = {"activity:read", "activity:read_all"}
 
 
 class Consent(NamedTuple):
-    """The code that stands for a consent, and its scopes; None where Strava names none."""
+    """The authorization code, and its scopes; None if Strava names none."""
 
     code: str
     scopes: frozenset[str] | None
@@ -35,12 +35,12 @@ class Consent(NamedTuple):
 
     @property
     def missing(self) -> list[str]:
-        """The scopes that were asked for and not given."""
+        """The scopes that were requested and not granted."""
         return [] if self.scopes is None else [one for one in SCOPES if one not in self.scopes]
 
 
 class Authorization(NamedTuple):
-    """What a consent was traded for; the athlete's id and name as far as Strava tells them."""
+    """The refresh token of a consent, with the athlete's id and name if Strava sends them."""
 
     refresh_token: str
     athlete_id: int | None
@@ -51,7 +51,7 @@ class Authorization(NamedTuple):
 
 
 def consent_address(client_id: str, redirect_uri: str, state: str) -> str:
-    """The page on which the athlete is asked; it is shown also to who has consented before."""
+    """Return the address of the consent page; `force` shows it even after an earlier consent."""
     query = {
         "client_id": client_id,
         "redirect_uri": redirect_uri,
@@ -60,22 +60,22 @@ def consent_address(client_id: str, redirect_uri: str, state: str) -> str:
         "scope": ",".join(SCOPES),
         "state": state,
     }
-    # Colons and commas as in Strava's own examples.
+    # Colons and commas stay unescaped, as in Strava's own examples.
     return f"{SITE}/oauth/authorize?{urlencode(query, safe=':,/')}"
 
 
 def is_answer(address: str, state: str | None = None) -> bool:
-    """Whether this is an address that the page leads to, to the question of that state if given."""
+    """Return whether the consent page redirects to this address, for that `state` if given."""
     query = _query(address)
     belongs = state is None or query.get("state") == state
     return belongs and not {"code", "error"}.isdisjoint(query)
 
 
 def parse_answer(address: str, state: str) -> Consent:
-    """What the address says that the page led to. Raises NotAuthorized.
+    """Return the consent in the address that the page redirected to. Raises NotAuthorized.
 
-    The scopes are looked at before the code is traded: a token with less than the one that the
-    config has may take its place.
+    The scopes are checked before the exchange, because a new token with fewer scopes may replace
+    the one in the config.
     """
     query = _query(address)
     if not is_answer(address, state):
@@ -102,7 +102,7 @@ def parse_answer(address: str, state: str) -> Consent:
 def fetch_authorization(
     http: transport.Session, client_id: str, client_secret: str, code: str
 ) -> Authorization:
-    """Trade the code of a consent for a refresh token; tried once, since a code is good once.
+    """Exchange the code of a consent for a refresh token, without retries: a code works once.
 
     Raises NotAuthorized, AppRefused, TooManyAthletes, ApiInactive, TryLater.
     """
@@ -125,10 +125,10 @@ def fetch_authorization(
     token = body.get("refresh_token") if isinstance(body, dict) else None
     if response.status_code != 200 or not is_storable(token):
         raise errors.TryLater(
-            f"Strava's API answers {response.status_code} and gives no token: run strava-backup "
+            f"Strava's API answers {response.status_code} and sends no token: run strava-backup "
             "--authorize again later"
         )
-    # It comes along "as a summary" by the documentation; nothing depends on it.
+    # The documentation says that a summary of the athlete is included; nothing depends on it.
     athlete = body.get("athlete")
     if not isinstance(athlete, dict):
         return Authorization(token, None, "")
@@ -152,7 +152,7 @@ def _refusal(status: int, body: Any) -> errors.Error:
     fields = [entry.get("field") for entry in error_entries(body)]
     if "code" in fields:
         return errors.NotAuthorized(
-            "Strava does not take the code (it is good once, and for a short while): run "
+            "Strava refuses the code (it works once, and for a short time): run "
             "strava-backup --authorize again"
         )
     return errors.AppRefused(

@@ -1,4 +1,4 @@
-"""Pure: the JSON in an answer's body, bounded in depth and size, and without our own key."""
+"""Parses the JSON in an answer's body, with limits on depth and size. Pure; does no I/O."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 from strava_backup.strava.records import OWN_KEY, Record
 
 _DEEPEST = 100
-# A list of 200 activities has 15,000 values, a detail with thousands of efforts some 100,000. Each
-# may take a hundred times the memory of its text.
+# A list of 200 activities has 15,000 values, a detail with thousands of efforts about 100,000. A
+# value may take a hundred times the memory of its text.
 _MOST_VALUES = 500_000
 _LONGEST_INTEGER = 100
 _CONTAINERS = frozenset((dict, list))
@@ -20,10 +20,10 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789E", b"000000000e")
 
 
 def parse_json(body: bytes) -> Any:
-    """Return the value in a body, our own key removed from all its objects.
+    """Return the value in a body, with our own key removed from all its objects.
 
-    Raises ValueError for everything that an archive could not keep as JSON: other text, NaN and
-    numbers that Python cannot read or write again, and more values or depth than Strava sends.
+    Raises ValueError for everything that the archive cannot store as JSON: other text, NaN,
+    numbers that Python cannot read or write, and more values or depth than Strava sends.
     """
     # No body has more values than bytes.
     if len(body) > _MOST_VALUES < sum(map(body.count, (b",", b"[", b"{"))):
@@ -52,7 +52,7 @@ def _hooks(body: bytes) -> Mapping[str, Any]:
 
 
 def _without_our_key(record: Record) -> Record:
-    # It decides what is fetched; nothing that comes from the network may set it.
+    # Our key controls the requests of the next run, so nothing from the network may set it.
     record.pop(OWN_KEY, None)
     return record
 

@@ -1,7 +1,7 @@
-"""Pure: HTML and headers of the website in, values out. The only user of bs4; does no I/O.
+"""Parses the website's HTML and headers. Pure; the only module that uses bs4.
 
-Pages are cut into single tags and cells, at a cost that is linear, and only those are parsed: bs4
-takes minutes for a page of unclosed tags.
+Pages are split into single tags and cells in linear time, and bs4 parses only those: it takes
+minutes for a whole page of unclosed tags.
 """
 
 from __future__ import annotations
@@ -28,39 +28,40 @@ _ACTIVITY_PATH = re.compile(_LANGUAGE + r"/activities/\d+/?")
 _EXTENDED_NAME = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 _DASHBOARD_PATH = re.compile(_LANGUAGE + r"/dashboard(?:/.*)?")
 
-# Marks of pages that want a human. Strava's log-in is guarded by reCAPTCHA Enterprise since 2025,
-# and by AWS's firewall since 2024-11 (https://github.com/pR0Ps/stravaweblib/issues/15,
+# Marks of pages that require a human. reCAPTCHA Enterprise has guarded Strava's log-in since 2025,
+# and AWS's firewall since 2024-11 (https://github.com/pR0Ps/stravaweblib/issues/15,
 # https://github.com/erik/strava-heatmap-proxy/issues/8).
-# "otp" as a word only: footprints have it, too, and so have some of the tokens in a page's head.
+# "otp" counts as a whole word only: "footprints" and tokens in a page's head contain it, too.
 _CODE_MARKS = re.compile(r"(?<![a-z])otp(?![a-z])|one-time code|6-digit code|verification code")
 _CAPTCHA_MARKS = ("captcha", "challenge", "awswaf", "verify you are human")
 _WRONG_PASSWORD_MARKS = ("did not match", "incorrect", "invalid")
 
-# A bike's page has 200 kB, the page of the log-in form less; longer ones are not looked at.
+# A bike's page has 200 kB, the log-in page less; the rest of a longer page is ignored.
 _LONGEST_PAGE = 1 << 20
-# As of file names on all systems, and then some.
+# More than the longest file name of any system needs.
 _LONGEST_DISPOSITION = 4096
 _LONGEST_DISTANCE = 50
-# What is text in there looks like tags, but is none.
+# Comments, scripts and styles: text inside them may look like tags.
 _HIDDEN = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"))
 _TABLE_TAG = re.compile(r"<(/?(?:table|thead|tbody|tr|td))(?![a-z0-9-])[^<>]*>", re.IGNORECASE)
 _META = re.compile(r"<meta\s[^<>]*>", re.IGNORECASE)
 _HTML = re.compile(r"<html\s[^<>]*>", re.IGNORECASE)
-# So many tags of one kind a page has, and so much text in a cell; a page with more is another one.
+# Upper bounds for a page's tags of one kind and for the text of a cell. A page with more is not the
+# page that this parser knows.
 _MOST_TAGS = 10_000
 _MOST_METAS = 500
 _LONGEST_CELL = 2000
 
 _COMPONENT_FIELDS = ("type", "brand", "model", "added", "removed", "distance")
 _DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*)(?P<unit>km|mi)")
-# Its thousands are set apart by an underscore, or not at all.
+# A number with underscores between its thousands, or without separators.
 _SURE_NUMBER = re.compile(r"(?:[0-9]{1,9}|[0-9]{1,3}(?:_[0-9]{3}){1,2})(?:\.[0-9]{1,3})?")
 _METRES = {"km": 1000.0, "mi": 1609.344}
 _DECIMAL_MARKS = {"en": ".", "de": ",", "fr": ","}
 
 
 class Target(Enum):
-    """Where a redirect of the website leads."""
+    """The target of a redirect of the website."""
 
     LOGIN = auto()
     ACTIVITY = auto()
@@ -69,7 +70,7 @@ class Target(Enum):
 
 
 class LoginAnswer(Enum):
-    """What the website makes of e-mail and password."""
+    """The website's answer to e-mail and password."""
 
     SIGNED_IN = auto()
     WRONG_PASSWORD = auto()
@@ -80,7 +81,7 @@ class LoginAnswer(Enum):
 
 
 def redirect_target(location: str) -> Target:
-    """What the `Location` of a redirect means."""
+    """Return the kind of page in the `Location` of a redirect."""
     path = _path_on_strava(location)
     if _LOGIN_PATH.fullmatch(path):
         return Target.LOGIN
@@ -92,15 +93,15 @@ def redirect_target(location: str) -> Target:
 
 
 def redirected_athlete_id(location: str) -> int | None:
-    """The athlete's id in the redirect that answers `/me`; None if it leads elsewhere."""
+    """Return the athlete's id in the redirect that answers `/me`; None for another redirect."""
     match = _ATHLETE_PATH.fullmatch(_path_on_strava(location))
     return int(match[1]) if match else None
 
 
 def csrf_fields(html: str) -> dict[str, str]:
-    """The form field that a POST must carry, from the page's metas; empty if there is none.
+    """Return the form field that a POST must carry, from the page's metas; empty if it has none.
 
-    `<meta name="csrf-param" content="authenticity_token">` and `csrf-token`, as Rails makes them
+    Rails writes `<meta name="csrf-param" content="authenticity_token">` and `csrf-token`
     (https://github.com/pR0Ps/stravaweblib).
     """
     found = islice(_META.finditer(html[:_LONGEST_PAGE]), _MOST_METAS)
@@ -111,16 +112,16 @@ def csrf_fields(html: str) -> dict[str, str]:
 
 
 def classify_login(status: int, location: str, html: str) -> LoginAnswer:
-    """What an answer to the posted log-in form, or the log-in page after it, means.
+    """Return the result of a log-in, from the answer to the form or from the log-in page after it.
 
-    The classic form redirects away from the log-in pages on success. A JSON `{"success": true}`
-    has been seen in browsers since 2026.
+    The classic form redirects away from the log-in pages on success. Browsers have received the
+    JSON `{"success": true}` since 2026.
     """
     if status in (301, 302, 303):
         leads_on = location and redirect_target(location) is not Target.LOGIN
         return LoginAnswer.SIGNED_IN if leads_on else LoginAnswer.UNKNOWN
     if status == 429:
-        # Repeated log-ins are answered so (https://github.com/pR0Ps/strava-backup/issues/11).
+        # Strava's answer to repeated log-ins (https://github.com/pR0Ps/strava-backup/issues/11).
         return LoginAnswer.LIMITED
     if re.fullmatch(r'\s*\{\s*"success"\s*:\s*true\s*\}\s*', html):
         return LoginAnswer.SIGNED_IN
@@ -135,14 +136,14 @@ def classify_login(status: int, location: str, html: str) -> LoginAnswer:
 
 
 def parse_components(html: str) -> list[dict[str, Any]]:
-    """The components in the table of a bike's page, in the page's own words.
+    """Return the components in the table of a bike's page, with the page's own texts.
 
-    The words, dates and numbers are in the user's language. `distance_m`, in metres, is there
-    only where unit and number are sure. Raises PageChanged where the table is not as known
+    The texts, dates and numbers are in the user's language. `distance_m`, in metres, is present
+    only if unit and number are unambiguous. Raises PageChanged if the table has an unknown form
     (https://github.com/pR0Ps/stravaweblib, `get_bike_components`).
     """
     if len(html) > _LONGEST_PAGE:
-        raise errors.PageChanged("the bike's page is larger than such a page is")
+        raise errors.PageChanged("the bike's page is larger than expected")
     html = _without_hidden_text(html)
     rows = _table_rows(html)
     if rows is None:
@@ -151,15 +152,15 @@ def parse_components(html: str) -> list[dict[str, Any]]:
         raise errors.PageChanged("the bike's page shows an empty table of components")
     root = _HTML.search(html)
     language = _attributes(root[0]).get("lang", "")[:2].lower() if root else ""
-    # "No active components", in whatever language, is a row of one cell.
+    # "No active components", in any language, is a row of one cell.
     return [_component(cells, language) for cells in rows if len(cells) > 1]
 
 
 def parse_distance(text: str, language: str) -> float | None:
-    """A distance such as `1,234.5 km` in metres; None where it cannot be told for sure.
+    """Return a distance like `1,234.5 km` in metres; None if it is ambiguous.
 
-    `language` is the two letters of the page's language, which decides where a lone comma or
-    point could be the decimal one as well as that of the thousands.
+    `language` is the page's two-letter language code. It decides whether a single comma or point
+    separates the decimals or the thousands.
     """
     text = text.strip()
     match = _DISTANCE.fullmatch(text) if len(text) <= _LONGEST_DISTANCE else None
@@ -192,7 +193,7 @@ def _decimal_mark(number: str, language: str) -> str | None:
 
 
 def _parse(html: str) -> BeautifulSoup:
-    """A piece of a page; an empty one where Python's own parser gives up."""
+    """Return a parsed piece of a page; an empty one if Python's own parser refuses it."""
     from bs4 import BeautifulSoup
     from bs4.builder import ParserRejectedMarkup
 
@@ -208,21 +209,21 @@ def _attributes(tag: str) -> dict[str, str]:
 
 
 def _without_hidden_text(html: str) -> str:
-    """The page without comments, scripts and styles; what does not end hides the rest."""
+    """Return the page without comments, scripts and styles; an unclosed one hides the rest."""
     for start, end in _HIDDEN:
         shown, *hidden = re.split(re.escape(start), html, flags=re.IGNORECASE)
-        after = (re.split(re.escape(end), part, maxsplit=1, flags=re.IGNORECASE) for part in hidden)
-        html = shown + "".join(parts[1] for parts in after if len(parts) == 2)
+        after = (re.split(re.escape(end), text, maxsplit=1, flags=re.IGNORECASE) for text in hidden)
+        html = shown + "".join(texts[1] for texts in after if len(texts) == 2)
     return html
 
 
 def _table_rows(html: str) -> list[list[str]] | None:
-    """The cells of the first table with a head and a body, row by row; None without such a one."""
+    """Return the cells of the first table with a head and a body, by rows; None without one."""
     rows: list[list[str]] | None = None
     has_head = False
     for count, (tag, text) in enumerate(_table_tags(html)):
         if count == _MOST_TAGS:
-            raise errors.PageChanged("the bike's page has more cells than such a page has")
+            raise errors.PageChanged("the bike's page has more cells than expected")
         if tag == "table":
             has_head, rows = False, None
         elif tag == "thead":
@@ -239,7 +240,7 @@ def _table_rows(html: str) -> list[list[str]] | None:
 
 
 def _table_tags(html: str) -> Iterator[tuple[str, str]]:
-    """The tags of tables, each with what stands between it and the next one."""
+    """Yield the tags of tables, each with the text between it and the next one."""
     before: re.Match[str] | None = None
     for tag in _TABLE_TAG.finditer(html):
         if before is not None:
@@ -255,23 +256,23 @@ def _text(cell: str) -> str:
 
 def _component(cells: list[str], language: str) -> dict[str, Any]:
     if len(cells) < len(_COMPONENT_FIELDS):
-        raise errors.PageChanged("the bike's page shows its components in another way")
+        raise errors.PageChanged("the bike's page shows its components in an unknown form")
     component: dict[str, Any] = dict(zip(_COMPONENT_FIELDS, cells, strict=False))
     metres = parse_distance(component["distance"], language)
     return component if metres is None else {**component, "distance_m": metres}
 
 
 def is_attachment(headers: Mapping[str, str]) -> bool:
-    """Whether an answer is a file to save, as Strava's exports are, and not a page."""
+    """Return whether an answer is a file to save, like Strava's exports, and not a page."""
     disposition = headers.get("Content-Disposition") or ""
     return disposition.split(";")[0].strip().lower() == "attachment"
 
 
 def sent_file_name(headers: Mapping[str, str]) -> str:
-    """The file name in `Content-Disposition`, or an empty string.
+    """Return the file name in `Content-Disposition`, or an empty string.
 
-    Of two forms the extended one counts, `filename*=UTF-8''...` (RFC 6266, part 4.3), which Strava
-    sends for titles beyond ASCII.
+    The extended form `filename*=UTF-8''...` takes precedence (RFC 6266, section 4.3); Strava sends
+    it for titles with non-ASCII characters.
     """
     disposition = (headers.get("Content-Disposition") or "")[:_LONGEST_DISPOSITION]
     extended = _EXTENDED_NAME.search(disposition)
@@ -286,7 +287,7 @@ def sent_file_name(headers: Mapping[str, str]) -> str:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds that `Retry-After` asks for (RFC 9110: a number or a date), or None."""
+    """Return the seconds in `Retry-After` (RFC 9110: a number or a date), or None."""
     value = (headers.get("Retry-After") or "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
@@ -298,7 +299,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _path_on_strava(location: str) -> str:
-    """The path of an address on www.strava.com; empty for one elsewhere."""
+    """Return the path of an address on www.strava.com; empty for other hosts."""
     try:
         parts = urlsplit(location)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Downloads pictures from the hosts that Strava keeps them on. Sends them no cookie of ours."""
+"""Downloads pictures from Strava's photo hosts. Sends them no cookies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from strava_backup import errors
 from strava_backup.strava import transport
 
 _HOST = re.compile(r"(?:[a-z0-9-]{1,63}\.)+(?:cloudfront\.net|strava\.com)")
-# What requests and urllib do not read alike, so that one would trust a host and the other ask it.
+# Characters that requests and urllib parse differently, so that the host that was checked would
+# not be the host that is contacted.
 _AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]|//[^/?#]*@")
 
 
 class PhotoHosts:
-    """Pictures need no log-in: their addresses are all there is to them."""
+    """Downloads pictures, which need no log-in: the address is enough."""
 
     def __init__(self, http: transport.Session) -> None:
         self._http = http
@@ -25,9 +26,9 @@ class PhotoHosts:
 
     @contextmanager
     def download(self, url: str) -> Iterator[transport.Download]:
-        """The picture at an address that Strava gave.
+        """Return the picture at an address from Strava.
 
-        Raises ItemError (Refused, Unreachable): anything that comes is the answer to one picture.
+        Raises ItemError (Refused, Unreachable): a failure concerns one picture only.
         """
         host = _trusted_host(url)
         with self._http.get(url, stream=True, headers={"Accept-Encoding": "identity"}) as response:
@@ -40,7 +41,7 @@ class PhotoHosts:
 
 
 def _trusted_host(url: str) -> str:
-    """The host of an address, if it is one of Strava's over https. Raises ItemError."""
+    """Return the host of an address. Raises ItemError unless it is Strava's, over https."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()

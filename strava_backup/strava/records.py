@@ -1,4 +1,4 @@
-"""Pure: activities as we keep them, and what a source of them can do. Does no I/O."""
+"""Records of activities and photos, and the interface of their sources. Pure; does no I/O."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from strava_backup import errors
 
 Record = dict[str, Any]
 
-# The key that is ours in every record we keep.
+# The key of our own values in every stored record.
 OWN_KEY = "strava_backup"
-# Strava's own words for how much a record tells, `resource_state`.
+# Strava's levels of detail of a record, `resource_state`.
 SUMMARY_STATE = 2
 DETAIL_STATE = 3
 
-# The fields in which a difference between two listings counts as a change. Kudos, ranks and other
-# counters change every day and are none.
+# A difference in one of these fields between two listings counts as a change of the activity.
+# Kudos, ranks and other counters change every day, so they are ignored.
 _COMPARED = (
     "name",
     "description",
@@ -39,25 +39,25 @@ _COMPARED = (
 
 _PHOTO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _GEAR_ID = re.compile(r"[a-z]{1,2}[0-9]{1,20}")
-# Pages in a row without anything new at which a list is taken to go round in circles.
+# The number of pages in a row without a new id after which a list counts as repeating itself.
 _KNOWN_PAGES = 3
 # Photos of Instagram never had an address (https://github.com/strava/go.strava).
 NEVER_OFFERED = ("from Instagram",)
-# 27 a day for ten years: a list that goes on beyond these, or that far beyond its own total (some
-# may be uploaded or deleted meanwhile), is not an athlete's.
+# Upper bounds for a listing, so that a faulty server cannot make it endless: 27 activities a day
+# for ten years, and a margin above the list's total for uploads and deletions meanwhile.
 _MOST_ACTIVITIES = 100_000
 _MOST_BEYOND_TOTAL = 100
-# As many digits as the largest size of a picture has, and more than any.
+# More digits than any picture size has.
 _LONGEST_SIZE = 9
 # Why an entry of a photo list has no picture.
 NO_PICTURE = ("no address", "placeholder", *NEVER_OFFERED)
-# What Strava shows in place of a picture that it does not have in the size asked for
+# The address of the placeholder that Strava sends if it has no picture in the requested size
 # (https://github.com/dblock/strava-ruby-client/issues/76).
 _PLACEHOLDER = re.compile(r"//d3nn82uaxijpm6\.cloudfront\.net/|placeholder-photo")
 
 
 class Activity(NamedTuple):
-    """One record of a listing that has what an archive needs: an id and a start."""
+    """A record of a listing that has the values required by the archive: an id and a start."""
 
     id: int
     start: datetime
@@ -65,12 +65,12 @@ class Activity(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The athlete's own title; may hold anything."""
+        """The athlete's own title; may contain any characters."""
         return str(self.record.get("name") or "")
 
 
 class Photo(NamedTuple):
-    """One entry of a photo list; without `url`, `why_not` says why there is no picture."""
+    """An entry of a photo list; without `url`, `why_not` says why there is no picture."""
 
     activity_id: int
     id: str
@@ -80,9 +80,10 @@ class Photo(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """What a source is told of what is held, so that it need not list all of it again.
+    """The stored ids, from which a source decides how far it has to list.
 
-    `surplus` is what the website's total had over what could be found, at the last whole walk.
+    `surplus` is the website's total minus the number of activities found, at the last complete
+    listing.
     """
 
     activity_ids: frozenset[int]
@@ -93,7 +94,7 @@ class Checkpoint(NamedTuple):
     now: datetime
 
     def has_photo(self, record: Any) -> bool:
-        """Whether the photo in a record of a photo list is known."""
+        """Return whether the photo in a record of a photo list is known."""
         if not isinstance(record, dict) or not is_id(record.get("activity_id")):
             return False
         photo_id = str(record.get("unique_id") or record.get("id")).lower().replace("-", "")
@@ -101,28 +102,29 @@ class Checkpoint(NamedTuple):
 
 
 class ListingResult(NamedTuple):
-    """How a listing went: whether it saw everything there is, and the website's surplus."""
+    """The result of a listing: whether it is complete, and the website's surplus."""
 
     is_whole: bool
     surplus: int | None
 
 
 class Deduplicator:
-    """Keeps ids from coming twice out of a list whose pages shift, and pages from coming for ever.
+    """Removes duplicate ids from a list whose pages shift, and detects a list that does not end.
 
-    Uploads shift known records onto one page more; a server that gives the same pages again and
-    again gives nothing but known ones, and one that makes up ids goes beyond any total.
+    An upload during the listing shifts known records onto the next page. A server that repeats
+    pages sends only known records; one that makes up ids exceeds every plausible total.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, name: str) -> None:
         self.ids: set[int] = set()
-        self._what = what
+        self._name = name
         self._known_pages = 0
 
     def of(self, records: Iterable[Any], page: int, total: int | None = None) -> list[Any]:
-        """The records whose ids are new, and those without one. Raises TryLater, as said.
+        """Return the records with new ids, and those without an id.
 
-        `total` is how many activities the list has in its own words, if it says so.
+        `total` is the number of activities that the list itself reports, if it does. Raises
+        TryLater if the list repeats itself or does not end.
         """
         before = len(self.ids)
         new = []
@@ -134,10 +136,10 @@ class Deduplicator:
                 self.ids.add(activity_id)
         self._known_pages = self._known_pages + 1 if len(self.ids) == before else 0
         if self._known_pages == _KNOWN_PAGES:
-            raise errors.TryLater(f"{self._what} repeats itself at page {page}")
+            raise errors.TryLater(f"{self._name} repeats itself at page {page}")
         if len(self.ids) > _most_activities(total):
             raise errors.TryLater(
-                f"{self._what} does not end: {len(self.ids):,} activities up to page {page}"
+                f"{self._name} does not end: {len(self.ids):,} activities up to page {page}"
                 + ("" if total is None else f", although it counts {total:,}")
             )
         return new
@@ -150,10 +152,10 @@ def _most_activities(total: int | None) -> int:
 
 
 class Source(Protocol):
-    """What is asked of a source of activities. Every `fetch_*` may cost requests.
+    """The interface of a source of activities. Every `fetch_*` may make requests.
 
-    `has_details` tells whether single activities and gear can be asked for, `walk` how the last
-    listing went, once it has ended.
+    `has_details` says whether the source can fetch single activities and gear. `listing_result`
+    is the result of the last listing, once it has ended.
     """
 
     name: str
@@ -161,7 +163,7 @@ class Source(Protocol):
     listing_result: ListingResult | None
 
     def stop_waiting(self) -> None:
-        """End all waits for a limit: no more requests are made."""
+        """End all waits for a rate limit; no more requests are made."""
 
     def fetch_activities(self, known: Checkpoint) -> Iterator[list[Any]]:
         """Yield pages of records, newest first, no id twice and no page empty.
@@ -176,26 +178,26 @@ class Source(Protocol):
         own photos. Raises as above."""
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:
-        """The athlete's bikes and shoes by id; None where the permission does not show them."""
+        """Return the athlete's bikes and shoes by id; None if the token's scopes hide them."""
 
     def fetch_activity(self, activity_id: int) -> Record:
-        """The detail of one activity. Raises Refused, Unreachable and the fatal errors."""
+        """Return the detail of one activity. Raises Refused, Unreachable and the fatal errors."""
 
     def fetch_photos(self, activity: Activity) -> list[Any]:
-        """All entries of an activity's photo list. Raises as above."""
+        """Return all entries of an activity's photo list. Raises as above."""
 
     def fetch_gear(self, gear_id: str) -> Record:
-        """The detail of a bike or a pair of shoes. Raises as above."""
+        """Return the detail of a bike or a pair of shoes. Raises as above."""
 
 
 def parse_activity(record: Any) -> Activity:
-    """The activity in a record of a listing. Raises ItemError if it lacks an id or a start.
+    """Return the activity in a record of a listing. Raises ItemError without an id or a start.
 
     `start_date` is UTC in ISO 8601 (https://developers.strava.com/docs/reference/).
     """
     activity_id = record_id(record)
     if activity_id is None:
-        raise errors.ItemError("a record of Strava's list has no activity id and was left out")
+        raise errors.ItemError("a record of Strava's list has no activity id and was skipped")
     try:
         start = datetime.fromisoformat(record["start_date"])
         if start.tzinfo is None:
@@ -203,25 +205,27 @@ def parse_activity(record: Any) -> Activity:
         return Activity(activity_id, start.astimezone(UTC), record)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise errors.ItemError(
-            f"activity {activity_id}: Strava's list gives no readable start, left out"
+            f"activity {activity_id}: Strava's list has no valid start time for it, skipped"
         ) from error
 
 
 def record_id(record: Any) -> int | None:
-    """The id in a record, or None where there is no sound one."""
+    """Return the id in a record, or None if it has no valid one."""
     value = record.get("id") if isinstance(record, dict) else None
     return value if is_id(value) else None
 
 
 def is_id(value: Any) -> TypeGuard[int]:
-    """Whether this is a number as Strava's ids are; longer ones would break file names."""
-    # bool is an int in Python, and no id in JSON.
+    """Return whether this is a valid id; longer integers would break file names."""
+    # In Python, a bool is an int as well.
     return isinstance(value, int) and 0 < value < 2**63 and value is not True
 
 
 def lost_fields(detail: Record, summary: Record) -> str:
-    """The fields of an activity's summary that its detail lacks, in a list for people; usually
-    none, since a detail has more to say than a summary."""
+    """Return the names of the summary's fields that the detail lacks, as text for a message.
+
+    Usually there are none, because a detail has all fields of a summary.
+    """
     needed = [name for name in _COMPARED if summary.get(name) is not None]
     lost = [name for name in needed if detail.get(name) is None]
     if detail.get("resource_state") != DETAIL_STATE:
@@ -230,15 +234,15 @@ def lost_fields(detail: Record, summary: Record) -> str:
 
 
 def compared_fields(record: Record) -> Record:
-    """The fields of a listing record in which a difference counts as a change."""
+    """Return the fields of a listing record in which a difference counts as a change."""
     return {name: record[name] for name in _COMPARED if name in record}
 
 
 def reason_for_no_original(record: Record) -> str | None:
-    """Why an activity can have no original file, as far as its API record tells; else None.
+    """Return why an activity can have no original file, according to its API record; else None.
 
-    A manual activity was never a file; `upload_id: null` says the same of others, while a record
-    without that key says nothing.
+    Manual activities and those with `upload_id: null` were never files. A record without the key
+    `upload_id` allows no conclusion.
     """
     if record.get("manual") is True:
         return "manual activity"
@@ -248,20 +252,20 @@ def reason_for_no_original(record: Record) -> str | None:
 
 
 def has_photo_id(record: Any) -> bool:
-    """Whether an entry of a photo list has an id to keep it by."""
+    """Return whether an entry of a photo list has an id that can be used in file names."""
     return isinstance(record, dict) and _PHOTO_ID.fullmatch(_photo_id(record)) is not None
 
 
 def parse_photo(activity_id: int, record: Any) -> Photo:
-    """The photo in an entry of a photo list. Raises ItemError if it lacks a sound id.
+    """Return the photo in an entry of a photo list. Raises ItemError without a valid id.
 
     `unique_id` is the id of native photos; entries from Instagram had `id` or `uid` and no address
-    (https://github.com/strava/go.strava). A video has its poster as picture.
+    (https://github.com/strava/go.strava). The picture of a video is its poster.
     """
     record = record if isinstance(record, dict) else {}
     photo_id = _photo_id(record)
     if not _PHOTO_ID.fullmatch(photo_id):
-        raise errors.ItemError("an entry has no photo id and was left out")
+        raise errors.ItemError("an entry has no photo id and was skipped")
     url = _largest(record.get("urls"))
     if url is None:
         why = NO_PICTURE[0] if record.get("unique_id") else NEVER_OFFERED[0]
@@ -277,9 +281,9 @@ def _photo_id(record: Record) -> str:
 
 
 def gear_of_athlete(athlete: Record) -> dict[str, Record] | None:
-    """The athlete's bikes and shoes by id; None where the permission does not show them.
+    """Return the athlete's bikes and shoes by id; None if the token's scopes hide them.
 
-    Without the scope profile:read_all the athlete has neither key.
+    Without the scope profile:read_all the record has neither key.
     """
     if "bikes" not in athlete and "shoes" not in athlete:
         return None
@@ -289,12 +293,12 @@ def gear_of_athlete(athlete: Record) -> dict[str, Record] | None:
 
 
 def is_gear_id(value: Any) -> TypeGuard[str]:
-    """Whether this is a gear id: `b` for bikes, `g` for the rest, and a number."""
+    """Return whether this is a gear id: `b` for bikes or `g` for other gear, and a number."""
     return isinstance(value, str) and _GEAR_ID.fullmatch(value) is not None
 
 
 def _largest(urls: Any) -> str | None:
-    """The address with the largest size, which is the key; None where there is none."""
+    """Return the address with the largest size, which is the key; None if there is none."""
     if not isinstance(urls, dict):
         return None
     sized = [(int(size), url) for size, url in urls.items() if _is_size(size) and url]
@@ -303,5 +307,5 @@ def _largest(urls: Any) -> str | None:
 
 
 def _is_size(key: Any) -> bool:
-    # Python reads no integer of more than 4,300 digits.
+    # Python refuses to parse integers of more than 4,300 digits.
     return str(key).isdecimal() and len(str(key)) <= _LONGEST_SIZE

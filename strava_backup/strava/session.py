@@ -1,6 +1,6 @@
-"""Signs in to the website with the user's own session, and asks it for pages, slowly.
+"""Signs in to the website with the user's own session and requests its pages.
 
-Never tries a log-in twice, and solves no captchas: where Strava wants a human, it says so.
+Never retries a log-in and solves no captchas: if Strava requires a human, an error says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _XHR = {"X-Requested-With": "XMLHttpRequest", "Accept": "application/json"}
 _LONGEST_WAIT = 15 * 60.0
 _DAY = 24 * 60 * 60.0
 _LOGIN_PAUSE = _DAY
-# Seconds; those of today last 30 days.
+# Seconds; Strava's present JWTs are valid for 30 days.
 _LONGEST_LIFETIME = 400 * _DAY
 _LATEST = 10**11
 _ID = re.compile(r"[0-9]{1,19}")
@@ -36,7 +36,7 @@ _JWT = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]*=*", re.ASCII)
 
 
 class Jwt(NamedTuple):
-    """The value of the cookie `strava_remember_token`, and what it says."""
+    """The value of the cookie `strava_remember_token`, and its contents."""
 
     token: str
     athlete_id: int
@@ -47,7 +47,7 @@ class Jwt(NamedTuple):
 
 
 class Renewed(NamedTuple):
-    """The credentials among the cookies after an answer, and the session that was kept then."""
+    """The credentials among the cookies after an answer, and the session stored at that time."""
 
     jwt: str | None
     session: str | None
@@ -58,7 +58,7 @@ class Renewed(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """What the config has for the website; everything may be missing."""
+    """The config's credentials for the website; each may be missing."""
 
     jwt: str | None = None
     session: str | None = None
@@ -70,13 +70,13 @@ class Credentials(NamedTuple):
 
 
 def time_left(seconds: float) -> str:
-    """How long a session still lasts, in words: whole days, or less than one."""
+    """Return the remaining time of a session as text: whole days, or "less than a day"."""
     days = int(seconds // _DAY)
     return f"{days} day{'s' if days > 1 else ''}" if days > 0 else "less than a day"
 
 
 def warning_of_end(jwt: Jwt, now: float, warn_days: int) -> str | None:
-    """What to say of a session that ends within so many days; None where it lasts longer."""
+    """Return a warning if the session ends within `warn_days`, else None."""
     left = jwt.expires_at - now
     if not 0 < left <= warn_days * _DAY:
         return None
@@ -84,10 +84,10 @@ def warning_of_end(jwt: Jwt, now: float, warn_days: int) -> str | None:
 
 
 def parse_jwt(token: str) -> Jwt:
-    """Read athlete and expiry (seconds since the epoch) out of a JWT. Raises GarbledJwt.
+    """Return a JWT with its athlete and expiry (seconds since the epoch). Raises GarbledJwt.
 
-    The payload is base64url without padding; `sub` has been seen as a number and as a string
-    (https://github.com/pR0Ps/stravaweblib/issues/2). The signature is Strava's to check.
+    The payload is base64url without padding; `sub` may be a number or a string
+    (https://github.com/pR0Ps/stravaweblib/issues/2). Only Strava can check the signature.
     """
     match = _JWT.fullmatch(token)
     try:
@@ -97,7 +97,7 @@ def parse_jwt(token: str) -> Jwt:
         values = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return Jwt(token, _athlete_id(values["sub"]), _expiry(values["exp"]))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        # The cause is not chained: its text could quote the token.
+        # The cause is not chained, because its text could quote the token.
         raise errors.GarbledJwt(
             "[user] jwt is not a JWT (three parts, eyJ... first): was it copied whole? "
             f"To renew it, {RENEWAL}"
@@ -105,7 +105,7 @@ def parse_jwt(token: str) -> Jwt:
 
 
 def is_plausible(jwt: Jwt, now: float) -> bool:
-    """Whether a JWT ends at a time that Strava could have given it."""
+    """Return whether a JWT's expiry is within the lifetimes that Strava uses."""
     return jwt.expires_at <= now + _LONGEST_LIFETIME
 
 
@@ -118,16 +118,16 @@ def _athlete_id(sub: Any) -> int:
 
 
 def _expiry(exp: Any) -> float:
-    # Later ones are no dates any more. NaN fails as well.
+    # datetime cannot represent later times. NaN fails the comparison as well.
     if isinstance(exp, bool) or not 0 <= exp <= _LATEST:
         raise ValueError
     return float(exp)
 
 
 class WebSession:
-    """A signed-in session at www.strava.com. The constructor asks for nothing.
+    """A signed-in session at www.strava.com. The constructor makes no request.
 
-    `store(name, value)` is called the moment Strava renews a cookie that the config holds.
+    `store(name, value)` is called as soon as Strava renews a cookie that the config contains.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class WebSession:
     def sign_in(self, login_refused_at: float | None = None) -> int:
         """Sign in and return the athlete's id.
 
-        An unexpired JWT counts first, then a session cookie, then e-mail and password, which are
+        An unexpired JWT is used first, then a session cookie, then e-mail and password, which are
         tried once and not within a day of a refusal (`login_refused_at`, seconds since the epoch).
 
         Raises GarbledJwt, SessionOver, LoginRefused, AccountMismatch, TryLater, Unreachable.
@@ -160,7 +160,7 @@ class WebSession:
         expected = self._present_credentials(login_refused_at)
         athlete_id = self.fetch_athlete_id()
         if athlete_id is None and self._has_logged_in:
-            # The log-in led on, but to a page of yet another question.
+            # The log-in redirected to another page that requires an answer.
             raise _login_refused(pages.LoginAnswer.UNKNOWN)
         if athlete_id is None:
             raise errors.SessionOver(f"the web session is over: {RENEWAL}")
@@ -174,12 +174,12 @@ class WebSession:
 
     @property
     def jwt(self) -> Jwt | None:
-        """The JWT in use, as Strava renewed it last; None where none is."""
+        """The JWT in use, as last renewed by Strava; None if none is in use."""
         token = self._kept.get("jwt")
         return parse_jwt(token) if token else None
 
     def fetch_athlete_id(self) -> int | None:
-        """Whom the website takes us for, by `/me`; None if it wants a log-in.
+        """Return the id of the signed-in athlete, from `/me`; None if the website wants a log-in.
 
         Raises Unreachable, TryLater, PageChanged.
         """
@@ -202,7 +202,7 @@ class WebSession:
     def get(
         self, path: str, *, stream: bool = False, headers: Mapping[str, str] | None = None
     ) -> transport.Response:
-        """One GET, redirects not followed. Raises Unreachable and LimitReached."""
+        """Return the answer to a GET, redirects not followed. Raises Unreachable, LimitReached."""
         response = self._get_once(path, stream, headers)
         if response.status_code == 429 and self._waited_as_asked(response):
             response = self._get_once(path, stream, headers)
@@ -217,11 +217,11 @@ class WebSession:
         return response
 
     def get_json(self, path: str) -> Any:
-        """The JSON that the website's own scripts get. Raises SessionOver, ItemError, TryLater.
+        """Return the JSON that the website's own scripts load.
 
-        These paths want their header, and answer 401 with an empty body to whom they do not know.
-        That may be a stale `_strava4_session` only, which a page renews from the JWT
-        (andreped/AndreOS, docs/strava-feed.md).
+        These paths require the header of XHR requests, and answer an unknown session with 401 and
+        an empty body. If only `_strava4_session` is stale, any page renews it from the JWT
+        (andreped/AndreOS, docs/strava-feed.md). Raises SessionOver, ItemError, TryLater.
         """
         response = self.get(path, headers=_XHR)
         if response.status_code == 401:
@@ -244,11 +244,11 @@ class WebSession:
         return value
 
     def keep_renewed(self) -> None:
-        """Store a cookie that Strava has renewed. To be called after signed-in answers only."""
+        """Store the cookies that Strava has renewed; call this after signed-in answers only."""
         self.keep(self.renewed())
 
     def renewed(self) -> Renewed:
-        """The cookies as they are after an answer, for `keep`."""
+        """Return the cookies after an answer, for `keep`."""
         return Renewed(
             self._cookie("strava_remember_token"),
             self._cookie("_strava4_session"),
@@ -256,9 +256,10 @@ class WebSession:
         )
 
     def keep(self, cookies: Renewed) -> None:
-        """Store what Strava has renewed, when the answer has turned out to be a signed-in one.
+        """Store renewed cookies, once their answer has proved to be a signed-in one.
 
-        What a later answer has renewed meanwhile stays: a session does not tell its age.
+        A session that a later answer has renewed meanwhile stays, because a session cookie does
+        not show its age.
         """
         if cookies.jwt is not None and self._is_newer(cookies.jwt):
             self._keep("jwt", cookies.jwt)
@@ -269,12 +270,12 @@ class WebSession:
     def _get_once(
         self, path: str, stream: bool, headers: Mapping[str, str] | None
     ) -> transport.Response:
-        # Downloads come as they are: what is announced is then what is saved.
+        # Downloads are requested without compression, so that Content-Length is the file's size.
         own = {"Accept-Encoding": "identity"} if stream else {}
         return self._http.get(SITE + path, stream=stream, headers={**own, **(headers or {})})
 
     def _renew_session(self) -> None:
-        """Have a page set a fresh `_strava4_session`, where there is a JWT to make it from."""
+        """Load a page that sets a fresh `_strava4_session`, if there is a JWT to create it from."""
         if "jwt" in self._kept:
             stale = [one for one in self._http.cookies if one.name == "_strava4_session"]
             for cookie in stale:
@@ -282,7 +283,7 @@ class WebSession:
         self.get("/dashboard")
 
     def _waited_as_asked(self, response: transport.Response) -> bool:
-        """Wait as `Retry-After` says, once in a run and not for ever."""
+        """Wait as `Retry-After` says, once per run and at most 15 minutes; return whether."""
         pause = pages.retry_after(response.headers, datetime.fromtimestamp(self._clock(), UTC))
         if self._has_waited or pause is None or pause > _LONGEST_WAIT:
             return False
@@ -292,7 +293,7 @@ class WebSession:
         return True
 
     def _present_credentials(self, login_refused_at: float | None) -> int | None:
-        """Put the best credential there is to use; returns the athlete that a JWT names."""
+        """Set the cookies of the best credential, or log in; return the athlete of a JWT."""
         jwt = parse_jwt(self._credentials.jwt) if self._credentials.jwt else None
         if jwt is not None and not is_plausible(jwt, self._clock()):
             raise errors.GarbledJwt(
@@ -300,7 +301,7 @@ class WebSession:
                 f"was it changed, or is the clock wrong? To renew it, {RENEWAL}"
             )
         if jwt is not None and jwt.expires_at > self._clock():
-            # The id must be there beside the token; a stale _strava4_session would spoil both
+            # The token works only together with the id, and not with a stale _strava4_session
             # (https://github.com/pR0Ps/stravaweblib/issues/2).
             self._set_cookie("strava_remember_id", str(jwt.athlete_id))
             self._set_cookie("strava_remember_token", jwt.token)
@@ -329,9 +330,9 @@ class WebSession:
         self._has_logged_in = True
 
     def _post_login(self) -> pages.LoginAnswer:
-        """Fill in the log-in form as the website's own page does, once.
+        """Post the log-in form once, like the website's own page; return the result.
 
-        The form's token comes from /about: small, and the same signed in or not
+        The form's token comes from /about, which is small and works signed in or not
         (https://github.com/pR0Ps/stravaweblib).
         """
         about = self.get("/about")
@@ -356,17 +357,17 @@ class WebSession:
         return answer
 
     def _reason_for_refusal(self) -> pages.LoginAnswer:
-        """What the log-in page says, to which a refused log-in leads back."""
+        """Return the refusal shown on the log-in page, to which a refused log-in redirects."""
         try:
             page = self.get("/login")
         except (errors.Unreachable, errors.LimitReached):
-            # A refusal it is all the same, and has to be noted as one.
+            # The log-in was refused all the same, and the caller has to record that.
             return pages.LoginAnswer.UNKNOWN
         return pages.classify_login(page.status_code, "", page.text)
 
     def _is_newer(self, token: str) -> bool:
-        """Whether a JWT from an answer may replace the one in use: it is valid, the same
-        athlete's, and lasts longer."""
+        """Return whether a JWT from an answer may replace the one in use: it must be valid, belong
+        to the same athlete, and last longer."""
         if token == self._kept.get("jwt") or not is_storable(token):
             return False
         try:
@@ -390,7 +391,8 @@ class WebSession:
         self._http.cookies.set(name, value, domain=".strava.com", path="/", secure=True)
 
     def _cookie(self, name: str) -> str | None:
-        """The value of a cookie; of two by that name (host and domain) the later, not our own."""
+        """Return the value of a cookie. If there are two (for the host and for the domain), the
+        first is our own, so the later one counts."""
         values = [cookie.value for cookie in self._http.cookies if cookie.name == name]
         return next((value for value in reversed(values) if value), None)
 

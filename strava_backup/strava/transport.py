@@ -1,6 +1,6 @@
-"""HTTP sessions: identity, deadlines, retries, pace; every fault becomes one of our errors.
+"""HTTP sessions with identity, deadlines, retries and pace. Every fault becomes one of our errors.
 
-Knows neither the API nor the website, and sends nobody's credentials by itself.
+Independent of the API and the website; sends no credentials by itself.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from strava_backup.strava.json_body import parse_json
 
 USER_AGENT = f"strava-backup/{__version__}"
 
-# Seconds to connect, and seconds of silence while waiting for the next bytes.
+# Seconds to connect, and seconds without data while waiting for the next bytes.
 TIMEOUT = (10.0, 60.0)
-# Pauses between requests are up to half as much again as the delay, at random.
+# The mean pause between requests, in delays: pauses are random, from 1 to 1.5 delays.
 MEAN_PAUSE = 1.25
 _RETRY_PAUSES = (1.0, 3.0)
 _CHUNK = 1 << 14
-# No length has more digits, and Python reads no integer of more than 4,300.
+# More digits than any real length has; Python refuses to parse integers of more than 4,300.
 _LONGEST_LENGTH = 18
-# As of browsers, and more than Strava sets.
+# The limits of browsers; Strava sets fewer and smaller cookies.
 _LARGEST_COOKIE = 4096
 _MOST_COOKIES = 50
-# Strava is asked for gzip only; other names (S3 has many) mean that the body is as it is.
+# The names of real compressions; requests accept gzip only. Other names (S3 uses many) mean that
+# the body is not compressed.
 _PACKED = {"gzip", "x-gzip", "deflate", "compress", "br", "zstd"}
 
 Sleep = Callable[[float], None]
@@ -44,9 +45,9 @@ T = TypeVar("T")
 
 
 class Limits(NamedTuple):
-    """What an answer may take: seconds for its head, bytes for its body, and a lowest speed.
+    """The limits of an answer: seconds for its head, bytes for its body, and a minimum speed.
 
-    So many bytes of a body have to come within each `slow_seconds`: 1 kB/s.
+    At least `slow_bytes` of a body have to arrive within each `slow_seconds`: 1 kB/s.
     """
 
     head_seconds: float = 300.0
@@ -60,10 +61,10 @@ LIMITS = Limits()
 
 
 class Session(requests.Session):
-    """A requests session with our manners: a name, deadlines, and patience with passing faults.
+    """A requests session with our user agent, deadlines, and retries on temporary faults.
 
-    GETs are tried three times, on connection errors and 5xx answers. Nothing else is: a repeated
-    token request could spend a token twice, a repeated log-in can lock an account.
+    GETs are tried three times on connection errors and 5xx answers. Other requests are not
+    repeated: a second token request could use a token twice, a second log-in can lock an account.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class Session(requests.Session):
         super().__init__()
         self.headers["User-Agent"] = USER_AGENT
         self.headers["Accept-Encoding"] = "gzip"
-        # ~/.netrc is another program's; HTTPS_PROXY and REQUESTS_CA_BUNDLE still count.
+        # Ignore ~/.netrc, which belongs to other programs; HTTPS_PROXY and REQUESTS_CA_BUNDLE
+        # still apply.
         self.auth = _no_auth
         self.cookies.set_policy(_CookiePolicy())
         self.sleep = sleep
@@ -91,18 +93,18 @@ class Session(requests.Session):
         self.mount("http://", Adapter())
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Response:
-        """Return the answer; its body is read already unless `stream` asks for it as it comes.
+        """Return the answer, its body read unless `stream` is set.
 
-        Redirects are never followed: their targets tell things, and could get our secrets. Raises
-        Unreachable (with CutShort and TooSlow), ItemError, and ConfigError for the environment's
-        certificates, whatever the libraries below raise.
+        Redirects are never followed: callers read their targets, and another host could receive
+        our secrets. Raises Unreachable (with CutShort and TooSlow), ItemError, and ConfigError for
+        the environment's certificates; exceptions of the libraries are converted.
         """
         kwargs.setdefault("timeout", TIMEOUT)
         for pause in _RETRY_PAUSES if str(method).upper() == "GET" else ():
             try:
                 response = self._request_once(method, url, *args, **kwargs)
             except errors.Unreachable as error:
-                # Three times the deadline would be too long.
+                # A slow answer is not retried: three deadlines would take too long.
                 if self.is_broken_off or isinstance(error, errors.TooSlow):
                     raise
             else:
@@ -121,27 +123,27 @@ class Session(requests.Session):
         return self.request("POST", url, *args, **kwargs)
 
     def break_off(self) -> None:
-        """End the requests that other threads are making, and send none any more."""
+        """End the requests of other threads, and send no more."""
         self.is_broken_off = True
         WATCHDOG.end_all(self)
         for call in self._when_broken_off:
             call()
 
     def when_broken_off(self, call: Callable[[], None]) -> None:
-        """Call this on `break_off`, to end what waits between requests."""
+        """Register a callback for `break_off`, to end waits between requests."""
         self._when_broken_off.append(call)
 
     def within(self, seconds: float, call: Callable[[], T], raw: Any = None) -> T:
-        """Return what the blocking call returns, which may read from the answer `raw`.
+        """Return the result of a blocking call, which may read from the answer `raw`.
 
-        Raises what it raises, TooSlow after so many seconds, CutShort after `break_off`.
+        Raises the call's exception, TooSlow after `seconds`, and CutShort after `break_off`.
         """
         ends_at = self.clock() + seconds
         result: list[T] = []
         error: Exception | None = None
         with WATCHDOG.limit(self, seconds, connection_handle(raw)) as limit:
             try:
-                # Read after the limit began, since `break_off` ends only limits that have begun.
+                # Checked after the limit began: `break_off` ends only limits that have begun.
                 if not self.is_broken_off:
                     result.append(call())
             except Exception as caught:
@@ -157,7 +159,7 @@ class Session(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request and return the answer, its body unread."""
         host = urlsplit(request.url or "").hostname
-        # Without this, requests reads whole bodies, without limits.
+        # Without this, requests would read the whole body without limits.
         kwargs["stream"] = True
         try:
             answer = self.within(
@@ -171,7 +173,7 @@ class Session(requests.Session):
         return Response(answer, self)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: requests would parse the address and prepare a request to it."""
+        """Return None, so that requests neither parses the address nor prepares a request to it."""
 
     def _request_once(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Response:
         if self._pace is not None:
@@ -181,7 +183,7 @@ class Session(requests.Session):
         except errors.Error:
             raise
         except Exception as error:
-            # Sending raises our errors only: this request could not even be built.
+            # `send` raises our errors only, so the request could not be built.
             raise errors.ItemError(
                 f"the request to {_host(url)} cannot be made ({type(error).__name__})"
             ) from error
@@ -192,17 +194,20 @@ class Session(requests.Session):
 
 
 class Response(requests.Response):
-    """An answer whose body is read within limits, once: by `read`, or by `read_chunks`."""
+    """An answer whose body is read once and within limits, by `read` or by `read_chunks`."""
 
     def __init__(self, answer: requests.Response, session: Session) -> None:
         super().__init__()
         self.__dict__.update(answer.__dict__)
-        # All of Strava's pages and JSON are; a charset that the answer names can be anything.
+        # All of Strava's pages and JSON are UTF-8; the charset in the header is ignored.
         self.encoding = "utf-8"
         self.session = session
 
     def read(self) -> None:
-        """Read the body into `content`, unless nobody needs it. Raises Unreachable, ItemError."""
+        """Read the body into `content`, except for redirects and 5xx answers.
+
+        Raises Unreachable, ItemError.
+        """
         body = BytesIO()
         try:
             if self.status_code < 300 or 400 <= self.status_code < 500:
@@ -213,7 +218,7 @@ class Response(requests.Response):
         except errors.CutShort as error:
             raise errors.Unreachable(f"{_host(self.url)}: {error}") from error
         finally:
-            # Closes the connection, unless the body was read to its end.
+            # close() keeps the connection for reuse only if the body was read to its end.
             self.close()
         self._content = body.getvalue()
         self._content_consumed = True
@@ -223,7 +228,7 @@ class Response(requests.Response):
         return parse_json(self.content)
 
     def read_chunks(self) -> Iterator[bytes]:
-        """Yield the body of a file as it comes. Raises as Download says."""
+        """Yield the body of a file in chunks. Raises the errors described at Download."""
         return self._chunks(self.session.limits.file_bytes)
 
     def _chunks(self, most: int) -> Iterator[bytes]:
@@ -235,7 +240,7 @@ class Response(requests.Response):
             _refuse_too_large(size, most)
             if chunk:
                 yield chunk
-        # What came over the wire, before any decoding; urllib3 1.26 does not compare the two.
+        # The number of bytes received, before decoding; urllib3 1.26 does not compare it.
         seen = self.raw.tell()
         if announced is not None and seen != announced:
             raise errors.CutShort(
@@ -243,7 +248,7 @@ class Response(requests.Response):
             )
 
     def _raw_chunks(self, most: int) -> Iterator[bytes]:
-        """Yield what comes over the wire; only the time spent waiting for it counts."""
+        """Yield the bytes as received; only the time spent waiting for them counts."""
         session, limits = self.session, self.session.limits
         left, size = limits.slow_seconds, 0
         while True:
@@ -265,7 +270,7 @@ class Response(requests.Response):
 
 
 class Pace:
-    """Keeps the starts of requests a while apart."""
+    """Keeps a minimum delay between the starts of requests."""
 
     def __init__(
         self,
@@ -280,7 +285,7 @@ class Pace:
         self._next = -float("inf")
 
     def wait(self) -> None:
-        """Return when the next request may start: `delay` seconds, and up to half as much again."""
+        """Wait until the next request may start: 1 to 1.5 delays after the previous one."""
         pause = self._next - self._clock()
         if pause > 0:
             self._sleep(pause)
@@ -288,10 +293,10 @@ class Pace:
 
 
 class Download(NamedTuple):
-    """An answer that is a file: the name Strava gives it, and its body as it comes.
+    """An answer that is a file: the name that Strava sends, and its body in chunks.
 
-    Reading the chunks raises CutShort where the body ends before it should, and ItemError where it
-    is larger than anything that people upload.
+    Reading the chunks raises CutShort if the body is incomplete, and ItemError if it is larger
+    than any plausible upload.
     """
 
     sent_name: str
@@ -299,7 +304,7 @@ class Download(NamedTuple):
 
 
 class _CookiePolicy(DefaultCookiePolicy):
-    """Accepts only cookies that can be sent back in a header, none larger than browsers do."""
+    """Accepts only cookies that can be sent in a header and are not larger than browsers allow."""
 
     def set_ok(self, cookie: Cookie, request: Any) -> bool:
         text = f"{cookie.name}={cookie.value}"
@@ -308,13 +313,13 @@ class _CookiePolicy(DefaultCookiePolicy):
 
 
 def _drop_surplus_cookies(session: Session) -> None:
-    """Keep the cookies that came first: our own, and those of the first pages."""
+    """Remove cookies above the limit; our own and those of the first pages came first and stay."""
     for cookie in list[Any](session.cookies)[_MOST_COOKIES:]:
         session.cookies.clear(cookie.domain, cookie.path, cookie.name)
 
 
 def _announced_length(headers: Mapping[str, str]) -> int | None:
-    """The length that an answer announces, which may be repeated. Raises CutShort."""
+    """Return the length in an answer's header, which may be repeated. Raises CutShort."""
     if "Content-Length" not in headers:
         return None
     lengths = {part.strip() for part in headers["Content-Length"].split(",")}
@@ -325,13 +330,13 @@ def _announced_length(headers: Mapping[str, str]) -> int | None:
 
 
 def _unpacked(chunks: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
-    """The body as it was before its `Content-Encoding`, in pieces of limited size."""
+    """Return the body decompressed according to `Content-Encoding`, in pieces of limited size."""
     packings = {part.strip().lower() for part in headers.get("Content-Encoding", "").split(",")}
     if not packings & _PACKED:
         return chunks
     if packings <= {"gzip", "x-gzip"} and len(packings) == 1:
         return _gunzipped(chunks)
-    raise errors.PageInstead("it comes in a compression that was not asked for")
+    raise errors.PageInstead("it uses a compression that was not requested")
 
 
 def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -368,10 +373,10 @@ def _host(url: Any) -> str:
 
 
 def _failure(host: str | None, error: Exception, verify: Any) -> errors.Error:
-    # Loading the certificates takes long; other faults are not theirs.
+    # Loading the certificates takes long, so they are checked only for faults that they can cause.
     is_tls = isinstance(error, requests.exceptions.SSLError)
-    may_be_theirs = is_tls or not isinstance(error, requests.RequestException)
-    if may_be_theirs and isinstance(verify, str) and not _has_certificates(verify):
+    may_be_certificates = is_tls or not isinstance(error, requests.RequestException)
+    if may_be_certificates and isinstance(verify, str) and not _has_certificates(verify):
         return errors.ConfigError(
             f"there are no certificates in {verify}, where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE "
             "points to: name a file in PEM format there, or unset the variable"
@@ -391,7 +396,7 @@ def _has_certificates(path: str) -> bool:
 
 
 def describe(error: Exception) -> str:
-    """A network fault in a few words, without addresses or parameters."""
+    """Return a short description of a network fault, without addresses or parameters."""
     if isinstance(error, requests.exceptions.SSLError):
         return "the TLS connection failed (certificate not trusted, or a proxy in between)"
     if isinstance(error, requests.exceptions.ProxyError):

@@ -1,8 +1,8 @@
-"""Pure: records of the website -> the API's field names, the website's own record kept beside.
+"""Converts the website's records to the API's field names, and keeps the original record with them.
 
-The fields are those that https://github.com/mapliberator/extension (docs/phase0-findings.md) and
-https://github.com/pR0Ps/stravaweblib describe. No shape of input makes these functions fail: what
-cannot be read is left out.
+The fields are those described by https://github.com/mapliberator/extension
+(docs/phase0-findings.md) and https://github.com/pR0Ps/stravaweblib. These functions never fail:
+values that cannot be parsed are omitted. Pure; does no I/O.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from strava_backup.strava.records import OWN_KEY, SUMMARY_STATE, Record, is_id
+from strava_backup.timestamps import utc_timestamp
 
 # API name: name in the website's list of activities.
 _ACTIVITY_FIELDS = {
@@ -42,10 +43,10 @@ _GEAR_FIELDS = {
 
 
 def activity_record(model: Any) -> Any:
-    """An entry of the website's list as the API would name it; what is no object is passed on.
+    """Return an entry of the website's list with the API's field names; other values unchanged.
 
-    `*_raw` are metres and seconds, the fields without are worded for people. There is no `type`:
-    the website tells only `sport_type`.
+    The fields `*_raw` are metres and seconds; those without the suffix are texts for display. There
+    is no `type`, because the website has only `sport_type`.
     """
     if not isinstance(model, dict):
         return model
@@ -60,9 +61,9 @@ def activity_record(model: Any) -> Any:
 
 
 def photo_record(item: Any) -> Any:
-    """An entry of the website's list of photos as the API would name it.
+    """Return an entry of the website's list of photos with the API's field names.
 
-    `photo_id` is the API's `unique_id`; captions and names come escaped for HTML.
+    `photo_id` is the API's `unique_id`; captions and names are escaped for HTML.
     """
     if not isinstance(item, dict):
         return item
@@ -81,7 +82,7 @@ def photo_record(item: Any) -> Any:
         OWN_KEY: {"website": item},
     }
     if not item.get("photo_id"):
-        record["id"] = item.get("id")  # entries from Instagram have no other
+        record["id"] = item.get("id")  # the only id of entries from Instagram
     if item.get("video"):
         record |= {"video_url": item["video"], "duration": item.get("duration")}
     if item.get("lat") is not None and item.get("lng") is not None:
@@ -90,9 +91,10 @@ def photo_record(item: Any) -> Any:
 
 
 def gear_record(item: Any, prefix: str) -> Record | None:
-    """An entry of the website's bikes (`b`) or shoes (`g`) as the API would name it, or None.
+    """Return an entry of the website's bikes (`b`) or shoes (`g`) with the API's field names.
 
-    `total_distance` is a text whose unit is not sure, so it stays in the website's own record.
+    None if it has no valid id. `total_distance` is a text with an unknown unit, so it stays in the
+    website's own record.
     """
     number = item.get("id") if isinstance(item, dict) else None
     if not is_id(number):
@@ -109,16 +111,16 @@ def gear_record(item: Any, prefix: str) -> Record | None:
 
 
 def _times(model: Record) -> Record:
-    """Start in UTC, on the local wall clock, and the seconds between the two.
+    """Return the start in UTC, the start in local time, and the offset between them in seconds.
 
-    `start_date_local_raw` is a wall clock in the guise of an epoch: it must not be shifted into
-    any time zone. The API puts the same false Z behind it.
+    `start_date_local_raw` encodes the local time as if it were UTC, so it must not be converted to
+    another time zone. The API's `start_date_local` has the same wrong Z.
     """
     try:
         start = datetime.strptime(model["start_time"], "%Y-%m-%dT%H:%M:%S%z").astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError):
         return {}
-    times: Record = {"start_date": _iso(start)}
+    times: Record = {"start_date": utc_timestamp(start)}
     try:
         if isinstance(model["start_date_local_raw"], bool):
             return times
@@ -126,11 +128,11 @@ def _times(model: Record) -> Record:
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return times
     offset = (local - start).total_seconds()
-    return {**times, "start_date_local": _iso(local), "utc_offset": offset}
+    return {**times, "start_date_local": utc_timestamp(local), "utc_offset": offset}
 
 
 def _gear_id(model: Record) -> str | None:
-    """A bike's id has no prefix on the website; what is no bike is taken for `g`."""
+    """Return the gear id with the API's prefix, `b` for bikes, else `g`; the website omits it."""
     for field, prefix in (("bike_id", "b"), ("athlete_gear_id", "g")):
         if is_id(model.get(field)):
             return f"{prefix}{model[field]}"
@@ -148,9 +150,5 @@ def _large_size(item: Record) -> tuple[int, int]:
 def _unescaped(text: Any) -> Any:
     try:
         return html.unescape(text) if isinstance(text, str) else text
-    except ValueError:  # a character of more digits than Python reads
+    except ValueError:  # a character reference with more digits than Python parses
         return text
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

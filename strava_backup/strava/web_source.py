@@ -1,7 +1,6 @@
-"""The website as a source of activities, photos and gear, for those whom the API refuses.
+"""The website as a source of activities, photos and gear, for users without API access.
 
-Saves nothing. The list of activities is walked only as far as it takes to know that nothing new
-is left out.
+Saves nothing. A listing stops as soon as the totals show that it has found all new activities.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ from strava_backup.strava.session import WebSession
 
 _log = logging.getLogger(__name__)
 
-# So far back the list is always looked at: people edit what is new.
+# The period that every listing covers, because people edit recent activities.
 _ALWAYS_SEEN = timedelta(days=30)
 _PER_PAGE = 20
-# A list of 100,000 photos, 27 a day for ten years.
+# Enough for 100,000 photos: 27 a day for ten years.
 _MOST_PHOTO_PAGES = 5_000
 _LONGEST_CURSOR = 1_000
-# Beyond all that can be listed; a number of hundreds of digits is no total.
+# More than can be listed; a number with hundreds of digits is not a total.
 _LARGEST_TOTAL = 10_000_000
 
 
 class WebSource:
-    """Lists what the website shows to its signed-in owner. The constructor asks for nothing."""
+    """Lists the signed-in athlete's records on the website. The constructor makes no request."""
 
     name = "website"
     has_details = False
@@ -50,15 +49,16 @@ class WebSource:
         self.listing_result: ListingResult | None = None
 
     def stop_waiting(self) -> None:
-        """Nothing waits for a limit of the website but the one request that met it."""
+        """Do nothing: only the request that was refused waits for a limit of the website."""
 
     def fetch_activities(self, known: Checkpoint) -> Iterator[list[Any]]:
         """Records in the API's names, newest first, no id twice.
 
-        The list tells a `total`. The walk ends early when the ids known before and those seen now
-        add up to it; an upload with an old date does not add up and is walked to. What a whole walk
-        leaves between the two (`surplus`, hidden or double counted ones) is told in `walk`. Raises
-        SessionOver and TryLater; never ends quietly.
+        The list reports a `total`. The listing ends early once the known ids and the new ones add
+        up to it; after an upload with an old date they do not, so the listing continues to it. The
+        difference that remains after a complete listing (hidden or double counted activities) is
+        the `surplus` in `listing_result`. Raises SessionOver and TryLater if the list is
+        incomplete.
         """
         self.listing_result = None
         unseen = Deduplicator("the website's list of activities")
@@ -82,12 +82,12 @@ class WebSource:
                 return
             page += 1
         surplus = total - len(known.activity_ids | seen) if total is not None else None
-        # Where the total moved under the walk, or says that pages are missing, the next run looks.
+        # If the total changed during the listing, or pages are missing, the next run lists again.
         is_sure = len(totals) == 1 and not _is_far_off(seen, total)
         self.listing_result = ListingResult(is_sure, surplus if is_sure else None)
         if _is_far_off(seen, total):
             _log.warning(
-                "the website tells of %s activities, but lists %d: the next run asks again",
+                "the website counts %s activities, but lists %d: the next run lists them again",
                 total,
                 len(seen),
             )
@@ -126,7 +126,7 @@ class WebSource:
         )
 
     def fetch_gear_summaries(self) -> dict[str, Record] | None:
-        """The athlete's bikes and shoes by id. Raises SessionOver, ItemError and TryLater."""
+        """Return the athlete's bikes and shoes by id. Raises SessionOver, ItemError, TryLater."""
         for kind, prefix in (("bikes", "b"), ("shoes", "g")):
             items = self._web.get_json(f"/athletes/{self._athlete_id}/gear/{kind}")
             if not isinstance(items, list):
@@ -136,20 +136,20 @@ class WebSource:
         return {gear_id: record[OWN_KEY]["website"] for gear_id, record in self._gear.items()}
 
     def fetch_gear(self, gear_id: str) -> Record:
-        """One of the listed bikes or shoes; costs no request."""
+        """Return one of the listed bikes or shoes; makes no request."""
         return self._gear[gear_id]
 
     def fetch_activity(self, activity_id: int) -> Record:
-        """The website has no details."""
+        """Raise NotImplementedError: the website has no details."""
         raise NotImplementedError
 
     def fetch_photos(self, activity: Activity) -> list[Any]:
-        """The website lists photos of all activities together."""
+        """Raise NotImplementedError: the website lists the photos of all activities together."""
         raise NotImplementedError
 
 
 def fetch_list_page(web: WebSession, page: int) -> tuple[list[Any], int | None]:
-    """A page of the website's list of activities as it came, and its total where it tells one.
+    """Return a page of the website's list of activities, unchanged, and the list's total if any.
 
     Raises SessionOver and TryLater.
     """
@@ -176,12 +176,15 @@ def _quoted(cursor: str) -> str:
 
 
 def _is_far_off(seen: set[int], total: int | None) -> bool:
-    """Whether the end comes pages before the total: hidden ones are fewer."""
+    """Return whether the list ended more than a page before its total.
+
+    Hidden activities explain only a smaller difference.
+    """
     return total is not None and total - len(seen) > _PER_PAGE
 
 
 def _adds_up(known: Checkpoint, seen: set[int], total: int | None, records: list[Any]) -> bool:
-    """Whether nothing new can lie behind this page, and what people still edit was seen."""
+    """Return whether no new activity can follow this page, and the recent period is covered."""
     if total is None or known.surplus is None:
         return False
     if len(known.activity_ids | seen) + known.surplus != total:

@@ -1,4 +1,4 @@
-"""The website as the place of the originals, and as a second opinion on how many there are.
+"""Downloads originals, GPX files and component lists from the website, and its activity count.
 
 Saves nothing, and follows no redirects.
 """
@@ -15,24 +15,24 @@ from strava_backup.strava.web_source import fetch_list_page
 
 
 class Website:
-    """Downloads originals with a signed-in session."""
+    """Downloads files and pages with a signed-in session."""
 
     def __init__(self, web: session.WebSession) -> None:
         self._web = web
 
     def download_original(self, activity_id: int) -> AbstractContextManager[transport.Download]:
-        """The file as it was uploaded. Raises the errors of `_download`."""
+        """Return the file as it was uploaded. Raises the errors of `_download`."""
         return self._download(f"/activities/{activity_id}/export_original")
 
     def download_gpx(self, activity_id: int) -> AbstractContextManager[transport.Download]:
-        """The GPX that Strava makes of an activity with a track. Raises as above."""
+        """Return the GPX that Strava creates for an activity with a track. Raises as above."""
         return self._download(f"/activities/{activity_id}/export_gpx")
 
     def fetch_components(self, bike_id: str) -> Callable[[], list[dict[str, Any]]]:
-        """Fetch a bike's page, and return what reads the components that it lists.
+        """Fetch a bike's page, and return a function that parses its components.
 
-        Raises as above, the reading PageChanged. It takes longer than most requests, and asks for
-        nothing.
+        Raises as above; the function raises PageChanged. Parsing takes longer than most requests
+        and makes none, so the caller can do it concurrently with the next request.
         """
         response = self._web.get(f"/bikes/{bike_id.removeprefix('b')}")
         if response.status_code != 200:
@@ -47,18 +47,18 @@ class Website:
         return read
 
     def fetch_activity_count(self) -> int | None:
-        """How many activities the website's own list counts, private ones included.
+        """Return the number of activities in the website's list, private ones included.
 
-        None where it does not tell. Raises SessionOver and TryLater.
+        None if the list has no total. Raises SessionOver and TryLater.
         """
         return fetch_list_page(self._web, 1)[1]
 
     @contextmanager
     def _download(self, path: str) -> Iterator[transport.Download]:
-        """Read an export's answer.
+        """Return the download in an export's answer.
 
-        200 with an attachment is a file; a redirect to the log-in means that the session is over,
-        one to the activity or the dashboard that there is no such file
+        200 with an attachment is a file. A redirect to the log-in means that the session is over, a
+        redirect to the activity or the dashboard that the file does not exist
         (https://github.com/pR0Ps/stravaweblib, branch feature/standalone-scraping).
 
         Raises Refused, ItemError, Unreachable, SessionOver, TryLater.
@@ -86,12 +86,12 @@ class Website:
         if target is pages.Target.OTHER:
             return self._blocked(status)
         return errors.Refused(
-            f"Strava gives no file and redirects to the {target.name.lower()}",
+            f"Strava sends no file and redirects to the {target.name.lower()}",
             f"redirect to the {target.name.lower()}",
         )
 
     def _blocked(self, status: int) -> errors.Error:
-        """What a 403, or a page in place of a file, means: one look at /me tells."""
+        """Return the error for a 403 or an unexpected page: a request of /me shows the cause."""
         if self._web.fetch_athlete_id() is None:
             return errors.SessionOver(f"the web session is over: {session.RENEWAL}")
         if status == 403:

@@ -1,7 +1,7 @@
-"""Firefox's own cookie store: where it is, and Strava's cookies out of a copy of it.
+"""Finds Firefox's cookie store, and reads Strava's cookies from a copy of it.
 
-Reads the files of its profiles, and changes none. Chrome's are encrypted with keys that are kept
-from other programs (https://github.com/yt-dlp/yt-dlp/issues/10927), so that they are not tried.
+Changes no file of a profile. Chrome encrypts its cookies with a key that other programs cannot
+read (https://github.com/yt-dlp/yt-dlp/issues/10927), so Chrome is not supported.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from strava_backup.archive.atomic import exists
 from strava_backup.setup.cookies import TOKEN, Cookies, from_pairs
 
 _STORE = "cookies.sqlite"
-# From this many on, `expiry` counts milliseconds, as Firefox does since version 142, not seconds
-# (https://github.com/yt-dlp/yt-dlp, cookies.py): the one would be the year 5138, the other 1973.
+# `expiry` is in milliseconds from this number on, as since Firefox 142, and in seconds below
+# (https://github.com/yt-dlp/yt-dlp, cookies.py): as seconds it is the year 5138, as milliseconds
+# 1973.
 _MILLISECONDS = 10**11
 _CHROMES = ("chrome", "chromium", "edge", "brave", "opera", "vivaldi")
 _STRAVA = "host IN ('strava.com', '.strava.com', 'www.strava.com', '.www.strava.com')"
 
 
 class Profile(NamedTuple):
-    """A profile of Firefox's: its name, and its folder."""
+    """A profile of Firefox: its name and its folder."""
 
     name: str
     folder: Path
 
     def is_called(self, name: str) -> bool:
-        """Whether a user may mean it by that: its name, or its folder's with the letters or not."""
+        """Return whether that is its name, or its folder's, with or without the random prefix."""
         return name in (self.name, self.folder.name, self.folder.name.partition(".")[2])
 
 
 def wanted_profile(browser: str) -> str | None:
-    """The profile in `firefox[:PROFILE]`. Raises ConfigError for other browsers."""
+    """Return the profile in `firefox[:PROFILE]`. Raises ConfigError for other browsers."""
     name, _, profile = browser.partition(":")
     if name.lower() == "firefox":
         return profile or None
@@ -49,14 +50,14 @@ def wanted_profile(browser: str) -> str | None:
             f"cookies can be read from firefox or firefox:PROFILE, not from {browser!r}"
         )
     raise errors.ConfigError(
-        f"the cookies of {name} are encrypted, with a key that it keeps from other programs.",
+        f"the cookies of {name} are encrypted with a key that other programs cannot read.",
         'Copy one: on www.strava.com press F12, "Application", Cookies, the value of '
         f"{TOKEN}; then strava-backup --login and paste it",
     )
 
 
 def roots(home: Path, environ: Mapping[str, str], platform: str) -> list[Path]:
-    """The folders in which Firefox keeps profiles on such a system (`sys.platform`).
+    """Return the folders of Firefox's profiles on a platform (`sys.platform`).
 
     From https://github.com/yt-dlp/yt-dlp, cookies.py; `$XDG_CONFIG_HOME` since Firefox 147.
     """
@@ -78,10 +79,10 @@ def roots(home: Path, environ: Mapping[str, str], platform: str) -> list[Path]:
 
 
 def read_cookies(places: list[Path], wanted: str | None, now: float) -> Cookies:
-    """Strava's cookies of one profile, or of all of them; `wanted` may also be a folder.
+    """Return Strava's cookies of one profile, or of all; `wanted` may also be a folder.
 
-    Raises ConfigError where there is no such profile, and where a store cannot be read, and
-    SessionOver where nobody is signed in.
+    Raises ConfigError if the profile is missing or a store cannot be read, and SessionOver if
+    no profile has a session.
     """
     profiles = [profile for root in places for profile in find_profiles(root)]
     if wanted is not None:
@@ -94,7 +95,7 @@ def read_cookies(places: list[Path], wanted: str | None, now: float) -> Cookies:
     if not any(map(any, found)):
         names = ", ".join(profile.name for profile in profiles)
         raise errors.SessionOver(
-            f"Firefox has no session of Strava's (profile {names}), nothing was changed: sign in "
+            f"Firefox has no Strava session (profile {names}), nothing was changed: sign in "
             "to www.strava.com there, in a window that is not private, and do not log out"
         )
     return Cookies(
@@ -104,7 +105,7 @@ def read_cookies(places: list[Path], wanted: str | None, now: float) -> Cookies:
 
 
 def find_profiles(root: Path) -> list[Profile]:
-    """The profiles with cookies that Firefox lists there, then others that lie there."""
+    """Return the profiles with cookies that profiles.ini lists, then the others in the folder."""
     profiles = {profile.folder: profile for profile in _listed_profiles(root)}
     for store in sorted([*root.glob(f"*/{_STORE}"), *root.glob(f"Profiles/*/{_STORE}")]):
         folder = store.parent
@@ -113,10 +114,10 @@ def find_profiles(root: Path) -> list[Profile]:
 
 
 def read_store(store: Path, now: float) -> Cookies:
-    """Strava's cookies in a cookie store that have not expired by then. Raises ConfigError.
+    """Return Strava's unexpired cookies of a cookie store. Raises ConfigError.
 
-    A copy is read, since Firefox locks its own; what it has not yet moved over from its log of
-    changes comes along.
+    Reads a copy, since Firefox locks the original. The write-ahead log is copied with it, for
+    changes that are not yet in the store.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="strava-backup-") as folder:
@@ -141,7 +142,7 @@ def _has_store(folder: Path) -> bool:
     try:
         return exists(folder / _STORE)
     except OSError:
-        # Nobody can know; the error of reading it will say why.
+        # Reading the store will report the error.
         return True
 
 
@@ -152,13 +153,13 @@ def _listed_profiles(root: Path) -> Iterator[Profile]:
     for section in parser.sections():
         if section.startswith("Profile") and parser.has_option(section, "path"):
             path = parser.get(section, "path")
-            # A path that is not relative replaces the root.
+            # An absolute path replaces the root.
             yield Profile(parser.get(section, "name", fallback=path), root / path)
 
 
 def _no_profile(places: list[Path], wanted: str | None) -> str:
     found = [profile.name for root in places for profile in find_profiles(root)]
     if wanted is None or not found:
-        looked_at = ", ".join(str(place) for place in places)
-        return f"there is no Firefox with cookies here; looked for in {looked_at}"
+        searched = ", ".join(str(place) for place in places)
+        return f"there is no Firefox with cookies here; searched {searched}"
     return f"Firefox has no profile {wanted!r}; there are: {', '.join(found)}"

@@ -1,9 +1,9 @@
-"""The account's bulk export, as Strava packs it: tables in the athlete's language, files, photos.
+"""Creates the bulk export of a made-up account: tables in the athlete's language, files, photos.
 
 Layout and headers are those of https://github.com/martin-ueding/geo-activity-playground and of
-other public exports: the English header is known whole, of other languages only what is ahead of
-`Athlete Weight`; the rest of them is in English here. How other languages than those below write
-their dates is not known.
+other public exports. The English header is known completely; headers in other languages are known
+up to `Athlete Weight`, and in English after it. The date formats of further languages are not
+known.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from strava_backup.demo.gear import Bike
 from strava_backup.demo.photos import Photo
 from strava_backup.demo.pictures import picture
 
-# When the samples were exported, in the local time of nobody knows whom.
+# The time of the sample exports, in an unknown local time.
 EXPORTED = (2026, 11, 20, 21, 22, 24)
 
 # The widths of 79 real tables of 2019 to 2026.
@@ -35,7 +35,7 @@ SHORT_HEADER = (
     "id", "date", "name", "type", "description", "elapsed_time", "distance", "commute", "gear",
     "filename",
 )  # fmt: skip
-# Which column came in 2019 is not known.
+# The column added in 2019 is not known; this is a guess.
 _SHORT_HEADER_OF_2019 = (*SHORT_HEADER[:7], "relative_effort", *SHORT_HEADER[7:])
 
 _EN = (
@@ -94,13 +94,13 @@ _REST = (
     "Total Reps",
 )  # fmt: skip
 _MEDIA = "Media"
-# In which widths columns of the first block are there, and the one with photos and videos.
+# The smallest widths with these columns of the first block, and with the column of media.
 _MAX_HEART_RATE_FROM, _NOTE_AND_MEDIA_FROM = 83, 87
-# Headers that Strava forgot to translate in the widths up to that.
+# Headers that Strava does not translate in tables up to this width.
 _UNTRANSLATED_TO = 84
 _UNTRANSLATED = ("Type", "Start Time", "Jump Count", "Total Grit", "Average Flow", "Flagged")
 
-# How English exports call sports, where that is not the API's name with blanks.
+# English names of sports in exports, if they are not the API's name with blanks.
 _SPORTS = {
     "Canoeing": "Canoe",
     "EBikeRide": "E-Bike Ride",
@@ -113,7 +113,7 @@ _SPORTS = {
 
 
 class Language(NamedTuple):
-    """How the first block of the table is worded: its header, dates, decimals and types."""
+    """The texts of the table's first block: its header, dates, decimals and types."""
 
     header: tuple[str, ...]
     date: Callable[[datetime], str]
@@ -179,11 +179,10 @@ def export_files(
     rename_photo: Callable[[str], str] = str,
     videos: bool = False,
 ) -> dict[str, bytes]:
-    """The files of an export, by their names.
+    """Return the files of an export, by their names.
 
-    Activities `lost` have `#error#` in place of a file name, those `missing` a name without a file.
-    `rename_photo` makes the name of a file from a photo's id; whether Strava takes the id as it is
-    is not known.
+    Activities `lost` have `#error#` instead of a file name, those `missing` a name without a file.
+    `rename_photo` converts a photo's id to the name of a file; Strava's rule is not known.
     """
     made = {
         "activities.csv": table(
@@ -209,7 +208,7 @@ def export_files(
 
 
 def write_zip(contents: Mapping[str, bytes], path: Path) -> None:
-    """Write files as a ZIP, as Strava does: what is packed already is not packed again."""
+    """Write files as a ZIP like Strava's, which stores compressed files without compression."""
     with zipfile.ZipFile(path, "w") as packed:
         for name, content in contents.items():
             info = zipfile.ZipInfo(name, EXPORTED)
@@ -220,7 +219,7 @@ def write_zip(contents: Mapping[str, bytes], path: Path) -> None:
 
 
 def write_folder(contents: Mapping[str, bytes], folder: Path) -> None:
-    """Write files as they are after unpacking."""
+    """Write files as an unpacked export."""
     for name, content in contents.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -236,9 +235,9 @@ def table(
     rename_photo: Callable[[str], str] = str,
     videos: bool = False,
 ) -> bytes:
-    """The text of `activities.csv`, in one of WIDTHS or wider.
+    """Return the text of `activities.csv`, in one of WIDTHS or wider.
 
-    Where an activity has several photos, there are empty places ahead of them.
+    The media column of an activity with several photos begins with empty entries.
     """
     if columns <= len(_SHORT_HEADER_OF_2019):
         return _short_table(account, columns, lost)
@@ -247,7 +246,7 @@ def table(
     first = _first_columns(columns)
     wanted = columns - len(first) - _has_media(columns)
     rest = [repeated.get(title, _title(title, columns)) for title in _REST][:wanted]
-    # What came after the 103rd is not known.
+    # Columns after the 103rd are not known.
     rest += [f"New {number}" for number in range(wanted - len(rest))]
     header = [*(words.header[index] for index in first), *rest, *[_MEDIA] * _has_media(columns)]
     rows = []
@@ -271,7 +270,7 @@ def _short_table(account: Account, columns: int, lost: Collection[int]) -> bytes
 
 
 def _first_columns(columns: int) -> list[int]:
-    """The indices of the columns that the first block has in a table of that width."""
+    """Return the indices of the first block's columns in a table of that width."""
     missing = set()
     if columns < _NOTE_AND_MEDIA_FROM:
         missing.add(_EN.index("Activity Private Note"))
@@ -295,7 +294,7 @@ def _title(title: str, columns: int) -> str:
 
 
 def original_name(activity: Activity) -> str:
-    """The name of an original in the export: its number is the upload's, not the activity's."""
+    """Return the name of an original in the export, with the number of the upload."""
     if activity.original is None:
         return ""
     suffix = activity.original_suffix.removesuffix(".gz")
@@ -304,14 +303,14 @@ def original_name(activity: Activity) -> str:
 
 
 def _packed(activity: Activity) -> bytes:
-    """An original in the export: a GPX as it is, all else as gzip; once is taken for enough."""
+    """Return an original in the export: a GPX unchanged, other files as gzip, but only once."""
     content = activity.original or b""
     is_plain = activity.original_suffix == ".gpx" or activity.original_suffix.endswith(".gz")
     return content if is_plain else files.gzipped(content)
 
 
 def media(photo: Photo) -> bytes:
-    """A photo or video as an export has it."""
+    """Return the file of a photo or video in an export."""
     if photo.kind != "video":
         return photo.content
     kind, frames = b"ftypisom\0\0\2\0isommp41", b"mdat" + photo.unique_id.encode()
@@ -336,12 +335,12 @@ def _file_cell(activity: Activity, lost: Collection[int]) -> str:
 
 
 def sport(sport_type: str) -> str:
-    """How an English export calls a sport."""
+    """Return the name of a sport in an English export."""
     return _SPORTS.get(sport_type) or re.sub("(?<=[a-z])(?=[A-Z])", " ", sport_type)
 
 
 def _first_block(activity: Activity, words: Language, lost: Collection[int]) -> list[Any]:
-    """Rounded, and worded for the athlete."""
+    """Return the first block of a row: rounded values and texts for display."""
     detail = activity.detail
     return [
         activity.id,
@@ -361,7 +360,7 @@ def _first_block(activity: Activity, words: Language, lost: Collection[int]) -> 
 
 
 def _numbers(activity: Activity) -> dict[str, Any]:
-    """As they are: seconds, metres, metres a second."""
+    """Return the exact values: seconds, metres, metres per second."""
     detail = activity.detail
     return {
         "Elapsed Time": float(detail["elapsed_time"]),
@@ -406,7 +405,7 @@ def _captions(account: Account, rename: Callable[[str], str], videos: bool) -> l
 
 
 def _gear_tables(account: Account) -> dict[str, bytes]:
-    """Gear by name, brand and model, without ids and distances."""
+    """Return the tables of gear, with name, brand and model, without ids and distances."""
     bikes = [one for one in account.gear.values() if isinstance(one, Bike)]
     shoes = [one for one in account.gear.values() if not isinstance(one, Bike)]
     components = [

@@ -1,4 +1,4 @@
-"""What a disk and a system may do to a program, brought about for real and felt by root as well."""
+"""Full disks, file size limits and missing permissions, real ones that also apply to root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOBODY = 65534
 
 @contextmanager
 def without_root() -> Iterator[None]:
-    """Run as somebody whom permissions mean something to."""
+    """Run as an unprivileged user, to whom permissions apply."""
     if os.geteuid() != 0:
         yield
         return
@@ -30,7 +30,7 @@ def without_root() -> Iterator[None]:
 
 @contextmanager
 def files_limited_to(size: int) -> Iterator[None]:
-    """A full disk, as far as one file can tell."""
+    """Limit the size of files, so that a write fails like on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -41,7 +41,7 @@ def files_limited_to(size: int) -> Iterator[None]:
 
 @contextmanager
 def disk_filled_up(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
-    """A disk that has these files and no space for another."""
+    """Mount a disk with these files and without free space."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root mounts disks")
     folder.mkdir()
@@ -60,7 +60,7 @@ def disk_filled_up(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
 
 
 def obey_permissions() -> None:
-    """Make the permissions of files bind this process, also where it is root's."""
+    """Drop root's capabilities, so that the permissions of files apply to this process."""
     pr_capbset_drop, cap_dac_override, cap_dac_read_search = 24, 1, 2
     for capability in (cap_dac_override, cap_dac_read_search):
         ctypes.CDLL(None).prctl(pr_capbset_drop, capability)

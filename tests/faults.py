@@ -1,4 +1,4 @@
-"""Faults: lies laid on top of the true answers, each naming one kind of request.
+"""Faults that replace or change the made-up account's answers to one kind of request.
 
 A fault changes an answer, never the account.
 """
@@ -9,17 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from strava_backup.demo.wire import DROPPED, Item, Response, html, json_response, redirect
-
-WEBSITE = "https://www.strava.com"
+from strava_backup.demo.errors import WEBSITE, api_error, empty_json
+from strava_backup.demo.wire import DROPPED, Item, Response, html, redirect
 
 
 @dataclass
 class Fault:
-    """What goes wrong, with which requests, and how many times (None: always).
+    """One kind of failure, the requests that it affects, and how many times (None: always).
 
     `id` is an activity id, for lists the page, for the website's list of photos the cursor ("" on
-    its first page), for that of gear "bikes" or "shoes", for gear and bike pages the gear id
+    its first page), for the list of gear "bikes" or "shoes", for gear and bike pages the gear id
     ("b123"), for pictures the photo's `unique_id`; None stands for all of them. `what` is a key of
     REPLACEMENTS or CHANGES below.
     """
@@ -38,39 +37,24 @@ class Fault:
             raise ValueError(f"no such fault: {self.what}")
 
     def names(self, kind: str, item: Item | None) -> bool:
-        """Whether this request is to be answered wrongly now."""
+        """Return whether the fault affects this request now."""
         return self.kind == kind and self.id in (None, item) and self.times != 0
 
     @property
     def replaces(self) -> bool:
-        """Whether the true answer is not needed, so that a POST has no effect either."""
+        """Whether the fault replaces the whole answer, so that a POST has no effect either."""
         return self.what in REPLACEMENTS
 
     def replacement(self, *, api: bool, item: Item | None) -> Response:
-        """The answer in place of the true one."""
+        """Return the answer that replaces the account's."""
         response = REPLACEMENTS[self.what](api, item)
         if self.retry_after is None:
             return response
         return response.with_headers(("Retry-After", str(self.retry_after)))
 
-    def change(self, truth: Response) -> Response:
-        """The true answer, spoilt."""
-        return CHANGES[self.what](truth, self)
-
-
-def api_error(
-    status: int, message: str, resource: str = "", field: str = "", code: str = ""
-) -> Response:
-    """An error in the shape of the API's bodies."""
-    errors = [{"resource": resource, "field": field, "code": code}] if resource else []
-    return json_response({"message": message, "errors": errors}, status)
-
-
-def empty_json(status: int) -> Response:
-    """What scripts of the website's pages get to see: without a session it is 401 and empty
-    (https://github.com/mapliberator/extension, docs/phase0-findings.md).
-    """
-    return Response(status, (("Content-Type", "application/json"),))
+    def change(self, answer: Response) -> Response:
+        """Return the account's answer, damaged."""
+        return CHANGES[self.what](answer, self)
 
 
 _API_ERRORS: dict[int, tuple[str, ...]] = {
@@ -106,12 +90,12 @@ def _silence(api: bool, item: Item | None) -> Response:
     return Response(0, stall=True)
 
 
-def _half(truth: Response) -> int:
-    return len(truth.body) // 2
+def _half(answer: Response) -> int:
+    return len(answer.body) // 2
 
 
-def _cut(truth: Response, **changes: Any) -> Response:
-    return truth._replace(cut=_half(truth), **changes)
+def _cut(answer: Response, **changes: Any) -> Response:
+    return answer._replace(cut=_half(answer), **changes)
 
 
 REPLACEMENTS: dict[str, Callable[[bool, Item | None], Response]] = {
@@ -127,18 +111,18 @@ REPLACEMENTS: dict[str, Callable[[bool, Item | None], Response]] = {
 }
 
 CHANGES: dict[str, Callable[[Response, Fault], Response]] = {
-    "empty": lambda truth, fault: truth._replace(body=b""),
-    "truncated": lambda truth, fault: _cut(truth),
-    # half the body and a clean end: nothing on the wire tells that something is missing
-    "truncated-unframed": lambda truth, fault: truth._replace(
-        body=truth.body[: _half(truth)], framing="close"
+    "empty": lambda answer, fault: answer._replace(body=b""),
+    "truncated": lambda answer, fault: _cut(answer),
+    # half the body and a clean end: nothing on the wire shows that something is missing
+    "truncated-unframed": lambda answer, fault: answer._replace(
+        body=answer.body[: _half(answer)], framing="close"
     ),
-    "stalled": lambda truth, fault: _cut(truth, stall=True),
-    # done, but the answer never arrives
-    "lost": lambda truth, fault: DROPPED,
-    "other-body": lambda truth, fault: truth._replace(body=fault.body),
-    # these bytes in place of the whole answer, and then others for ever
-    "raw": lambda truth, fault: truth._replace(
+    "stalled": lambda answer, fault: _cut(answer, stall=True),
+    # the request has its effect, but the answer never arrives
+    "lost": lambda answer, fault: DROPPED,
+    "other-body": lambda answer, fault: answer._replace(body=fault.body),
+    # `body` in place of the whole answer, and then `flood` without end
+    "raw": lambda answer, fault: answer._replace(
         raw=fault.body, flood=fault.flood, pause=fault.pause
     ),
 }
