@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from strava_backup import errors
+from strava_backup import errors, items
 from strava_backup.characters import CONTROLS, INVISIBLES
 
 _log = logging.getLogger(__name__)
@@ -22,15 +22,15 @@ _INVISIBLE = re.compile(f"[{INVISIBLES}]")
 _CONTROL = re.compile(f"[{CONTROLS}]")
 # The singular and the plural of each kind of item.
 _NOUNS = {
-    "original": ("original", "originals"),
-    "gpx": ("GPX", "GPX"),
-    "photo list": ("photo list", "photo lists"),
-    "photo": ("photo", "photos"),
-    "detail": ("detail", "details"),
-    "gear": ("gear item", "gear items"),
-    "components": ("component list", "component lists"),
-    "metadata": ("metadata record", "metadata records"),
-    "file": ("other file", "other files"),
+    items.ORIGINAL: ("original", "originals"),
+    items.GPX: ("GPX", "GPX"),
+    items.PHOTO_LIST: ("photo list", "photo lists"),
+    items.PHOTO: ("photo", "photos"),
+    items.DETAIL: ("detail", "details"),
+    items.GEAR: ("gear item", "gear items"),
+    items.COMPONENTS: ("component list", "component lists"),
+    items.METADATA: ("metadata record", "metadata records"),
+    items.FILE: ("other file", "other files"),
 }
 _LONGEST_NAME = 60
 _MOST_LINES = 20
@@ -181,7 +181,7 @@ class Report:
         """Return the saved items and their size; empty if there are none."""
         saved = Counter(self.saved)
         if with_listed:
-            saved["metadata"] += self.listed_saved
+            saved[items.METADATA] += self.listed_saved
         size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
         return f"{_counts(saved)}{size}" if saved.total() else ""
 

@@ -6,7 +6,7 @@ Needs neither config nor network, so that it works as long as the files exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -16,13 +16,12 @@ from strava_backup.archive import layout
 from strava_backup.archive.checksums import Manifest
 from strava_backup.archive.directory import Archive
 from strava_backup.archive.metadata import (
-    OWN_KEY,
     Record,
     is_stored,
-    is_what_strava_holds,
     lacks_original,
     promises_file,
 )
+from strava_backup.items import OWN_KEY
 from strava_backup.report import count_of, printable
 
 _LONGEST_LINE = 10_000
@@ -42,8 +41,7 @@ def verify(
             f"there is no archive in {root}: name the right folder with --output-dir"
         )
     # A check writes nothing, not even a lock file; but if there is one, a run may be active.
-    is_lockable = repairs or archive.has_lock()
-    with archive.locked(is_reader=not repairs) if is_lockable else nullcontext():
+    with archive.locked(is_reader=not repairs, creates=repairs):
         archive.read_marker()
         check = _Check(archive, repairs)
         for finding in check.findings():
@@ -187,7 +185,9 @@ class _Check:
             return
         digests = self._manifest.digests.get(str(path), ())
         key = self._files.get(path)
-        file_check = self._archive.check_stored(path, digests)
+        metadata = self._metadata.get(key) if key is not None else None
+        own = metadata.own if metadata is not None else {}
+        file_check = self._archive.check_stored(path, digests, own)
         if file_check is not None and file_check.is_denied:
             self._denied.add(path)
         if file_check is None and key is None:
@@ -203,16 +203,10 @@ class _Check:
         elif digests:
             why = file_check.damage or "the new content is whole by the rules of its kind"
             yield self._damage(path, key, f"differs from its checksum ({why})")
-        elif file_check.damage is not None and not self._is_suspicious_at_strava(
-            key, file_check.damage
-        ):
+        elif file_check.damage is not None:
             yield self._damage(path, key, f"{file_check.damage} (it has no checksum yet)")
         else:
             self._without_checksum += 1
-
-    def _is_suspicious_at_strava(self, key: layout.Key | None, damage: str) -> bool:
-        metadata = self._metadata.get(key) if key is not None else None
-        return metadata is not None and is_what_strava_holds(metadata.own, damage)
 
     def _compare(self, listed: set[PurePosixPath]) -> Iterator[Finding]:
         """Yield notices of files without metadata, and of metadata without a file or checksum."""

@@ -1,6 +1,6 @@
-"""Keeps tests off the network and out of the home directory, and offers the two ways to run.
+"""Keeps tests off the network and out of the home directory, and provides two kinds of runs.
 
-`rig` runs in process against a made-up account with a clock that tests move; `command` runs the
+`rig` runs in process against a demo account with a clock that tests set; `command` runs the
 real command as a subprocess, with the same account behind an HTTPS proxy on loopback.
 """
 
@@ -30,13 +30,15 @@ from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.report import Report
 from tests.strava_proxy import StravaProxy
 
-# A suite that was started in the background ignores ^C, and what it starts would inherit that.
+# A shell starts background processes with SIGINT ignored, which subprocesses would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine is no failure; and where a run decides something, it is the same run each time.
+# Tests must not fail because a machine is slow, and continuous integration must be reproducible.
 hypothesis.settings.register_profile(
     "tests",
     deadline=None,
+    # THOROUGH asks for as many examples as Hypothesis makes by itself.
+    max_examples=100 if "THOROUGH" in os.environ else 25,
     derandomize="CI" in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
@@ -47,8 +49,15 @@ DAY = 24 * 60 * 60.0
 
 
 @pytest.fixture(autouse=True)
+def without_fsync(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fsync, which takes most of the time of a test; `pytest.mark.fsync` keeps it."""
+    if request.node.get_closest_marker("fsync") is None:
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(autouse=True)
 def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A home of its own, and no socket beyond loopback."""
+    """Give each test a home directory of its own, and allow only loopback sockets."""
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
@@ -67,7 +76,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @dataclass
 class Clock:
-    """Seconds since the epoch; stands still unless told to move, and when somebody sleeps."""
+    """Seconds since the epoch, which only `now` and `sleep` advance."""
 
     now: float = NOW.timestamp()
     slept: list[float] = field(default_factory=list)
@@ -88,7 +97,7 @@ def clock() -> Clock:
 
 
 class Rig:
-    """An account, an archive, and runs in between, all in this process."""
+    """An account, an archive, and runs from one to the other, all in this process."""
 
     def __init__(self, account: Account, folder: Path, clock: Clock) -> None:
         self.account = account
@@ -100,10 +109,10 @@ class Rig:
         )
 
     def run(self, **options: Any) -> Report:
-        """One run; the requests of earlier ones are forgotten."""
+        """Run once, and return the report; requests of earlier runs are cleared."""
         self.account.requests.clear()
         self.printed.clear()
-        # Each run begins with the token that the one before was given.
+        # Each run starts with the token that the previous run received.
         api = self.config.api and replace(
             self.config.api, refresh_token=Secret(self.account.refresh_token, read_only=True)
         )
@@ -116,21 +125,21 @@ class Rig:
         return report
 
     def renew_session(self) -> None:
-        """Sign in anew, as a person has to once a month."""
+        """Replace the session, as a user has to do once a month."""
         jwt = Secret(self.account.issue_jwt(), read_only=True)
         self.config = replace(self.config, user=User(jwt=jwt))
 
     @property
     def asked(self) -> list[str]:
-        """The kinds of the last run's requests, in their order."""
+        """Return the kinds of the last run's requests, in order."""
         return [request.kind for request in self.account.requests]
 
     def asked_for(self, kind: str) -> list[Any]:
-        """The ids in the last run's requests of a kind, in their order."""
+        """Return the ids in the last run's requests of a kind, in order."""
         return [request.id for request in self.account.requests if request.kind == kind]
 
     def files(self) -> dict[str, bytes]:
-        """Everything in the archive but the lock."""
+        """Return all files of the archive except the lock."""
         return read_files(self.root)
 
 
@@ -152,7 +161,7 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
 
 
 class Command:
-    """The real command, its config in a home of its own, the account behind the proxy."""
+    """The real command with a config and home of its own, and the account behind a proxy."""
 
     def __init__(self, proxy: StravaProxy, folder: Path) -> None:
         self.proxy = proxy
@@ -196,7 +205,7 @@ class Command:
     def run(
         self, *arguments: str, text_in: str = "", **kwargs: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run to the end; the requests of earlier runs are forgotten."""
+        """Run the command, and return its result; requests of earlier runs are cleared."""
         self.account.requests.clear()
         result = subprocess.run(
             self.arguments(*arguments),
@@ -261,7 +270,7 @@ def command(make_command: Callable[..., Command]) -> Command:
 
 
 def read_files(root: Path) -> dict[str, bytes]:
-    """All files below a folder but the lock, by relative path."""
+    """Return all files below a folder except the lock, by relative path."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))

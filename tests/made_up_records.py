@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 from strava_backup.archive.directory import Stored
 from strava_backup.archive.metadata import fingerprint
+from strava_backup.items import ORIGINAL, PHOTO
 from strava_backup.records import merge
-from strava_backup.records.plan import ORIGINAL, PHOTO, Wanted
+from strava_backup.records.plan import Wanted
 from strava_backup.strava.records import parse_activity
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

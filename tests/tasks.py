@@ -1,4 +1,4 @@
-"""Tasks whose hosts lead nowhere, and downloads that send the bodies that a test gives them."""
+"""Tasks without a real host, and downloads that send given bodies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REFUSED = errors.Refused("Strava answers 404 (not found)", "404")
 
 
 class Rig:
-    """A store with an archive, and a pipeline whose hosts lead nowhere."""
+    """An archive with its record store, and a pipeline without real hosts."""
 
     def __init__(self, root, clock):
         self.clock = clock
@@ -41,7 +41,7 @@ class Rig:
         self.outcomes = Outcomes(self.store, self.report)
 
     def task(self, result=Result, host=None, item="original"):
-        """A task whose fetching has the result of saving for its answer."""
+        """Return a task whose answer is the result of saving it."""
         host = host or self.hosts.website
         return Task(item, "activity 7 Ride", host, META, saving, result, 7)
 
@@ -52,7 +52,7 @@ class Rig:
         return self.task(fetch, host, item)
 
     def work_off(self, tasks):
-        """The results in words; hosts are good for one time."""
+        """Run the tasks with new hosts, and return the texts of their results."""
         jobs = []
         with Pipeline(self.outcomes, jobs.append, lambda: None) as pipeline:
             pipeline.add("a job", tasks)
@@ -61,14 +61,14 @@ class Rig:
         return [text for job in jobs for text in job.results]
 
     def files(self):
-        """What is in the archive, but for the checksums and the notes of `save`."""
+        """Return the files of the archive, except the checksums and the notes of `save`."""
         files = read_files(self.archive.root)
         files.pop("SHA256SUMS", None)
         files.pop(str(NOTED), None)
         return files
 
     def save(self, stem, download, **more):
-        """Fetch and save a file whose note goes where `files` does not look."""
+        """Fetch and save a file whose note is in a file that `files` leaves out."""
         files = Files(self.store, self.report)
         task = self.task()._replace(metadata=NOTED)
         for _ in range(2):
@@ -98,9 +98,9 @@ def noting(own, sent_name, suspicion, file):
 
 
 def sending(*bodies, name="Ride.fit"):
-    """A download that sends one body after the other, the last one for ever; and its count.
+    """Return a download that sends the bodies in turn, and the list of sent bodies.
 
-    A body that is an error breaks off in the middle.
+    The last body is sent repeatedly. An error is raised in the middle of a body.
     """
     sent = []
 

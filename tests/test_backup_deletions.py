@@ -1,4 +1,4 @@
-"""What is marked as gone, what is not, and what is said of it."""
+"""Activities that are marked as deleted or not, and the messages about them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MakeRig = Callable[..., Rig]
 
 @pytest.fixture
 def rig(make_rig: MakeRig) -> Rig:
-    """Sixty activities, all of them held; three of them are private."""
+    """Sixty activities, all of them stored; three of them are private."""
     rig = make_rig(60)
     assert rig.run().exit_code == 0
     return rig
 
 
-def gone(rig: Rig) -> set[int]:
-    """The ids of the activities that are marked."""
+def marked(rig: Rig) -> set[int]:
+    """Return the ids of the activities that are marked."""
     paths = (rig.root / "activities").rglob("*.meta.json")
     return {
         int(path.name.split("_")[1].split(".")[0])
@@ -58,7 +58,7 @@ def marker(rig: Rig) -> dict[str, object]:
     return found
 
 
-def test_a_private_activity_that_the_scope_hides_is_not_gone(
+def test_a_private_activity_that_the_scope_hides_is_not_marked(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     lose_the_scope(rig)
@@ -68,7 +68,7 @@ def test_a_private_activity_that_the_scope_hides_is_not_gone(
         report = rig.run()
         assert report.exit_code == 0
         assert report.gone == 0
-        assert gone(rig) == set()
+        assert marked(rig) == set()
         assert warnings(caplog) == [
             "the website counts 60 activities, but the API lists 57: most likely [api] "
             "refresh_token lacks the scope activity:read_all, without which private activities "
@@ -76,7 +76,7 @@ def test_a_private_activity_that_the_scope_hides_is_not_gone(
         ]
 
 
-def test_a_scope_that_was_never_there_is_named_by_the_first_run(
+def test_a_missing_scope_is_reported_by_the_first_run(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = make_rig(60)
@@ -98,7 +98,7 @@ def test_the_website_is_asked_for_its_total_once_in_thirty_days(rig: Rig) -> Non
     assert counted == [31, 62]
 
 
-def test_a_total_that_was_always_higher_keeps_nothing_from_being_gone(
+def test_a_total_that_was_always_higher_does_not_prevent_marks(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = make_rig(60)
@@ -107,7 +107,7 @@ def test_a_total_that_was_always_higher_keeps_nothing_from_being_gone(
     caplog.clear()
     ids = remove(rig, 1)
     assert rig.run().gone == 1
-    assert gone(rig) == ids
+    assert marked(rig) == ids
     caplog.clear()
     rig.run()
     assert "web-list" not in rig.asked
@@ -115,7 +115,7 @@ def test_a_total_that_was_always_higher_keeps_nothing_from_being_gone(
 
 
 @pytest.mark.parametrize("what", ["500", "429", "html", "other-body"])
-def test_a_total_that_cannot_be_had_is_asked_for_again_and_is_no_failure(
+def test_an_unavailable_total_is_requested_again_and_is_no_failure(
     make_rig: MakeRig, what: str
 ) -> None:
     rig = make_rig(5)
@@ -127,7 +127,7 @@ def test_a_total_that_cannot_be_had_is_asked_for_again_and_is_no_failure(
     assert marker(rig)["last_count"] is not None
 
 
-def test_a_session_that_ends_before_the_total_comes_is_told(make_rig: MakeRig) -> None:
+def test_a_session_that_ends_before_the_total_is_reported(make_rig: MakeRig) -> None:
     rig = make_rig(5)
     rig.run()
     remove(rig, 1)
@@ -136,9 +136,9 @@ def test_a_session_that_ends_before_the_total_comes_is_told(make_rig: MakeRig) -
 
 
 @pytest.mark.parametrize("source", ["api", "website"])
-@pytest.mark.parametrize(("count", "is_believed"), [(3, True), (4, False), (21, False)])
+@pytest.mark.parametrize(("count", "is_marked"), [(3, True), (4, False), (21, False)])
 def test_too_many_at_once_are_a_warning_and_no_marks(
-    rig: Rig, caplog: pytest.LogCaptureFixture, count: int, is_believed: bool, source: str
+    rig: Rig, caplog: pytest.LogCaptureFixture, count: int, is_marked: bool, source: str
 ) -> None:
     rig.config = replace(rig.config, source=source)
     rig.run()
@@ -147,11 +147,11 @@ def test_too_many_at_once_are_a_warning_and_no_marks(
     before = rig.files()
     report = rig.run(photos=False)
     assert report.exit_code == 0
-    assert gone(rig) == (ids if is_believed else set())
-    if is_believed:
+    assert marked(rig) == (ids if is_marked else set())
+    if is_marked:
         assert warnings(caplog) == []
         return
-    assert f"Strava no longer lists {count} activities that are held" in caplog.text
+    assert f"Strava no longer lists {count} activities of the archive" in caplog.text
     assert "another account" in caplog.text
     assert ("scope activity:read_all" in caplog.text) == (source == "api")
     assert stored_metadata(rig.files(), "activities") == stored_metadata(before, "activities")
@@ -160,45 +160,45 @@ def test_too_many_at_once_are_a_warning_and_no_marks(
 
 
 @pytest.mark.parametrize("source", ["api", "website"])
-def test_whoever_did_delete_so_many_says_so_with_full(rig: Rig, source: str) -> None:
+def test_with_full_any_number_of_deletions_is_marked(rig: Rig, source: str) -> None:
     rig.config = replace(rig.config, source=source)
     rig.run()
     ids = remove(rig, 21)
     rig.run()
     assert rig.run(full=True).gone == 21
-    assert gone(rig) == ids
+    assert marked(rig) == ids
 
 
-def test_more_at_once_are_believed_of_a_larger_archive(make_rig: MakeRig) -> None:
+def test_more_at_once_are_marked_in_a_larger_archive(make_rig: MakeRig) -> None:
     rig = make_rig(100)
     rig.run(photos=False, details=False)
     ids = remove(rig, 5)
     rig.run(photos=False, details=False)
-    assert gone(rig) == ids
+    assert marked(rig) == ids
 
 
-def test_of_a_tiny_archive_a_single_one_is_believed(make_rig: MakeRig) -> None:
+def test_a_single_one_is_marked_in_a_tiny_archive(make_rig: MakeRig) -> None:
     rig = make_rig(3)
     rig.run()
     ids = remove(rig, 1)
     rig.run()
-    assert gone(rig) == ids
+    assert marked(rig) == ids
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_an_empty_list_concludes_nothing(
+def test_an_empty_list_marks_nothing(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture, full: bool
 ) -> None:
     rig = make_rig(2)
     rig.run()
     remove(rig, 2)
     assert rig.run(full=full).exit_code == 0
-    assert gone(rig) == set()
-    assert "Strava no longer lists 2 activities that are held" in caplog.text
+    assert marked(rig) == set()
+    assert "Strava no longer lists 2 activities of the archive" in caplog.text
     assert "--full" not in caplog.text
 
 
-def test_a_record_without_id_could_be_any_and_concludes_nothing(rig: Rig) -> None:
+def test_with_a_record_without_id_nothing_is_marked(rig: Rig) -> None:
     remove(rig, 1)
     records = [one.summary() for one in rig.account.activities]
     del records[5]["id"]
@@ -206,39 +206,39 @@ def test_a_record_without_id_could_be_any_and_concludes_nothing(rig: Rig) -> Non
     rig.account.faults.append(Fault("list", "other-body", id=1, body=body))
     report = rig.run()
     assert report.exit_code == 3
-    assert gone(rig) == set()
+    assert marked(rig) == set()
     assert str(report.completeness) == "59 on Strava: 58 complete here, 1 missing"
 
 
-def test_a_record_without_a_start_is_on_strava_all_the_same(rig: Rig) -> None:
+def test_an_activity_whose_record_has_no_start_is_not_marked(rig: Rig) -> None:
     records = [one.summary() for one in rig.account.activities]
     del records[5]["start_date"]
     body = json.dumps(records).encode()
     rig.account.faults.append(Fault("list", "other-body", id=1, body=body))
     report = rig.run()
     assert report.exit_code == 3
-    assert gone(rig) == set()
+    assert marked(rig) == set()
     missing = records[5]["id"]
     assert str(report.completeness) == f"60 on Strava: 59 complete here, 1 missing ({missing})"
 
 
-def test_what_only_the_api_shows_is_not_gone_since_the_website_hides_it(rig: Rig) -> None:
+def test_an_activity_that_only_the_api_lists_is_not_marked(rig: Rig) -> None:
     hidden = {one.id for one in rig.account.activities[10:12]}
     rig.account.hidden_from_web |= hidden
     rig.config = replace(rig.config, source="website")
     for _ in range(2):
         assert rig.run(full=True).listed == 58
-        assert gone(rig) == set()
+        assert marked(rig) == set()
 
 
-def test_a_page_of_the_website_that_comes_empty_takes_nothing_away(make_rig: MakeRig) -> None:
+def test_an_empty_page_of_the_website_marks_nothing(make_rig: MakeRig) -> None:
     rig = make_rig(63)
     rig.config = replace(rig.config, source="website")
     rig.run(photos=False)
     page = json.dumps({"models": [], "page": 4, "perPage": 20, "total": 63}).encode()
     rig.account.faults.append(Fault("web-list", "other-body", id=4, body=page))
     rig.run(photos=False, full=True)
-    assert gone(rig) == set()
+    assert marked(rig) == set()
 
 
 @pytest.mark.parametrize("suffix", ["none", "unreadable"])
@@ -269,7 +269,7 @@ def test_metadata_of_version_0_4_keeps_its_form_and_is_marked(rig: Rig) -> None:
     assert not [name for name in rig.files() if name.startswith("history/")]
 
 
-def test_damage_to_what_is_gone_is_no_failure_and_stays_where_it_is(rig: Rig) -> None:
+def test_a_damaged_file_of_a_deleted_activity_is_no_failure_and_stays(rig: Rig) -> None:
     activity = next(one for one in rig.account.activities[::-1] if one.original)
     rig.account.remove(activity.id)
     rig.run()
@@ -279,29 +279,31 @@ def test_damage_to_what_is_gone_is_no_failure_and_stays_where_it_is(rig: Rig) ->
     lines = [line for line in checksums.read_text().splitlines() if str(activity.id) not in line]
     checksums.write_text("".join(f"{line}\n" for line in lines))
     assert rig.run().exit_code == 0
-    told: list[str] = []
-    assert verify.verify(rig.root, told.append, repairs=True) == 6
+    reported: list[str] = []
+    assert verify.verify(rig.root, reported.append, repairs=True) == 6
     assert path.exists()
-    assert "no longer has the activity" in told[0]
+    assert "no longer has the activity" in reported[0]
     assert rig.run().exit_code == 0
 
 
-def test_all_that_is_gone_is_named_in_one_line(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_all_deleted_activities_are_logged_in_one_line(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", logger="strava_backup")
     named = sorted((one.id, one.detail["name"]) for one in rig.account.activities[-2:])
     remove(rig, 2)
     report = rig.run()
     names = ", ".join(f"{activity_id} {name}" for activity_id, name in named)
-    assert f"gone from Strava, kept here: {names}" in [one.getMessage() for one in caplog.records]
+    assert f"deleted on Strava, kept here: {names}" in [one.getMessage() for one in caplog.records]
     assert report.lines() == [
         "58 on Strava: 58 complete here; 2 deleted there, kept here; nothing new"
     ]
     caplog.clear()
     assert rig.run().lines() == ["58 on Strava: 58 complete here; nothing new"]
-    assert "gone" not in caplog.text
+    assert "deleted on Strava" not in caplog.text
 
 
-def test_an_upload_while_a_long_run_is_at_work_raises_no_alarm(
+def test_an_upload_during_a_long_run_causes_no_warning(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = make_rig(30)

@@ -1,4 +1,4 @@
-"""Runs in process, seen from the archive and from the requests that were made."""
+"""Runs in process: the archive that they leave, and the requests that they make."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def manual(account: Account) -> Activity:
     return next(one for one in account.activities if one.original is None)
 
 
-def test_a_first_run_brings_everything_and_a_second_one_asks_for_nothing_more(rig: Rig) -> None:
+def test_a_first_run_saves_everything_and_a_second_one_fetches_nothing(rig: Rig) -> None:
     assert rig.run().exit_code == 0
     assert_complete(rig.account, rig.files())
     before = rig.files()
@@ -56,7 +56,7 @@ def test_a_first_run_brings_everything_and_a_second_one_asks_for_nothing_more(ri
     assert {**before, marker: b""} == {**after, marker: b""}
 
 
-def test_a_run_without_announced_lengths_brings_the_same(rig: Rig) -> None:
+def test_a_run_without_content_lengths_saves_the_same(rig: Rig) -> None:
     rig.account.announce_lengths = False
     assert rig.run().exit_code == 0
     assert_complete(rig.account, rig.files())
@@ -114,7 +114,7 @@ def test_kudos_are_no_change(rig: Rig) -> None:
     }
 
 
-def test_an_edit_keeps_what_only_the_detail_knew_until_the_new_detail_is_there(rig: Rig) -> None:
+def test_an_edit_keeps_fields_of_the_old_detail_until_the_new_one_is_saved(rig: Rig) -> None:
     rig.run()
     edited = first_with_original(rig.account)
     rig.account.edit(edited.id, name="Renamed")
@@ -131,19 +131,19 @@ def test_an_edit_keeps_what_only_the_detail_knew_until_the_new_detail_is_there(r
     assert len([path for path in rig.files() if path.startswith("history/")]) == 1
 
 
-def test_full_asks_for_every_detail_again_and_for_no_held_original(rig: Rig) -> None:
+def test_full_fetches_every_detail_again_and_no_stored_original(rig: Rig) -> None:
     rig.run()
     before = rig.files()
     report = rig.run(full=True)
     assert report.exit_code == 0
     assert Counter(rig.asked)["detail"] == len(rig.account.activities)
-    # One that is stored shows whether the website gives files: it made no GPX of another one.
+    # A stored original shows if the website still serves files, because one GPX was refused.
     assert Counter(rig.asked)["original"] == Counter(rig.asked)["gpx"] == 1
     after = rig.files()
     assert {**before, ".strava-backup.json": b""} == {**after, ".strava-backup.json": b""}
 
 
-def test_no_meta_stores_what_the_listing_brings_and_asks_for_no_detail(rig: Rig) -> None:
+def test_no_meta_stores_listed_records_and_fetches_no_detail(rig: Rig) -> None:
     assert rig.run(details=False).exit_code == 0
     assert "detail" not in rig.asked
     assert stored_originals(rig.files()) == expected_originals(rig.account)
@@ -180,7 +180,7 @@ def test_a_dry_run_lists_what_is_missing_and_leaves_the_archive_untouched(rig: R
     assert rig.files() == before
 
 
-def test_a_manual_activity_is_never_asked_for_an_original(rig: Rig) -> None:
+def test_no_original_of_a_manual_activity_is_requested(rig: Rig) -> None:
     rig.run()
     activity = manual(rig.account)
     assert activity.id not in {
@@ -211,7 +211,7 @@ def test_metadata_says_where_it_is_from_and_what_the_original_was_called(rig: Ri
         *(("detail", what) for what in ("500", "html", "empty", "truncated", "404", "dropped")),
     ],
 )
-def test_one_bad_item_is_counted_and_named_and_everything_else_is_saved(
+def test_one_bad_item_is_counted_and_reported_and_everything_else_is_saved(
     rig: Rig, kind: str, what: str
 ) -> None:
     bad = first_with_original(rig.account)
@@ -239,7 +239,7 @@ def test_a_body_cut_short_is_fetched_again_at_once(rig: Rig, announced: bool) ->
     assert_complete(rig.account, rig.files())
 
 
-def test_a_body_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig) -> None:
+def test_a_body_cut_short_without_any_framing_is_never_accepted(rig: Rig) -> None:
     bad = first_with_original(rig.account)
     rig.account.faults.append(Fault("original", "truncated-unframed", id=bad.id, times=1))
     report = rig.run()
@@ -249,25 +249,25 @@ def test_a_body_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig)
     assert_complete(rig.account, rig.files())
 
 
-def test_an_odd_original_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
-    suspicion = first_with_original(rig.account)
-    assert suspicion.original
-    suspicion.original = suspicion.original[:-1]
+def test_a_suspicious_original_is_fetched_twice_and_kept_and_reported(rig: Rig) -> None:
+    suspicious = first_with_original(rig.account)
+    assert suspicious.original
+    suspicious.original = suspicious.original[:-1]
     report = rig.run()
     assert report.exit_code == 0
     asked = [request.id for request in rig.account.requests if request.kind == "original"]
-    assert asked.count(suspicion.id) == 2
+    assert asked.count(suspicious.id) == 2
     assert_complete(rig.account, rig.files())
-    assert "FIT" in own_key(rig.files(), suspicion)["original"]["odd"]
+    assert "FIT" in own_key(rig.files(), suspicious)["original"]["odd"]
 
 
-def test_an_original_that_is_not_what_its_name_says_gets_its_true_suffix(rig: Rig) -> None:
-    suspicion = first_with_original(rig.account)
-    suspicion.original = files.gpx(NOW)
+def test_an_original_with_a_wrong_suffix_gets_its_true_suffix(rig: Rig) -> None:
+    suspicious = first_with_original(rig.account)
+    suspicious.original = files.gpx(NOW)
     report = rig.run()
     assert report.exit_code == 0
-    assert rig.files()[f"{stem_of(suspicion)}.gpx"] == suspicion.original
-    assert own_key(rig.files(), suspicion)["original"]["odd"] == (
+    assert rig.files()[f"{stem_of(suspicious)}.gpx"] == suspicious.original
+    assert own_key(rig.files(), suspicious)["original"]["odd"] == (
         "named .fit, but the content is .gpx"
     )
     rig.run()
@@ -282,7 +282,7 @@ def test_a_body_of_an_unknown_kind_is_kept_under_the_suffix_sent(rig: Rig) -> No
 
 
 @pytest.mark.parametrize("what", ["redirect-activity", "redirect-dashboard", "404", "403"])
-def test_a_refused_original_is_asked_for_on_three_days_and_then_given_up(
+def test_a_refused_original_is_requested_on_three_days_and_then_unavailable(
     rig: Rig, what: str
 ) -> None:
     refused = first_with_original(rig.account)
@@ -297,7 +297,7 @@ def test_a_refused_original_is_asked_for_on_three_days_and_then_given_up(
     rig.run()
     assert "original" not in rig.asked
     rig.run(full=True)
-    # And one that is stored, which shows that the website gives files.
+    # And a stored one, which shows that the website still serves files.
     assert Counter(rig.asked)["original"] == 2
     rig.account.faults.clear()
     assert rig.run(full=True).exit_code == 0
@@ -305,7 +305,7 @@ def test_a_refused_original_is_asked_for_on_three_days_and_then_given_up(
     assert "refused" not in own_key(rig.files(), refused)
 
 
-def test_what_failed_last_time_comes_last(rig: Rig) -> None:
+def test_activities_that_failed_in_the_last_run_come_last(rig: Rig) -> None:
     newest = rig.account.activities[0]
     rig.account.faults.append(Fault("original", "500", id=newest.id))
     rig.account.faults.append(Fault("detail", "500", id=newest.id))
@@ -315,7 +315,7 @@ def test_what_failed_last_time_comes_last(rig: Rig) -> None:
     assert newest.id not in asked
     rig.run()
     asked_last = [request.id for request in rig.account.requests if request.kind == "original"]
-    # four are under way at once
+    # Four requests are in flight at once.
     assert newest.id in asked_last[-4:]
     assert len(asked_last) > 8
 
@@ -332,7 +332,9 @@ def test_a_json_original_whose_gpx_fails_gets_it_from_the_next_run(rig: Rig) -> 
 
 
 @pytest.mark.parametrize("record", [None, "what?", {"name": "no id"}, {"id": True}, {"id": -3}])
-def test_a_strange_record_in_the_list_is_named_and_harms_no_other(rig: Rig, record: object) -> None:
+def test_an_invalid_record_in_the_list_is_reported_and_affects_no_other(
+    rig: Rig, record: object
+) -> None:
     page = json.dumps([record, *(one.summary() for one in rig.account.activities)]).encode()
     rig.account.faults.append(Fault("list", "other-body", id=1, body=page))
     report = rig.run()
@@ -342,7 +344,7 @@ def test_a_strange_record_in_the_list_is_named_and_harms_no_other(rig: Rig, reco
 
 
 @pytest.mark.parametrize("start", [None, "yesterday", 12, "2026-13-01T00:00:00Z"])
-def test_a_record_without_a_readable_start_is_named(rig: Rig, start: object) -> None:
+def test_a_record_without_a_valid_start_is_reported(rig: Rig, start: object) -> None:
     strange = first_with_original(rig.account)
     records = [one.summary() for one in rig.account.activities]
     records[0] = {**strange.summary(), "start_date": start}
@@ -356,7 +358,7 @@ def test_a_record_without_a_readable_start_is_named(rig: Rig, start: object) -> 
 @pytest.mark.parametrize(
     ("what", "code"), [("500", 5), ("html", 5), ("dropped", 5), ("429", 5), ("401", 4)]
 )
-def test_a_list_that_breaks_off_is_never_taken_for_whole(
+def test_a_list_that_breaks_off_is_never_accepted_as_complete(
     make_rig: Callable[..., Rig], what: str, code: int
 ) -> None:
     rig = make_rig(250)
@@ -370,7 +372,7 @@ def test_a_list_that_breaks_off_is_never_taken_for_whole(
     assert_complete(rig.account, rig.files())
 
 
-def test_a_web_session_that_ends_in_the_middle_still_lets_the_api_bring_its_part(rig: Rig) -> None:
+def test_a_web_session_that_ends_during_a_run_does_not_affect_the_api(rig: Rig) -> None:
     rig.account.faults.append(Fault("original", "redirect-login", id=rig.account.activities[5].id))
     report = rig.run()
     assert report.exit_code == 4
@@ -381,7 +383,7 @@ def test_a_web_session_that_ends_in_the_middle_still_lets_the_api_bring_its_part
     assert_complete(rig.account, rig.files())
 
 
-def test_an_expired_web_session_still_lets_the_api_bring_its_part(rig: Rig) -> None:
+def test_an_expired_web_session_does_not_affect_the_api(rig: Rig) -> None:
     rig.account.end_sessions()
     report = rig.run()
     assert report.exit_code == 4
@@ -389,7 +391,7 @@ def test_an_expired_web_session_still_lets_the_api_bring_its_part(rig: Rig) -> N
     assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
 
 
-def test_without_a_user_section_originals_are_not_asked_for(rig: Rig) -> None:
+def test_without_a_user_section_no_original_is_requested(rig: Rig) -> None:
     rig.config = replace(rig.config, user=None)
     report = rig.run()
     assert report.exit_code == 0
@@ -400,16 +402,16 @@ def test_without_a_user_section_originals_are_not_asked_for(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("what", ["500", "403", "html"])
-def test_three_failures_in_a_row_end_the_website_lane_only(rig: Rig, what: str) -> None:
+def test_three_failures_in_a_row_close_only_the_website(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("original", what))
-    # a bike's page that comes in between would show that the website is there
+    # A bike's page in between would reset the count of failures.
     report = rig.run(gear=False)
     assert report.exit_code == 5
     assert len(report.failures) == 3
     assert Counter(rig.asked)["detail"] == len(rig.account.activities)
 
 
-def test_a_daily_limit_ends_the_api_lane_and_the_next_day_goes_on(
+def test_a_daily_limit_closes_the_api_and_a_run_on_the_next_day_continues(
     make_rig: Callable[..., Rig],
 ) -> None:
     rig = make_rig(40)
@@ -458,7 +460,9 @@ def test_another_athletes_archive_is_refused_and_left_as_it_is(
     assert rig.files() == before
 
 
-def test_an_archive_without_marker_is_taken_over_if_strava_lists_something_of_it(rig: Rig) -> None:
+def test_an_archive_without_marker_is_accepted_if_strava_lists_one_of_its_activities(
+    rig: Rig,
+) -> None:
     rig.run()
     (rig.root / ".strava-backup.json").unlink()
     assert rig.run().exit_code == 0
@@ -467,7 +471,7 @@ def test_an_archive_without_marker_is_taken_over_if_strava_lists_something_of_it
     assert_complete(rig.account, rig.files())
 
 
-def test_an_archive_without_marker_that_strava_knows_nothing_of_is_refused(
+def test_an_archive_without_marker_is_refused_if_strava_lists_none_of_its_activities(
     make_rig: Callable[..., Rig],
 ) -> None:
     rig = make_rig(3)
@@ -497,7 +501,7 @@ def test_unreadable_metadata_is_fetched_again(rig: Rig) -> None:
     assert json.loads(path.read_bytes())["description"] == activity.detail["description"]
 
 
-def test_what_a_run_that_died_left_over_is_removed_by_the_next_but_not_by_a_dry_one(
+def test_leftovers_of_a_killed_run_are_removed_by_the_next_but_not_by_a_dry_run(
     rig: Rig,
 ) -> None:
     assert rig.run().exit_code == 0
@@ -542,7 +546,7 @@ def test_an_adoption_that_is_interrupted_while_checking_checks_again(
     assert str(broken.relative_to(rig.root)) in report.failures[0].what
 
 
-def test_a_list_that_breaks_off_is_not_taken_for_another_athletes(rig: Rig) -> None:
+def test_a_list_that_breaks_off_is_no_account_mismatch(rig: Rig) -> None:
     rig.run()
     (rig.root / ".strava-backup.json").unlink()
     before = rig.files()
@@ -561,6 +565,6 @@ def test_unreadable_metadata_is_kept_in_history(rig: Rig) -> None:
     assert kept == [b"{half"]
 
 
-def test_no_meta_asks_for_no_gear(rig: Rig) -> None:
+def test_no_meta_fetches_no_gear(rig: Rig) -> None:
     rig.run(details=False)
     assert not {"detail", "gear", "bike"} & set(rig.asked)

@@ -1,4 +1,4 @@
-"""What runs make of bikes and shoes, seen from the archive and from the requests that were made."""
+"""Runs with bikes and shoes: the archive that they leave, and the requests that they make."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BIKES = [RETIRED, BIKE, BARE]
 
 @pytest.fixture
 def rig(rig: Rig) -> Rig:
-    """The sample account, its activities without gear and all photos taken away."""
+    """The sample account without photos and without activities that have no gear."""
     for one in rig.account.activities:
         one.photos.clear()
         if one.detail["gear_id"] is None:
@@ -41,7 +41,7 @@ def rig(rig: Rig) -> Rig:
 
 
 def asked_for(rig: Rig, kind: str) -> list[Any]:
-    """Which gear (`gear`), or whose pages (`bike`), the last run asked for, in order."""
+    """Return the ids of the gear (`gear`) or pages (`bike`) that the last run requested."""
     return sorted(request.id or "" for request in rig.account.requests if request.kind == kind)
 
 
@@ -55,7 +55,7 @@ def history(rig: Rig) -> list[str]:
 
 
 def assert_components_of(rig: Rig, bike_id: str) -> None:
-    """The kept components are those of the account."""
+    """Assert that the stored components are those of the account."""
     bike = rig.account.gear[bike_id]
     assert isinstance(bike, Bike)
     found = record(rig, bike_id)["components"]
@@ -66,10 +66,10 @@ def assert_components_of(rig: Rig, bike_id: str) -> None:
         assert one["distance_m"] == pytest.approx(part.distance, abs=51)
 
 
-# What comes
+# First run
 
 
-def test_all_gear_is_saved_and_of_bikes_the_components(rig: Rig) -> None:
+def test_all_gear_and_the_components_of_bikes_are_saved(rig: Rig) -> None:
     report = rig.run()
     assert report.exit_code == 0
     assert stored_metadata(rig.files(), "gear") == expected_gear_metadata(rig.account)
@@ -115,7 +115,7 @@ def test_metadata_says_where_gear_is_from_and_what_kind_of_frame_it_is(rig: Rig)
 
 
 @pytest.mark.parametrize("frame_type", [None, 99, "3", [3], {}])
-def test_a_frame_of_an_unknown_kind_harms_nothing(rig: Rig, frame_type: Any) -> None:
+def test_a_frame_of_an_unknown_kind_is_no_failure(rig: Rig, frame_type: Any) -> None:
     strange = {**rig.account.gear[BIKE].detail("km"), "frame_type": frame_type}
     rig.account.faults.append(
         Fault("gear", "other-body", id=BIKE, body=json.dumps(strange).encode())
@@ -125,10 +125,10 @@ def test_a_frame_of_an_unknown_kind_harms_nothing(rig: Rig, frame_type: Any) -> 
     assert "frame_type" not in record(rig, BIKE)["strava_backup"]
 
 
-# What is asked for again
+# Later runs
 
 
-def test_a_second_run_asks_for_no_gear_and_no_page(rig: Rig) -> None:
+def test_a_second_run_fetches_no_gear_and_no_page(rig: Rig) -> None:
     rig.run()
     before = rig.files()
     rig.clock.now += DAY
@@ -183,7 +183,7 @@ def test_a_bike_that_retires_is_fetched_once_more(rig: Rig) -> None:
     assert not {"gear", "bike"} & set(rig.asked)
 
 
-def test_a_bike_that_is_taken_up_again_is_fetched_again(rig: Rig) -> None:
+def test_a_bike_that_is_no_longer_retired_is_fetched_again(rig: Rig) -> None:
     rig.run()
     rig.account.gear[RETIRED].retired = False
     rig.run()
@@ -193,7 +193,7 @@ def test_a_bike_that_is_taken_up_again_is_fetched_again(rig: Rig) -> None:
     assert "gear" not in rig.asked
 
 
-def test_gear_that_strava_forgets_stays(rig: Rig) -> None:
+def test_gear_that_strava_no_longer_lists_stays(rig: Rig) -> None:
     rig.run()
     before = rig.files()[f"gear/{SHOES}.meta.json"]
     del rig.account.gear[SHOES]
@@ -229,7 +229,7 @@ def test_a_new_component_keeps_the_old_metadata_once(rig: Rig) -> None:
     assert kept["components"] == json.loads(before)["components"]
 
 
-def test_full_asks_for_all_gear_and_all_pages(rig: Rig) -> None:
+def test_full_fetches_all_gear_and_all_pages(rig: Rig) -> None:
     rig.run()
     before = {path: data for path, data in rig.files().items() if path.startswith("gear/")}
     assert rig.run(full=True).exit_code == 0
@@ -239,7 +239,7 @@ def test_full_asks_for_all_gear_and_all_pages(rig: Rig) -> None:
     assert before == {path: data for path, data in after.items() if path.startswith("gear/")}
 
 
-def test_without_gear_none_is_asked_for_and_a_later_run_brings_it(rig: Rig) -> None:
+def test_without_gear_none_is_fetched_and_a_later_run_saves_it(rig: Rig) -> None:
     assert rig.run(gear=False).exit_code == 0
     assert not {"gear", "bike"} & set(rig.asked)
     assert not [path for path in rig.files() if path.startswith("gear/")]
@@ -247,7 +247,7 @@ def test_without_gear_none_is_asked_for_and_a_later_run_brings_it(rig: Rig) -> N
     assert_complete(rig.account, rig.files())
 
 
-def test_a_dry_run_tells_what_gear_is_missing_and_asks_for_none(rig: Rig) -> None:
+def test_a_dry_run_prints_missing_gear_and_fetches_none(rig: Rig) -> None:
     rig.run()
     rig.account.ride(BIKE, 1_000)
     rig.account.gear["b9000004"] = Bike("b9000004", "New\x1b[31m")
@@ -258,7 +258,7 @@ def test_a_dry_run_tells_what_gear_is_missing_and_asks_for_none(rig: Rig) -> Non
     assert rig.files() == before
 
 
-# What cannot be asked for
+# Missing permissions
 
 
 def test_without_the_permission_gear_is_skipped_with_a_warning(
@@ -279,7 +279,7 @@ def test_without_the_permission_gear_is_skipped_with_a_warning(
     assert "profile:read_all" not in caplog.text
 
 
-def test_gear_that_is_held_stays_where_the_permission_is_lost(rig: Rig) -> None:
+def test_stored_gear_stays_if_the_permission_is_lost(rig: Rig) -> None:
     rig.run()
     before = {path: data for path, data in rig.files().items() if path.startswith("gear/")}
     rig.account.scopes = {"read", "activity:read_all"}
@@ -288,7 +288,7 @@ def test_gear_that_is_held_stays_where_the_permission_is_lost(rig: Rig) -> None:
     assert before == {path: data for path, data in after.items() if path.startswith("gear/")}
 
 
-def test_without_a_user_section_no_bike_page_is_asked_for(rig: Rig) -> None:
+def test_without_a_user_section_no_bike_page_is_requested(rig: Rig) -> None:
     user = rig.config.user
     rig.config = replace(rig.config, user=None)
     assert rig.run().exit_code == 0
@@ -298,7 +298,7 @@ def test_without_a_user_section_no_bike_page_is_asked_for(rig: Rig) -> None:
     rig.run()
     assert not {"gear", "bike"} & set(rig.asked)
 
-    # with one, the pages are all that is missing
+    # With one, only the pages are missing.
     rig.config = replace(rig.config, user=user)
     assert rig.run().exit_code == 0
     assert (asked_for(rig, "gear"), asked_for(rig, "bike")) == ([], BIKES)
@@ -306,7 +306,7 @@ def test_without_a_user_section_no_bike_page_is_asked_for(rig: Rig) -> None:
     assert history(rig) == []
 
 
-def test_components_are_not_lost_where_the_user_section_is(rig: Rig) -> None:
+def test_components_stay_if_the_user_section_is_removed(rig: Rig) -> None:
     rig.run()
     before = record(rig, BIKE)["components"]
     user = rig.config.user
@@ -321,17 +321,17 @@ def test_components_are_not_lost_where_the_user_section_is(rig: Rig) -> None:
     assert_components_of(rig, BIKE)
 
 
-# What fails
+# Failures
 
 
 @pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
-def test_gear_that_fails_is_named_and_everything_else_is_saved(rig: Rig, what: str) -> None:
+def test_failed_gear_is_reported_and_everything_else_is_saved(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("gear", what, id=BIKE))
     report = rig.run()
     assert report.exit_code == 3
     (failure,) = report.failures
     assert failure.what == f"gear {BIKE} Rosinante, gear"
-    # no page without the bike that it belongs to
+    # No page is fetched without its bike.
     assert asked_for(rig, "bike") == [RETIRED, BARE]
     stored = expected_gear_metadata(rig.account)
     del stored[f"gear/{BIKE}.meta.json"]
@@ -346,8 +346,8 @@ def test_gear_that_fails_is_named_and_everything_else_is_saved(rig: Rig, what: s
     assert_components_of(rig, BIKE)
 
 
-def test_gear_that_is_not_found_is_not_to_be_had_after_three_days(rig: Rig) -> None:
-    gone = next(one for one in rig.account.activities if one.detail["gear_id"] == RETIRED)
+def test_gear_that_is_not_found_is_unavailable_after_three_days(rig: Rig) -> None:
+    lost = next(one for one in rig.account.activities if one.detail["gear_id"] == RETIRED)
     del rig.account.gear[RETIRED]
     codes = []
     for _ in range(4):
@@ -359,7 +359,7 @@ def test_gear_that_is_not_found_is_not_to_be_had_after_three_days(rig: Rig) -> N
     assert RETIRED not in asked_for(rig, "bike")
     rig.run(full=True)
     assert RETIRED in asked_for(rig, "gear")
-    assert gone.detail["gear_id"] == RETIRED
+    assert lost.detail["gear_id"] == RETIRED
 
 
 LAYOUTS = [
@@ -374,7 +374,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("body", LAYOUTS)
-def test_a_changed_layout_keeps_what_the_api_gave_and_is_tried_again(rig: Rig, body: bytes) -> None:
+def test_a_changed_layout_keeps_the_record_of_the_api_and_is_retried(rig: Rig, body: bytes) -> None:
     rig.account.faults.append(Fault("bike", "other-body", body=body))
     for _ in range(4):
         report = rig.run()
@@ -415,7 +415,7 @@ def test_a_layout_that_changes_later_loses_no_components(rig: Rig, body: bytes) 
 
 
 @pytest.mark.parametrize("what", ["404", "403", "500", "html", "empty", "dropped"])
-def test_a_page_that_fails_is_all_that_the_next_run_asks_for(rig: Rig, what: str) -> None:
+def test_the_next_run_requests_only_the_failed_page(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("bike", what, id=BIKE))
     report = rig.run()
     assert report.exit_code == 3
@@ -427,7 +427,7 @@ def test_a_page_that_fails_is_all_that_the_next_run_asks_for(rig: Rig, what: str
     assert "refused" not in record(rig, BIKE)["strava_backup"]
 
 
-def test_a_refused_page_is_not_to_be_had_after_three_days(rig: Rig) -> None:
+def test_a_refused_page_is_unavailable_after_three_days(rig: Rig) -> None:
     rig.account.faults.append(Fault("bike", "404", id=BIKE))
     codes = []
     for _ in range(4):
@@ -435,7 +435,7 @@ def test_a_refused_page_is_not_to_be_had_after_three_days(rig: Rig) -> None:
         rig.clock.now += DAY
     assert codes == [3, 3, 0, 0]
     assert "bike" not in rig.asked
-    # new kilometres ask for the bike, and not for its page
+    # A new distance fetches the bike, and not its page.
     rig.account.ride(BIKE, 5_000)
     assert rig.run().exit_code == 0
     assert (asked_for(rig, "gear"), asked_for(rig, "bike")) == ([BIKE], [])
@@ -444,7 +444,7 @@ def test_a_refused_page_is_not_to_be_had_after_three_days(rig: Rig) -> None:
     assert_components_of(rig, BIKE)
 
 
-def test_a_web_session_that_ends_before_the_pages_still_brings_all_gear(rig: Rig) -> None:
+def test_a_web_session_that_ends_before_the_pages_does_not_affect_gear(rig: Rig) -> None:
     rig.account.faults.append(Fault("bike", "redirect-login"))
     report = rig.run()
     assert report.exit_code == 4
@@ -457,7 +457,7 @@ def test_a_web_session_that_ends_before_the_pages_still_brings_all_gear(rig: Rig
 
 
 @pytest.mark.parametrize("gear_id", ["none", "../b1", "b1/../..", "9000001", 7])
-def test_what_is_no_gear_id_in_an_activity_is_never_asked_for(rig: Rig, gear_id: Any) -> None:
+def test_an_invalid_gear_id_in_an_activity_is_never_requested(rig: Rig, gear_id: Any) -> None:
     one = rig.account.activities[0]
     records = [each.summary() for each in rig.account.activities]
     records[0] = {**records[0], "gear_id": gear_id}
@@ -467,7 +467,9 @@ def test_what_is_no_gear_id_in_an_activity_is_never_asked_for(rig: Rig, gear_id:
     assert one.id in {request.id for request in rig.account.requests if request.kind == "detail"}
 
 
-def test_an_account_with_much_gear_in_miles_comes_whole(make_rig: Callable[..., Rig]) -> None:
+def test_an_account_with_much_gear_in_miles_is_saved_completely(
+    make_rig: Callable[..., Rig],
+) -> None:
     rig = make_rig(3)
     rig.account.units = "mi"
     for number in range(40):

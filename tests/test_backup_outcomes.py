@@ -1,4 +1,4 @@
-"""The end of a task counts for or against the item, or against the host."""
+"""Results and errors of tasks count for or against their items, or against the host."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def rig(tmp_path, clock):
 
 
 def test_an_item_that_fails_is_counted_and_the_next_one_is_fetched(rig):
-    texts = rig.work_off([rig.failing(errors.ItemError("odd")), rig.task(lambda: Result("b"))])
+    texts = rig.work_off([rig.failing(errors.ItemError("bad")), rig.task(lambda: Result("b"))])
     assert texts == ["b"]
     (failure,) = rig.report.failures
-    assert failure[:2] == ("activity 7 Ride, original", "odd")
+    assert failure[:2] == ("activity 7 Ride, original", "bad")
     assert rig.report.failed_ids == {7}
     assert rig.report.exit_code == 3
     assert rig.files() == {}
@@ -30,7 +30,7 @@ def test_an_item_that_fails_is_counted_and_the_next_one_is_fetched(rig):
     ("error", "code"),
     [(errors.SessionOver("over"), 4), (errors.LimitReached("429"), 5)],
 )
-def test_a_fatal_error_ends_its_host_and_what_is_left_of_it_is_counted(rig, error, code):
+def test_a_fatal_error_closes_its_host_and_the_remaining_items_are_counted(rig, error, code):
     tasks = [
         rig.failing(error),
         rig.task(lambda: Result("never")),
@@ -44,7 +44,7 @@ def test_a_fatal_error_ends_its_host_and_what_is_left_of_it_is_counted(rig, erro
     assert rig.report.exit_code == code
 
 
-def test_three_items_in_a_row_that_cannot_be_reached_end_the_host(rig):
+def test_three_unreachable_items_in_a_row_close_the_host(rig):
     tasks = [rig.failing(errors.Unreachable("no answer")) for _ in range(5)]
     rig.work_off(tasks)
     rig.outcomes.settle(lambda item: False)
@@ -53,7 +53,7 @@ def test_three_items_in_a_row_that_cannot_be_reached_end_the_host(rig):
     assert rig.report.exit_code == 5
 
 
-def test_the_end_of_a_host_ends_the_waits_for_its_limit(rig):
+def test_closing_a_host_ends_the_waits_for_its_limit(rig):
     ended = []
     rig.hosts = Hosts("api", lambda: ended.append("waits"))
     bad = rig.failing(errors.Unreachable("no answer"), rig.hosts.source)
@@ -61,7 +61,7 @@ def test_the_end_of_a_host_ends_the_waits_for_its_limit(rig):
     assert ended == ["waits"]
 
 
-def test_an_item_that_comes_in_between_keeps_the_host_open(rig):
+def test_a_saved_item_in_between_keeps_the_host_open(rig):
     bad = rig.failing(errors.Unreachable("no answer"))
     rig.work_off([bad, bad, rig.task(), bad, bad])
     rig.outcomes.settle(lambda item: False)
@@ -69,12 +69,12 @@ def test_an_item_that_comes_in_between_keeps_the_host_open(rig):
 
 
 @pytest.mark.parametrize("error", [DiskError("disk full"), errors.Error("a bug")])
-def test_an_error_that_is_no_items_own_stops_everything(rig, error):
+def test_an_error_that_concerns_no_item_stops_everything(rig, error):
     with pytest.raises(type(error)):
         rig.work_off([rig.failing(error), rig.task()])
 
 
-def test_what_the_end_of_a_host_shows_to_be_the_ways_fault_is_none_of_the_items(rig):
+def test_failures_of_a_closed_host_are_not_recorded_for_its_items(rig):
     error = errors.CutShort("cut", why="cut short")
     rig.work_off([rig.failing(error, item="photo") for _ in range(3)])
     rig.outcomes.settle(lambda item: False)
@@ -86,8 +86,8 @@ def test_what_the_end_of_a_host_shows_to_be_the_ways_fault_is_none_of_the_items(
 
 
 def refuse(rig, error=REFUSED, item="original"):
-    """The number of failures, and of items not available, that one refusal makes beside an item
-    of the same kind that comes."""
+    """Return the numbers of failed and of unavailable items after one refusal, if another item
+    of that kind is saved."""
     rig.report.failures.clear()
     rig.report.given_up.clear()
     rig.report.failed_ids.clear()
@@ -96,7 +96,7 @@ def refuse(rig, error=REFUSED, item="original"):
     return len(rig.report.failures), len(rig.report.given_up)
 
 
-def test_a_refusal_counts_as_failed_on_two_days_and_as_not_to_be_had_on_the_third(rig):
+def test_a_refused_item_is_failed_on_two_days_and_unavailable_on_the_third(rig):
     assert refuse(rig) == (1, 0)
     assert refuse(rig) == (1, 0)
     assert rig.report.failed_ids == {7}
@@ -109,19 +109,19 @@ def test_a_refusal_counts_as_failed_on_two_days_and_as_not_to_be_had_on_the_thir
     assert rig.own() == {"refused": {"original": {"why": "404", "on": days}}}
 
 
-def test_a_passing_fault_is_not_noted(rig):
+def test_a_temporary_fault_is_not_recorded(rig):
     for _ in range(4):
         assert refuse(rig, errors.ItemError("an empty file", why="empty")) == (1, 0)
         rig.clock.now += DAY
     assert rig.files() == {}
 
 
-def test_whatever_a_photo_host_answers_is_noted(rig):
+def test_any_error_of_a_photo_host_is_recorded(rig):
     assert refuse(rig, errors.CutShort("cut", why="cut short"), "photo") == (1, 0)
     assert rig.own()["refused"]["photo"]["why"] == "cut short"
 
 
-def test_what_is_said_of_an_item_goes_to_no_terminal_as_a_command(rig, caplog):
+def test_messages_about_an_item_contain_no_terminal_commands(rig, caplog):
     hostile = errors.Refused("host \x1b[31m.example.org\n\nanswers", "404")
     for _ in range(3):
         refuse(rig, hostile)
@@ -132,7 +132,7 @@ def test_what_is_said_of_an_item_goes_to_no_terminal_as_a_command(rig, caplog):
 
 
 @pytest.mark.parametrize("comes", ["before", "after"])
-def test_a_refusal_counts_if_another_item_of_its_kind_came(rig, comes):
+def test_a_refusal_counts_if_another_item_of_its_kind_was_saved(rig, comes):
     tasks = [rig.failing(REFUSED), rig.task()]
     rig.work_off(tasks if comes == "after" else tasks[::-1])
     rig.outcomes.settle(lambda item: False)
@@ -141,7 +141,7 @@ def test_a_refusal_counts_if_another_item_of_its_kind_came(rig, comes):
 
 
 @pytest.mark.parametrize("item", ["original", "photo", "detail", "photo list", "gear"])
-def test_the_refusal_of_everything_is_noted_nowhere_and_ends_the_run_with_5(rig, item):
+def test_a_refusal_of_everything_is_not_recorded_and_ends_the_run_with_5(rig, item):
     other = "detail" if item != "detail" else "original"
     rig.work_off([rig.failing(REFUSED, item=item), rig.task(item=other)])
     rig.outcomes.settle(lambda item: False)
@@ -154,33 +154,33 @@ def test_the_refusal_of_everything_is_noted_nowhere_and_ends_the_run_with_5(rig,
     assert "(404)" in str(error)
 
 
-def test_a_stored_item_that_still_comes_makes_refusals_count_and_is_asked_for_once(rig):
+def test_a_stored_item_that_is_still_served_proves_refusals_and_is_requested_once(rig):
     probed = []
 
-    def still_comes(item):
+    def is_still_served(item):
         probed.append(item)
         return item == "original"
 
     rig.work_off(
         [rig.failing(REFUSED), rig.failing(REFUSED, item="gpx"), rig.failing(REFUSED, item="photo")]
     )
-    rig.outcomes.settle(still_comes)
+    rig.outcomes.settle(is_still_served)
     assert probed == ["original", "photo"]
     assert set(rig.own()["refused"]) == {"original", "gpx"}
     assert rig.report.exit_code == 5
 
 
-def test_what_strava_never_offered_needs_no_proof(rig):
+def test_a_picture_that_strava_never_offered_needs_no_proof(rig):
     rig.work_off([rig.failing(errors.NotOffered("none", "from Instagram"), item="photo")])
     assert rig.report.exit_code == 3
     assert rig.own()["refused"]["photo"]["why"] == "from Instagram"
 
 
-def test_an_answer_that_lacks_something_is_a_refusal_and_no_proof(rig):
-    lacking = rig.task(
+def test_an_incomplete_answer_is_a_refusal_and_no_proof(rig):
+    incomplete = rig.task(
         lambda: Result("", (), errors.Refused("0 of 3", "0 of 3")), item="photo list"
     )
-    rig.work_off([lacking, lacking])
+    rig.work_off([incomplete, incomplete])
     rig.outcomes.settle(lambda item: False)
     assert rig.files() == {}
     assert rig.report.exit_code == 5
@@ -189,7 +189,7 @@ def test_an_answer_that_lacks_something_is_a_refusal_and_no_proof(rig):
 @pytest.mark.parametrize(
     "bug", [KeyError("secret"), ValueError("secret"), RecursionError("secret"), OSError("secret")]
 )
-def test_a_bug_in_one_item_is_its_failure_and_the_others_come(rig, bug, caplog):
+def test_a_bug_in_one_item_is_its_failure_and_the_others_are_saved(rig, bug, caplog):
     assert rig.work_off([rig.failing(bug), rig.task(lambda: Result("b"))]) == ["b"]
     (failure,) = rig.report.failures
     assert failure.what == "activity 7 Ride, original"

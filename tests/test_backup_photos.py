@@ -1,4 +1,4 @@
-"""What runs make of photos, seen from the archive and from the requests that were made."""
+"""Runs with photos: the archive that they leave, and the requests that they make."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.faults import Fault
 
 RIDE = 16_600_000_000  # has three photos
 RUN = 15_210_998_871  # one of its photos is a video
-GYM = 13_000_000_001  # has no original, and yet a photo
+GYM = 13_000_000_001  # has a photo but no original
 
 
 @pytest.fixture
 def rig(rig: Rig) -> Rig:
-    """The sample account, but of the activities without photos only one is left, and no gear."""
+    """The sample account without gear, and with only one activity that has no photos."""
     bare = [one for one in rig.account.activities if not one.photos]
     for one in bare[1:]:
         rig.account.remove(one.id)
@@ -52,7 +52,7 @@ def activity(rig: Rig, activity_id: int = RIDE) -> Activity:
 
 
 def asked_for(rig: Rig, kind: str) -> list[Any]:
-    """Whose photo lists (`photos`), or which pictures (`photo`), the last run asked for."""
+    """Return the ids of the photo lists (`photos`) or pictures (`photo`) that the run requested."""
     return [request.id for request in rig.account.requests if request.kind == kind]
 
 
@@ -62,7 +62,7 @@ def record(rig: Rig, one: Activity, photo: Photo) -> dict[str, Any]:
 
 
 def without(rig: Rig, photo: Photo) -> dict[str, bytes]:
-    """All pictures of the account but this one."""
+    """Return all pictures of the account except this one."""
     return {
         path: content
         for path, content in expected_pictures(rig.account).items()
@@ -74,7 +74,7 @@ def of_photos(rig: Rig) -> dict[str, bytes]:
     return {path: data for path, data in rig.files().items() if path.startswith("photos/")}
 
 
-# What comes
+# First run
 
 
 def test_photos_of_every_kind_are_saved_under_their_true_suffix(rig: Rig) -> None:
@@ -85,7 +85,7 @@ def test_photos_of_every_kind_are_saved_under_their_true_suffix(rig: Rig) -> Non
     assert {path.rpartition(".")[2] for path in pictures} == {"jpg", "png", "webp", "gif", "heic"}
     assert stored_metadata(rig.files(), "photos") == expected_photo_metadata(rig.account)
     assert report.saved["photo"] == len(pictures)
-    # none of them is fetched twice for being odd, although all addresses end in .jpg
+    # None is fetched twice as suspicious, although all URLs end in .jpg.
     assert Counter(rig.asked)["photo"] == len(pictures)
 
 
@@ -103,7 +103,7 @@ def test_metadata_says_where_a_photo_is_from_and_when_its_picture_was_saved(rig:
     assert own_key(rig.files(), one)["photos"] == {"count": 3}
 
 
-def test_of_a_video_the_poster_and_the_address_of_the_film_are_saved(rig: Rig) -> None:
+def test_the_poster_and_the_url_of_a_video_are_saved(rig: Rig) -> None:
     rig.run()
     one = activity(rig, RUN)
     (video,) = (photo for photo in one.photos if photo.kind == "video")
@@ -119,13 +119,13 @@ def test_an_activity_without_original_may_have_photos(rig: Rig) -> None:
     assert f"{photo_stem(one, one.photos[0])}.jpg" in rig.files()
 
 
-def test_no_photo_list_is_asked_for_where_the_count_is_0(rig: Rig) -> None:
+def test_no_photo_list_is_requested_if_the_count_is_0(rig: Rig) -> None:
     rig.run()
     with_photos = [one.id for one in rig.account.activities if one.photos]
     assert sorted(asked_for(rig, "photos")) == sorted(with_photos)
 
 
-def test_no_picture_is_asked_for_with_a_log_in(rig: Rig) -> None:
+def test_no_picture_is_requested_with_credentials(rig: Rig) -> None:
     rig.run()
     for request in rig.account.requests:
         if request.kind == "photo":
@@ -139,10 +139,10 @@ def test_photos_need_no_user_section(rig: Rig) -> None:
     assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
-# What is asked for again
+# Later runs
 
 
-def test_a_second_run_asks_for_no_photo_list_and_no_picture(rig: Rig) -> None:
+def test_a_second_run_requests_no_photo_list_and_no_picture(rig: Rig) -> None:
     rig.run()
     assert rig.run().exit_code == 0
     assert not {"photos", "photo"} & set(rig.asked)
@@ -182,7 +182,7 @@ def test_the_last_photo_that_is_deleted_on_strava_stays(rig: Rig) -> None:
     assert of_photos(rig) == before
 
 
-def test_full_asks_for_every_photo_list_and_for_no_held_picture(rig: Rig) -> None:
+def test_full_fetches_every_photo_list_and_no_stored_picture(rig: Rig) -> None:
     rig.run()
     before = of_photos(rig)
     assert rig.run(full=True).exit_code == 0
@@ -193,7 +193,7 @@ def test_full_asks_for_every_photo_list_and_for_no_held_picture(rig: Rig) -> Non
     assert of_photos(rig) == before
 
 
-def test_a_changed_caption_comes_with_full_and_the_old_one_goes_to_history(rig: Rig) -> None:
+def test_a_changed_caption_is_saved_with_full_and_the_old_one_goes_to_history(rig: Rig) -> None:
     rig.run()
     one = activity(rig)
     path = f"{photo_stem(one, one.photos[1])}.meta.json"
@@ -205,11 +205,11 @@ def test_a_changed_caption_comes_with_full_and_the_old_one_goes_to_history(rig: 
     assert json.loads(after[path])["caption"] == "On top"
     history = {name: data for name, data in after.items() if name.startswith("history/photos")}
     assert history == {f"history/{path}.2026-11-23T10-00-00Z.json": before}
-    # what is known of the picture is not forgotten
+    # The notes on the picture are kept.
     assert record(rig, one, one.photos[1])["strava_backup"]["picture"]
 
 
-def test_without_photos_none_is_asked_for_and_a_later_run_brings_them(rig: Rig) -> None:
+def test_without_photos_none_is_fetched_and_a_later_run_saves_them(rig: Rig) -> None:
     assert rig.run(photos=False).exit_code == 0
     assert not {"photos", "photo"} & set(rig.asked)
     assert of_photos(rig) == {}
@@ -217,7 +217,7 @@ def test_without_photos_none_is_asked_for_and_a_later_run_brings_them(rig: Rig) 
     assert_complete(rig.account, rig.files())
 
 
-def test_without_photos_not_even_a_picture_that_failed_is_asked_for(rig: Rig) -> None:
+def test_without_photos_not_even_a_failed_picture_is_requested(rig: Rig) -> None:
     bad = activity(rig).photos[0]
     rig.account.faults.append(Fault("photo", "404", id=bad.unique_id))
     rig.run()
@@ -226,7 +226,7 @@ def test_without_photos_not_even_a_picture_that_failed_is_asked_for(rig: Rig) ->
     assert rig.run().exit_code == 3
 
 
-def test_a_picture_that_vanished_from_the_archive_is_fetched_without_asking_for_the_list(
+def test_a_picture_that_vanished_from_the_archive_is_fetched_without_the_list(
     rig: Rig,
 ) -> None:
     rig.run()
@@ -238,7 +238,7 @@ def test_a_picture_that_vanished_from_the_archive_is_fetched_without_asking_for_
     assert_complete(rig.account, rig.files())
 
 
-def test_a_photo_held_in_other_letters_is_the_same_photo(rig: Rig) -> None:
+def test_a_photo_id_stored_in_other_case_is_the_same_photo(rig: Rig) -> None:
     rig.run()
     for path in list((rig.root / "photos").iterdir()):
         path.rename(path.with_name(path.name.lower()))
@@ -248,7 +248,7 @@ def test_a_photo_held_in_other_letters_is_the_same_photo(rig: Rig) -> None:
     assert of_photos(rig) == before
 
 
-# What fails
+# Failures
 
 
 def foreign(photo: Photo) -> None:
@@ -285,7 +285,7 @@ def spoil(rig: Rig, photo: Photo, how: str | Callable[[Photo], None]) -> None:
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_a_picture_that_cannot_be_had_is_named_and_everything_else_is_saved(
+def test_a_failed_picture_is_reported_and_everything_else_is_saved(
     rig: Rig, how: str | Callable[[Photo], None]
 ) -> None:
     one = activity(rig)
@@ -304,12 +304,12 @@ def test_a_picture_that_cannot_be_had_is_named_and_everything_else_is_saved(
     assert stored_metadata(files, "activities") == expected_activity_metadata(rig.account)
     assert stored_originals(files) == expected_originals(rig.account)
     assert not [path for path in files if path.endswith(".part")]
-    # its list is whole all the same
+    # Its list is complete nevertheless.
     assert own_key(files, one)["photos"] == {"count": 3}
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_a_picture_is_not_to_be_had_after_three_days_and_asked_for_again_with_full_only(
+def test_a_picture_is_unavailable_after_three_days_and_requested_again_with_full_only(
     rig: Rig, how: str | Callable[[Photo], None]
 ) -> None:
     one = activity(rig)
@@ -321,7 +321,7 @@ def test_a_picture_is_not_to_be_had_after_three_days_and_asked_for_again_with_fu
         codes.append((report.exit_code, len(report.failures), len(report.given_up)))
         rig.run()
         if report.exit_code == 3:
-            # Only the list can bring the address of what has none.
+            # Only the list may provide a missing URL.
             assert ("photos" in rig.asked) == (how in (placeholder, instagram))
         rig.clock.now += DAY
     assert codes == [(3, 1, 0), (3, 1, 0), (0, 0, 1), (0, 0, 0)]
@@ -340,9 +340,7 @@ def test_a_picture_is_not_to_be_had_after_three_days_and_asked_for_again_with_fu
 
 
 @pytest.mark.parametrize("what", ["403", "404", "500", "html", "empty", "dropped"])
-def test_a_picture_that_failed_is_fetched_by_the_next_run_without_asking_for_the_list(
-    rig: Rig, what: str
-) -> None:
+def test_a_failed_picture_is_fetched_by_the_next_run_without_the_list(rig: Rig, what: str) -> None:
     one = activity(rig)
     bad = one.photos[0]
     rig.account.faults.append(Fault("photo", what, id=bad.unique_id))
@@ -363,7 +361,7 @@ def test_a_picture_cut_short_once_is_fetched_again_at_once(rig: Rig) -> None:
     assert_complete(rig.account, rig.files())
 
 
-def test_a_picture_cut_short_without_any_framing_is_never_taken_for_whole(rig: Rig) -> None:
+def test_a_picture_cut_short_without_any_framing_is_never_accepted(rig: Rig) -> None:
     bad = activity(rig).photos[0]
     rig.account.faults.append(Fault("photo", "truncated-unframed", id=bad.unique_id, times=1))
     report = rig.run()
@@ -373,21 +371,21 @@ def test_a_picture_cut_short_without_any_framing_is_never_taken_for_whole(rig: R
     assert_complete(rig.account, rig.files())
 
 
-def test_an_odd_picture_is_fetched_twice_and_kept_and_said_to_be_odd(rig: Rig) -> None:
+def test_a_suspicious_picture_is_fetched_twice_and_kept_and_reported(rig: Rig) -> None:
     one = activity(rig)
-    suspicion = one.photos[0]
-    half = suspicion.content[: len(suspicion.content) // 2]
-    rig.account.faults.append(Fault("photo", "other-body", id=suspicion.unique_id, body=half))
+    photo = one.photos[0]
+    half = photo.content[: len(photo.content) // 2]
+    rig.account.faults.append(Fault("photo", "other-body", id=photo.unique_id, body=half))
     assert rig.run().exit_code == 0
-    assert asked_for(rig, "photo").count(suspicion.unique_id) == 2
-    assert rig.files()[f"{photo_stem(one, suspicion)}.jpg"] == half
-    picture = record(rig, one, suspicion)["strava_backup"]["picture"]
+    assert asked_for(rig, "photo").count(photo.unique_id) == 2
+    assert rig.files()[f"{photo_stem(one, photo)}.jpg"] == half
+    picture = record(rig, one, photo)["strava_backup"]["picture"]
     assert picture["odd"] == "the .jpg picture has no end"
     rig.run()
     assert "photo" not in rig.asked
 
 
-def test_a_host_that_cannot_be_reached_is_no_answer_and_never_the_last_word(rig: Rig) -> None:
+def test_an_unreachable_host_never_makes_a_picture_unavailable(rig: Rig) -> None:
     one = activity(rig)
     bad = one.photos[0]
     rig.account.faults.append(Fault("photo", "dropped", id=bad.unique_id))
@@ -397,7 +395,7 @@ def test_a_host_that_cannot_be_reached_is_no_answer_and_never_the_last_word(rig:
     assert "refused" not in record(rig, one, bad)["strava_backup"]
 
 
-def test_three_pictures_in_a_row_that_cannot_be_reached_end_that_lane_only(rig: Rig) -> None:
+def test_three_unreachable_pictures_in_a_row_close_only_the_photo_hosts(rig: Rig) -> None:
     rig.account.faults.append(Fault("photo", "500"))
     report = rig.run()
     assert report.exit_code == 5
@@ -411,7 +409,7 @@ def test_three_pictures_in_a_row_that_cannot_be_reached_end_that_lane_only(rig: 
     assert_complete(rig.account, rig.files())
 
 
-def test_many_refused_pictures_end_no_lane(rig: Rig) -> None:
+def test_many_refused_pictures_close_no_host(rig: Rig) -> None:
     one, *others = [photo for activity in rig.account.activities for photo in activity.photos]
     rig.account.faults += [Fault("photo", "403", id=photo.unique_id) for photo in others]
     report = rig.run()
@@ -420,15 +418,15 @@ def test_many_refused_pictures_end_no_lane(rig: Rig) -> None:
     assert len(report.failures) == len(expected_pictures(rig.account)) - 1
 
 
-def test_what_stands_in_place_of_photos_is_kept_as_metadata(rig: Rig) -> None:
+def test_placeholders_of_photos_are_kept_as_metadata(rig: Rig) -> None:
     sample = Account.sample(rig.clock, problems=True)
     rig.account.add(sample.activity(1_000_002))  # type: ignore[arg-type]
     rig.account.add(sample.activity(14_000_000_008))  # type: ignore[arg-type]
     report = rig.run()
     assert report.exit_code == 3
     assert sorted(failure.why for failure in report.failures) == [
-        "Strava gives no picture (from Instagram)",
-        "Strava gives no picture (placeholder)",
+        "Strava offers no picture (from Instagram)",
+        "Strava offers no picture (placeholder)",
     ]
     assert stored_pictures(rig.files()) == expected_pictures(rig.account)
     (instagram,) = (
@@ -443,7 +441,7 @@ def test_what_stands_in_place_of_photos_is_kept_as_metadata(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
-def test_a_photo_list_that_fails_is_named_and_asked_for_again(rig: Rig, what: str) -> None:
+def test_a_failed_photo_list_is_reported_and_requested_again(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("photos", what, id=RIDE))
     report = rig.run()
     assert report.exit_code == 3
@@ -457,7 +455,7 @@ def test_a_photo_list_that_fails_is_named_and_asked_for_again(rig: Rig, what: st
     assert_complete(rig.account, rig.files())
 
 
-def test_a_refused_photo_list_is_not_to_be_had_after_three_days(rig: Rig) -> None:
+def test_a_refused_photo_list_is_unavailable_after_three_days(rig: Rig) -> None:
     rig.account.faults.append(Fault("photos", "404", id=RIDE))
     codes = []
     for _ in range(4):
@@ -471,14 +469,14 @@ def test_a_refused_photo_list_is_not_to_be_had_after_three_days(rig: Rig) -> Non
 
 
 def list_of(rig: Rig, *entries: Any) -> None:
-    """Lay a photo list over that of the ride."""
+    """Replace the photo list of the ride."""
     rig.account.faults.append(
         Fault("photos", "other-body", id=RIDE, body=json.dumps(entries).encode())
     )
 
 
 @pytest.mark.parametrize("entry", [None, "photo", {}, {"urls": {}}, {"unique_id": "../../x"}])
-def test_an_entry_without_id_is_named_and_harms_no_other(rig: Rig, entry: Any) -> None:
+def test_an_entry_without_id_is_reported_and_affects_no_other(rig: Rig, entry: Any) -> None:
     list_of(rig, entry, *activity(rig).photo_records(5000))
     report = rig.run()
     assert report.exit_code == 3
@@ -486,9 +484,9 @@ def test_an_entry_without_id_is_named_and_harms_no_other(rig: Rig, entry: Any) -
     assert "photo list" in failure.what
     assert "no photo id" in failure.why
     assert_complete(rig.account, rig.files())
-    # the list is asked for again until it can be read, and the pictures are not
+    # The list is requested again until it is complete, and the pictures are not.
     assert rig.run().exit_code == 3
-    # And another one, which shows that the API gives whole lists.
+    # And another one, which shows that the API serves complete lists.
     assert [one for one in asked_for(rig, "photos") if one != 99_999_999_999] == [RIDE]
     assert asked_for(rig, "photo") == []
     rig.account.faults.clear()
@@ -497,7 +495,7 @@ def test_an_entry_without_id_is_named_and_harms_no_other(rig: Rig, entry: Any) -
     assert "photos" not in rig.asked
 
 
-def test_a_photo_that_a_list_names_twice_is_fetched_once(rig: Rig) -> None:
+def test_a_photo_that_is_listed_twice_is_fetched_once(rig: Rig) -> None:
     first, *rest = activity(rig).photo_records(5000)
     again = {**first, "unique_id": first["unique_id"].lower(), "cursor": "x"}
     list_of(rig, first, *rest, again, {**first, "cursor": "y"})
@@ -508,15 +506,15 @@ def test_a_photo_that_a_list_names_twice_is_fetched_once(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("urls", [None, [], "https://example.org", {"5000": 7}, {"big": "x"}])
-def test_addresses_of_an_unknown_form_are_no_address(rig: Rig, urls: Any) -> None:
+def test_urls_of_an_unknown_form_are_ignored(rig: Rig, urls: Any) -> None:
     first, *rest = activity(rig).photo_records(5000)
     list_of(rig, {**first, "urls": urls}, *rest)
     report = rig.run()
     assert report.exit_code == 3
-    assert [failure.why for failure in report.failures] == ["Strava gives no picture (no address)"]
+    assert [failure.why for failure in report.failures] == ["Strava offers no picture (no address)"]
 
 
-def test_a_dry_run_tells_of_pictures_and_asks_for_none(rig: Rig) -> None:
+def test_a_dry_run_prints_missing_pictures_and_fetches_none(rig: Rig) -> None:
     bad = activity(rig).photos[0]
     rig.account.faults.append(Fault("photo", "404", id=bad.unique_id))
     rig.run()
@@ -525,7 +523,7 @@ def test_a_dry_run_tells_of_pictures_and_asks_for_none(rig: Rig) -> None:
     assert not {"photos", "photo"} & set(rig.asked)
 
 
-def test_an_account_with_many_photos_comes_whole(make_rig: Callable[..., Rig]) -> None:
+def test_an_account_with_many_photos_is_saved_completely(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(1)
     (one,) = rig.account.activities
     one.photos[:] = [
@@ -536,7 +534,7 @@ def test_an_account_with_many_photos_comes_whole(make_rig: Callable[..., Rig]) -
     assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
-def test_a_list_that_is_shorter_than_the_count_is_asked_for_again(rig: Rig) -> None:
+def test_a_list_that_is_shorter_than_the_count_is_requested_again(rig: Rig) -> None:
     rig.account.faults.append(Fault("photos", "other-body", id=RIDE, body=b"[]", times=1))
     report = rig.run()
     assert report.exit_code == 3
@@ -545,7 +543,7 @@ def test_a_list_that_is_shorter_than_the_count_is_asked_for_again(rig: Rig) -> N
     assert_complete(rig.account, rig.files())
 
 
-def test_a_list_that_stays_shorter_than_the_count_is_given_up_until_the_count_changes(
+def test_a_list_that_stays_shorter_than_the_count_is_unavailable_until_the_count_changes(
     rig: Rig,
 ) -> None:
     shorter = json.dumps(activity(rig).photo_records(5000)[:2]).encode()
@@ -562,7 +560,7 @@ def test_a_list_that_stays_shorter_than_the_count_is_given_up_until_the_count_ch
     assert_complete(rig.account, rig.files())
 
 
-def test_a_placeholder_that_strava_replaces_by_the_picture_later_is_saved_then(rig: Rig) -> None:
+def test_a_picture_that_replaces_a_placeholder_later_is_saved(rig: Rig) -> None:
     photo = activity(rig).photos[1]
     picture = photo.kind
     placeholder(photo)

@@ -1,4 +1,4 @@
-"""What is already stored is asked for once more, to see whether a host still gives anything."""
+"""Stored items are requested once more, to find out if a host still serves any."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ITEMS = ["original", "photo", "photos", "detail", "gear", "bike"]
 
 def by_website(rig: Rig) -> Rig:
     rig.config = replace(rig.config, api=None)
-    # Such as are younger than a week may still be worked up.
+    # Strava may still process activities that are less than a week old.
     rig.clock.now += 8 * DAY
     return rig
 
 
 def make_missing(rig: Rig, kind: str) -> Any:
-    """Make the next run ask for one item of that kind again; returns its id."""
+    """Make the next run request one item of that kind again, and return its id."""
     one = next(one for one in rig.account.activities if one.original and len(one.photos) > 1)
     stem = stem_of(one)
     bike = next(gear for gear in rig.account.gear if gear.startswith("b"))
@@ -46,7 +46,7 @@ def make_missing(rig: Rig, kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ITEMS)
-def test_a_refusal_of_one_counts_if_what_is_stored_still_comes(rig: Rig, kind: str) -> None:
+def test_a_refusal_of_one_item_counts_if_stored_ones_are_still_served(rig: Rig, kind: str) -> None:
     rig.run()
     item = make_missing(rig, kind)
     rig.account.faults.append(Fault(kind, "404", id=item))
@@ -59,7 +59,9 @@ def test_a_refusal_of_one_counts_if_what_is_stored_still_comes(rig: Rig, kind: s
 
 
 @pytest.mark.parametrize("kind", ITEMS)
-def test_a_refusal_of_one_is_nobodys_if_nothing_stored_comes_any_more(rig: Rig, kind: str) -> None:
+def test_a_refusal_of_one_item_is_not_recorded_if_stored_ones_are_refused_too(
+    rig: Rig, kind: str
+) -> None:
     rig.run()
     make_missing(rig, kind)
     before = rig.files()
@@ -67,7 +69,7 @@ def test_a_refusal_of_one_is_nobodys_if_nothing_stored_comes_any_more(rig: Rig, 
     report = rig.run()
     assert report.exit_code == 5
     assert report.failures == []
-    # The item itself and up to three that are stored.
+    # The item itself, and up to three stored ones.
     assert 2 <= len(rig.asked_for(kind)) <= 4
     notes = [path for path, data in rig.files().items() if b'"refused"' in data]
     assert notes == [path for path, data in before.items() if b'"refused"' in data] == []
@@ -91,7 +93,7 @@ def test_ten_days_of_redirects_note_nothing_and_the_first_good_run_is_complete(
 
 
 def test_notes_of_an_outage_do_not_count_while_no_original_is_stored(make_rig: MakeRig) -> None:
-    """Older runs believed each redirect at once."""
+    """Older versions recorded each redirect at once."""
     rig = by_website(make_rig(10))
     rig.run()
     for path in stored_originals(rig.files()):

@@ -1,4 +1,4 @@
-"""How a run signs in and who it lets into an archive, in process."""
+"""Signing in, and the check that an archive belongs to the athlete, in process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults import Fault
 
 def with_password(rig: Rig) -> None:
     secret = Secret(rig.account.password, read_only=True)
-    rig.config.path.write_text("[user]\n")  # where the token of a log-in is kept
+    rig.config.path.write_text("[user]\n")  # stores the token of a log-in
     rig.config = replace(rig.config, user=User(email=rig.account.email, password=secret))
 
 
@@ -28,7 +28,7 @@ def test_a_dry_run_does_not_try_the_password(rig: Rig) -> None:
     assert rig.printed
 
 
-def test_a_refused_log_in_is_noted_and_tried_again_after_a_day(rig: Rig) -> None:
+def test_a_refused_log_in_is_recorded_and_retried_after_a_day(rig: Rig) -> None:
     with_password(rig)
     rig.account.login_mode = "code"
     assert rig.run().exit_code == 4
@@ -43,7 +43,7 @@ def test_a_refused_log_in_is_noted_and_tried_again_after_a_day(rig: Rig) -> None
     assert_complete(rig.account, rig.files())
 
 
-def test_a_limit_at_the_log_in_is_not_taken_for_a_wrong_password(rig: Rig) -> None:
+def test_a_limit_at_the_log_in_is_no_wrong_password(rig: Rig) -> None:
     with_password(rig)
     rig.account.login_mode = "limited"
     report = rig.run()
@@ -63,7 +63,7 @@ def test_an_api_that_cannot_be_reached_ends_the_run_with_5_and_writes_no_activit
 
 
 @pytest.mark.parametrize("what", ["500", "dropped", "html", "403"])
-def test_a_website_that_cannot_be_reached_lets_the_api_bring_its_part(rig: Rig, what: str) -> None:
+def test_an_unreachable_website_does_not_affect_the_api(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("me", what))
     report = rig.run()
     assert report.exit_code == 5
@@ -71,7 +71,7 @@ def test_a_website_that_cannot_be_reached_lets_the_api_bring_its_part(rig: Rig, 
 
 
 @pytest.mark.parametrize(("source", "missing"), [("api", "api"), ("website", "user")])
-def test_a_source_that_is_not_set_up_is_refused_before_anything_is_asked_for(
+def test_a_source_that_is_not_set_up_is_refused_before_any_request(
     rig: Rig, source: str, missing: str
 ) -> None:
     rig.config = replace(rig.config, source=source, **{missing: None})
@@ -117,14 +117,14 @@ def test_the_pace_of_the_config_is_kept_between_website_requests(rig: Rig) -> No
         (0.5, "ends in less than a day."),
     ],
 )
-def test_the_end_of_the_web_session_is_told_in_time(
+def test_the_expiry_of_the_web_session_is_logged_in_time(
     rig: Rig, days: float, words: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     jwt_left(rig, days)
     assert rig.run(limit=1).exit_code == 0
-    told = [record.getMessage() for record in caplog.records if RENEWAL in record.getMessage()]
-    assert len(told) == (words is not None)
-    assert (words or "") in "".join(told)
+    warnings = [record.getMessage() for record in caplog.records if RENEWAL in record.getMessage()]
+    assert len(warnings) == (words is not None)
+    assert (words or "") in "".join(warnings)
 
 
 def test_the_days_of_the_warning_are_those_of_the_config(
@@ -140,7 +140,7 @@ def test_the_days_of_the_warning_are_those_of_the_config(
 
 
 @pytest.mark.parametrize("kind", ["token", "me"])
-def test_the_end_of_the_web_session_is_told_also_when_nobody_answers(
+def test_the_expiry_of_the_web_session_is_logged_even_without_an_answer(
     rig: Rig, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.account.faults.append(Fault(kind, "500"))
@@ -158,7 +158,9 @@ def test_a_session_that_strava_has_renewed_does_not_end_soon(
     assert RENEWAL not in caplog.text
 
 
-def test_an_expired_session_leaves_the_api_its_part_and_says_how_to_renew_it(rig: Rig) -> None:
+def test_an_expired_session_does_not_affect_the_api_and_the_error_says_how_to_renew_it(
+    rig: Rig,
+) -> None:
     jwt_left(rig, 0)
     report = rig.run()
     assert report.exit_code == 4
@@ -168,7 +170,7 @@ def test_an_expired_session_leaves_the_api_its_part_and_says_how_to_renew_it(rig
 
 
 def jwt_left(rig: Rig, days: float) -> None:
-    """Give the config a session that lasts so many days."""
+    """Give the config a session that expires after so many days."""
     jwt = Secret(rig.account.issue_jwt(expires_in=days * DAY), read_only=True)
     rig.config = replace(rig.config, user=User(jwt=jwt))
 

@@ -72,7 +72,7 @@ def test_a_date_is_read_in_any_language(text: str) -> None:
         ("2022年5月29日 晚上11:00:00", 23),
     ],
 )
-def test_noon_and_midnight_are_told_apart(text: str, hour: int) -> None:
+def test_noon_and_midnight_are_distinguished(text: str, hour: int) -> None:
     moment = parse_date(text)
     assert moment is not None
     assert moment.hour == hour

@@ -1,4 +1,4 @@
-"""ZIPs and folders: what is read from them, and what they must not do."""
+"""ZIPs and folders are read alike, and unsafe ones are refused."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def test_the_day_is_that_of_the_table_whether_packed_or_not(tmp_path: Path) -> N
     ("make", "words"),
     [
         (lambda path: None, "cannot read"),
-        (lambda path: path.write_bytes(b"PK, or so"), "is no ZIP"),
-        (lambda path: path.mkdir(), "holds no activities.csv"),
-        (lambda path: account_export.write_zip({"a": b"b"}, path), "holds no activities.csv"),
+        (lambda path: path.write_bytes(b"PK, or so"), "is not a complete ZIP"),
+        (lambda path: path.mkdir(), "contains no activities.csv"),
+        (lambda path: account_export.write_zip({"a": b"b"}, path), "contains no activities.csv"),
         (
             lambda path: account_export.write_zip({"a/b/activities.csv": TABLE}, path),
-            "holds no activities.csv",
+            "contains no activities.csv",
         ),
     ],
 )
-def test_what_is_no_export_is_told_to_be_none(
+def test_a_path_without_an_export_is_refused(
     make: Callable[[Path], None], words: str, tmp_path: Path
 ) -> None:
     make(tmp_path / "export.zip")
@@ -72,7 +72,7 @@ def test_a_zip_that_came_only_in_part_is_no_zip(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     account_export.write_zip(FILES, path)
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(errors.ConfigError, match="not all of one"), export_file.opened(path):
+    with pytest.raises(errors.ConfigError, match="not a complete ZIP"), export_file.opened(path):
         pass
 
 
@@ -83,7 +83,7 @@ def test_a_zip_that_came_only_in_part_is_no_zip(tmp_path: Path) -> None:
 def test_a_zip_with_a_path_out_of_it_is_refused(name: str, tmp_path: Path) -> None:
     account_export.write_zip({**FILES, name: b"x"}, tmp_path / "export.zip")
     with (
-        pytest.raises(errors.ConfigError, match="a path out of it"),
+        pytest.raises(errors.ConfigError, match="a path outside of it"),
         export_file.opened(tmp_path / "export.zip"),
     ):
         pass
@@ -96,7 +96,7 @@ def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
         info = zipfile.ZipInfo("activities/2.gpx")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         packed.writestr(info, "/etc/passwd")
-    with pytest.raises(errors.ConfigError, match="a link"), export_file.opened(path):
+    with pytest.raises(errors.ConfigError, match="not a regular file"), export_file.opened(path):
         pass
 
 
@@ -104,7 +104,7 @@ def test_a_folder_with_a_link_is_refused(tmp_path: Path) -> None:
     account_export.write_folder(FILES, tmp_path / "export")
     (tmp_path / "export" / "activities" / "2.gpx").symlink_to("/etc/passwd")
     with (
-        pytest.raises(errors.ConfigError, match="a link"),
+        pytest.raises(errors.ConfigError, match="not a regular file"),
         export_file.opened(tmp_path / "export"),
     ):
         pass
@@ -158,7 +158,7 @@ def test_a_zip_packed_by_an_unknown_method_is_refused(tmp_path: Path) -> None:
         content[content.rindex(signature) + offset] = 9
     path.write_bytes(content)
     with (
-        pytest.raises(errors.ConfigError, match=r"a method that this program does not know \(9\)"),
+        pytest.raises(errors.ConfigError, match=r"an unsupported method \(9\)"),
         export_file.opened(path),
     ):
         pass
@@ -169,7 +169,7 @@ def test_a_piece_of_a_split_zip_is_refused(name: str, tmp_path: Path) -> None:
     account_export.write_zip(FILES, tmp_path / name)
     (tmp_path / "export.z01").touch()
     with (
-        pytest.raises(errors.ConfigError, match="one piece of a split ZIP: unpack all pieces"),
+        pytest.raises(errors.ConfigError, match="one part of a split ZIP: unpack all parts"),
         export_file.opened(tmp_path / name),
     ):
         pass

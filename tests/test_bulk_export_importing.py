@@ -1,4 +1,4 @@
-"""An import brings what the archive lacks, and leaves a run with Strava only what it cannot."""
+"""An import saves the items that the archive lacks; a backup run downloads only the others."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def find(account: Account, activity_id: int) -> Activity:
 
 
 def exported_originals(account: Account) -> dict[str, bytes]:
-    """Every original, of those uploaded as gzip what is inside: an export packs all alike."""
+    """Every original, decompressed if it was uploaded as gzip: an export compresses all alike."""
     originals = {}
     for activity in account.activities:
         if activity.original is not None:
@@ -122,7 +122,7 @@ def exported_pictures(account: Account) -> dict[str, bytes]:
 
 
 def expected_record(activity: Activity, language: str, columns: int) -> dict[str, Any]:
-    """What a table tells of an activity, in the API's field names."""
+    """The fields of an activity in a table, by the API's field names."""
     detail = activity.detail
     names = ["id", "name", "start_date", "elapsed_time", "distance", "commute"]
     if columns > 11:
@@ -155,7 +155,7 @@ def test_an_export_of_any_language_and_year_makes_the_right_archive(
         own = record.pop("strava_backup")
         assert record == expected_record(activity, language, columns)
         assert len(own["bulk_export"]["columns"]) == columns
-    if columns >= 87:  # the others do not tell whose photos those are
+    if columns >= 87:  # other tables do not assign photos to activities
         assert stored_pictures(stored) == {**exported_pictures(account), **exported_videos(account)}
     else:
         rest = {path: data for path, data in stored.items() if "/media/" in path}
@@ -231,15 +231,15 @@ def test_of_two_photos_with_one_name_the_second_is_kept_with_the_rest(
     assert stored_pictures(setting.files()) == exported_pictures(account)
 
 
-def test_all_the_rest_is_kept_as_it_is(setting: Setting, account: Account) -> None:
+def test_all_other_files_are_stored_unchanged(setting: Setting, account: Account) -> None:
     contents = account_export.export_files(account)
-    suspicion = {
+    unusual = {
         "activities/777.fit.gz": b"nobody's",
         "media/unknown.jpg": b"nobody's",
         "a folder/.hidden?.txt": b"",
         "clubs/C O N.csv": "é\n".encode(),
     }
-    setting.write({**contents, **suspicion})
+    setting.write({**contents, **unusual})
     setting.run()
     rest = {
         path.removeprefix("bulk_export/2026-11-20/"): data
@@ -248,8 +248,8 @@ def test_all_the_rest_is_kept_as_it_is(setting: Setting, account: Account) -> No
     }
     named = {name for name in contents if name.startswith(("activities/", "media/"))}
     expected = {name: data for name, data in contents.items() if name not in named}
-    del suspicion["a folder/.hidden?.txt"]  # hidden ones are what systems leave
-    assert rest == {**expected, **suspicion}
+    del unusual["a folder/.hidden?.txt"]  # operating systems leave hidden files
+    assert rest == {**expected, **unusual}
 
 
 @pytest.mark.parametrize("write", [account_export.write_zip, account_export.write_folder])
@@ -281,12 +281,12 @@ def test_a_newer_export_adds_what_is_new(setting: Setting, account: Account) -> 
     assert after["SHA256SUMS"].startswith(before.pop("SHA256SUMS"))
     assert {path: after[path] for path in before} == before
     assert stored_originals(after) == exported_originals(account)
-    # The same day, and yet another table: both are kept.
+    # The same day, but another table: both are stored.
     assert b"Renamed since" in after["bulk_export/2026-11-20.2/activities.csv"]
     assert "bulk_export/2026-11-20.2/bikes.csv" not in after
 
 
-def test_what_the_export_lacks_is_told_and_costs_nothing_else(
+def test_files_that_the_export_lacks_are_reported_and_affect_nothing_else(
     setting: Setting, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -334,22 +334,24 @@ def test_where_the_date_cannot_be_read_the_original_tells_the_start(
     }
     setting.write(with_cells(account_export.export_files(account), dates))
     report = setting.run()
-    # What has no original, and what hardly a program reads, cannot tell.
-    untold = {one.id for one in account.activities if one.original_suffix == ".json"}
-    untold |= {one.id for one in account.activities if one.original is None}
-    assert {int(failure.what.split()[1]) for failure in report.failures} == untold
+    # Missing originals, and those of rare formats, have no readable start.
+    without_start = {one.id for one in account.activities if one.original_suffix == ".json"}
+    without_start |= {one.id for one in account.activities if one.original is None}
+    assert {int(failure.what.split()[1]) for failure in report.failures} == without_start
     stored = setting.files()
     originals = exported_originals(account)
-    told = {path for path in originals if int(path.rsplit("_")[-1].split(".")[0]) not in untold}
-    assert stored_originals(stored) == {path: originals[path] for path in told}
+    expected = {
+        path for path in originals if int(path.rsplit("_")[-1].split(".")[0]) not in without_start
+    }
+    assert stored_originals(stored) == {path: originals[path] for path in expected}
     activity = find(account, FIT)
     assert setting.record(activity)["start_date"] == activity.detail["start_date"]
-    # Their originals are not lost for that.
+    # Their originals are stored all the same.
     kept = [path for path in stored if path.startswith("bulk_export/2026-11-20/activities/")]
     assert len(kept) == 2
 
 
-def test_a_row_that_cannot_be_read_is_told_and_its_file_kept(
+def test_an_unreadable_row_is_reported_and_its_file_is_stored(
     setting: Setting, account: Account
 ) -> None:
     activity = find(account, FIT)
@@ -415,7 +417,7 @@ TO_REFUSE: dict[str, Callable[[dict[str, bytes]], dict[str, bytes]]] = {
         **contents,
         "activities.csv": b"<!DOCTYPE html>\n<html><body>\nLog in, please, or sign up\n</html>",
     },
-    "has no row, but activities/ holds": lambda contents: {
+    "has no row, but activities/ contains": lambda contents: {
         **contents,
         "activities.csv": contents["activities.csv"].partition(b"\n")[0],
     },
@@ -517,7 +519,7 @@ def test_many_files_without_a_row_are_counted_and_some_named(
 
 
 def with_raw_names(contents: Mapping[str, bytes], change: Callable[[str], str]) -> dict[str, bytes]:
-    """The export with other names of files, under which the table does not know them."""
+    """The export with other names of files, that are not in the table."""
     return {
         change(name) if name.startswith(("activities/", "media/")) else name: data
         for name, data in contents.items()
@@ -673,7 +675,7 @@ def test_names_too_long_for_a_disk_and_files_beside_folders_are_kept(
     assert setting.run().exit_code == 0
 
 
-def test_a_photo_that_strava_failed_to_find_is_told(setting: Setting, account: Account) -> None:
+def test_a_photo_that_strava_failed_to_find_is_reported(setting: Setting, account: Account) -> None:
     photo = f"media/{find(account, 15_000_000_005).photos[0].unique_id}.jpg"
     contents = with_cells(account_export.export_files(account), {f",{photo}": f",{photo}|#error#"})
     setting.write(contents)
@@ -782,7 +784,7 @@ def halved_names(account: Account) -> list[str]:
 
 
 def stored_path(account: Account, name: str) -> str:
-    """Where the archive has a file of the export."""
+    """The path of a file of the export in the archive."""
     for activity in account.activities:
         if activity.original and account_export.original_name(activity) == name:
             suffix = activity.original_suffix.removesuffix(".gz")
@@ -886,7 +888,7 @@ def test_a_file_of_an_unknown_kind_is_stored(setting: Setting, account: Account)
     assert setting.files()[f"{stem_of(activity)}.sml"] == b"nobody knows this kind"
 
 
-def test_names_that_belie_the_content_are_told(
+def test_names_with_a_wrong_suffix_are_reported(
     setting: Setting, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     activity = find(account, FIT)
@@ -963,7 +965,7 @@ def test_the_export_of_another_athlete_is_refused(setting: Setting, account: Acc
     setting.write(account_export.export_files(other))
     report = setting.run()
     assert report.exit_code == 4
-    assert "but the export is that of athlete 5" in str(report.fatal[0])
+    assert "but the export belongs to athlete 5" in str(report.fatal[0])
     assert setting.files() == before
 
 
@@ -1005,7 +1007,7 @@ def test_an_archive_of_version_0_4_keeps_its_files_and_its_old_metadata(
     assert record["start_date"] == find(account, FIT).detail["start_date"]
     (history,) = (path for path in stored if path.startswith("history/"))
     assert json.loads(stored[history]) == old
-    # That is for the first run that asks Strava: it checks what is held.
+    # The first backup run sets the owner after it has checked the archive.
     assert ".strava-backup.json" not in stored
 
 
@@ -1017,7 +1019,8 @@ def test_a_missing_parent_is_not_made(setting: Setting, account: Account) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("../../evil", "a path out of it"), ("/tmp/evil", "a path out of it")]
+    ("name", "words"),
+    [("../../evil", "a path outside of it"), ("/tmp/evil", "a path outside of it")],
 )
 def test_a_hostile_zip_makes_no_archive(
     name: str, words: str, setting: Setting, account: Account
@@ -1071,7 +1074,7 @@ class ThenOnline:
         return self.prepare(rig)
 
     @staticmethod
-    def take_in(rig: Rig, contents: Mapping[str, bytes]) -> Report:
+    def import_files(rig: Rig, contents: Mapping[str, bytes]) -> Report:
         setting = Setting(rig.root.parent)
         setting.root = rig.root
         setting.write(contents)
@@ -1079,12 +1082,12 @@ class ThenOnline:
 
     def test_a_run_fetches_only_what_the_export_lacked(self, rig: Rig) -> None:
         lost = 15_000_000_001
-        self.take_in(rig, account_export.export_files(rig.account, "cs", lost=[lost]))
+        self.import_files(rig, account_export.export_files(rig.account, "cs", lost=[lost]))
         assert rig.run().exit_code == 0
         asked = Counter(request.kind for request in rig.account.requests)
         asked_originals = {one.id for one in rig.account.requests if one.kind == "original"}
         manual = {one.id for one in rig.account.activities if one.original is None}
-        # Over the website nothing tells beforehand that a manual activity has none.
+        # The listing of the website does not show that a manual activity has no original.
         assert lost in asked_originals
         assert asked_originals <= {lost, *manual}
         # The poster of a video, of which the export has nothing.
@@ -1104,7 +1107,7 @@ class ThenOnline:
         names = halved_names(rig.account)
         damaged = {stored_path(rig.account, name) for name in names}
         contents = with_half(account_export.export_files(rig.account), *names)
-        assert self.take_in(rig, contents).exit_code == 3
+        assert self.import_files(rig, contents).exit_code == 3
         aside = {path for path in rig.files() if path.startswith("damaged/")}
         assert rig.run().exit_code == 0
         requests = [request for request in rig.account.requests if request.kind == "original"]
@@ -1115,7 +1118,7 @@ class ThenOnline:
             if path.startswith("activities/")
         }
         manual = {one.id for one in rig.account.activities if one.original is None}
-        # Over the website nothing tells beforehand that a manual activity has none.
+        # The listing of the website does not show that a manual activity has no original.
         assert ids <= asked <= ids | manual
         photos = [path for path in damaged if path.startswith("photos/")]
         # The poster of a video, of which the export has nothing.
@@ -1134,7 +1137,7 @@ class ThenOnline:
         assert {path for path in after if path.startswith("damaged/")} == aside
 
     def test_metadata_is_filled_up_and_what_only_the_export_knew_stays(self, rig: Rig) -> None:
-        self.take_in(rig, account_export.export_files(rig.account))
+        self.import_files(rig, account_export.export_files(rig.account))
         columns = {
             path: json.loads(data)["strava_backup"]["bulk_export"]
             for path, data in rig.files().items()
@@ -1146,16 +1149,16 @@ class ThenOnline:
             rig.clock.now += DAY
         rig.run()
         files = rig.files()
-        for path, told in columns.items():
+        for path, export_data in columns.items():
             own = json.loads(files[path])["strava_backup"]
-            assert own["bulk_export"] == told
+            assert own["bulk_export"] == export_data
             assert own["source"] in ("api", "website")
         record = json.loads(files[f"{stem_of(find(rig.account, FIT))}.meta.json"])
         assert record["name"] == "Edited again"
         assert record["sport_type"] == "Run"
 
     def test_a_later_run_finds_nothing_to_do(self, rig: Rig) -> None:
-        self.take_in(rig, account_export.export_files(rig.account))
+        self.import_files(rig, account_export.export_files(rig.account))
         for _ in range(3):
             rig.run()
             rig.clock.now += DAY
@@ -1166,7 +1169,7 @@ class ThenOnline:
     def test_an_import_after_a_run_brings_nothing_twice(self, rig: Rig) -> None:
         rig.run()
         before = rig.files()
-        report = self.take_in(rig, account_export.export_files(rig.account))
+        report = self.import_files(rig, account_export.export_files(rig.account))
         assert report.exit_code == 0
         assert set(report.saved) == {"metadata", "file"}
         after = rig.files()
@@ -1186,7 +1189,7 @@ class ThenOnline:
         rig.run()
         rig.clock.now += DAY
         rig.account.add(oldest)
-        self.take_in(rig, account_export.export_files(rig.account))
+        self.import_files(rig, account_export.export_files(rig.account))
         rig.run()
         own = own_key(rig.files(), oldest)
         assert own["source"] in ("api", "website")
@@ -1197,7 +1200,7 @@ class ThenOnline:
     def test_photos_are_known_again_by_their_ids(
         self, rename: Callable[[str], str], rig: Rig
     ) -> None:
-        self.take_in(rig, account_export.export_files(rig.account, rename_photo=rename))
+        self.import_files(rig, account_export.export_files(rig.account, rename_photo=rename))
         rig.run()
         assert Counter(rig.asked)["photo"] == 1  # the poster of a video
         pictures = Counter(stored_pictures(rig.files()).values())
@@ -1207,7 +1210,7 @@ class ThenOnline:
         def rename(name: str) -> str:
             return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
-        self.take_in(rig, account_export.export_files(rig.account, rename_photo=rename))
+        self.import_files(rig, account_export.export_files(rig.account, rename_photo=rename))
         before = stored_pictures(rig.files())
         assert rig.run().exit_code == 0
         after = stored_pictures(rig.files())
@@ -1220,7 +1223,7 @@ class ThenOnline:
         rig.clock.now += DAY
         rig.run()
         assert "photo" not in rig.asked
-        # Where somebody took the file away, it is.
+        # It is if the file was removed.
         lost = next(path for path in before if path not in expected)
         (rig.root / lost).unlink()
         rig.run()
@@ -1231,7 +1234,7 @@ class ThenOnline:
         photo = activity.photos[0]
         contents = account_export.export_files(rig.account, rename_photo=lambda name: f"x{name}")
         contents[f"media/x{photo.unique_id}.jpg"] = photo.content + b"smaller, or larger"
-        self.take_in(rig, contents)
+        self.import_files(rig, contents)
         rig.run()
         stored = {path for path in rig.files() if path.startswith(f"photos/{activity.id}_")}
         assert stored >= {
@@ -1246,7 +1249,7 @@ class TestTheApi(ThenOnline):
         return rig
 
     def test_every_detail_is_fetched(self, rig: Rig) -> None:
-        self.take_in(rig, account_export.export_files(rig.account))
+        self.import_files(rig, account_export.export_files(rig.account))
         rig.run()
         expected = expected_activity_metadata(rig.account)
         assert stored_metadata(rig.files(), "activities") == expected

@@ -107,7 +107,7 @@ def test_of_a_table_that_is_cut_off_no_row_is_lost_silently(end: int) -> None:
     rows = parse(WRITTEN[:end])
     whole = [row for row in rows if row.is_whole]
     begun = [start for start in (len(HEADER), WRITTEN.index("3,")) if start < end]
-    # The last cell may be short of something, which no table tells.
+    # The last cell may be truncated, which cannot be detected.
     assert len(whole) <= len(begun) <= len(rows)
     assert len(rows) > len(whole) or all(row.cells[2] in ("x", "y", "") for row in whole)
 

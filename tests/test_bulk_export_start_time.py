@@ -1,4 +1,4 @@
-"""The start that originals tell of themselves."""
+"""The start time is found in originals."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ TIMESTAMP, START_TIME, OTHER = (253, 4, 0x86), (2, 4, 0x86), (0, 1, 0x02)
             definition(0, 20, TIMESTAMP, OTHER, big=True),
             struct.pack(">BIB", 0, SECONDS, 1),
         ),
-        # developers' own fields behind those of the protocol
+        # developers' own fields after those of the protocol
         fit(
             b"\x60" + definition(0, 20, TIMESTAMP)[1:] + b"\x01\x00\x02\x00",
             struct.pack("<BIH", 0, SECONDS, 7),
         ),
-        # a header that has the time: the five lowest bits of what an event told before
+        # a header with the lowest five bits of a time, after an event with a full one
         fit(
             definition(0, 21, TIMESTAMP),
             definition(1, 20, OTHER),
             struct.pack("<BI", 0, SECONDS - 3),
             struct.pack("<BB", 0xA0 | SECONDS & 0x1F, 9),
         ),
-        # no records: the session tells
+        # no records: the start of the session
         fit(
             definition(0, 18, TIMESTAMP, START_TIME),
             struct.pack("<BII", 0, SECONDS + 3600, SECONDS),

@@ -1,4 +1,4 @@
-"""What a row of the export's table of activities tells, and what it leaves in doubt."""
+"""Rows of the export's table of activities are parsed; ambiguous cells are skipped."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from strava_backup.bulk_export.rows import Row, parse_table
 from strava_backup.bulk_export.table import (
-    LOST,
+    MISSING_FILE,
     Columns,
     Entry,
-    Survey,
+    Summary,
     find_columns,
     id_of,
     media_id,
     parse_entry,
-    survey,
+    summarize,
 )
 from strava_backup.demo.account import Account
 from tests import account_export
@@ -62,15 +62,15 @@ def entry(
     return found
 
 
-def surveyed(text: str) -> tuple[Survey, list[Entry]]:
-    found = survey(parse_table(io.StringIO(text, newline="")))
+def summarized(text: str) -> tuple[Summary, list[Entry]]:
+    found = summarize(parse_table(io.StringIO(text, newline="")))
     rows = parse_table(io.StringIO(text, newline="")).rows
     entries = [parse_entry(found.columns, row, is_day_first=found.is_day_first) for row in rows]
     return found, [one for one in entries if one is not None]
 
 
 def entries(text: bytes) -> list[Entry]:
-    return surveyed(text.decode("utf-8-sig"))[1]
+    return summarized(text.decode("utf-8-sig"))[1]
 
 
 def test_a_row_as_strava_wrote_it() -> None:
@@ -102,7 +102,7 @@ def test_elevation_is_in_columns_of_its_own(speeds: dict[int, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "untold"),
+    ("changes", "skipped"),
     [
         ({5: "", 15: ""}, {"elapsed_time"}),
         ({5: "23:48", 15: "NaN"}, {"elapsed_time"}),
@@ -121,9 +121,9 @@ def test_elevation_is_in_columns_of_its_own(speeds: dict[int, str]) -> None:
         ({1: "toukokuu"}, {"start_date"}),
     ],
 )
-def test_what_is_in_doubt_is_not_told(changes: dict[int, str], untold: set[str]) -> None:
+def test_ambiguous_cells_are_skipped(changes: dict[int, str], skipped: set[str]) -> None:
     whole = entry({**REAL, **ELEVATION}).record
-    assert whole.keys() - entry({**REAL, **ELEVATION, **changes}).record.keys() == untold
+    assert whole.keys() - entry({**REAL, **ELEVATION, **changes}).record.keys() == skipped
 
 
 def test_where_the_raw_elapsed_time_is_blank_the_first_one_is_the_same() -> None:
@@ -160,8 +160,8 @@ def test_every_language_and_year_tells_the_same(language: str, columns: int) -> 
         assert one.id == activity.id
         assert one.file == account_export.original_name(activity)
         assert len(one.columns) == columns
-        told = {name: value for name, value in one.record.items() if name != "resource_state"}
-        assert told == {name: detail[name] for name in told}
+        fields = {name: value for name, value in one.record.items() if name != "resource_state"}
+        assert fields == {name: detail[name] for name in fields}
         assert {
             "id",
             "name",
@@ -171,7 +171,7 @@ def test_every_language_and_year_tells_the_same(language: str, columns: int) -> 
             "moving_time",
             "total_elevation_gain",
             "commute",
-        } <= set(told)
+        } <= set(fields)
 
 
 @pytest.mark.parametrize("columns", [10, 11])
@@ -186,7 +186,7 @@ def test_the_short_form_tells_as_much_as_it_has(columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", range(2, 14))
-def test_of_a_long_table_without_its_second_block_no_distance_is_told(columns: int) -> None:
+def test_a_long_table_without_its_second_block_has_no_distance(columns: int) -> None:
     text = io.StringIO(account_export.table(ACCOUNT).decode(), newline="")
     header, rows, _ = parse_table(text)
     cut = [
@@ -240,11 +240,11 @@ def test_what_titles_are_is_of_no_account() -> None:
         (HEADER, {12: "activities/1.bin.gz"}, "activities/1.bin.gz"),
         (HEADER, {12: ""}, ""),
         (HEADER, {12: "", 4: "activities/2.fit"}, ""),
-        (HEADER, {12: LOST}, LOST),
+        (HEADER, {12: MISSING_FILE}, MISSING_FILE),
         (HEADER, {12: "what"}, "what"),
         (NO_ANCHOR, {12: "3.2", 14: "activities/1.tcx.gz"}, "activities/1.tcx.gz"),
         (NO_ANCHOR, {12: "3.2", 14: "activities/1.bin.gz"}, "activities/1.bin.gz"),
-        (NO_ANCHOR, {12: "3.2", 14: LOST}, LOST),
+        (NO_ANCHOR, {12: "3.2", 14: MISSING_FILE}, MISSING_FILE),
         (NO_ANCHOR, {12: "3.2", 13: "activities/1.fit", 14: "activities/2.fit"}, ""),
         (NO_ANCHOR, {12: "../../etc/passwd"}, ""),
         (NO_ANCHOR, {4: "activities/of a lifetime"}, ""),
@@ -265,10 +265,10 @@ def test_the_file_is_found_by_place_or_else_by_shape(
         ("media/a.jpg, media/b.jpg", ("media/a.jpg", "media/b.jpg")),
         ("media/a.jpg|media/a.jpg", ("media/a.jpg",)),
         ("media/a+b é.jpg|media/c.jpg", ("media/a+b é.jpg", "media/c.jpg")),
-        ("media/a.jpg|#error#", ("media/a.jpg", LOST)),
+        ("media/a.jpg|#error#", ("media/a.jpg", MISSING_FILE)),
         ("media/../x.jpg", ()),
         ("||", ()),
-        (LOST, ()),
+        (MISSING_FILE, ()),
         ("", ()),
     ],
 )
@@ -325,7 +325,7 @@ def test_of_columns_with_one_name_none_is_lost() -> None:
     assert list(found.columns.values()) == ["5", *"abcdef"]
 
 
-def test_of_a_broken_row_only_the_beginning_and_what_has_a_shape_is_told() -> None:
+def test_a_malformed_row_has_its_first_cells_and_recognizable_ones() -> None:
     row = Row([REAL.get(index, "") for index in range(30)], is_whole=False)
     found = parse_entry(find_columns(HEADER), row)
     assert found is not None
@@ -334,7 +334,7 @@ def test_of_a_broken_row_only_the_beginning_and_what_has_a_shape_is_told() -> No
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "fields"),
     [
         (["180"], None),
         (["18000000001", "May 29, 2022, 3:53:35"], {"id", "name", "resource_state"}),
@@ -344,9 +344,9 @@ def test_of_a_broken_row_only_the_beginning_and_what_has_a_shape_is_told() -> No
         ),
     ],
 )
-def test_a_cell_that_may_be_cut_off_is_not_told(cells: list[str], told: set[str] | None) -> None:
+def test_a_cell_that_may_be_truncated_is_skipped(cells: list[str], fields: set[str] | None) -> None:
     found = parse_entry(find_columns(HEADER), Row(cells, is_whole=False))
-    assert (set(found.record) if found else None) == told
+    assert (set(found.record) if found else None) == fields
     assert found is None or found.name == ""
 
 
@@ -384,24 +384,24 @@ def test_a_row_without_cells_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "untold"),
+    ("changes", "skipped"),
     [
         ({}, set()),
         ({17: "3322,949951"}, set()),
         ({5: "1428", 15: "1428", 16: "1411", 17: "3323"}, set()),
-        # German Excel, which takes points for thousands, if three digits are behind them.
+        # German Excel, which reads points as thousands separators if three digits follow.
         ({17: "3322949951171875"}, {"distance"}),
         ({17: "3,32295E+15"}, {"distance"}),
         ({15: "14280"}, {"moving_time", "distance"}),
         ({5: "00:23:48"}, {"elapsed_time", "moving_time", "distance"}),
     ],
 )
-def test_numbers_that_a_spreadsheet_may_have_changed_are_not_told(
-    changes: dict[int, str], untold: set[str]
+def test_numbers_that_a_spreadsheet_may_have_changed_are_skipped(
+    changes: dict[int, str], skipped: set[str]
 ) -> None:
     whole = entry(REAL).record
     record = entry({**REAL, **changes}, is_resaved=True).record
-    assert whole.keys() - record.keys() == untold
+    assert whole.keys() - record.keys() == skipped
     for name in record.keys() - {"distance"}:
         assert record[name] == whole[name]
 
@@ -421,22 +421,24 @@ def test_numbers_that_a_spreadsheet_may_have_changed_are_not_told(
         (",".join(HEADER), None),
     ],
 )
-def test_a_table_without_activities_is_told_from_one_that_cannot_be_read(
+def test_a_table_without_activities_is_distinguished_from_an_unreadable_one(
     text: str, problem: str | None
 ) -> None:
-    found, _ = surveyed(text)
+    found, _ = summarized(text)
     assert (found.problem is None) is (problem is None)
     assert (problem or "") in (found.problem or "")
 
 
-def test_a_survey_tells_ids_and_the_order_of_dates() -> None:
-    found, entries = surveyed('id,date\n5.0,"05/06/2022, 1:02:03"\n6,"13/06/2022, 1:02:03"\nx,y\n')
+def test_a_summary_has_the_ids_and_the_order_of_dates() -> None:
+    found, entries = summarized(
+        'id,date\n5.0,"05/06/2022, 1:02:03"\n6,"13/06/2022, 1:02:03"\nx,y\n'
+    )
     assert (found.ids, found.is_day_first, found.row_count) == ({5, 6}, True, 3)
     assert [one.record["start_date"][:10] for one in entries] == ["2022-06-05", "2022-06-13"]
 
 
 @given(st.text(st.sampled_from("0123456789.,;\t\"'\n\rEa<>/|\u2028 "), max_size=200))
 def test_no_table_makes_it_fail_or_lose_a_line(text: str) -> None:
-    found, _ = surveyed(f"id;date,x\n{text}")
+    found, _ = summarized(f"id;date,x\n{text}")
     lines = [line for line in io.StringIO(text, newline="") if line.strip(" ,;\t\"'\r\n\u2028")]
     assert bool(lines) <= bool(found.row_count)

@@ -1,8 +1,8 @@
-"""Every fault of the made-up Strava at every kind of request: the exit code, and what is left.
+"""Every fault of the demo account at every kind of request: the exit code and the archive.
 
-The codes are those of the contract: 4 where only a human can help, 5 where it may go through at
-another time (limits, a way that fails three times in a row, and one that refuses everything), 3
-where single items failed, 0 where another way brings the same.
+The exit codes are 4 if only the owner can help, 5 if a later run may succeed (rate limits, a host
+that fails three times in a row or refuses everything), 3 if single items failed, and 0 if another
+host serves the same.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WRONG_FILE = b"something else"
 
 
 class Row(NamedTuple):
-    """A kind of request to a source, which one of them (None: all), and the codes by fault."""
+    """A kind of request to a source, the one that fails (None: all), and the codes by fault."""
 
     source: str
     kind: str
@@ -53,8 +53,8 @@ class Row(NamedTuple):
     codes: str
 
 
-# A 403 of the API is the one of an inactive application: before the first activity is listed the
-# website takes its place, and after that only its owner can help. A redirect needs no body.
+# A 403 of the API means an inactive application: the website replaces it before the first activity
+# is listed, and only the owner can help later. A redirect needs no body.
 TABLE = (
     #                             401 403 404 429 500 503 trunc stall drop html empty wrong
     Row("api", "token", None, "     4   0   5   5   5   5     5     5    5    5     5     5"),
@@ -95,7 +95,7 @@ CELLS = [
 
 
 def named(account: Account, row: Row) -> Item | None:
-    """What the faulty request of a row asks for."""
+    """Return the id of the item that the faulty request of a row fetches."""
     if row.which == "later":
         return 2
     if row.which is None:
@@ -109,7 +109,7 @@ def named(account: Account, row: Row) -> Item | None:
 def fault(account: Account, row: Row, what: str) -> Fault:
     if what != "wrong type":
         return Fault(row.kind, what, id=named(account, row))
-    # A file that comes so twice would be what Strava holds.
+    # A file that is the same in two downloads is accepted as the original.
     is_file = row.kind in FILES
     body, times = (WRONG_FILE, 1) if is_file else (WRONG_TYPE, None)
     return Fault(row.kind, "other-body", id=named(account, row), times=times, body=body)
@@ -119,11 +119,11 @@ def prepare(rig: Rig, row: Row) -> None:
     if row.source == "website":
         rig.config = replace(rig.config, api=None)
     if row.source == "password":
-        rig.config.path.write_text("[user]\n")  # where the token of a log-in is kept
+        rig.config.path.write_text("[user]\n")  # stores the token of a log-in
         password = Secret(rig.account.password, read_only=True)
         rig.config = replace(rig.config, user=User(email=rig.account.email, password=password))
     if row.kind in ("gear", "bike"):
-        # No success of another item is to come in between.
+        # No other item may succeed in between.
         assert rig.run(gear=False).exit_code == 0
 
 
@@ -157,7 +157,7 @@ def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("row", "what", "code"), CELLS)
-def test_a_fault_damages_nothing_tells_by_its_code_and_is_made_good_by_the_next_run(
+def test_a_fault_damages_nothing_has_an_exit_code_and_is_repaired_by_the_next_run(
     make_rig: MakeRig, row: Row, what: str, code: int
 ) -> None:
     rig = make_rig(22 if row.kind == "web-list" else 12)

@@ -1,4 +1,4 @@
-"""Signals wherever the real command may be: how soon it ends, what it says and leaves."""
+"""Signals to the real command at any time: it ends soon, with one line and an intact archive."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ STAYS = "what was saved stays, the next run goes on from here"
 
 @dataclass
 class HoldLater(Hold):
-    """Stops the answers of several kinds, of each after so many that pass."""
+    """Stops the answers of several kinds, after a given number of answers of each kind."""
 
     passing: dict[str, int] = field(default_factory=dict)
-    stored: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def names(self, account: Account, request: Request) -> bool:
@@ -40,12 +40,12 @@ class HoldLater(Hold):
         if kind not in self.passing:
             return False
         with self.lock:
-            self.stored[kind] += 1
-            return self.stored[kind] > self.passing[kind]
+            self.seen[kind] += 1
+            return self.seen[kind] > self.passing[kind]
 
     @property
     def holds_all(self) -> bool:
-        return all(self.stored[kind] > passing for kind, passing in self.passing.items())
+        return all(self.seen[kind] > passing for kind, passing in self.passing.items())
 
 
 def wait_until(is_so: Callable[[], object], process: Any) -> None:
@@ -57,7 +57,7 @@ def wait_until(is_so: Callable[[], object], process: Any) -> None:
 
 
 def interrupt(command: Command, process: Any, number: signal.Signals = signal.SIGINT) -> str:
-    """Interrupt a quiet run, which has to be over within two seconds; the line that it says."""
+    """Interrupt a quiet run, assert that it ends within two seconds, and return its message."""
     started = time.monotonic()
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=30)
@@ -87,7 +87,7 @@ def assert_whole_and_complete_it(command: Command) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_with_all_lanes_at_work_it_ends_at_once_and_says_what_it_saved(
+def test_with_requests_to_all_hosts_in_flight_it_ends_at_once_and_reports_saved_items(
     make_command: MakeCommand, number: signal.Signals
 ) -> None:
     command = make_command(Account.of(20))
@@ -119,11 +119,11 @@ def test_with_all_lanes_at_work_it_ends_at_once_and_says_what_it_saved(
         ("bike", 10),
     ],
 )
-def test_wherever_it_waits_for_an_answer_it_ends_within_two_seconds(
+def test_it_ends_within_two_seconds_while_it_waits_for_any_answer(
     make_command: MakeCommand, kind: str, after_bytes: int
 ) -> None:
     command = make_command(Account.of(8))
-    # A token that gets lost on its way is dead for good, which is not for a program to mend.
+    # A rotated token that gets lost in an aborted answer cannot be recovered by a program.
     command.account.rotates_refresh_token = False
     hold = command.proxy.hold = Hold(kind, after_bytes=after_bytes)
     process = command.start("--quiet")
@@ -165,7 +165,7 @@ def pausing_between_two_tries(account: Account) -> Callable[[], bool]:
         pausing_between_two_tries,
     ],
 )
-def test_a_pause_is_broken_off(
+def test_an_interrupt_ends_a_pause(
     make_command: MakeCommand, prepare: Callable[[Account], Callable[[], bool]]
 ) -> None:
     command = make_command(Account.of(8))

@@ -1,4 +1,4 @@
-"""What a kept record becomes by what a source tells."""
+"""The merge of new records of a source into stored ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from strava_backup.archive.metadata import OWN_KEY
+from strava_backup.items import COMPONENTS, DETAIL, ORIGINAL, OWN_KEY, PHOTO_LIST
 from strava_backup.records import merge, plan
-from strava_backup.records.plan import COMPONENTS, DETAIL, ORIGINAL, PHOTO_LIST, Wanted
+from strava_backup.records.plan import Wanted
 from strava_backup.strava.records import parse_activity
 from tests.made_up_records import (
     ALL,
@@ -372,13 +372,9 @@ def test_distances_of_gear_and_of_its_parts_make_no_history(change, needed):
 
 
 @pytest.mark.parametrize("components", [None, [], ["Chain", None, 7], {}])
-def test_gear_of_any_form_has_an_essence(components):
+def test_gear_of_any_form_has_history_fields(components):
     assert merge.gear_history_fields({"id": "b1", "components": components})["components"] == []
     assert merge.gear_history_fields({"id": "b1"}) == {"id": "b1", "components": []}
-
-
-def test_a_record_that_is_only_completed_makes_no_history():
-    assert not merge.needs_history(BIKE, {**BIKE, "components": [CHAIN]}, merge.nothing)
 
 
 LAP = {"id": 3, "distance": 1000.0}
@@ -400,7 +396,7 @@ EFFORTS = [
         ({"gear_id": "b2"}, True),
         ({"description": "wet"}, True),
         ({"total_photo_count": 1}, True),
-        # what is only added is lost from nothing
+        # additions are no loss
         ({"something_new": 1}, False),
         # a poorer answer
         ({"laps": [LAP]}, True),
@@ -412,7 +408,7 @@ EFFORTS = [
         ({"segment_efforts": {}}, True),
         ({"similar_activities": {}}, True),
         ({"similar_activities": None}, True),
-        # ranks, which somebody else's better time takes away
+        # ranks, which an effort loses if another athlete is faster
         (
             {"segment_efforts": [{**one, "achievements": [], "pr_rank": None} for one in EFFORTS]},
             False,
@@ -451,44 +447,44 @@ def test_a_key_that_vanished_makes_history():
 
 
 IMPORTED = {"id": 5, "name": "Morning Run", "start_date": "2026-05-06T07:08:09Z"}
-TOLD = {"export": "2026-11-20", "columns": {"Activity ID": "5"}}
+EXPORT_DATA = {"export": "2026-11-20", "columns": {"Activity ID": "5"}}
 
 
 def test_an_imported_record_counts_as_a_summary():
-    assert merge.imported_record(IMPORTED, TOLD, None, NOW) == {
+    assert merge.imported_record(IMPORTED, EXPORT_DATA, None, NOW) == {
         **IMPORTED,
         "resource_state": 2,
-        "strava_backup": {"source": "bulk export", "fetched_at": STAMP, "bulk_export": TOLD},
+        "strava_backup": {"source": "bulk export", "fetched_at": STAMP, "bulk_export": EXPORT_DATA},
     }
 
 
 @pytest.mark.parametrize("source", ["api", "website"])
 def test_an_import_changes_nothing_that_a_source_told(source):
     kept = kept_after_listing(source=source)
-    new = merge.imported_record({**IMPORTED, "name": "Old name"}, TOLD, kept, NOW)
-    assert new["strava_backup"].pop("bulk_export") == TOLD
+    new = merge.imported_record({**IMPORTED, "name": "Old name"}, EXPORT_DATA, kept, NOW)
+    assert new["strava_backup"].pop("bulk_export") == EXPORT_DATA
     assert new == kept
 
 
 def test_what_an_earlier_export_told_stays():
-    kept = merge.imported_record(IMPORTED, TOLD, None, NOW)
+    kept = merge.imported_record(IMPORTED, EXPORT_DATA, None, NOW)
     assert merge.imported_record(IMPORTED, {"export": "2027-01-01"}, kept, NOW) == kept
 
 
 def test_metadata_of_version_0_4_is_replaced_and_kept_in_history():
     old = {"id": 5, "start_date": "2026-07-06T05:08:09Z"}
-    new = merge.imported_record(IMPORTED, TOLD, old, NOW)
+    new = merge.imported_record(IMPORTED, EXPORT_DATA, old, NOW)
     assert new["start_date"] == IMPORTED["start_date"]
     assert merge.needs_history(old, new, merge.activity_history_fields)
 
 
 @pytest.mark.parametrize("source", ["api", "website"])
 def test_a_source_fills_an_imported_record_up(source):
-    kept = merge.imported_record({**IMPORTED, "elev_low": 3.0}, TOLD, None, NOW)
+    kept = merge.imported_record({**IMPORTED, "elev_low": 3.0}, EXPORT_DATA, None, NOW)
     assert plan.is_changed(activity(), stored(kept), source)
     new = kept_after_listing(kept=kept, source=source)
     assert new["strava_backup"]["source"] == source
-    assert new["strava_backup"]["bulk_export"] == TOLD
+    assert new["strava_backup"]["bulk_export"] == EXPORT_DATA
     assert (new["kudos_count"], new["elev_low"], new["resource_state"]) == (3, 3.0, 2)
     assert not merge.needs_history(kept, new, merge.activity_history_fields)
 

@@ -1,4 +1,4 @@
-"""What is missing, and when it is given up."""
+"""The missing items, and the times to try them again."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.archive.directory import Inventory, Stored
+from strava_backup.items import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.records import plan
-from strava_backup.records.plan import (
-    COMPONENTS,
-    DETAIL,
-    GEAR,
-    GPX,
-    ORIGINAL,
-    PHOTO,
-    PHOTO_LIST,
-    Wanted,
-)
+from strava_backup.records.plan import Wanted
 from strava_backup.strava.records import parse_activity
 from tests.made_up_records import (
     ALL,
@@ -38,15 +30,17 @@ from tests.made_up_records import (
     refused,
 )
 
-GIVEN_UP = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02", "2026-11-05"]}}}
+NOT_AVAILABLE = {
+    "refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02", "2026-11-05"]}}
+}
 
 
 NO_GPX = {"original": {"no_gpx": "no track", "no_gpx_on": ["2026-11-01"]}}
 THREE_DAYS = ["2026-11-19", "2026-11-20", "2026-11-21"]
-PICTURE_GIVEN_UP = {"refused": {PHOTO: {"why": "404", "on": THREE_DAYS}}}
+PICTURE_NOT_AVAILABLE = {"refused": {PHOTO: {"why": "404", "on": THREE_DAYS}}}
 
 
-def test_an_activity_that_is_not_held_is_new():
+def test_an_activity_that_is_not_stored_is_new():
     assert plan.is_changed(activity(), None, "api")
 
 
@@ -57,8 +51,8 @@ def test_an_activity_that_is_not_held_is_new():
         pytest.param(3, (".fit",), {}, ALL, (), id="nothing of a whole one"),
         pytest.param(None, (".fit",), {}, ALL, (DETAIL,), id="detail of an adopted one"),
         pytest.param(3, (".gz",), {}, ALL, (), id="an old name for an original will do"),
-        pytest.param(3, (".json",), {}, ALL, (GPX,), id="GPX beside JSON"),
-        pytest.param(3, (".json.gz",), {}, ALL, (GPX,), id="GPX beside gzipped JSON"),
+        pytest.param(3, (".json",), {}, ALL, (GPX,), id="GPX of JSON"),
+        pytest.param(3, (".json.gz",), {}, ALL, (GPX,), id="GPX of gzipped JSON"),
         pytest.param(3, (".gpx", ".json"), {}, ALL, (), id="GPX is there"),
         pytest.param(3, (".gpx.gz", ".json"), {}, ALL, (), id="gzipped GPX is there"),
         pytest.param(3, (".gpx",), {}, ALL, (), id="GPX counts as original"),
@@ -83,10 +77,15 @@ def test_an_activity_that_is_not_held_is_new():
             id="no original, asked again with full",
         ),
         pytest.param(3, (), REFUSED_TWICE, ALL, (ORIGINAL,), id="refused on two days"),
-        pytest.param(3, (), GIVEN_UP, ALL, (), id="refused on three days"),
-        pytest.param(2, (), GIVEN_UP, ALL, (DETAIL,), id="one refused, the other not"),
+        pytest.param(3, (), NOT_AVAILABLE, ALL, (), id="refused on three days"),
+        pytest.param(2, (), NOT_AVAILABLE, ALL, (DETAIL,), id="one refused, the other not"),
         pytest.param(
-            3, (), GIVEN_UP, Wanted(full=True), (ORIGINAL, DETAIL), id="given up, asked with full"
+            3,
+            (),
+            NOT_AVAILABLE,
+            Wanted(full=True),
+            (ORIGINAL, DETAIL),
+            id="not available, asked with full",
         ),
         pytest.param(
             3,
@@ -94,7 +93,7 @@ def test_an_activity_that_is_not_held_is_new():
             {},
             Wanted(full=True),
             (DETAIL,),
-            id="never a held original, even with full",
+            id="never a stored original, even with full",
         ),
         pytest.param(2, (), {}, Wanted(originals=False), (DETAIL,), id="no originals asked for"),
         pytest.param(
@@ -112,10 +111,12 @@ def test_what_is_missing_of_an_activity(state, suffixes, own, wanted, missing):
 @given(
     st.sampled_from([None, 2, 3]),
     st.lists(st.sampled_from([".fit", ".json", ".gpx", ".dat"]), unique=True).map(tuple),
-    st.sampled_from([{}, GIVEN_UP, REFUSED_TWICE, {"original": {"absent": "x", "no_gpx": "y"}}]),
+    st.sampled_from(
+        [{}, NOT_AVAILABLE, REFUSED_TWICE, {"original": {"absent": "x", "no_gpx": "y"}}]
+    ),
     st.builds(Wanted, st.booleans(), st.booleans()),
 )
-def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, own, wanted):
+def test_full_asks_for_more_and_never_for_a_stored_original(state, suffixes, own, wanted):
     stored = (activity(), state, suffixes, own)
     some = plan.missing_items(*stored, wanted, TODAY)
     full = plan.missing_items(*stored, wanted._replace(full=True), TODAY)
@@ -124,7 +125,7 @@ def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, own, 
 
 
 @pytest.mark.parametrize(
-    ("answers", "given_up"),
+    ("answers", "not_available"),
     [
         ([], False),
         ([(1, "404")], False),
@@ -136,9 +137,9 @@ def test_full_asks_for_more_and_never_for_a_held_original(state, suffixes, own, 
         ([(1, "404"), (2, "403"), (3, "404"), (4, "404")], False),
     ],
 )
-def test_the_same_answer_on_three_days_means_not_available(answers, given_up):
+def test_the_same_answer_on_three_days_means_not_available(answers, not_available):
     day = NOW.date().replace(day=30)
-    assert plan.is_given_up(refused(*answers), ORIGINAL, ALL, day) is given_up
+    assert plan.is_given_up(refused(*answers), ORIGINAL, ALL, day) is not_available
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_what_is_not_available_is_tried_again_after_30_90_and_then_every_180_day
 
 
 def of_website():
-    """An activity of which nothing says beforehand whether it has an original."""
+    """An activity whose listing does not show whether it has an original."""
     record = activity().record
     return parse_activity({name: record[name] for name in record if name != "upload_id"})
 
@@ -186,8 +187,8 @@ def test_days_of_a_wrong_clock_do_not_keep_an_item_from_being_tried(on):
 
 def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
     wanted = Wanted(unproven=frozenset({ORIGINAL, PHOTO}))
-    assert not plan.is_given_up(GIVEN_UP, ORIGINAL, wanted, TODAY)
-    assert not plan.is_given_up(PICTURE_GIVEN_UP, PHOTO, wanted, TODAY)
+    assert not plan.is_given_up(NOT_AVAILABLE, ORIGINAL, wanted, TODAY)
+    assert not plan.is_given_up(PICTURE_NOT_AVAILABLE, PHOTO, wanted, TODAY)
     of_instagram = {"refused": {PHOTO: {"why": "from Instagram", "on": THREE_DAYS}}}
     assert plan.is_given_up(of_instagram, PHOTO, wanted, TODAY)
 
@@ -235,8 +236,8 @@ def test_a_refusal_is_noted_with_its_reason_and_days():
         pytest.param(0, {"photos": {"count": 2}}, ALL, True, id="none any more"),
         pytest.param(0, {"photos": {"count": 0}}, ALL, False, id="none for some time"),
         pytest.param(0, {}, ALL, False, id="never any"),
-        pytest.param(None, {}, ALL, False, id="not told"),
-        pytest.param("2", {}, ALL, False, id="told in another way"),
+        pytest.param(None, {}, ALL, False, id="unknown"),
+        pytest.param("2", {}, ALL, False, id="in another form"),
         pytest.param(2, {"photos": {"count": 2}}, Wanted(full=True), True, id="full"),
         pytest.param(0, {}, Wanted(full=True), False, id="full, but none"),
         pytest.param(2, {}, Wanted(photos=False), False, id="no photos asked for"),
@@ -279,14 +280,14 @@ def test_photos_come_before_the_detail_and_after_the_original():
     [
         ((), {}, False, True),
         ((), PICTURE_REFUSED, False, True),
-        ((), PICTURE_GIVEN_UP, False, False),
-        ((), PICTURE_GIVEN_UP, True, True),
+        ((), PICTURE_NOT_AVAILABLE, False, False),
+        ((), PICTURE_NOT_AVAILABLE, True, True),
         (("7_a.jpg",), {}, False, False),
         (("7_a.jpg",), {}, True, False),
-        (("7_a.jpg",), PICTURE_GIVEN_UP, True, False),
+        (("7_a.jpg",), PICTURE_NOT_AVAILABLE, True, False),
     ],
 )
-def test_a_picture_is_missing_until_it_is_held_or_given_up(files, own, full, lacks):
+def test_a_picture_is_missing_until_it_is_stored_or_not_available(files, own, full, lacks):
     paths = tuple(PurePosixPath("photos", name) for name in files)
     photo = Stored(
         PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, own
@@ -320,10 +321,10 @@ def test_a_picture_is_missing_until_it_is_held_or_given_up(files, own, full, lac
         pytest.param(None, held_gear(listed(BIKE, **AT)), ALL, (GEAR,), id="retired of late"),
         pytest.param(None, held_gear(listed(None, **AT)), ALL, (), id="retired long ago"),
         pytest.param(
-            BIKE, held_gear(listed(None, **AT)), ALL, (GEAR,), id="taken up again after it retired"
+            BIKE, held_gear(listed(None, **AT)), ALL, (GEAR,), id="in use again after it retired"
         ),
-        pytest.param(None, None, ALL, (GEAR,), id="retired, and not held"),
-        pytest.param(BIKE, held_gear({}, state=None), ALL, (GEAR,), id="held of version 0.4"),
+        pytest.param(None, None, ALL, (GEAR,), id="retired, and not stored"),
+        pytest.param(BIKE, held_gear({}, state=None), ALL, (GEAR,), id="stored by version 0.4"),
         pytest.param(
             BIKE, held_gear({"listed": {"website": BIKE}, **AT}), ALL, (GEAR,), id="other source"
         ),
@@ -386,7 +387,7 @@ def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
     ("stored", "believed"),
     [(1, 3), (3, 3), (60, 3), (79, 3), (80, 4), (100, 5), (399, 19), (400, 20), (10_000, 20)],
 )
-def test_so_many_may_vanish_at_once(stored, believed):
+def test_a_plausible_number_is_deleted_at_once(stored, believed):
     assert not plan.are_too_many(believed, stored)
     assert plan.are_too_many(believed + 1, stored)
 
@@ -423,7 +424,7 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
         (("a.jpg",), {PHOTO: REFUSED_THRICE}, EVERY_ITEM, 0),
     ],
 )
-def test_what_is_not_to_be_had_is_counted_unless_it_is_held(files, refused, asked, count):
+def test_items_not_available_are_counted_unless_they_are_stored(files, refused, asked, count):
     stored = Stored(PurePosixPath("a"), tuple(map(PurePosixPath, files)), own={"refused": refused})
     assert plan.count_given_up(stored, asked, ALL, TODAY) == count
 

@@ -337,8 +337,7 @@ def test_an_api_of_another_athlete_than_the_session(well: Command) -> None:
     code, lines = screen(well)
     assert code == 4
     assert lines[2] == (
-        f"session  FAIL  athlete {OWNER}, but [api] is athlete 4711's: both must be one and the "
-        "same"
+        f"session  FAIL  athlete {OWNER}, but [api] is athlete 4711's: both must be the same"
     )
     assert well.run().returncode == 4
 

@@ -1,4 +1,4 @@
-"""The hosts of whole runs: requests in flight, and hosts that do not wait for each other."""
+"""Concurrent hosts in complete runs: requests in flight, and hosts that do not wait."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUARTER = 15 * 60
 
 @pytest.fixture
 def gauge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """The most requests that were in flight at once, by place; each takes a little while."""
+    """The highest number of concurrent requests by host; each request is slowed down."""
     lock, now, most = threading.Lock(), Counter[str](), Counter[str]()
     send = DemoAdapter.send
 
@@ -78,11 +78,11 @@ def test_requests_of_the_website_never_start_closer_than_the_delay(
     assert rig.run().exit_code == 0
     assert len(starts) > 8
     pauses = [after - before for before, after in pairwise(starts)]
-    # the start is taken a moment after the pace was kept
+    # The time is measured a moment after the pause ended.
     assert min(pauses) > 0.025
 
 
-def test_a_slow_disk_does_not_hold_up_the_website(
+def test_a_slow_disk_does_not_delay_the_website(
     make_rig: Callable[..., Rig], gauge: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = make_rig(20)
@@ -100,7 +100,7 @@ def test_a_slow_disk_does_not_hold_up_the_website(
     assert gauge["website"] == 1
 
 
-def test_limits_let_a_large_account_come_over_days_and_no_request_is_refused(
+def test_with_limits_a_large_account_is_saved_over_days_and_no_request_is_refused(
     make_rig: Callable[..., Rig],
 ) -> None:
     rig = make_rig(300)
@@ -120,14 +120,14 @@ def test_limits_let_a_large_account_come_over_days_and_no_request_is_refused(
     assert_complete(rig.account, rig.files())
 
 
-class Ordeal:
-    """Lets something happen to the account at the n-th request whose path has a certain part."""
+class Trigger:
+    """Runs a callback at the n-th request whose URL contains a given part."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._lock = threading.Lock()
         self._monkeypatch = monkeypatch
 
-    def at(self, number: int, part: str, happens: Callable[[], None]) -> None:
+    def at(self, number: int, part: str, callback: Callable[[], None]) -> None:
         send, seen = DemoAdapter.send, [0]
 
         def sending(adapter: DemoAdapter, request: requests.PreparedRequest, **options: Any) -> Any:
@@ -135,15 +135,15 @@ class Ordeal:
                 if part in str(request.url):
                     seen[0] += 1
                     if seen[0] == number:
-                        happens()
+                        callback()
             return send(adapter, request, **options)
 
         self._monkeypatch.setattr(DemoAdapter, "send", sending)
 
 
 @pytest.fixture
-def ordeal(monkeypatch: pytest.MonkeyPatch) -> Ordeal:
-    return Ordeal(monkeypatch)
+def trigger(monkeypatch: pytest.MonkeyPatch) -> Trigger:
+    return Trigger(monkeypatch)
 
 
 DETAIL, ORIGINAL, PHOTO = "/api/v3/activities/", "/export_original", "cloudfront.net"
@@ -165,9 +165,9 @@ DETAIL, ORIGINAL, PHOTO = "/api/v3/activities/", "/export_original", "cloudfront
     ],
     ids=lambda value: f"{value.kind}-{value.what}" if isinstance(value, Fault) else None,
 )
-def test_a_host_that_fails_for_good_in_the_middle_holds_up_no_other(
+def test_a_host_that_fails_permanently_during_a_run_delays_no_other(
     make_rig: Callable[..., Rig],
-    ordeal: Ordeal,
+    trigger: Trigger,
     part: str,
     fault: Fault,
     code: int,
@@ -175,7 +175,7 @@ def test_a_host_that_fails_for_good_in_the_middle_holds_up_no_other(
 ) -> None:
     rig = make_rig(40)
     everything = make_rig(40, "undisturbed").run().saved
-    ordeal.at(4, part, lambda: rig.account.faults.append(fault))
+    trigger.at(4, part, lambda: rig.account.faults.append(fault))
     report = rig.run()
     assert report.exit_code == code
     assert {item: report.saved[item] for item in others} == {
@@ -188,11 +188,11 @@ def test_a_host_that_fails_for_good_in_the_middle_holds_up_no_other(
     assert_complete(rig.account, rig.files())
 
 
-def test_a_web_session_that_ends_in_the_middle_leaves_the_api_its_part(
-    make_rig: Callable[..., Rig], ordeal: Ordeal
+def test_a_web_session_that_ends_during_a_run_does_not_affect_the_api(
+    make_rig: Callable[..., Rig], trigger: Trigger
 ) -> None:
     rig = make_rig(40)
-    ordeal.at(10, ORIGINAL, rig.account.end_sessions)
+    trigger.at(10, ORIGINAL, rig.account.end_sessions)
     report = rig.run()
     assert report.exit_code == 4
     assert report.saved["detail"] == 40
@@ -204,20 +204,20 @@ def test_a_web_session_that_ends_in_the_middle_leaves_the_api_its_part(
 
 
 def test_an_access_token_that_ends_in_the_middle_is_renewed_once(
-    make_rig: Callable[..., Rig], ordeal: Ordeal
+    make_rig: Callable[..., Rig], trigger: Trigger
 ) -> None:
     rig = make_rig(40)
 
     def six_hours_later() -> None:
         rig.clock.now += ACCESS_TOKEN_LIFETIME
 
-    ordeal.at(10, DETAIL, six_hours_later)
+    trigger.at(10, DETAIL, six_hours_later)
     assert rig.run().exit_code == 0
     assert rig.asked.count("token") == 2
     assert_complete(rig.account, rig.files())
 
 
-def test_more_than_500_missing_originals_are_better_had_from_the_bulk_export(
+def test_for_more_than_500_missing_originals_the_bulk_export_is_suggested(
     make_rig: Callable[..., Rig], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO", logger="strava_backup")
@@ -227,7 +227,7 @@ def test_more_than_500_missing_originals_are_better_had_from_the_bulk_export(
     assert line.startswith("18 originals ")
 
 
-def test_the_first_original_comes_right_after_the_first_page_of_the_websites_list(
+def test_the_first_original_is_fetched_right_after_the_first_page_of_the_websites_list(
     make_rig: Callable[..., Rig],
 ) -> None:
     rig = make_rig(70)
@@ -235,4 +235,4 @@ def test_the_first_original_comes_right_after_the_first_page_of_the_websites_lis
     assert rig.run().exit_code == 0
     asked = [kind for kind in rig.asked if kind in ("web-list", "original")]
     assert asked[:2] == ["web-list", "original"]
-    assert_complete(rig.account, rig.files())
+    assert stored_originals(rig.files()) == expected_originals(rig.account)

@@ -1,4 +1,4 @@
-"""One suite over both sources: the same account makes the same archive, whoever lists it."""
+"""One suite for both sources, which make the same archive of the same account."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MakeRig = Callable[..., Rig]
 
 
 def by_website(rig: Rig) -> Rig:
-    """The same rig without an API application."""
+    """Return the rig without an API application."""
     rig.config = replace(rig.config, api=None)
     return rig
 
@@ -49,7 +49,7 @@ def common(record: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 class SourceTests:
-    """What holds for every source; `prepare` makes a rig use the one that is tested."""
+    """Tests of every source; `prepare` makes a rig use the tested one."""
 
     @staticmethod
     def prepare(rig: Rig) -> Rig:
@@ -59,7 +59,7 @@ class SourceTests:
     def rig(self, make_rig: MakeRig) -> Rig:
         return self.prepare(make_rig(60))
 
-    def test_everything_comes_and_a_second_run_fetches_nothing(self, rig: Rig) -> None:
+    def test_everything_is_saved_and_a_second_run_fetches_nothing(self, rig: Rig) -> None:
         assert rig.run().exit_code == 0
         files = rig.files()
         assert stored_originals(files) == expected_originals(rig.account)
@@ -73,7 +73,7 @@ class SourceTests:
         assert not report.saved
         assert not {"original", "gpx", "photo", "detail", "bike"} & set(rig.asked)
 
-    def test_what_both_sources_tell_is_told_alike(self, rig: Rig) -> None:
+    def test_fields_of_both_sources_are_equal(self, rig: Rig) -> None:
         rig.run()
         for path, record in stored_metadata(rig.files(), "activities").items():
             detail = expected_activity_metadata(rig.account)[path]
@@ -110,7 +110,7 @@ class SourceTests:
         assert stored_originals(rig.files()) == expected_originals(rig.account)
         assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
-    def test_a_list_that_breaks_off_is_never_taken_for_whole(self, rig: Rig) -> None:
+    def test_a_list_that_breaks_off_is_never_accepted_as_complete(self, rig: Rig) -> None:
         rig.account.faults.append(Fault("list", "html", id=1))
         rig.account.faults.append(Fault("web-list", "html", id=2))
         assert rig.run().exit_code == 5
@@ -119,7 +119,7 @@ class SourceTests:
         assert rig.run().exit_code == 0
         assert stored_originals(rig.files()) == expected_originals(rig.account)
 
-    def test_a_new_photo_of_a_held_activity_is_fetched(self, rig: Rig) -> None:
+    def test_a_new_photo_of_a_stored_activity_is_fetched(self, rig: Rig) -> None:
         rig.run()
         activity = rig.account.activities[4]
         activity.photos.append(photo_of(activity.detail, 7, "png"))
@@ -149,9 +149,7 @@ class SourceTests:
             ("start_date_local", "2026-11-21T23:59:58Z"),
         ],
     )
-    def test_each_edit_of_a_field_comes_and_acts_once(
-        self, rig: Rig, field: str, value: Any
-    ) -> None:
+    def test_each_edit_of_a_field_is_saved_once(self, rig: Rig, field: str, value: Any) -> None:
         rig.run()
         edited = rig.account.activities[2]
         path = f"{stem_of(edited)}.meta.json"
@@ -192,7 +190,7 @@ class SourceTests:
         rig.account.edit(edited.id, name="Better")
         assert rig.run(full=True).exit_code == 0
         stored = {one.id for one in rig.account.activities if one.original}
-        # At most one that is stored, to see whether the website gives files at all.
+        # At most one stored original is requested, to find out if the website still serves files.
         assert len([one for one in rig.asked_for("original") if one in stored]) <= 1
         assert "photo" not in rig.asked
         has_details = "list" in rig.asked
@@ -201,7 +199,7 @@ class SourceTests:
         assert sorted(map(int, details)) == sorted(everything)
         assert json.loads(rig.files()[f"{stem_of(edited)}.meta.json"])["name"] == "Better"
 
-    def test_what_strava_no_longer_has_is_marked_told_once_and_stays(self, rig: Rig) -> None:
+    def test_a_deleted_activity_is_marked_and_reported_once_and_stays(self, rig: Rig) -> None:
         rig.run()
         rig.clock.now += DAY
         rig.run()
@@ -228,7 +226,7 @@ class SourceTests:
         assert own_key(rig.files(), lost)["gone_since"] == "2026-11-23T10:00:00Z"
         assert rig.asked.count("web-list") <= 4
 
-    def test_the_mark_goes_when_the_activity_comes_back(self, rig: Rig) -> None:
+    def test_the_mark_is_removed_if_the_activity_is_listed_again(self, rig: Rig) -> None:
         rig.run()
         before = rig.files()
         lost = rig.account.activities[30]
@@ -242,7 +240,7 @@ class SourceTests:
         assert not {"detail", "original", "photo"} & set(rig.asked)
         assert without_marker(rig.files()) == without_marker(before)
 
-    def test_nothing_is_asked_for_any_more_of_what_is_gone(self, rig: Rig) -> None:
+    def test_no_item_of_a_deleted_activity_is_requested(self, rig: Rig) -> None:
         lost = next(one for one in rig.account.activities[20:] if one.original and one.photos)
         rig.account.faults += [Fault("original", "500", id=lost.id), Fault("detail", "500")]
         rig.account.faults += [Fault("photo", "404", id=one.unique_id) for one in lost.photos]
@@ -259,7 +257,7 @@ class SourceTests:
         assert "gone_since" in own_key(rig.files(), lost)
 
     @pytest.mark.parametrize("options", [{"limit": 70}, {"limit": 1}, {"dry_run": True}])
-    def test_limited_and_dry_runs_conclude_nothing(self, rig: Rig, options: dict[str, Any]) -> None:
+    def test_limited_and_dry_runs_mark_nothing(self, rig: Rig, options: dict[str, Any]) -> None:
         rig.run()
         before = rig.files()
         rig.account.remove(rig.account.activities[30].id)
@@ -267,7 +265,7 @@ class SourceTests:
         assert without_marker(rig.files()) == without_marker(before)
         assert rig.run().gone == 1
 
-    def test_a_list_that_breaks_off_concludes_nothing(self, rig: Rig) -> None:
+    def test_a_list_that_breaks_off_marks_nothing(self, rig: Rig) -> None:
         rig.run()
         lost = rig.account.activities[30]
         rig.account.remove(lost.id)
@@ -275,23 +273,23 @@ class SourceTests:
         assert rig.run().exit_code == 5
         assert "gone_since" not in own_key(rig.files(), lost)
 
-    def test_the_summary_tells_what_is_complete_and_what_is_missing(self, rig: Rig) -> None:
-        lacking = sorted(one.id for one in rig.account.activities if one.original_suffix == ".fit")[
-            :2
-        ]
-        rig.account.faults += [Fault("original", "other-body", id=one) for one in lacking]
+    def test_the_summary_counts_complete_and_missing_activities(self, rig: Rig) -> None:
+        incomplete = sorted(
+            one.id for one in rig.account.activities if one.original_suffix == ".fit"
+        )[:2]
+        rig.account.faults += [Fault("original", "other-body", id=one) for one in incomplete]
         report = rig.run()
         assert report.exit_code == 3
-        missing = ", ".join(map(str, lacking))
+        missing = ", ".join(map(str, incomplete))
         assert str(report.completeness) == (
             f"60 on Strava: 58 complete here, 2 missing ({missing})"
         )
-        # The next time the website's list is not walked to where they stand.
+        # The next run does not read the website's list as far as these activities.
         assert rig.run().completeness == report.completeness
         rig.account.faults.clear()
         assert str(rig.run().completeness) == "60 on Strava: 60 complete here"
 
-    def test_what_is_not_to_be_had_is_counted_beside(self, rig: Rig) -> None:
+    def test_unavailable_items_are_counted_separately(self, rig: Rig) -> None:
         victim = next(one for one in rig.account.activities if one.original and one.photos)
         rig.account.faults.append(Fault("original", "404", id=victim.id))
         rig.account.faults.append(Fault("photo", "404", id=victim.photos[0].unique_id))
@@ -313,7 +311,7 @@ class SourceTests:
             "60 on Strava: 60 complete here, 1 item not available"
         )
 
-    def test_options_narrow_what_is_complete(self, rig: Rig) -> None:
+    def test_options_reduce_the_items_of_a_complete_activity(self, rig: Rig) -> None:
         rig.account.faults += [Fault("photo", "500"), Fault("detail", "500")]
         report = rig.run(photos=False, details=False, gear=False)
         assert str(report.completeness) == "60 on Strava: 60 complete here"
@@ -326,25 +324,27 @@ class SourceTests:
             f"at least 11 on Strava: 10 complete here{except_photos}, 1 missing ({newest[10]})"
         )
 
-    def test_a_dry_run_tells_what_is_complete_as_well(self, rig: Rig) -> None:
+    def test_a_dry_run_counts_complete_activities_as_well(self, rig: Rig) -> None:
         missing = str(rig.run(dry_run=True).completeness)
         assert missing.startswith("60 on Strava: 0 complete here, 60 missing (")
         assert missing.endswith(" and 50 more)")
         rig.run()
         assert str(rig.run(dry_run=True).completeness) == "60 on Strava: 60 complete here"
 
-    def test_a_website_that_is_out_leaves_its_originals_missing(self, rig: Rig) -> None:
+    def test_originals_are_missing_after_an_outage_of_the_website(self, rig: Rig) -> None:
         rig.account.faults.append(Fault("original", "429"))
         report = rig.run(photos=False, gear=False)
         assert report.exit_code == 5
         assert report.completeness is not None
-        # 54 of the 60 were made of a file; one in ten is not, which the website does not tell.
-        lacking = {one.id for one in rig.account.activities if one.original or not rig.config.api}
+        # 54 of the 60 were made from a file; the website does not show which.
+        incomplete = {
+            one.id for one in rig.account.activities if one.original or not rig.config.api
+        }
         missing = set(report.completeness.missing)
-        # A closed website ends its own list as well, which takes turns with the originals.
-        assert missing == lacking if rig.config.api else missing and missing <= lacking
+        # A closed website also ends its own list, which alternates with the originals.
+        assert missing == incomplete if rig.config.api else missing and missing <= incomplete
 
-    def test_a_damaged_file_is_not_called_complete(self, rig: Rig) -> None:
+    def test_an_activity_with_a_damaged_file_is_not_complete(self, rig: Rig) -> None:
         rig.run()
         activity = next(one for one in rig.account.activities if one.original_suffix == ".fit")
         path = rig.root / f"{stem_of(activity)}.fit"
@@ -373,7 +373,7 @@ class TestWebSource(SourceTests):
         return by_website(rig)
 
 
-# What an activity's detail has that the website does not know; README points here.
+# Fields of an activity's detail that the website does not have; README refers to this list.
 NOT_ON_THE_WEBSITE = {
     "achievement_count", "athlete", "athlete_count", "available_zones", "average_cadence",
     "average_heartrate", "average_speed", "average_temp", "average_watts", "best_efforts",
@@ -389,7 +389,7 @@ NOT_ON_THE_WEBSITE = {
 }  # fmt: skip
 
 
-def test_the_archives_differ_only_where_the_website_does_not_know_a_field(
+def test_the_archives_differ_only_in_fields_that_the_website_does_not_have(
     make_rig: MakeRig,
 ) -> None:
     api, web = make_rig(60, "api"), by_website(make_rig(60, "web"))
@@ -397,7 +397,7 @@ def test_the_archives_differ_only_where_the_website_does_not_know_a_field(
     web.run()
     api_files, web_files = api.files(), web.files()
     assert api_files.keys() - web_files.keys() == {
-        # retired gear, which only activities name
+        # Retired gear, which only activities refer to.
         path
         for path in api_files
         if path.startswith("gear/") and path not in web_files
@@ -435,7 +435,7 @@ def test_a_jwt_whose_scripts_are_refused_until_the_dashboard_was_loaded_works(
 
 
 @pytest.mark.parametrize("total", [0, 1, 19, 20, 21, 40, 41, 300])
-def test_every_total_is_listed_whole(make_rig: MakeRig, total: int) -> None:
+def test_every_total_is_listed_completely(make_rig: MakeRig, total: int) -> None:
     rig = by_website(make_rig(total))
     rig.config = replace(rig.config, user=rig.config.user)
     assert rig.run(photos=False, gear=False).exit_code == 0
@@ -463,7 +463,7 @@ def test_an_upload_of_three_years_ago_is_found_by_the_next_run(make_rig: MakeRig
     assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
-def test_an_upload_during_the_walk_is_found_by_the_next_run(make_rig: MakeRig) -> None:
+def test_an_upload_during_the_listing_is_found_by_the_next_run(make_rig: MakeRig) -> None:
     rig = by_website(make_rig(65))
     late = new_activity(7, "2026-11-22T09:00:00Z")
     serve_then(rig, "web-list", 2, lambda: rig.account.add(late))
@@ -472,17 +472,17 @@ def test_an_upload_during_the_walk_is_found_by_the_next_run(make_rig: MakeRig) -
     assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
-def test_a_deletion_during_the_walk_leaves_nothing_out(make_rig: MakeRig) -> None:
+def test_a_deletion_during_the_listing_leaves_nothing_out(make_rig: MakeRig) -> None:
     rig = by_website(make_rig(65))
-    gone = rig.account.activities[0]
-    serve_then(rig, "web-list", 1, lambda: rig.account.remove(gone.id))
+    lost = rig.account.activities[0]
+    serve_then(rig, "web-list", 1, lambda: rig.account.remove(lost.id))
     rig.run(photos=False)
     rig.run(photos=False)
     stored = stored_originals(rig.files())
     assert expected_originals(rig.account).items() <= stored.items()
 
 
-def test_a_deletion_does_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> None:
+def test_a_deletion_does_not_cause_full_listings_forever(make_rig: MakeRig) -> None:
     rig = by_website(make_rig(300))
     rig.run(photos=False)
     rig.account.remove(rig.account.activities[10].id)
@@ -493,7 +493,7 @@ def test_a_deletion_does_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> No
     assert rig.asked.count("web-list") <= 3
 
 
-def test_hidden_ones_do_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> None:
+def test_hidden_activities_do_not_cause_full_listings_forever(make_rig: MakeRig) -> None:
     rig = by_website(make_rig(300))
     rig.account.web_total_extra = 2
     for _ in range(3):
@@ -502,7 +502,7 @@ def test_hidden_ones_do_not_cause_whole_walks_for_ever(make_rig: MakeRig) -> Non
     assert rig.asked.count("web-list") <= 3
 
 
-def test_a_deletion_and_a_late_upload_between_two_runs_are_found_by_the_next_whole_walk(
+def test_a_deletion_and_a_late_upload_between_two_runs_are_found_by_the_next_full_listing(
     make_rig: MakeRig,
 ) -> None:
     rig = by_website(make_rig(300))
@@ -517,7 +517,7 @@ def test_a_deletion_and_a_late_upload_between_two_runs_are_found_by_the_next_who
     assert expected_originals(rig.account).items() <= stored.items()
 
 
-def test_signed_out_in_the_middle_ends_with_4_and_the_next_run_completes(
+def test_a_run_whose_session_ends_exits_with_4_and_the_next_run_completes(
     make_rig: MakeRig,
 ) -> None:
     rig = by_website(make_rig(60))
@@ -529,12 +529,12 @@ def test_signed_out_in_the_middle_ends_with_4_and_the_next_run_completes(
     assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
-def test_a_manual_activity_is_asked_for_once_and_once_more_on_a_later_day(
+def test_the_original_of_a_manual_activity_is_requested_once_and_again_on_a_later_day(
     make_rig: MakeRig,
 ) -> None:
     rig = by_website(make_rig(60))
     manual = {one.id for one in rig.account.activities if one.original is None}
-    # Such as are younger than a week may still be worked up.
+    # Strava may still process activities that are less than a week old.
     rig.clock.now += 8 * DAY
 
     def asked_for() -> Counter[Any]:
@@ -546,7 +546,7 @@ def test_a_manual_activity_is_asked_for_once_and_once_more_on_a_later_day(
     assert not asked_for()
     rig.clock.now += DAY
     assert rig.run().exit_code == 0
-    # And one that is stored, which shows that the website gives files.
+    # And a stored one, which shows that the website still serves files.
     newest = next(one.id for one in rig.account.activities if one.original)
     assert asked_for() == Counter({*manual, newest})
     rig.clock.now += DAY
@@ -578,7 +578,7 @@ def test_an_api_turned_inactive_is_replaced_by_the_website_and_details_are_kept(
     assert not [path for path in rig.files() if path.startswith("history/")]
 
 
-def test_an_api_turned_inactive_in_the_middle_loses_nothing(make_rig: MakeRig) -> None:
+def test_an_api_that_becomes_inactive_during_a_run_loses_nothing(make_rig: MakeRig) -> None:
     rig = make_rig(60)
     serve_then(rig, "detail", rig.account.activities[30].id, lambda: inactive(rig, True))
     assert rig.run().exit_code == 4
@@ -620,7 +620,7 @@ def dead_refresh_token() -> Fault:
 
 
 @pytest.mark.parametrize("what", ["500", "429", "dropped", "html"])
-def test_trouble_of_the_api_that_passes_does_not_fall_back(make_rig: MakeRig, what: str) -> None:
+def test_a_temporary_fault_of_the_api_does_not_fall_back(make_rig: MakeRig, what: str) -> None:
     rig = make_rig(5)
     rig.account.faults.append(Fault("list", what))
     assert rig.run().exit_code == 5
@@ -645,7 +645,7 @@ def test_alternating_sources_make_one_history_entry_for_each_real_edit(make_rig:
         assert record["resource_state"] == 3, path
 
 
-def test_an_archive_of_the_website_is_filled_up_when_the_api_comes_back(
+def test_an_archive_of_the_website_is_completed_if_the_api_is_available_again(
     make_rig: MakeRig,
 ) -> None:
     rig = make_rig(40)
@@ -659,7 +659,7 @@ def test_an_archive_of_the_website_is_filled_up_when_the_api_comes_back(
 
 
 def serve_then(rig: Rig, kind: str, item: object, change: Callable[[], None]) -> None:
-    """Change the account right after it has answered such a request once."""
+    """Change the account right after it has answered the given request once."""
     requests = rig.account.requests
 
     class Watching(list):  # type: ignore[type-arg]
@@ -675,7 +675,7 @@ def serve_then(rig: Rig, kind: str, item: object, change: Callable[[], None]) ->
     rig.account.requests = Watching(requests)
 
 
-def test_an_empty_page_in_the_middle_is_never_taken_for_the_end(
+def test_an_empty_page_in_the_middle_is_never_accepted_as_the_end(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = by_website(make_rig(100))
@@ -693,14 +693,14 @@ def test_an_empty_page_in_the_middle_is_never_taken_for_the_end(
     assert stored_originals(rig.files()) == expected_originals(rig.account)
 
 
-def test_limited_runs_come_to_the_photos_in_the_end(make_rig: MakeRig) -> None:
+def test_limited_runs_fetch_the_photos_in_the_end(make_rig: MakeRig) -> None:
     rig = by_website(make_rig(25))
     for _ in range(4):
         assert rig.run(limit=10).exit_code == 0
     assert stored_pictures(rig.files()) == expected_pictures(rig.account)
 
 
-def test_a_dry_run_names_the_photos_that_the_website_lists(make_rig: MakeRig) -> None:
+def test_a_dry_run_counts_the_photos_that_the_website_lists(make_rig: MakeRig) -> None:
     rig = by_website(make_rig(25))
     rig.run(dry_run=True)
     photos = sum(len(one.photos) for one in rig.account.activities)
@@ -710,7 +710,7 @@ def test_a_dry_run_names_the_photos_that_the_website_lists(make_rig: MakeRig) ->
     assert rig.printed == []
 
 
-def test_no_original_by_redirect_is_asked_again_where_the_api_knows_of_an_upload(
+def test_an_original_refused_by_redirect_is_requested_again_if_the_api_lists_an_upload(
     make_rig: MakeRig,
 ) -> None:
     rig = make_rig(10)

@@ -281,7 +281,7 @@ def test_a_fault_has_a_short_description_without_addresses(error, words):
 @pytest.mark.parametrize("answer", WRONG_ANSWERS)
 def test_a_wrong_answer_raises_nothing_but_our_errors(wire, http, answer, stream):
     wire.instead["GET /about"] = Response(0, raw=WRONG_ANSWERS[answer])
-    check_stored(http, stream)
+    check_body(http, stream)
 
 
 @given(
@@ -301,11 +301,11 @@ def test_any_bytes_raise_nothing_but_our_errors(raw):
     wire = Wire(Account.sample(Clock()))
     wire.instead["GET /about"] = Response(0, raw=raw)
     with transport.Session(adapter=wire, sleep=lambda seconds: None) as http:
-        check_stored(http, stream=False)
-        check_stored(http, stream=True)
+        check_body(http, stream=False)
+        check_body(http, stream=True)
 
 
-def check_stored(http, stream):
+def check_body(http, stream):
     try:
         response = http.get(f"{SITE}/about", stream=stream)
         assert isinstance(

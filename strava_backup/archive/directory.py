@@ -32,7 +32,6 @@ from strava_backup.archive.atomic import (
 )
 from strava_backup.archive.checksums import Checksums, Manifest, hash_file
 from strava_backup.archive.metadata import (
-    OWN_KEY,
     Record,
     fitting,
     is_stored,
@@ -45,6 +44,7 @@ from strava_backup.archive.metadata import (
     to_json,
 )
 from strava_backup.archive.regular import NotAFile, follow_link, obstacle
+from strava_backup.items import OWN_KEY
 
 _log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ class Archive:
                 f"cannot create {self.root.name} in it"
             )
 
-    def has_lock(self) -> bool:
+    def _has_lock(self) -> bool:
         """Return whether the lock file exists, so that locking creates none. Raises DiskError."""
         with self._access_errors():
             return exists(self.root / layout.LOCK)
@@ -220,14 +220,20 @@ class Archive:
         return _disk_errors(f"cannot access {self.root}")
 
     @contextmanager
-    def locked(self, *, is_reader: bool = False) -> Iterator[None]:
+    def locked(self, *, is_reader: bool = False, creates: bool = True) -> Iterator[None]:
         """Lock the archive against other runs. Raises AnotherRun without waiting, DiskError.
+
+        Without `creates`, an archive that has no lock file is not locked, so that nothing is
+        written; no run is active in it.
 
         The operating system releases the lock when a run dies. If the file system has no locks
         (some network shares), the run continues without one. A reader also continues if it may not
         write to the folder.
         """
         path = self.root / layout.LOCK
+        if not (creates or self._has_lock()):
+            yield
+            return
         problem = _lock_problem(path)
         if problem is not None:
             if not is_reader:
@@ -392,16 +398,20 @@ class Archive:
         with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
             self.checksums.remove(paths)
 
-    def check_stored(self, path: PurePosixPath, expected: Collection[str] = ()) -> FileCheck | None:
+    def check_stored(
+        self, path: PurePosixPath, expected: Collection[str], own: Record
+    ) -> FileCheck | None:
         """Return the check of an original or a picture; None if it is missing. Raises DiskError.
 
         A digest among the expected ones is enough; otherwise the rules of the type are checked.
+        Damage that our key `own` notes as Strava's own is none.
         """
         with _disk_errors(f"cannot read {self.root / path}"):
             try:
                 digest = hash_file(self.root / path)
                 damage = None if digest in expected else checks.damage(self.root / path)
-                return FileCheck(digest, damage)
+                is_noted = damage is not None and is_what_strava_holds(own, damage)
+                return FileCheck(digest, None if is_noted else damage)
             except NotAFile as error:
                 return FileCheck("", error.strerror)
             except PermissionError as error:
@@ -600,14 +610,14 @@ class Archive:
     def _damage_or_listed(self, path: PurePosixPath, own: Record) -> str | None:
         """Check a file without exactly one checksum: return its damage, or add its line."""
         digests = self.checksums.digests(path)
-        file_check = self.check_stored(path, digests)
+        file_check = self.check_stored(path, digests, own)
         if file_check is None:
             return None
         if not file_check.digest:
             return file_check.damage
         if file_check.digest not in digests and digests:
             return "it differs from its checksums"
-        if file_check.damage is not None and not is_what_strava_holds(own, file_check.damage):
+        if file_check.damage is not None:
             return file_check.damage
         self.checksums.make_room(path, file_check.digest)
         self.checksums.add(path, file_check.digest)

@@ -12,8 +12,7 @@ from typing import Any
 from strava_backup.archive import layout
 from strava_backup.archive.excerpt import excerpt
 from strava_backup.archive.regular import read_whole
-
-OWN_KEY = "strava_backup"
+from strava_backup.items import OWN_KEY
 
 Record = dict[str, Any]
 

@@ -1,1 +1,1 @@
-"""One run: lists, plans, fetches and saves."""
+"""A backup run: lists, plans, fetches and saves."""

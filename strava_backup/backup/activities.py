@@ -1,4 +1,4 @@
-"""What an activity misses, and how it is fetched: original, GPX, detail, photo list."""
+"""Finds and fetches missing items of activities: original, GPX, detail, photo list."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Protocol
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory, Stored
-from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.files import Answer, FetchedFile, Files
 from strava_backup.backup.photos import Photos
 from strava_backup.backup.tasks import Host, Hosts, Result, Task
+from strava_backup.items import DETAIL, GPX, ORIGINAL, OWN_KEY, PHOTO_LIST
 from strava_backup.records import merge, plan
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, printable
@@ -24,7 +24,7 @@ from strava_backup.strava.records import Activity, Record, Source, parse_activit
 
 
 class Originals(Protocol):
-    """What is asked of the website; see `strava.website` for what it raises."""
+    """Downloads from the website; see `strava.website` for the errors."""
 
     def download_original(self, activity_id: int) -> AbstractContextManager[Answer]: ...
 
@@ -32,10 +32,10 @@ class Originals(Protocol):
 
 
 class Work(NamedTuple):
-    """One listed activity: its metadata's new form, if it has one, and what is missing.
+    """One listed activity, its new metadata (None if unchanged), and its missing items.
 
-    `pictures` is the metadata of listed photos whose pictures are not held, `suffixes` are those of
-    the files that are held.
+    `pictures` are the metadata paths of listed photos without a stored picture, `suffixes` those of
+    the stored files.
     """
 
     activity: Activity
@@ -47,13 +47,13 @@ class Work(NamedTuple):
     suffixes: tuple[str, ...] = ()
 
     @property
-    def lacks_something(self) -> bool:
-        """Whether there is more to it than to save what was listed."""
+    def has_missing_items(self) -> bool:
+        """Whether items other than the listed record are missing."""
         return bool(self.missing or self.pictures)
 
     @property
     def title(self) -> str:
-        """The activity in a message."""
+        """The activity's id and name for messages."""
         return f"{self.activity.id} {printable(self.activity.name)}".strip()
 
 
@@ -81,7 +81,7 @@ class Activities:
         self._wanted = wanted
 
     def work(self, activity: Activity, inventory: Inventory) -> Work:
-        """What a listed activity misses. Raises DiskError."""
+        """Return the missing items of a listed activity. Raises DiskError."""
         stored = inventory.activities.get(activity.id)
         stem = stored.stem if stored else layout.activity_stem(activity.start, activity.id)
         metadata = (stored and stored.metadata) or layout.metadata_path(stem)
@@ -90,21 +90,22 @@ class Activities:
         record = None
         state, own = (stored.resource_state, stored.own) if stored else (None, {})
         if plan.is_changed(activity, stored, self._source.name):
-            kept = self._store.read(metadata) if stored and stored.metadata else None
-            record = merge.listed_record(activity, kept, self._source.name, self._store.now())
+            old = self._store.read(metadata) if stored and stored.metadata else None
+            record = merge.listed_record(activity, old, self._source.name, self._store.now())
             state, own = record.get("resource_state"), record[OWN_KEY]
         suffixes = stored.suffixes if stored else ()
         today = self._store.now().date()
         missing = plan.missing_items(activity, state, suffixes, own, self._wanted, today)
         if self._photos.wants_list(activity.id) and self._source.has_details:
-            missing = tuple(dict.fromkeys([*missing, plan.PHOTO_LIST]))
-        pictures = () if plan.PHOTO_LIST in missing else self._photos.missing(activity.id)
+            missing = tuple(dict.fromkeys([*missing, PHOTO_LIST]))
+        pictures = () if PHOTO_LIST in missing else self._photos.missing(activity.id)
         return Work(activity, stem, metadata, record, missing, pictures, suffixes)
 
     def stored_work(self, activity_id: int, inventory: Inventory) -> Work | None:
-        """What an activity still misses that is held and was not listed now. Raises DiskError.
+        """Return the missing items of a stored activity that this run's listing left out.
 
-        What Strava no longer has is not asked for.
+        Returns None if no item is missing, if the activity was deleted on Strava, or if its
+        metadata cannot be used. Raises DiskError.
         """
         stored = inventory.activities[activity_id]
         pictures = self._photos.missing(activity_id)
@@ -126,10 +127,9 @@ class Activities:
         )
 
     def tasks(self, work: Work) -> list[Task]:
-        """Return the task that saves the listed record, if it is new, and leads to the others.
+        """Return the task that saves the listed record, with the other tasks as its follow-ups.
 
-        If it is not new the others wait behind it all the same, so that activities keep their
-        order.
+        They are its follow-ups even if the record is unchanged, so that activities stay in order.
         """
         tasks = [self._task(work, item) for item in work.missing]
         tasks += [self._photos.stored_task(work.title, path) for path in work.pictures]
@@ -145,13 +145,13 @@ class Activities:
 
     def _task(self, work: Work, item: str) -> Task:
         website, source = self._hosts.website, self._hosts.source
-        steps: dict[str, tuple[Host, Callable[..., Any], Callable[..., Result], Any]] = {
-            plan.ORIGINAL: (website, self._fetch_original, self._save_original, _no_original),
-            plan.GPX: (website, self._fetch_gpx, self._save_gpx, _no_gpx),
-            plan.DETAIL: (source, self._fetch_detail, self._save_detail, None),
-            plan.PHOTO_LIST: (source, self._fetch_photos, self._save_photos, _no_photo_list),
+        handlers: dict[str, tuple[Host, Callable[..., Any], Callable[..., Result], Any]] = {
+            ORIGINAL: (website, self._fetch_original, self._save_original, _no_original),
+            GPX: (website, self._fetch_gpx, self._save_gpx, _no_gpx),
+            DETAIL: (source, self._fetch_detail, self._save_detail, None),
+            PHOTO_LIST: (source, self._fetch_photos, self._save_photos, _no_photo_list),
         }
-        host, fetch, save, note = steps[item]
+        host, fetch, save, note = handlers[item]
         return Task(
             item,
             f"activity {work.title}",
@@ -174,7 +174,7 @@ class Activities:
         detail = self._source.fetch_activity(work.activity.id)
         lost = records.lost_fields(detail, work.activity.record)
         if lost:
-            raise errors.PageChanged(f"Strava's detail lacks what its list has: {lost}")
+            raise errors.PageChanged(f"Strava's detail lacks fields that its list has: {lost}")
         return detail
 
     def _save_detail(self, work: Work, task: Task, detail: Record) -> Result:
@@ -196,7 +196,7 @@ class Activities:
         saved = self._files.save(task, fetched, work.stem, self._with_original)
         today = self._store.now().date()
         lacks_gpx = plan.lacks_gpx((saved.suffix, *work.suffixes), {}, self._wanted, today)
-        return Result(str(saved), (self._task(work, plan.GPX),) if lacks_gpx else ())
+        return Result(str(saved), (self._task(work, GPX),) if lacks_gpx else ())
 
     def _with_original(
         self, own: Record, sent_name: str, suspicion: str | None, file: str
@@ -215,9 +215,9 @@ class Activities:
         return self._source.fetch_photos(work.activity)
 
     def _save_photos(self, work: Work, task: Task, entries: list[Any]) -> Result:
-        tasks, lack = self._photos.save_list(work.activity, work.title, entries)
-        if lack:
-            refusal = errors.Refused(f"Strava's list is not whole: {lack}", lack)
+        tasks, gap = self._photos.save_list(work.activity, work.title, entries)
+        if gap:
+            refusal = errors.Refused(f"Strava's list is incomplete: {gap}", gap)
             return Result("", tuple(tasks), refusal)
         count = _photo_count(work)
         self._store.note(work.metadata, lambda own: merge.with_photo_list(own, count))
@@ -225,19 +225,22 @@ class Activities:
 
 
 def _no_original(store: RecordStore, work: Work, own: Record, why: str, now: datetime) -> Record:
-    """Accept a redirect as "there is none" if no record could say so beforehand."""
+    """Return our key for an original that does not exist, or that Strava refuses.
+
+    A redirect means that it does not exist, unless the record has an upload id or is too new.
+    """
     record = store.read(work.metadata) or {}
-    is_said = plan.tells_of_no_original(record, work.activity.start, now)
-    if plan.is_redirect(why) and is_said:
+    is_proof = plan.tells_of_no_original(record, work.activity.start, now)
+    if plan.is_redirect(why) and is_proof:
         return merge.without_original(own, why, now)
-    return merge.with_refusal(own, plan.ORIGINAL, why, now)
+    return merge.with_refusal(own, ORIGINAL, why, now)
 
 
 def _no_gpx(store: RecordStore, work: Work, own: Record, why: str, now: datetime) -> Record:
-    # Strava makes no GPX of an activity without a track, and redirects.
+    # Strava redirects if the activity has no track to make a GPX from.
     if plan.is_redirect(why):
         return merge.without_gpx(own, why, now)
-    return merge.with_refusal(own, plan.GPX, why, now)
+    return merge.with_refusal(own, GPX, why, now)
 
 
 def _no_photo_list(store: RecordStore, work: Work, own: Record, why: str, now: datetime) -> Record:
@@ -250,4 +253,4 @@ def _photo_count(work: Work) -> int:
 
 
 def _with_gpx(own: Record, sent_name: str, suspicion: str | None, file: str) -> Record:
-    return merge.without_refusal(own, plan.GPX)
+    return merge.without_refusal(own, GPX)

@@ -1,6 +1,6 @@
-"""Pure: counts what Strava lists against what is held: what is complete, and what is gone.
+"""Compares Strava's listing with the archive: complete, missing and deleted activities.
 
-Does no I/O, and concludes nothing from a listing that may lack something.
+Does no I/O, and draws no conclusions from a listing that may be incomplete.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from strava_backup.strava.records import ListingResult, record_id
 
 
 class CompletenessCheck:
-    """What the listing of one run brings; `known` are the activities that it may leave out.
+    """The activities of one run's listing; `known` are the ids that the listing may leave out.
 
-    `lacking` are those that missed something before the run, `broken` those of which something is
-    of no use, whatever comes in the run.
+    `incomplete` are the activities with missing items before the run, `broken` those with a file
+    or record that this run cannot replace.
     """
 
     def __init__(self, inventory: Inventory, known: frozenset[int]) -> None:
         self.listed: set[int] = set()
-        self.lacking: set[int] = set()
+        self.incomplete: set[int] = set()
         self.broken: set[int | None] = set()
         self._nameless = 0
         self._inventory = inventory
         self._known = known
 
-    def see(self, record: Any) -> None:
-        """Take down a record of the listing, sound or not."""
+    def add(self, record: Any) -> None:
+        """Add a record of the listing, valid or not."""
         activity_id = record_id(record)
         if activity_id is None:
             self._nameless += 1
         else:
             self.listed.add(activity_id)
 
-    def cannot_keep(self, record: Any) -> None:
-        """Take down that a record tells too little to be kept."""
+    def add_invalid(self, record: Any) -> None:
+        """Mark the activity of a record that cannot be saved as broken."""
         self.broken.add(record_id(record))
 
     def unlisted(self, listing_result: ListingResult | None) -> frozenset[int] | None:
-        """The held activities that Strava lists no more, but for those known to be gone.
+        """Return the stored activities that Strava no longer lists, except those marked as deleted.
 
-        None where that cannot be told: the listing was not seen whole, or one of its records could
-        be that of any activity.
+        None if that is unknown: the listing is incomplete, or has a record without an id, which
+        could be any activity.
         """
         if listing_result is None or not listing_result.is_whole or self._nameless:
             return None
@@ -56,8 +56,8 @@ class CompletenessCheck:
             if activity_id not in self.listed and not plan.is_gone(stored.own)
         )
 
-    def unseen(self, listing_result: ListingResult) -> int | None:
-        """How many activities the source counted and did not list; None where it did not count."""
+    def count_hidden(self, listing_result: ListingResult) -> int | None:
+        """Return how many activities the source counts but does not list; None without a count."""
         return (
             None
             if listing_result.surplus is None
@@ -72,10 +72,10 @@ class CompletenessCheck:
         wanted: plan.Wanted,
         today: date,
     ) -> Completeness:
-        """How what is held compares with what is on Strava, where `missing` still miss something.
+        """Return how the archive compares with Strava; `missing` are the incomplete activities.
 
-        What is left out of a listing that ends early, since all else adds up to Strava's total, is
-        on Strava all the same. `asked` are the items that are counted if they are not available.
+        A listing that ends early, because the other activities add up to Strava's total, leaves out
+        activities that are on Strava as well. `asked` are the items to count as not available.
         """
         ids, hidden = self.listed, 0
         is_sure = listing_result is not None and (
@@ -86,17 +86,17 @@ class CompletenessCheck:
             and listing_result.surplus is not None
             and not listing_result.is_whole
         ):
-            # A total that is lower knows of deletions that were too many to be believed.
+            # A lower total means deletions, which were too many at once to be marked.
             ids, hidden = self.listed | self._known, min(0, listing_result.surplus)
         return Completeness(
             len(ids) + self._nameless + hidden,
             tuple(sorted(ids & {*missing, *self.broken})),
             nameless=self._nameless,
-            not_to_be_had=self._given_up(ids, asked, wanted, today),
+            not_to_be_had=self._count_unavailable(ids, asked, wanted, today),
             is_whole=is_sure,
         )
 
-    def _given_up(
+    def _count_unavailable(
         self, ids: Collection[int], asked: Collection[str], wanted: plan.Wanted, today: date
     ) -> int:
         stored = [

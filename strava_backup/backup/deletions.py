@@ -1,7 +1,7 @@
-"""Finds out which held activities Strava no longer has, and marks them. Deletes nothing.
+"""Marks stored activities that were deleted on Strava. Deletes nothing.
 
-A mark is taken off by the next listing that has the activity again, so one that is wrong heals by
-itself, as where a deletion shifts the API's pages while they are read.
+The next listing that contains the activity again removes the mark. That corrects wrong marks, which
+occur if a deletion shifts the API's pages while they are read.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from strava_backup.records import merge, plan
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of, first_of, printable
 from strava_backup.strava.records import ListingResult, Source
+from strava_backup.timestamps import utc_timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +32,16 @@ _SCOPE = (
 
 
 class Counts(Protocol):
-    """What is asked of the website; see `strava.website` for what it raises."""
+    """The website's count of activities; see `strava.website` for the errors."""
 
     def fetch_activity_count(self) -> int | None: ...
 
 
 class Deletions:
-    """Concludes what is gone; `website` is None where it cannot be asked for its total."""
+    """Finds and marks deleted activities; `website` is None if its total is not available.
+
+    With `accepts_any_number` no number of deletions is too high to be marked.
+    """
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class Deletions:
         host: Host,
         inventory: Inventory,
         *,
-        believes_all: bool,
+        accepts_any_number: bool,
     ) -> None:
         self._source = source
         self._website = website
@@ -56,65 +60,69 @@ class Deletions:
         self._report = report
         self._host = host
         self._inventory = inventory
-        self._believes_all = believes_all
+        self._accepts_any_number = accepts_any_number
 
     def conclude(self, completeness: CompletenessCheck, ask: Ask) -> frozenset[int]:
-        """Mark what is newly gone after a whole listing, and return its ids. Raises DiskError.
+        """Mark newly deleted activities after a complete listing, and return their ids.
 
-        Nothing is marked where Strava counts activities that its list does not have, nor where
-        there are so many that something else is likelier.
+        None is marked if Strava counts activities that it does not list, or if so many are missing
+        from the list that another cause is more likely. Raises DiskError.
         """
-        listing_result, gone = (
+        listing_result, deleted = (
             self._source.listing_result,
             completeness.unlisted(self._source.listing_result),
         )
-        if listing_result is None or gone is None:
+        if listing_result is None or deleted is None:
             return frozenset()
         stored = self._inventory.activities
-        gone = frozenset(activity_id for activity_id in gone if not stored[activity_id].problem)
-        hides_some = self._hides_some(completeness, listing_result, gone, ask)
-        if not gone or hides_some:
+        deleted = frozenset(
+            activity_id for activity_id in deleted if not stored[activity_id].problem
+        )
+        hides_some = self._hides_some(completeness, listing_result, deleted, ask)
+        if not deleted or hides_some:
             return frozenset()
-        if self._are_doubtful(gone, completeness.listed):
-            self._doubt(gone, is_empty=not completeness.listed)
+        if self._are_too_many(deleted, completeness.listed):
+            self._warn_of_too_many(deleted, is_empty=not completeness.listed)
             return frozenset()
-        for activity_id in gone:
+        for activity_id in deleted:
             self._mark(activity_id)
-        names = first_of(self._name(activity_id) for activity_id in sorted(gone))
-        _log.info("gone from Strava, kept here: %s", names)
-        self._report.gone = len(gone)
-        return gone
+        names = first_of(self._name(activity_id) for activity_id in sorted(deleted))
+        _log.info("deleted on Strava, kept here: %s", names)
+        self._report.gone = len(deleted)
+        return deleted
 
     def _hides_some(
         self,
         completeness: CompletenessCheck,
         listing_result: ListingResult,
-        gone: Collection[int],
+        deleted: Collection[int],
         ask: Ask,
     ) -> bool:
-        """Whether more is counted than is listed, beyond what always was so; any of it may be what
-        is taken for gone."""
+        """Whether Strava counts more unlisted activities than in earlier runs.
+
+        Each of them may be one that seems to be deleted.
+        """
         marker = self._store.archive.marker
         if self._source.name == "website":
-            unseen = completeness.unseen(listing_result)
-            return unseen is None or unseen > max(0, marker.surplus or 0)
+            hidden = completeness.count_hidden(listing_result)
+            return hidden is None or hidden > max(0, marker.surplus or 0)
         now = self._store.now()
-        # The count costs a request of the website, so a quiet day is without it.
-        is_asked = self._website is not None and (gone or plan.is_due(marker.last_count, now))
+        # The count costs a request to the website, so most runs without deletions do without it.
+        is_asked = self._website is not None and (deleted or plan.is_due(marker.last_count, now))
         total = ask(self._host, "number of activities", self._fetch_count) if is_asked else None
         if total is None:
             return False
-        unseen = total - len(completeness.listed)
-        if unseen > 0:
-            self._tell_of_unseen(total, len(completeness.listed))
-        hides_some = unseen > max(0, marker.uncounted or 0)
-        if not (gone and hides_some):
-            marker = replace(marker, last_count=f"{now:%Y-%m-%dT%H:%M:%SZ}", uncounted=unseen)
+        hidden = total - len(completeness.listed)
+        if hidden > 0:
+            self._warn_of_hidden(total, len(completeness.listed))
+        hides_some = hidden > max(0, marker.uncounted or 0)
+        if not (deleted and hides_some):
+            marker = replace(marker, last_count=utc_timestamp(now), uncounted=hidden)
             self._store.archive.save_marker(marker)
         return hides_some
 
     def _fetch_count(self) -> int | None:
-        """Return the website's total, None if it is unknown: then the next run asks again."""
+        """Return the website's total, or None if it is unknown, so that the next run asks again."""
         assert self._website is not None
         try:
             return self._website.fetch_activity_count()
@@ -122,7 +130,7 @@ class Deletions:
             _log.info("%s", error)
             return None
 
-    def _tell_of_unseen(self, total: int, listed: int) -> None:
+    def _warn_of_hidden(self, total: int, listed: int) -> None:
         _log.warning(
             "the website counts %s, but the API lists %s: most likely %s",
             count_of(total, "activity", "activities"),
@@ -130,26 +138,27 @@ class Deletions:
             _SCOPE,
         )
 
-    def _are_doubtful(self, gone: Collection[int], listed: Collection[int]) -> bool:
+    def _are_too_many(self, deleted: Collection[int], listed: Collection[int]) -> bool:
         stored = self._inventory.activities.values()
-        kept = sum(not plan.is_gone(one.own) for one in stored)
-        return not listed or (not self._believes_all and plan.are_too_many(len(gone), kept))
+        present = sum(not plan.is_gone(one.own) for one in stored)
+        return not listed or (
+            not self._accepts_any_number and plan.are_too_many(len(deleted), present)
+        )
 
-    def _doubt(self, gone: Collection[int], *, is_empty: bool) -> None:
-        """Say that nothing is concluded, and what is likelier than that all were deleted."""
+    def _warn_of_too_many(self, deleted: Collection[int], *, is_empty: bool) -> None:
+        """Log that no activity is marked, and the more likely causes."""
         another = "this is the list of another account, or not all of it"
         _log.warning(
-            "Strava no longer lists %s that %s held (%s): too many at once, so nothing is marked "
-            "as gone. Most likely %s%s",
-            count_of(len(gone), "activity", "activities"),
-            "is" if len(gone) == 1 else "are",
-            first_of(map(str, sorted(gone))),
+            "Strava no longer lists %s of the archive (%s): too many at once, so none is marked as "
+            "deleted. Most likely %s%s",
+            count_of(len(deleted), "activity", "activities"),
+            first_of(map(str, sorted(deleted))),
             another if self._source.name == "website" else f"{_SCOPE}, or {another}",
             "" if is_empty else "; if you did delete them, run it once with --full",
         )
 
     def _mark(self, activity_id: int) -> None:
-        # Of an activity without metadata the mark is all that there is to say.
+        # An activity without metadata gets a metadata file that contains only the mark.
         stored = self._inventory.activities[activity_id]
         path = stored.metadata or layout.metadata_path(stored.stem)
         try:

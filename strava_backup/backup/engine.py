@@ -1,6 +1,6 @@
-"""One run over one archive: lists, plans, has the tasks worked off, notes the outcome.
+"""Runs a backup of one archive: lists, plans, queues the tasks, and saves the results.
 
-It is given its source, website and archive, and imports neither requests nor stravalib nor os.
+Its caller provides source, website and archive, so it imports neither requests, stravalib nor os.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from strava_backup.backup.photos import Photos, Pictures
 from strava_backup.backup.pipeline import Pipeline
 from strava_backup.backup.probes import Probes
 from strava_backup.backup.tasks import Host, HostClosed, Hosts, Job, Task
+from strava_backup.items import ORIGINAL, PHOTO
 from strava_backup.progress import Progress
 from strava_backup.records import merge, plan
-from strava_backup.records.plan import ORIGINAL, PHOTO, Wanted, asked_items, is_due, is_gone
+from strava_backup.records.plan import Wanted, asked_items, is_due, is_gone
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of, format_duration
 from strava_backup.strava.records import (
@@ -38,6 +39,7 @@ from strava_backup.strava.records import (
     is_gear_id,
     parse_activity,
 )
+from strava_backup.timestamps import utc_timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -47,13 +49,14 @@ T = TypeVar("T")
 
 
 class Website(Originals, BikePages, Counts, Protocol):
-    """What is asked of the website."""
+    """The requests to the website that a run makes."""
 
 
 class Connections(NamedTuple):
-    """Where things come from; `website` is None where it cannot be asked.
+    """The connections to Strava; `website` is None if it is not available.
 
-    `pause` is the seconds between requests of the website; `break_off` ends what is on its way.
+    `pause` is the mean time in seconds between requests to the website; `break_off` aborts the
+    requests in flight.
     """
 
     source: Source
@@ -101,20 +104,20 @@ class Backup:
         self._gear = Gear(source, website, *rest, inventory.gear)
         self._deletions = Deletions(
             *(source, website, self._store, report, self._hosts.website, inventory),
-            believes_all=wanted.full,
+            accepts_any_number=wanted.full,
         )
         self._checkpoint = self._find_checkpoint()
         self._completeness = CompletenessCheck(inventory, self._checkpoint.activity_ids)
         self._used_gear: set[str] = set()
-        self._newly_gone: frozenset[int] = frozenset()
+        self._newly_deleted: frozenset[int] = frozenset()
         self._has_listed_photos = False
         self._lacks_photos = False
         self._has_reached_limit = False
 
     def run(self, limit: int | None = None) -> None:
-        """Save what the listing brings, and fetch what is missing. Raises DiskError."""
+        """Save the listed activities, and fetch missing items. Raises DiskError."""
         with self._pipeline:
-            listing = self._own_listing()
+            listing = self._checked_listing()
             if listing is None:
                 return
             self._archive.save_marker(replace(self._archive.marker, athlete_id=self._athlete_id))
@@ -123,40 +126,40 @@ class Backup:
             self._report_problems()
             tried = self._queue(listing, limit)
             self._pipeline.wait()
-        self._outcomes.settle(self._probes.still_comes)
+        self._outcomes.settle(self._probes.is_still_served)
         failed = self._report.failed_ids | self._outcomes.skipped_ids
-        self._compare((self._completeness.lacking - tried) | failed)
+        self._compare((self._completeness.incomplete - tried) | failed)
         self._finish(tried, is_limited=limit is not None)
         self._report.is_finished = True
 
     def _queue(self, listing: Iterable[Activity], limit: int | None) -> set[int]:
-        """Queue all tasks, and return the ids of the activities that miss something.
+        """Queue all tasks, and return the ids of the activities with missing items.
 
-        Originals are fetched while the list is still read. The API's other tasks wait for its
-        list, since page numbers must not drift; the website's take turns with its list, which may
-        need minutes, so that a run that is stopped early has saved rides.
+        Originals are fetched while the list is still read. Tasks of the API wait for the end of its
+        list, because a slow list is more likely to change between two pages. Tasks of the website
+        alternate with its list, which may take minutes, so that an interrupted run has saved files.
         """
         if self._hosts.source is not self._hosts.website:
             self._hosts.source.hold()
         missing: Counter[str] = Counter()
         tried = set()
         for work in self._plan(listing, limit):
-            if work.record is None and not work.lacks_something:
+            if work.record is None and not work.has_missing_items:
                 continue
             self._add_job(
                 f"{work.activity.start.date()} {work.title}", self._activities.tasks(work)
             )
-            if work.lacks_something:
+            if work.has_missing_items:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
         self._announce(len(tried), missing[ORIGINAL])
         if limit is None:
-            # At once: an upload in the hours of a long run would make the list look too short.
-            self._newly_gone = self._deletions.conclude(self._completeness, self._ask)
-        for activity_id, tasks in self._photos.take_listed(self._listed_photos()).items():
+            # Right after listing: an activity uploaded later would make the list look incomplete.
+            self._newly_deleted = self._deletions.conclude(self._completeness, self._ask)
+        for activity_id, tasks in self._photos.save_listed(self._listed_photos()).items():
             self._add_job(f"activity {activity_id}", tasks)
         for gear in self._gear.plan(self._used_gear, self._ask):
-            # A few requests, some of which lead to the website, where most of the time goes.
+            # First, because it takes few requests, and some have follow-ups on the slow website.
             self._add_job(gear.title, self._gear.tasks(gear), first=True)
         self._hosts.source.release()
         return tried
@@ -165,33 +168,33 @@ class Backup:
         self._pipeline.add(title, tasks, first=first)
         self._progress.expect(self._pipeline.jobs)
 
-    def _ask(self, host: Host, what: str, fetch: Callable[[], T]) -> T | None:
+    def _ask(self, host: Host, name: str, fetch: Callable[[], T]) -> T | None:
         """Return a host's answer; None if the host is closed or the request failed."""
         try:
             return self._pipeline.call(host, fetch)
         except HostClosed:
             return None
         except errors.ItemError as error:
-            self._report.fail(what, error)
+            self._report.fail(name, error)
             return None
 
     def _announce(self, activities: int, originals: int) -> None:
         if activities > 1:
-            _log.info("%d activities miss something", activities)
+            _log.info("%d activities have missing items", activities)
         if originals > _MANY_ORIGINALS and not self._hosts.website.is_closed:
             _log.info(
-                "%d originals at a pace that Strava bears take %s or more; its bulk export "
+                "%d originals take %s or more at the pace that Strava allows; its bulk export "
                 "(Request Your Archive at https://www.strava.com/athlete/delete_your_account) has "
-                "them all in one file, which strava-backup --import takes in",
+                "all of them in one file for strava-backup --import",
                 originals,
                 format_duration(max(60.0, originals * self._connections.pause)),
             )
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
-        """Print the items that `run` would fetch, a line for each activity or gear."""
+        """Print the items that `run` would fetch, one line per activity or gear."""
         with self._pipeline:
             self._report_problems()
-            for work in self._plan(self._own_listing() or (), limit):
+            for work in self._plan(self._checked_listing() or (), limit):
                 items = [*work.missing, *("photo" for _ in work.pictures)]
                 if items:
                     out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
@@ -200,20 +203,20 @@ class Backup:
             if new_photos:
                 out(f"photos: {len(new_photos)} that are not stored")
                 self._report.saved[PHOTO] += len(new_photos)
-                self._completeness.lacking |= {activity_id for activity_id, _ in new_photos}
+                self._completeness.incomplete |= {activity_id for activity_id, _ in new_photos}
             for gear in self._gear.plan(self._used_gear, self._ask):
                 out(f"{gear.title}: {', '.join(gear.missing)}")
                 self._report.saved.update(gear.missing)
-        self._compare(self._completeness.lacking)
+        self._compare(self._completeness.incomplete)
         self._report.is_finished = True
 
     def _plan(self, listing: Iterable[Activity], limit: int | None) -> Iterator[Work]:
-        """What there is to do, in order; at most `limit` activities that miss something."""
+        """Yield the work in order, with at most `limit` activities that have missing items."""
         left = limit if limit is not None else -1
         for work in self._ordered(self._works(listing)):
             gear_id = work.activity.record.get("gear_id")
             self._used_gear |= {gear_id} if is_gear_id(gear_id) else set()
-            if work.lacks_something:
+            if work.has_missing_items:
                 if left == 0:
                     self._has_reached_limit = True
                     return
@@ -221,8 +224,7 @@ class Backup:
             yield work
 
     def _works(self, listing: Iterable[Activity]) -> Iterator[Work]:
-        """The listed activities, and those that were left out since they are held, but lack
-        something."""
+        """Yield listed activities, and stored ones that are incomplete but left out of the list."""
         listed = set()
         for activity in listing:
             listed.add(activity.id)
@@ -238,14 +240,14 @@ class Backup:
                         yield self._counted(work)
 
     def _counted(self, work: Work) -> Work:
-        if work.lacks_something:
-            self._completeness.lacking.add(work.activity.id)
+        if work.has_missing_items:
+            self._completeness.incomplete.add(work.activity.id)
         return work
 
     def _report_problems(self) -> None:
         for path, problem in self._archive.problems(self._inventory):
             activity_id = layout.activity_of(path)
-            error = errors.ItemError(f"cannot be used ({problem}): move it away, or mend it")
+            error = errors.ItemError(f"cannot be used ({problem}): repair it or move it away")
             self._report.fail(str(path), error, activity_id)
             self._completeness.broken.add(activity_id)
 
@@ -253,16 +255,16 @@ class Backup:
         activity_id = layout.activity_of(path)
         stored = self._inventory.activities.get(activity_id or 0)
         if stored is not None and is_gone(stored.own):
-            # Nobody can do anything about it, and what is left may be worth something.
-            _log.info("%s: damaged (%s), and gone from Strava: it stays as it is", path, damage)
+            # The file cannot be fetched again, and its readable parts may still be of use.
+            _log.info("%s: damaged (%s), but deleted on Strava, so it stays as it is", path, damage)
             return
         message = f"damaged ({damage}): --verify --repair sets it aside to be fetched again"
         self._report.fail(str(path), errors.ItemError(message))
         self._completeness.broken.add(activity_id)
 
     def _listed_photos(self) -> list[Any]:
-        """The photos that the source lists by themselves."""
-        # The API lists an activity's photos with the activity.
+        """Return the photos of the source's own list of photos, if it has one."""
+        # The API has no list of all photos, only one for each activity.
         self._lacks_photos = self._wanted.photos and not self._source.has_details
         if self._has_reached_limit or not self._wanted.photos:
             return []
@@ -276,12 +278,12 @@ class Backup:
             records += page
         return []
 
-    def _next_page(self, what: str, pages: Iterator[list[Any]]) -> list[Any] | None:
-        """The next page of a list, empty at its end; None if the list breaks off."""
-        return self._ask(self._hosts.source, what, lambda: next(pages, []))
+    def _next_page(self, name: str, pages: Iterator[list[Any]]) -> list[Any] | None:
+        """Return the next page of a list, empty at its end; None if a request failed."""
+        return self._ask(self._hosts.source, name, lambda: next(pages, []))
 
     def _find_checkpoint(self) -> Checkpoint:
-        """What the source need not tell again, as it is before the run."""
+        """Return the activities and photos that the source may leave out of its lists."""
         marker, now = self._archive.marker, self._store.now()
         stored = self._inventory.activities.items()
         return Checkpoint(
@@ -298,13 +300,16 @@ class Backup:
         )
 
     def _ordered(self, works: Iterable[Work]) -> Iterator[Work]:
-        """As they come, but what can wait comes last: old metadata of which only the form is old,
-        and then what failed last time, so that it never keeps the rest waiting."""
+        """Yield the work in the given order, except for less urgent work, which comes last.
+
+        That is metadata in an old format, then the activities that failed in the last run, so that
+        they never delay the others.
+        """
         failed_before = set(self._archive.marker.failed)
         old, failed = [], []
         for work in works:
             stored = self._inventory.activities.get(work.activity.id)
-            if work.lacks_something and work.activity.id in failed_before:
+            if work.has_missing_items and work.activity.id in failed_before:
                 failed.append(work)
             elif stored and stored.metadata and stored.resource_state is None:
                 old.append(work)
@@ -313,10 +318,11 @@ class Backup:
         yield from old
         yield from failed
 
-    def _own_listing(self) -> Iterable[Activity] | None:
-        """The listing; for an archive without a marker only if it knows something of it.
+    def _checked_listing(self) -> Iterable[Activity] | None:
+        """Return the listing, after a check that it belongs to an archive without a marker.
 
-        None where it broke off before that could be seen.
+        Returns None if a request failed before an activity of the archive was listed. Raises
+        AccountMismatch if none of them is listed.
         """
         listing = self._listing()
         stored = self._inventory.activities
@@ -327,7 +333,7 @@ class Backup:
             if self._source.listing_result is None:
                 return None
             raise errors.AccountMismatch(
-                f"{self._archive.root} holds activities, but none that Strava lists for this "
+                f"{self._archive.root} contains activities, but none that Strava lists for this "
                 "account: another athlete's archive? Choose another output_dir"
             )
         return activities
@@ -337,11 +343,11 @@ class Backup:
         while page := self._next_page("list of activities", pages):
             for record in page:
                 self._report.listed += 1
-                self._completeness.see(record)
+                self._completeness.add(record)
                 try:
                     yield parse_activity(record)
                 except errors.ItemError as error:
-                    self._completeness.cannot_keep(record)
+                    self._completeness.add_invalid(record)
                     self._report.fail("list of activities", error)
 
     def _finish_job(self, job: Job) -> None:
@@ -353,9 +359,10 @@ class Backup:
             _log.info("%s: %s", job.title, ", ".join(results))
 
     def _compare(self, missing: Collection[int | None]) -> None:
-        """Compare what is held with what is on Strava, where `missing` still miss something.
+        """Report how the archive compares with Strava; `missing` are the incomplete activities.
 
-        With --full all is asked for again that was not to be had, and only the answers count.
+        With --full, items that were not available are requested again, and only the new answers
+        count.
         """
         asked = asked_items(self._wanted, has_details=self._source.has_details)
         found = self._completeness.completeness(
@@ -368,14 +375,15 @@ class Backup:
         )
 
     def _finish(self, tried: set[int], *, is_limited: bool) -> None:
-        """Note what failed, and what a later run may rely on; written last.
+        """Save failures and the state of the lists in the marker, after everything else.
 
-        A limited run concludes nothing of what is gone, and leaves it to the next one to walk.
+        A limited run marks no deletions. If activities are no longer listed, it leaves the state of
+        the list unchanged, so that the next run lists everything again.
         """
-        failed = set(self._archive.marker.failed) - tried - self._newly_gone
+        failed = set(self._archive.marker.failed) - tried - self._newly_deleted
         failed |= self._report.failed_ids
         marker = replace(self._archive.marker, failed=tuple(sorted(failed)))
-        now = self._store.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = utc_timestamp(self._store.now())
         listing_result = self._source.listing_result
         if listing_result is not None and not (
             is_limited and self._completeness.unlisted(listing_result)
@@ -391,12 +399,12 @@ class Backup:
         self._archive.save_marker(marker)
 
     def _surplus(self, listing_result: ListingResult) -> int | None:
-        """The website's surplus, as it is when what is gone counts no longer as known."""
+        """Return the website's surplus without the activities newly marked as deleted."""
         if listing_result.surplus is None:
             return None
-        return listing_result.surplus + len(self._checkpoint.activity_ids & self._newly_gone)
+        return listing_result.surplus + len(self._checkpoint.activity_ids & self._newly_deleted)
 
 
 def _is_listed(stored: Stored) -> bool:
-    """Whether a source has told of it; it has not of what a bulk export alone brought."""
+    """Whether a source has listed it, which is false if only a bulk export contained it."""
     return stored.resource_state is not None and stored.own.get("source") != merge.EXPORT_SOURCE

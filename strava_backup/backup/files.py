@@ -1,4 +1,4 @@
-"""Fetches an original or a picture, and saves it with a note in its metadata."""
+"""Fetches originals and pictures, and saves each with a note in its metadata."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.atomic import HEAD_SIZE, PartialFile
 from strava_backup.archive.directory import Archive, DiskError
-from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.tasks import FetchAgain, Task
+from strava_backup.items import OWN_KEY
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, format_size
 from strava_backup.strava.records import Record
 
 _log = logging.getLogger(__name__)
 
-_TRIES_OF_A_BODY = 3
-# Of 16 kB at most: a body of fewer is kept in memory until a writer saves it.
+_DOWNLOAD_ATTEMPTS = 3
+# A chunk has at most 16 kB. A body of fewer chunks stays in memory until a writer saves it.
 _CHUNKS_IN_MEMORY = 8
 
 
 class Answer(Protocol):
-    """A file on its way: the name that Strava gives it, and its body."""
+    """A download: the file name sent by Strava, and the chunks of the body."""
 
     @property
     def sent_name(self) -> str: ...
@@ -41,16 +41,19 @@ Download = Callable[[], AbstractContextManager[Answer]]
 
 
 class Note(Protocol):
-    """Returns our key after a file was saved: by the name that Strava sent, the reason if the file
-    is suspicious, and the name under which it is stored."""
+    """Returns our key for a saved file.
+
+    `sent_name` is the name sent by Strava, `suspicion` the reason if the file is suspicious, and
+    `file` the name in the archive.
+    """
 
     def __call__(self, own: Record, sent_name: str, suspicion: str | None, file: str) -> Record: ...
 
 
 class FetchedFile:
-    """A file that came whole: a small one in memory, a large one in its partial file.
+    """A complete download: a small file in memory, a large one in its partial file.
 
-    Only these two are bounded in memory: writing a large body at once is part of fetching it.
+    A large body is written while it is fetched, so that memory stays bounded.
     """
 
     def __init__(self, sent_name: str, body: list[bytes] | PartialFile, stack: ExitStack) -> None:
@@ -60,7 +63,7 @@ class FetchedFile:
 
     @contextmanager
     def partial_file(self, archive: Archive, stem: PurePosixPath) -> Iterator[PartialFile]:
-        """The whole file under its temporary name. Raises DiskError, ItemError."""
+        """Yield the complete file under its temporary name. Raises DiskError, ItemError."""
         if isinstance(self._body, PartialFile):
             yield self._body
         else:
@@ -73,7 +76,7 @@ class FetchedFile:
 
 
 class SavedFile(NamedTuple):
-    """A file that was saved; with `same_as`, one whose bytes are already stored as another."""
+    """A saved file; `same_as` is the id of a stored file that has the same content, if any."""
 
     suffix: str
     size: int
@@ -84,7 +87,7 @@ class SavedFile(NamedTuple):
 
 
 class Files:
-    """Fetches and saves the files of one run."""
+    """Fetches and saves the files of a run."""
 
     def __init__(self, store: RecordStore, report: Report) -> None:
         self._store = store
@@ -92,11 +95,11 @@ class Files:
         self._report = report
 
     def fetch(self, stem: PurePosixPath, download: Download) -> FetchedFile:
-        """Fetch a file to its end, again if its body breaks off.
+        """Return a complete download, after up to three attempts if its body is cut short.
 
-        Raises ItemError, also for a web page in place of a file, and what the download raises.
+        Raises ItemError, also for a web page in place of a file, and the download's errors.
         """
-        for _ in range(_TRIES_OF_A_BODY - 1):
+        for _ in range(_DOWNLOAD_ATTEMPTS - 1):
             with suppress(errors.CutShort):
                 return self._fetch_once(stem, download)
         return self._fetch_once(stem, download)
@@ -110,11 +113,11 @@ class Files:
         only: str = "",
         stored: Mapping[str, str] = MappingProxyType({}),
     ) -> SavedFile:
-        """Check a fetched file, note it in the task's metadata, and give it its final name.
+        """Check a fetched file, record it in the task's metadata, and give it its final name.
 
-        With `only`, a suffix, a file of another kind is refused. `stored` has the ids of files by
-        their SHA-256 that are not saved another time. A suspicious file is saved only if it came
-        twice alike. Raises FetchAgain for the first copy, DiskError and ItemError.
+        With `only`, a suffix, a file of another kind is refused. `stored` maps the SHA-256 of files
+        that are not saved again to their ids. A suspicious file is saved only if a second download
+        is identical. Raises FetchAgain for the first copy, DiskError and ItemError.
         """
         with fetched.partial_file(self._archive, stem) as partial_file:
             digest = partial_file.sha256
@@ -122,16 +125,16 @@ class Files:
                 return SavedFile("", partial_file.size, stored[digest])
             sent = layout.sent_suffix(fetched.sent_name)
             suspicion = self._archive.find_suspicion(partial_file, sent)
-            if suspicion is not None and task.first_sha256 != digest:
-                if not task.first_sha256:
-                    raise FetchAgain(digest)
-                raise errors.ItemError("it came broken, and differently each of two times")
+            if task.first_sha256 not in ("", digest):
+                raise errors.ItemError("it was damaged, and differently in a second download")
+            if suspicion is not None and not task.first_sha256:
+                raise FetchAgain(digest)
             path = self._archive.prepare_file(partial_file, stem, sent, only)
 
-            def noted(own: Record) -> Record:
+            def add_note(own: Record) -> Record:
                 return note(own, fetched.sent_name, suspicion, path.name)
 
-            self._place(partial_file, path, task.metadata, noted)
+            self._place(partial_file, path, task.metadata, add_note)
             self._archive.add_checksum(path, digest)
         self._report.count(task.item, partial_file.size)
         if suspicion:
@@ -145,7 +148,7 @@ class Files:
             body: list[bytes] | PartialFile = start
             if len(start) == _CHUNKS_IN_MEMORY:
                 chunks = chain(start, answer.chunks)
-                del start  # or it stays in memory as long as the body comes
+                del start  # or it stays in memory during the whole download
                 body = stack.enter_context(self._archive.partial_file(stem, chunks))
                 head = body.head
             self._archive.refuse_page(head)
@@ -156,22 +159,23 @@ class Files:
         partial_file: PartialFile,
         path: PurePosixPath,
         metadata: PurePosixPath,
-        noted: Callable[[Record], Record],
+        add_note: Callable[[Record], Record],
     ) -> None:
-        """Note a file, and then rename it; the note is undone if renaming fails.
+        """Record a file in its metadata, then rename it; undo the note if renaming fails.
 
-        Not the other way round: a run that dies in between would leave a suspicious file without
-        the note that Strava has it so. A note without its file has the file fetched again.
+        If the rename came first, a run that is killed in between would leave a suspicious file
+        without a note that Strava's copy is the same. A note without a file only makes the next
+        run fetch the file again.
         """
         with self._store.editing(metadata):
             old = self._store.read(metadata)
             own = (old or {}).get(OWN_KEY, {})
-            new = {**(old or {}), OWN_KEY: noted(own)}
+            new = {**(old or {}), OWN_KEY: add_note(own)}
             self._store.replace(metadata, old, new)
             try:
                 self._archive.place_file(partial_file, path)
             except BaseException:
-                # On a disk that is full or gone this may fail, too.
+                # This may fail too if the disk is full or disconnected.
                 with suppress(DiskError, errors.ItemError):
                     self._store.replace(metadata, new, {**(old or {}), OWN_KEY: own})
                 raise

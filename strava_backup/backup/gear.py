@@ -1,4 +1,4 @@
-"""What is missing of bikes and shoes, and how it is fetched: metadata, and a bike's components."""
+"""Finds and fetches missing items of gear: metadata, and the components of bikes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Stored
-from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.tasks import Ask, Host, Hosts, Result, Task
+from strava_backup.items import COMPONENTS, GEAR, OWN_KEY
 from strava_backup.records import merge, plan
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of, printable
@@ -19,7 +19,7 @@ from strava_backup.strava.records import Record, Source
 
 _log = logging.getLogger(__name__)
 
-# https://github.com/pR0Ps/stravaweblib, `FrameType`; 5 came with gravel bikes.
+# From `FrameType` in https://github.com/pR0Ps/stravaweblib; Strava added 5 later.
 _FRAME_TYPES = {
     1: "mountain bike",
     2: "cyclocross bike",
@@ -30,13 +30,13 @@ _FRAME_TYPES = {
 
 
 class BikePages(Protocol):
-    """What is asked of the website; see `strava.website` for what it raises."""
+    """The website's pages of bikes; see `strava.website` for the errors."""
 
     def fetch_components(self, bike_id: str) -> Callable[[], list[Record]]: ...
 
 
 class GearWork(NamedTuple):
-    """One bike or pair of shoes, and what is missing of it."""
+    """One bike or pair of shoes, and its missing items."""
 
     gear_id: str
     summary: Record | None
@@ -45,12 +45,12 @@ class GearWork(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The gear in a message."""
+        """The gear's id and name for messages."""
         return f"gear {self.gear_id} {printable(str((self.summary or {}).get('name', '')))}".strip()
 
 
 class Gear:
-    """Plans and fetches gear; `held` is the archive's inventory of it."""
+    """Plans and fetches gear; `stored` is the archive's inventory of gear."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class Gear:
         self._stored = stored
 
     def plan(self, used: Iterable[str], ask: Ask) -> list[GearWork]:
-        """What is missing of the athlete's gear and of the gear `used` in activities.
+        """Return the athlete's gear, and the gear `used` in activities, that has missing items.
 
-        The athlete's own lists leave out retired gear, which activities still name
+        The athlete's own lists leave out retired gear, which activities still refer to
         (https://github.com/pR0Ps/strava-backup/issues/1).
         """
         if not self._wanted.gear:
@@ -99,13 +99,13 @@ class Gear:
         [summaries] = answer
         if summaries is None:
             _log.warning(
-                "gear is not asked for: [api] refresh_token lacks the scope profile:read_all "
+                "gear is not fetched: [api] refresh_token lacks the scope profile:read_all "
                 "(--no-gear silences this)"
             )
         return summaries
 
     def tasks(self, work: GearWork) -> list[Task]:
-        """The tasks that bring what is missing."""
+        """Return the tasks that fetch the missing items."""
         return [self._task(work, item) for item in work.missing]
 
     def _work(self, gear_id: str, summary: Record | None) -> GearWork:
@@ -120,15 +120,15 @@ class Gear:
         return GearWork(gear_id, summary, metadata, missing)
 
     def _task(self, work: GearWork, item: str) -> Task:
-        steps: dict[str, tuple[Host, Callable[..., Any], Callable[..., Result]]] = {
-            plan.GEAR: (self._hosts.source, self._fetch_gear, self._save_gear),
-            plan.COMPONENTS: (
+        handlers: dict[str, tuple[Host, Callable[..., Any], Callable[..., Result]]] = {
+            GEAR: (self._hosts.source, self._fetch_gear, self._save_gear),
+            COMPONENTS: (
                 self._hosts.website,
                 self._fetch_components,
                 self._save_components,
             ),
         }
-        host, fetch, save = steps[item]
+        host, fetch, save = handlers[item]
         return Task(
             item, work.title, host, work.metadata, partial(save, work), partial(fetch, work)
         )
@@ -142,7 +142,7 @@ class Gear:
             own = self._own(task, work, gear, old)
             record = merge.gear_record(gear, old, self._source.name)
             if "components" in old and old.get("resource_state") is not None:
-                # Until the bike's page has been read, these are the newest.
+                # The newest components until the bike's page has been read.
                 record["components"] = old["components"]
             source = merge.better_source(old, self._source.name)
             record = merge.fetched_record(record, own, source, self._store.now())
@@ -150,10 +150,10 @@ class Gear:
         self._report.count(task.item)
         today = self._store.now().date()
         due = plan.lacks_components(work.gear_id, own, self._wanted, today)
-        return Result("metadata", (self._task(work, plan.COMPONENTS),) if due else ())
+        return Result("metadata", (self._task(work, COMPONENTS),) if due else ())
 
     def _own(self, task: Task, work: GearWork, gear: Record, old: Record) -> Record:
-        """Our key after gear was fetched."""
+        """Return our key for fetched gear."""
         own = {**old.get(OWN_KEY, {}), **gear.get(OWN_KEY, {})}
         own = merge.without_refusal(own, task.item)
         own = merge.with_gear_summary(own, work.summary, self._source.name)

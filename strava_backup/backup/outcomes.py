@@ -1,7 +1,7 @@
-"""Decides what the end of a task means, and reports it. For many threads at once.
+"""Reports saved, failed and refused items, and records refusals. Thread-safe.
 
-A host in trouble may refuse everything. So a refusal counts only if the host gave something else of
-the kind in the same run, or still gives an item that is already stored.
+A host with an outage may refuse everything. A refusal therefore counts only if the host served
+another item of that kind in the same run, or still serves an item that is already stored.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 
 from strava_backup import errors
 from strava_backup.backup.tasks import Entry, Result, Task
+from strava_backup.items import ORIGINAL
 from strava_backup.records import merge, plan
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of_items, first_of, printable
@@ -20,36 +21,38 @@ from strava_backup.strava.records import Record
 
 
 class Outcomes:
-    """The outcomes of one run; `skipped_ids` are the activities with items not asked for."""
+    """The outcomes of one run; `skipped_ids` are the activities with items not requested."""
 
     def __init__(self, store: RecordStore, report: Report) -> None:
         self.skipped_ids: set[int | None] = set()
         self._store = store
         self._report = report
         self._lock = threading.Lock()
-        # Failures that may be the host's, decided at the end of the run.
+        # Failures that the host may have caused: decided at the end of the run.
         self._doubtful: list[tuple[Entry, errors.ItemError]] = []
-        # The kinds of items of which one came in this run, and of which not even a stored one does.
-        self._came: set[str] = set()
+        # The kinds of items that were served in this run, and the kinds that are refused even for
+        # stored items.
+        self._served_kinds: set[str] = set()
         self._refused_kinds: set[str] = set()
 
     def saved(self, entry: Entry, result: Result) -> str:
-        """Take a saved item as evidence that its host gives items of the kind."""
-        if result.lack is not None:
-            return self._refused(entry, result.lack) or result.text
-        self._came.add(plan.evidence_kind(entry.task.item))
+        """Accept a saved item as evidence that its host serves items of that kind."""
+        if result.refusal is not None:
+            return self._refused(entry, result.refusal) or result.text
+        if entry.task.host is not None:
+            self._served_kinds.add(plan.evidence_kind(entry.task.item))
         return result.text
 
     def failed(self, entry: Entry, error: errors.ItemError) -> str:
-        """Report an item that failed; returns the text for its job."""
+        """Report a failed item, and return the text for its job."""
         return self._refused(entry, error)
 
     def skipped(self, entry: Entry) -> None:
-        """Count an item that was not asked for, since its host is closed."""
+        """Count an item that was not requested because its host is closed."""
         self._skip(entry.task)
 
     def bug(self, entry: Entry, error: Exception) -> None:
-        """Report an item whose handling raised something unexpected."""
+        """Report an unexpected exception while an item was handled."""
         task = entry.task
         self._report.fail_with_bug(_name(task), error, task.activity_id, entry.place)
 
@@ -57,21 +60,21 @@ class Outcomes:
         """Report the error that closed a host."""
         self._report.fatal.append(error)
 
-    def settle(self, still_comes: Callable[[str], bool]) -> None:
-        """Decide on the refusals that were left in doubt.
+    def settle(self, is_still_served: Callable[[str], bool]) -> None:
+        """Record or skip the refusals that were not proven during the run.
 
-        `still_comes` asks for an item of a kind that is already stored. If nothing of a kind came
-        in the run and that one does not either, the host is at fault: nothing is noted, and the
-        run ends with TryLater.
+        `is_still_served` requests a stored item of that kind once more. If the host served neither
+        an item of the kind in this run nor the stored one, the host is at fault: no refusal is
+        recorded, and the run ends with TryLater.
         """
-        doubtful, self._doubtful = sorted(self._doubtful, key=lambda one: one[0].place), []
+        doubtful, self._doubtful = sorted(self._doubtful, key=lambda doubt: doubt[0].place), []
         unproven: dict[str, list[tuple[Task, errors.ItemError]]] = {}
         for entry, error in doubtful:
             task = entry.task
             if _is_closed(task) and error.closes_host_when_repeated:
-                # A closed host has failed itself, and not the item.
+                # The host failed, not the item.
                 self._fail(entry, error)
-            elif self._is_proven(task, error, still_comes):
+            elif self._is_proven(task, error, is_still_served):
                 self._note_refusal(entry, error)
             else:
                 if not _is_closed(task):
@@ -82,7 +85,7 @@ class Outcomes:
 
     def _refused(self, entry: Entry, error: errors.ItemError) -> str:
         item = entry.task.item
-        is_proven = plan.evidence_kind(item) in self._came or not error.needs_evidence
+        is_proven = plan.evidence_kind(item) in self._served_kinds or not error.needs_evidence
         has_reason = plan.lasting_reason(item, error) is not None
         if error.closes_host_when_repeated or (has_reason and not is_proven):
             self._doubtful.append((entry, error))
@@ -90,25 +93,22 @@ class Outcomes:
         return self._note_refusal(entry, error)
 
     def _is_proven(
-        self, task: Task, error: errors.ItemError, still_comes: Callable[[str], bool]
+        self, task: Task, error: errors.ItemError, is_still_served: Callable[[str], bool]
     ) -> bool:
-        """Whether a refusal counts against the item; one that is not noted need not be proven."""
+        """Whether a refusal counts against the item; one that is not recorded needs no proof."""
         kind = plan.evidence_kind(task.item)
-        if kind in self._came or plan.lasting_reason(task.item, error) is None:
+        if kind in self._served_kinds or plan.lasting_reason(task.item, error) is None:
             return True
         if _is_closed(task) or kind in self._refused_kinds:
             return False
-        if still_comes(task.item):
-            self._came.add(kind)
+        if is_still_served(task.item):
+            self._served_kinds.add(kind)
             return True
         self._refused_kinds.add(kind)
         return False
 
     def _note_refusal(self, entry: Entry, error: errors.ItemError) -> str:
-        """Note that Strava refuses an item, and count it as failed, unless it is not available.
-
-        Returns the text for its job.
-        """
+        """Record a refused item, report it as failed or unavailable, and return its job's text."""
         task = entry.task
         why = plan.lasting_reason(task.item, error)
         if why is not None:
@@ -120,7 +120,7 @@ class Outcomes:
                 self._fail(entry, problem)
                 return ""
             if plan.is_absent(own, task.item):
-                return f"no {task.item}" if task.item == plan.ORIGINAL else ""
+                return f"no {task.item}" if task.item == ORIGINAL else ""
             if plan.is_given_up(own, task.item, plan.Wanted(), now.date()):
                 self._report.add_unavailable(_name(task), error, entry.place)
                 return ""
@@ -156,6 +156,6 @@ def _refused_everything(
     why = printable(first_of(reasons), limit=300)
     return errors.TryLater(
         f"the {host.name if host else 'disk'} refused every item of a kind: "
-        f"{count_of_items(len(refusals), item)} ({why}). That looks like trouble at Strava and not "
-        "with the items, so nothing was noted of them: try again later"
+        f"{count_of_items(len(refusals), item)} ({why}). The cause is more likely an outage at "
+        "Strava than the items, so no refusal was recorded: try again later"
     )

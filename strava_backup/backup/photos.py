@@ -1,4 +1,4 @@
-"""What is missing of an activity's photos, and how it is fetched: list, metadata, pictures."""
+"""Finds and fetches missing photos of activities: list, metadata and pictures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Stored
-from strava_backup.archive.metadata import OWN_KEY
 from strava_backup.backup.files import Answer, FetchedFile, Files
 from strava_backup.backup.tasks import Hosts, Result, Task
+from strava_backup.items import OWN_KEY, PHOTO
 from strava_backup.records import merge, plan
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report
@@ -31,13 +31,13 @@ from strava_backup.strava.records import (
 
 
 class Pictures(Protocol):
-    """What is asked of the photo hosts; see `strava.photo_hosts` for what it raises."""
+    """Downloads from the photo hosts; see `strava.photo_hosts` for the errors."""
 
     def download(self, url: str) -> AbstractContextManager[Answer]: ...
 
 
 class Photos:
-    """Plans and fetches the photos of activities; `held` is the archive's inventory of them."""
+    """Plans and fetches photos; `stored` is the archive's inventory of photos."""
 
     def __init__(
         self,
@@ -58,30 +58,30 @@ class Photos:
         self._hosts = hosts
         self._wanted = wanted
         self._stored = stored
-        # What has a task in this run already: a photo can be met twice, as held and as listed.
-        self._tasked: set[PurePosixPath] = set()
-        self._taken: set[tuple[int, str]] = set()
+        # The photos that have a task in this run: a photo can be both stored and listed.
+        self._planned: set[PurePosixPath] = set()
+        self._saved_keys: set[tuple[int, str]] = set()
         self._missing: dict[int, list[PurePosixPath]] = defaultdict(list)
         self._without_address: set[int] = set()
-        # By activity, the ids of pictures that a bulk export brought, by their SHA-256: whether its
-        # names for them are the ids that the sources give is not known.
-        self._of_export: dict[int, dict[str, str]] = defaultdict(dict)
+        # The ids of pictures from a bulk export, by activity and SHA-256. They are compared by
+        # content, because the names in the export may differ from the ids of the sources.
+        self._exported: dict[int, dict[str, str]] = defaultdict(dict)
         for (activity_id, photo_id), photo in stored.items():
             sha256 = photo.own.get(merge.BULK_EXPORT, {}).get("sha256")
             if photo.files and sha256 and photo.own.get("source") == merge.EXPORT_SOURCE:
-                self._of_export[activity_id][sha256] = photo_id
+                self._exported[activity_id][sha256] = photo_id
         for (activity_id, _), photo in stored.items() if wanted.photos else ():
             if photo.metadata and not photo.problem and self._lacks_picture(activity_id, photo):
                 self._missing[activity_id].append(photo.metadata)
-                if photo.own.get("refused", {}).get(plan.PHOTO, {}).get("why") in NO_PICTURE:
+                if photo.own.get("refused", {}).get(PHOTO, {}).get("why") in NO_PICTURE:
                     self._without_address.add(activity_id)
 
     def missing(self, activity_id: int) -> tuple[PurePosixPath, ...]:
-        """The metadata of the listed photos of an activity whose pictures are not held."""
+        """Return the metadata paths of an activity's listed photos without a stored picture."""
         return tuple(self._missing.get(activity_id, ()))
 
     def new_keys(self, records: Iterable[Any]) -> set[tuple[int, str]]:
-        """The listed photos that are not held, by the keys of `layout`."""
+        """Return the keys (see `layout`) of listed photos that are not stored."""
         keys = {
             layout.photo_key(record["activity_id"], str(record.get("unique_id")))
             for record in records
@@ -90,28 +90,28 @@ class Photos:
         return keys - self._stored.keys()
 
     def wants_list(self, activity_id: int) -> bool:
-        """Whether a listed photo came without an address, which only the list can bring."""
+        """Whether a stored photo of an activity has no usable URL, which its list may provide."""
         return activity_id in self._without_address
 
     def save_list(
         self, activity: Activity, title: str, entries: list[Any]
     ) -> tuple[list[Task], str]:
-        """Save the metadata of an activity's photos.
+        """Save the metadata of an activity's photos, and return tasks for the missing pictures.
 
-        Returns tasks for the missing pictures, and what the list lacks, empty if nothing.
+        The second value is the reason if the list is incomplete, else empty.
         """
         photos = [entry for entry in entries if has_photo_id(entry)]
-        tasks = self._take(activity.id, title, photos)
+        tasks = self._save_records(activity.id, title, photos)
         listed = activity.record.get("total_photo_count") or 0
         if len(photos) < len(entries):
             return tasks, f"{len(entries) - len(photos)} of its entries have no photo id"
         return tasks, f"{len(photos)} of {listed} photos" if len(photos) < listed else ""
 
-    def take_listed(self, records: Iterable[Any]) -> dict[int, list[Task]]:
-        """Save the metadata of photos that were listed newest first, whatever their activities.
+    def save_listed(self, records: Iterable[Any]) -> dict[int, list[Task]]:
+        """Save the metadata of listed photos, and return tasks for missing pictures, by activity.
 
-        Returns tasks for the pictures not held, by activity. The oldest is saved first: should the
-        run end in between, the next one finds the newest unknown and walks on from there.
+        `records` are listed newest first, but the oldest is saved first: if the run is interrupted,
+        the next run finds the newest photos unknown and reads the list down to the stored ones.
         """
         tasks: dict[int, list[Task]] = defaultdict(list)
         for record in reversed(list(records)):
@@ -120,13 +120,13 @@ class Photos:
                 continue  # a photo of a post
             with self._report.guarding(f"activity {activity_id}, list of photos", activity_id):
                 if not has_photo_id(record):
-                    raise errors.ItemError("an entry has no photo id and was left out")
-                tasks[activity_id] += self._take(activity_id, str(activity_id), [record])
+                    raise errors.ItemError("an entry has no photo id and was skipped")
+                tasks[activity_id] += self._save_records(activity_id, str(activity_id), [record])
         return tasks
 
     def stored_task(self, title: str, metadata: PurePosixPath) -> Task:
-        """Return the task that reads a photo's metadata, and leads to that of its picture."""
-        self._tasked.add(metadata)
+        """Return the task that reads a photo's metadata, and then queues that of its picture."""
+        self._planned.add(metadata)
         task = self._task(title, metadata)
         return task._replace(host=None, save=self._save_stored)
 
@@ -138,7 +138,7 @@ class Photos:
         name = metadata.name.removesuffix(layout.META_SUFFIX)
         activity_id, _, photo_id = name.partition("_")
         return Task(
-            plan.PHOTO,
+            PHOTO,
             f"activity {title}, {photo_id}",
             self._hosts.photo_hosts,
             metadata,
@@ -153,14 +153,14 @@ class Photos:
             save=partial(self._save_picture, photo),
         )
 
-    def _take(self, activity_id: int, title: str, records: Iterable[Any]) -> list[Task]:
+    def _save_records(self, activity_id: int, title: str, records: Iterable[Any]) -> list[Task]:
         tasks = []
         for record in records:
             photo = parse_photo(activity_id, record)
             key = layout.photo_key(activity_id, photo.id)
-            if key in self._taken:
-                continue  # named twice
-            self._taken.add(key)
+            if key in self._saved_keys:
+                continue  # listed twice
+            self._saved_keys.add(key)
             stored = self._stored.get(key)
             if stored and stored.problem:
                 continue
@@ -169,18 +169,18 @@ class Photos:
             except errors.ItemError as error:
                 self._report.fail(f"activity {title}, photo {photo.id}", error, activity_id)
                 continue
-            lacks = stored is None or self._lacks_picture(activity_id, stored)
-            if lacks and metadata not in self._tasked:
-                self._tasked.add(metadata)
+            is_missing = stored is None or self._lacks_picture(activity_id, stored)
+            if is_missing and metadata not in self._planned:
+                self._planned.add(metadata)
                 tasks.append(self._with_photo(self._task(title, metadata), photo))
         return tasks
 
     def _lacks_picture(self, activity_id: int, photo: Stored) -> bool:
-        """Whether a picture has to be fetched; not where it is held as another photo's."""
+        """Whether a picture has to be fetched; not if it is stored as that of another photo."""
         same = photo.own.get("picture", {}).get("same_as")
-        twin = self._stored.get(layout.photo_key(activity_id, str(same)))
+        other = self._stored.get(layout.photo_key(activity_id, str(same)))
         today = self._store.now().date()
-        return not (twin and twin.files) and plan.lacks_picture(photo, self._wanted, today)
+        return not (other and other.files) and plan.lacks_picture(photo, self._wanted, today)
 
     def _save_metadata(self, photo: Photo, stored: Stored | None) -> PurePosixPath:
         stem = stored.stem if stored else layout.photo_stem(photo.activity_id, photo.id)
@@ -189,7 +189,7 @@ class Photos:
             old = self._store.read(path)
             own = (old or {}).get(OWN_KEY, {})
             if self._source.name == "website" and own.get("source") == "api":
-                return path  # the API's record is the richer one
+                return path  # the API's record has more fields
             new = merge.fetched_record(photo.record, own, self._source.name, self._store.now())
             self._store.replace(path, old, new)
             return path
@@ -198,12 +198,12 @@ class Photos:
         if photo.url is None:
             is_certain = photo.why_not in NEVER_OFFERED
             refusal = errors.NotOffered if is_certain else errors.Refused
-            raise refusal(f"Strava gives no picture ({photo.why_not})", photo.why_not)
+            raise refusal(f"Strava offers no picture ({photo.why_not})", photo.why_not)
         return self._files.fetch(_stem(metadata), partial(self._pictures.download, photo.url))
 
     def _save_picture(self, photo: Photo, task: Task, fetched: FetchedFile) -> Result:
         metadata = task.metadata
-        stored = self._of_export.get(photo.activity_id, {})
+        stored = self._exported.get(photo.activity_id, {})
         saved = self._files.save(task, fetched, _stem(metadata), self._with_picture, stored=stored)
         same, now = saved.same_as, self._store.now()
         if same is not None:

@@ -1,6 +1,6 @@
-"""Works off tasks: each is fetched in a thread of its host and saved by a writer.
+"""Runs tasks: each is fetched in a thread of its host and saved by a writer thread.
 
-So the next request never waits for the disk, and a host that has to pause never delays another.
+The next request therefore never waits for the disk, and a paused host never delays another host.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from strava_backup.backup.tasks import (
 )
 from strava_backup.strava.background import LET_INTERRUPTS_THROUGH, result_of
 
-# Writers spend most of their time in fsync, which several files can share.
-_WRITERS = 16
-# Seconds that an interrupted run gives its threads to remove partial files.
-_PATIENCE = 0.5
+# Writers spend most of their time in fsync, which the kernel can do for several files at once.
+_WRITERS = 8
+# Seconds in which the threads of an interrupted run may remove their partial files.
+_GRACE_PERIOD = 0.5
 
 T = TypeVar("T")
 
 
 class _Save(NamedTuple):
-    """A fetched answer on its way to a writer, in the order of the tasks."""
+    """A fetched answer in the queue of the writers, in the order of the tasks."""
 
     place: tuple[int, ...]
     entry: Entry
@@ -48,10 +48,10 @@ class _Save(NamedTuple):
 
 
 class Pipeline:
-    """The threads of one run. Leaving it ends them.
+    """Context manager for the threads of one run, which end when it exits.
 
-    `finished` is called with a job when all its tasks are done, one at a time. If an exception
-    leaves the `with`, requests in flight are broken off by `break_off`.
+    `finished` is called with each job whose tasks are all done, never concurrently. If an exception
+    leaves the `with` block, `break_off` aborts the requests in flight.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Pipeline:
             self._break_off()
         for _ in self._writers:
             self._saves.put(((),))
-        # A thread that waits for an answer is left behind: it is a daemon, and saves nothing more.
-        end = time.monotonic() + _PATIENCE
+        # A thread that still waits for an answer is a daemon, and saves nothing after this.
+        end = time.monotonic() + _GRACE_PERIOD
         for thread in [*self._writers, *(one for some in self._hosts.values() for one in some)]:
             thread.join(max(0.0, end - time.monotonic()))
         self._close_unsaved()
 
     def add(self, title: str, tasks: Iterable[Task], *, first: bool = False) -> None:
-        """Queue a job, with `first` before the others. Raises what broke off the run meanwhile."""
+        """Queue a job; with `first`, before all others. Raises the error that ended the run."""
         self.jobs += 1
         job = Job(title, (0 if first else 1, self.jobs))
         entries = [Entry((*job.place, place), task, job) for place, task in enumerate(tasks)]
@@ -110,13 +110,13 @@ class Pipeline:
             self._queue(entries)
 
     def call(self, host: Host, fetch: Callable[[], T]) -> T:
-        """Return the answer to a request of the main thread, which runs in a thread of the host.
+        """Return the answer to a request of the main thread, made in a thread of the host.
 
-        Raises ItemError, and HostClosed if an answer is never to come. The tasks that an earlier
-        answer has led to are queued before, so that they get their turn.
+        Raises ItemError, and HostClosed if the host is closed. Tasks that result from an earlier
+        answer are queued first, so that the host can alternate between calls and tasks.
         """
         with self._changed:
-            while self._listed_left and not (host.is_held or host.is_closed or host.has_tasks):
+            while self._listed_left and not (host.is_on_hold or host.is_closed or host.has_tasks):
                 self._changed.wait(LET_INTERRUPTS_THROUGH)
                 self._raise_error()
         call = Call(fetch, Future())
@@ -126,15 +126,15 @@ class Pipeline:
         return answer
 
     def wait(self) -> None:
-        """Return when all jobs are done. Raises what broke off the run."""
+        """Wait until all jobs are done. Raises the error that ended the run."""
         with self._changed:
             while self._jobs_left and self._error is None:
                 self._changed.wait(LET_INTERRUPTS_THROUGH)
             self._raise_error()
 
     def close(self, host: Host, error: errors.Error) -> None:
-        """Ask a host nothing more; the run ends with the error's exit code."""
-        # An interrupt makes requests fail, which says nothing about the host.
+        """Make no more requests to a host; the run ends with the error's exit code."""
+        # Requests that an interrupt aborted are no evidence against the host.
         if not self._is_ended and host.close():
             self._outcomes.closed(error)
 
@@ -166,7 +166,7 @@ class Pipeline:
         return thread
 
     def _fetch_loop(self, host: Host) -> None:
-        """The only code that uses the network while a run is under way."""
+        """Fetch requests until the host ends. No other code uses the network during a run."""
         while (request := host.next()) is not None:
             if isinstance(request, Call):
                 self._answer(host, request)
@@ -187,9 +187,9 @@ class Pipeline:
             call.answer.set_exception(error)
 
     def _fetched(self, host: Host, entry: Entry) -> tuple[Callable[[], Result], Any]:
-        """Fetch a task, and decide what the answer means for its host.
+        """Return the function that concludes a task in a writer, and the fetched answer.
 
-        Returns the function that concludes the task in a writer, and the answer.
+        Closes the host if the answer requires it.
         """
         if host.is_closed:
             return partial(self._skip, entry), None
@@ -210,10 +210,10 @@ class Pipeline:
         return partial(self._save, entry, answer), answer
 
     def _write_loop(self) -> None:
-        """The only code that uses the disk while a run is under way."""
+        """Save answers until the run ends. No other code uses the disk during a run."""
         while isinstance(save := self._saves.get(), _Save):
             entry, conclude, answer = save.entry, save.conclude, save.answer
-            del save  # or the answer stays in memory until the next one comes
+            del save  # or it keeps the answer in memory until the next one arrives
             try:
                 self._finish(entry, self._conclude(entry, conclude))
             except BaseException as error:
@@ -227,7 +227,7 @@ class Pipeline:
                     entry.task.host.unsaved.release()
 
     def _conclude(self, entry: Entry, conclude: Callable[[], Result]) -> Result:
-        # An interrupt makes requests fail, which says nothing about the items.
+        # Requests that an interrupt aborted are no evidence against the items.
         if self._is_ended:
             return Result()
         try:
@@ -254,7 +254,7 @@ class Pipeline:
         return Result()
 
     def _finish(self, entry: Entry, result: Result) -> None:
-        """Queue the follow-ups of a task, and finish the job with its last one."""
+        """Queue the follow-ups of a task, and finish the job after its last task."""
         job = entry.job
         follow_ups = [
             Entry((*entry.place, place), task, job) for place, task in enumerate(result.follow_ups)

@@ -1,4 +1,4 @@
-"""Asks for items that are already stored, to find out if a host still gives any. Saves nothing."""
+"""Requests stored items once more, to find out if a host still serves any. Saves nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from strava_backup.backup.activities import Originals
 from strava_backup.backup.files import Answer
 from strava_backup.backup.gear import BikePages
 from strava_backup.backup.photos import Pictures
+from strava_backup.items import COMPONENTS, DETAIL, GEAR, ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.records import plan
 from strava_backup.strava.records import DETAIL_STATE, Activity, Source, parse_activity, parse_photo
 
-# Any single one may have been deleted on Strava since.
+# More than one, because a single item may have been deleted on Strava since.
 _MOST_PROBES = 3
 
 Probe = Callable[[], object]
@@ -28,7 +29,7 @@ class Website(Originals, BikePages, Protocol):
 
 
 class Probes:
-    """The probes of one run; `website` is None if it cannot be asked."""
+    """The probes of one run; `website` is None if it is not available."""
 
     def __init__(
         self,
@@ -44,8 +45,8 @@ class Probes:
         self._archive = archive
         self._inventory = inventory
 
-    def still_comes(self, item: str) -> bool:
-        """Whether the host gives one of up to three stored items of that kind once more.
+    def is_still_served(self, item: str) -> bool:
+        """Whether the host still serves one of up to three stored items of that kind.
 
         Raises DiskError.
         """
@@ -60,10 +61,10 @@ class Probes:
         return False
 
     def _probes(self, kind: str) -> Iterator[Probe]:
-        """The probes of a kind, those of the newest items first."""
-        if kind == plan.PHOTO:
+        """Yield the probes of a kind, newest items first."""
+        if kind == PHOTO:
             yield from self._picture_probes()
-        elif kind in (plan.GEAR, plan.COMPONENTS):
+        elif kind in (GEAR, COMPONENTS):
             yield from self._gear_probes(kind)
         else:
             yield from self._activity_probes(kind)
@@ -72,19 +73,19 @@ class Probes:
         for activity_id, stored in sorted(self._inventory.activities.items(), reverse=True):
             if plan.is_gone(stored.own):
                 continue
-            if kind == plan.ORIGINAL and stored.files and self._website is not None:
+            if kind == ORIGINAL and stored.files and self._website is not None:
                 yield partial(self._download, self._website.download_original, activity_id)
-            elif kind == plan.DETAIL and stored.resource_state == DETAIL_STATE:
+            elif kind == DETAIL and stored.resource_state == DETAIL_STATE:
                 yield partial(self._source.fetch_activity, activity_id)
-            elif kind == plan.PHOTO_LIST and stored.own.get("photos", {}).get("count"):
+            elif kind == PHOTO_LIST and stored.own.get("photos", {}).get("count"):
                 yield partial(self._fetch_photo_list, stored)
 
     def _gear_probes(self, kind: str) -> Iterator[Probe]:
         for gear_id, stored in self._inventory.gear.items():
-            if kind == plan.GEAR and stored.resource_state is not None:
+            if kind == GEAR and stored.resource_state is not None:
                 yield partial(self._source.fetch_gear, gear_id)
-            elif kind == plan.COMPONENTS and "components_at" in stored.own and self._website:
-                yield partial(self._read_components, self._website, gear_id)
+            elif kind == COMPONENTS and "components_at" in stored.own and self._website:
+                yield partial(self._fetch_components, self._website, gear_id)
 
     def _picture_probes(self) -> Iterator[Probe]:
         for (activity_id, _), stored in sorted(self._inventory.photos.items(), reverse=True):
@@ -99,7 +100,7 @@ class Probes:
     def _download(
         self, download: Callable[[Any], AbstractContextManager[Answer]], address: int | str
     ) -> None:
-        """Read the start of a file. Raises what the download raises, and for a page ItemError."""
+        """Read the start of a file. Raises the download's errors, and ItemError for a web page."""
         with download(address) as answer:
             self._archive.refuse_page(next(answer.chunks, b""))
 
@@ -109,5 +110,5 @@ class Probes:
         if not self._source.fetch_photos(activity):
             raise errors.ItemError("the photo list is empty")
 
-    def _read_components(self, website: Website, gear_id: str) -> None:
+    def _fetch_components(self, website: Website, gear_id: str) -> None:
         website.fetch_components(gear_id)()

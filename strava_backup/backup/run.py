@@ -1,6 +1,6 @@
-"""One run: builds the rooms' objects from a config, signs in, and lets `backup` do the work.
+"""Starts a backup run: builds its objects from a config, and signs in.
 
-Decides nothing about activities, and words no messages for the terminal.
+Makes no decisions about activities, and prints nothing to the terminal.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
 from strava_backup.backup.engine import Backup, Connections
-from strava_backup.config.loader import Api, Config, User
+from strava_backup.config.loader import Config, User
+from strava_backup.config.sources import api_source
 from strava_backup.progress import Progress
 from strava_backup.records.plan import Wanted
 from strava_backup.report import Report
-from strava_backup.strava import api, transport
+from strava_backup.strava import transport
 from strava_backup.strava.background import call_in_background, result_of
 from strava_backup.strava.photo_hosts import PhotoHosts
 from strava_backup.strava.records import Source
@@ -41,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Options(NamedTuple):
-    """What the command line asks of a run."""
+    """The options of the command line for a run."""
 
     limit: int | None = None
     full: bool = False
@@ -52,7 +53,7 @@ class Options(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """Where a run meets the world: the network, the clock, and standard output."""
+    """The network, clock and standard output of a run; tests replace them."""
 
     out: Callable[[str], None]
     adapter: BaseAdapter | None = None
@@ -62,7 +63,7 @@ class Environment(NamedTuple):
 
 
 def back_up(config: Config, options: Options, report: Report, environment: Environment) -> None:
-    """Back up once. What happened, errors that end the run included, is in the report."""
+    """Back up once. The report contains all results, and the errors that end the run."""
     report.archive = str(config.output_dir)
     report.dry_run = options.dry_run
     try:
@@ -76,9 +77,9 @@ def _back_up(config: Config, options: Options, report: Report, environment: Envi
     archive = Archive(config.output_dir)
     if not options.dry_run:
         archive.prepare(with_parents=config.makes_parents)
-    # A dry run makes no lock file, but minds one: it too may be given a new refresh token, and that
-    # of a run at work would be dead.
-    with archive.locked() if archive.has_lock() or not options.dry_run else nullcontext():
+    # A dry run creates no lock file, but respects one: it may receive a new refresh token, which
+    # invalidates that of a concurrent run.
+    with archive.locked(creates=not options.dry_run):
         archive.read_marker()
         connections, athlete_id = _SignIn(
             config, archive, options, report, environment
@@ -106,7 +107,7 @@ _WebSignIn = Future[tuple[WebSession, int]]
 
 
 class _SignIn:
-    """Finds out which ways to Strava are open, and that they all lead to one athlete."""
+    """Signs in to the API and the website, and checks that both belong to one athlete."""
 
     def __init__(
         self,
@@ -124,16 +125,16 @@ class _SignIn:
         self._sessions: list[transport.Session] = []
 
     def connections(self) -> tuple[Connections, int]:
-        """The ways that are open, and the athlete's id. Raises the errors of signing in."""
+        """Return the available connections and the athlete id. Raises the errors of signing in."""
         if self._wants_api:
             self._config.check_storable("api", "refresh_token")
-        # Beside: stravalib is loaded while the website is on its way to answer.
+        # In the background, so that stravalib is imported while the website answers.
         web_sign_in = self._begin_web_sign_in()
         try:
             source, api_athlete = self._api()
         except errors.Error:
             self._note_refused_login(web_sign_in)
-            # Every run says it, also one that ends here.
+            # Every run logs the warning, even one that ends here.
             self._warn_of_end(_configured_jwt(self._config))
             raise
         web, web_athlete = self._website(web_sign_in, is_needed=source is None)
@@ -164,12 +165,16 @@ class _SignIn:
         return self._config.api is not None and self._config.source != "website"
 
     def _api(self) -> tuple[Source | None, int | None]:
-        """The API, if it is to be the source; it is not where the website is to take its place."""
+        """Return the API and its athlete id, or None if the website is the source."""
         if self._config.api is None or not self._wants_api:
             return None, None
-        source = self._api_source(self._config.api)
+        source = api_source(
+            *(self._config, self._config.api, self._session()),
+            self._environment.clock,
+            self._environment.progress.waits,
+        )
         try:
-            with _fatal_when_unreachable():
+            with _fatal_if_unreachable():
                 return source, source.sign_in()
         except (errors.ApiInactive, errors.ScopeMissing, errors.RefreshTokenDead) as error:
             if self._config.source == "api" or self._config.user is None:
@@ -184,14 +189,14 @@ class _SignIn:
     def _begin_web_sign_in(self) -> _WebSignIn | None:
         if self._config.user is None:
             _log.info(
-                "originals and bike components are not asked for: there is no [user] in %s",
+                "originals and bike components are not fetched: there is no [user] section in %s",
                 self._config.path,
             )
             return None
         web = self._web_session(self._config.user)
 
         def sign_in() -> tuple[WebSession, int]:
-            with _fatal_when_unreachable():
+            with _fatal_if_unreachable():
                 return web, web.sign_in(self._archive.marker.login_refused_at)
 
         return call_in_background(sign_in)
@@ -199,7 +204,7 @@ class _SignIn:
     def _website(
         self, sign_in: _WebSignIn | None, *, is_needed: bool
     ) -> tuple[WebSession | None, int | None]:
-        """The signed-in website; its trouble does not keep back what the API brings."""
+        """Return the signed-in website and its athlete id, or None if only the API is available."""
         if sign_in is None:
             return None, None
         try:
@@ -219,13 +224,13 @@ class _SignIn:
             return None, None
 
     def _warn_of_end(self, jwt: Jwt | None) -> None:
-        """Say in time that the session will end: then only a human can go on."""
+        """Log a warning before the session expires, because only its owner can renew it."""
         warning = jwt and warning_of_end(jwt, self._environment.clock(), self._config.warn_days)
         if warning:
             _log.warning("%s", warning)
 
     def _note_refused_login(self, sign_in: _WebSignIn | None) -> None:
-        """Repeated tries lock accounts, so the archive remembers that one was refused."""
+        """Save the time of a refused log-in in the marker, because repeated tries lock accounts."""
         try:
             if sign_in is not None:
                 result_of(sign_in)
@@ -238,29 +243,15 @@ class _SignIn:
             pass
 
     def _check_athletes(self, api_athlete: int | None, web_athlete: int | None) -> None:
-        """Raises AccountMismatch unless API, website and archive belong to one athlete."""
+        """Raise AccountMismatch unless API, website and archive belong to one athlete."""
         if None not in (api_athlete, web_athlete) and api_athlete != web_athlete:
             raise errors.AccountMismatch(
                 f"[api] belongs to athlete {api_athlete}, [user] to athlete {web_athlete}: "
-                "both must be one and the same"
+                "both must be the same athlete"
             )
         athlete = api_athlete or web_athlete
         if athlete is not None:
             self._archive.check_owner(athlete)
-
-    def _api_source(self, settings: Api) -> api.ApiSource:
-        return api.ApiSource(
-            self._session(),
-            api.App(
-                settings.client_id,
-                settings.client_secret.value,
-                settings.refresh_token.value,
-                settings.base_url,
-            ),
-            store=lambda name, value: self._config.store("api", name, value),
-            clock=self._environment.clock,
-            waits=self._environment.progress.waits,
-        )
 
     def _web_session(self, user: User) -> WebSession:
         return WebSession(
@@ -273,7 +264,7 @@ class _SignIn:
 
 
 def _configured_jwt(config: Config) -> Jwt | None:
-    """The JWT of the config; None where there is none that can be read."""
+    """Return the JWT of the config; None if there is none or it cannot be parsed."""
     try:
         return parse_jwt(config.user.jwt.value) if config.user and config.user.jwt else None
     except errors.GarbledJwt:
@@ -281,8 +272,8 @@ def _configured_jwt(config: Config) -> Jwt | None:
 
 
 def _credentials(user: User, *, may_log_in: bool) -> Credentials:
-    # A refused log-in is noted in the archive, where a dry run writes nothing; and tries that are
-    # not counted lock accounts.
+    # A dry run writes nothing to the archive, so it could not save a refused log-in, and repeated
+    # tries lock accounts.
     password = user.password.value if user.password and may_log_in else None
     return Credentials(
         user.jwt.value if user.jwt else None,
@@ -293,8 +284,8 @@ def _credentials(user: User, *, may_log_in: bool) -> Credentials:
 
 
 @contextmanager
-def _fatal_when_unreachable() -> Iterator[None]:
-    """Without a log-in there are no items: what would fail one ends the whole."""
+def _fatal_if_unreachable() -> Iterator[None]:
+    """Raise TryLater for ItemError, because without a log-in the run cannot fetch any item."""
     try:
         yield
     except errors.ItemError as error:

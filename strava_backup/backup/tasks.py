@@ -1,4 +1,4 @@
-"""Tasks, and the hosts in whose queues they wait. Knows neither Strava nor disks."""
+"""Tasks, and the hosts in whose queues they wait. Independent of Strava and of the disk."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from strava_backup import errors
 
-# Three items in a row seldom fail through their own fault; a host in trouble fails them all.
+# Three items in a row rarely fail for separate reasons; more likely the host is down.
 FAILURES_THAT_CLOSE_A_HOST = 3
 _IN_FLIGHT = 4
-# Answers of a host that are in flight or wait for a writer: a slow disk must not fill the memory.
+# Answers of a host in flight or queued for a writer: limited, or a slow disk would fill the memory.
 _UNSAVED = 12
 
 T = TypeVar("T")
 
 
 class HostClosed(Exception):
-    """The host of a request is closed; the report has the reason."""
+    """The host of a request is closed; the report contains the reason."""
 
 
 class FetchAgain(Exception):
-    """A fetched file looks suspicious, and has to be compared with a second copy."""
+    """A fetched file is suspicious, and has to be compared with a second copy."""
 
     def __init__(self, sha256: str) -> None:
         super().__init__()
@@ -35,22 +35,22 @@ class FetchAgain(Exception):
 
 
 class Result(NamedTuple):
-    """A saved item in words, and the tasks that follow from it.
+    """The log text of a saved item, and the tasks that result from it.
 
-    `lack` says why an answer that came is not all of the item.
+    `refusal` is the error if the answer lacks a part of the item.
     """
 
     text: str = ""
     follow_ups: tuple[Task, ...] = ()
-    lack: errors.ItemError | None = None
+    refusal: errors.ItemError | None = None
 
 
 class Task(NamedTuple):
-    """One item: `fetch` uses only the network, `save` checks its answer and writes.
+    """One item: `fetch` uses only the network, `save` checks the answer and writes it.
 
-    An answer that has a `close` method is closed if it is not saved. Without a host there is
-    nothing to fetch. Refusals of the item are noted in `metadata`, by `note_refusal` if it has a
-    form of its own. `first_sha256` is that of an earlier, suspicious copy of the same file.
+    An answer with a `close` method is closed even if it is not saved. A task without a host has
+    nothing to fetch. Refusals of the item are recorded in `metadata`, by `note_refusal` if it is
+    set. `first_sha256` is the checksum of an earlier, suspicious copy of the same file.
     """
 
     item: str
@@ -66,7 +66,7 @@ class Task(NamedTuple):
 
 @dataclass
 class Job:
-    """The tasks of one activity or gear, and the results that have come so far."""
+    """The tasks of one activity or gear, and the results so far."""
 
     title: str
     place: tuple[int, int]
@@ -80,7 +80,7 @@ class Job:
 
 
 class Entry(NamedTuple):
-    """A task of a job, and its place in the order of all tasks: follow-ups come right behind it."""
+    """A task of a job, and its place in the order of all tasks; its follow-ups come next."""
 
     place: tuple[int, ...]
     task: Task
@@ -88,36 +88,36 @@ class Entry(NamedTuple):
 
 
 class Outcomes(Protocol):
-    """Decides what the end of a task means, and reports it. Called from many threads."""
+    """Reports how each task ended. Called from many threads."""
 
     def saved(self, entry: Entry, result: Result) -> str:
-        """An item was saved; returns the text for its job."""
+        """Accept a saved item, and return the text for its job."""
 
     def failed(self, entry: Entry, error: errors.ItemError) -> str:
-        """An item failed; returns the text for its job."""
+        """Report a failed item, and return the text for its job."""
 
     def skipped(self, entry: Entry) -> None:
-        """An item was not asked for, since its host is closed."""
+        """Count an item that was not requested because its host is closed."""
 
     def bug(self, entry: Entry, error: Exception) -> None:
-        """Handling an item raised something unexpected."""
+        """Report an unexpected exception while an item was handled."""
 
     def closed(self, error: errors.Error) -> None:
-        """A host was closed by this error."""
+        """Report the error that closed a host."""
 
 
 class Call(NamedTuple):
-    """A request of the main thread, which waits for the answer."""
+    """A request of the main thread, which waits for its answer."""
 
     fetch: Callable[[], Any]
     answer: Future[Any]
 
 
 class Host:
-    """A host, its queue, and whether it may still be asked. `on_close` ends waits of its requests.
+    """A host, its queue, and its state. `on_close` ends the waits of its requests.
 
-    Requests of the main thread and tasks take turns, so that neither waits for the end of the
-    other.
+    Calls of the main thread alternate with tasks, so that neither has to wait until the other
+    queue is empty.
     """
 
     def __init__(
@@ -126,13 +126,13 @@ class Host:
         self.name = name
         self.threads = threads
         self.is_closed = False
-        self.is_held = False
+        self.is_on_hold = False
         self.unsaved = threading.Semaphore(_UNSAVED)
         self._on_close = on_close
         self._changed = threading.Condition()
         self._entries: list[Entry] = []
         self._calls: deque[Call] = deque()
-        self._is_tasks_turn = False
+        self._is_task_next = False
         self._is_ended = False
         self._failures_in_a_row = 0
 
@@ -142,13 +142,13 @@ class Host:
         return bool(self._entries)
 
     def hold(self) -> None:
-        """Begin no task until `release`."""
-        self.is_held = True
+        """Start no task until `release`."""
+        self.is_on_hold = True
 
     def release(self) -> None:
-        """Begin with the tasks."""
+        """Start the queued tasks."""
         with self._changed:
-            self.is_held = False
+            self.is_on_hold = False
             self._changed.notify_all()
 
     def add(self, request: Entry | Call) -> None:
@@ -161,30 +161,30 @@ class Host:
             self._changed.notify()
 
     def next(self) -> Entry | Call | None:
-        """Wait for the next request; None after `end`."""
+        """Wait for the next request and return it; None after `end`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_ended or self._calls or self._may_begin())
+            self._changed.wait_for(lambda: self._is_ended or self._calls or self._may_start_task())
             if self._is_ended:
                 return None
-            if self._calls and not (self._is_tasks_turn and self._may_begin()):
-                self._is_tasks_turn = True
+            if self._calls and not (self._is_task_next and self._may_start_task()):
+                self._is_task_next = True
                 return self._calls.popleft()
-            self._is_tasks_turn = False
+            self._is_task_next = False
             return heappop(self._entries)
 
     def succeeded(self) -> None:
-        """An answer came."""
+        """Reset the count of failures in a row."""
         self._failures_in_a_row = 0
 
     def failed(self, error: errors.ItemError) -> bool:
-        """A request failed; True if that was one too many in a row."""
+        """Count a failure; True if there are too many in a row."""
         with self._changed:
-            is_hosts = error.closes_host_when_repeated
-            self._failures_in_a_row = self._failures_in_a_row + 1 if is_hosts else 0
+            is_of_host = error.closes_host_when_repeated
+            self._failures_in_a_row = self._failures_in_a_row + 1 if is_of_host else 0
             return self._failures_in_a_row >= FAILURES_THAT_CLOSE_A_HOST
 
     def close(self) -> bool:
-        """Ask nothing more; False if the host was closed already."""
+        """Make no more requests; False if the host was closed already."""
         with self._changed:
             if self.is_closed:
                 return False
@@ -194,21 +194,21 @@ class Host:
         return True
 
     def end(self) -> None:
-        """Let the threads end."""
+        """End the threads of the host."""
         with self._changed:
             self._is_ended = True
             self._changed.notify_all()
         for _ in range(self.threads):
             self.unsaved.release()
 
-    def _may_begin(self) -> bool:
-        return bool(self._entries) and (self.is_closed or not self.is_held)
+    def _may_start_task(self) -> bool:
+        return bool(self._entries) and (self.is_closed or not self.is_on_hold)
 
 
 class Hosts:
-    """The hosts of one run; `source` is that of lists and metadata, and may be the website.
+    """The hosts of one run; `source` serves lists and metadata, and may be the website.
 
-    `stop_waiting` ends all waits for the source's limits.
+    `stop_waiting` ends all waits for the rate limits of the source.
     """
 
     def __init__(self, source_name: str, stop_waiting: Callable[[], None] = lambda: None) -> None:
@@ -219,6 +219,6 @@ class Hosts:
 
 
 class Ask(Protocol):
-    """Makes a request of the main thread; None if the host is closed or the request failed."""
+    """Returns a host's answer; None if the host is closed or the request failed."""
 
-    def __call__(self, host: Host, what: str, fetch: Callable[[], T]) -> T | None: ...
+    def __call__(self, host: Host, name: str, fetch: Callable[[], T]) -> T | None: ...

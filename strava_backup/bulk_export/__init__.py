@@ -1,1 +1,1 @@
-"""Strava's bulk export: read from its ZIP or folder, and taken into the archive, offline."""
+"""Strava's bulk export: read its ZIP or folder and import it into the archive, offline."""

@@ -1,6 +1,6 @@
-"""Pure: the export's dates, which are in UTC and worded in the athlete's language.
+"""Pure: parse the export's dates, which are in UTC and in the athlete's language.
 
-None of them is guessed: what cannot be read for sure is not read.
+Ambiguous dates are not guessed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-# Not Croatian: its listopad is October, the Czech and the Polish one November.
+# Croatian is not supported: its "listopad" is October, but November in Czech and Polish.
 _MONTH_NAMES = (
     "january jan januar janvier janv enero ene gennaio gen janeiro januari leden ledna led "
     "styczeń stycznia sty ocak oca января янв",
@@ -37,15 +37,15 @@ _MONTH_NAMES = (
     "december dec dezember dez décembre déc diciembre dic dicembre dezembro desember des prosinec "
     "prosince pro grudzień grudnia gru aralık ara декабря дек",  # noqa: RUF001
 )
-# What stands around dates in these languages and says nothing.
+# Words in dates of these languages that have no meaning for the date.
 _FILLERS = {
     *("a", "as", "at", "de", "del", "kl", "la", "las", "om", "pukul", "t", "um", "utc", "v", "z"),
     *("в", "г"),  # noqa: RUF001
 }
 _BEFORE_NOON = {"am", "오전", "上午", "午前"}
 _AFTER_NOON = {"pm", "오후", "下午", "午後"}
-# The hours from and to which a word of Chinese clocks is used (https://cldr.unicode.org, the day
-# periods of zh and zh-Hant).
+# The first hour of each Chinese day period and the hour after it (https://cldr.unicode.org, the
+# day periods of zh and zh-Hant).
 _DAY_PERIODS = {
     "凌晨": (0, 5),
     "清晨": (5, 8),
@@ -62,9 +62,9 @@ _EAST_ASIAN_UNITS = re.compile("[年月日년월일]")
 _TOKEN = re.compile(r"\d+|[^\W\d_]+")
 
 
-class _Parts(NamedTuple):
-    """What stands in a date: the numbers of its day, its month's number if it has a name, the time
-    of day, and whether dots are between the numbers.
+class _Fields(NamedTuple):
+    """The fields of a date. `month` is set if it has a name; `numbers` are the other fields of the
+    day, and `has_dots` is true if dots separate them.
     """
 
     numbers: list[int]
@@ -74,53 +74,57 @@ class _Parts(NamedTuple):
 
 
 def parse_date(text: str, *, is_day_first: bool | None = None) -> datetime | None:
-    """The moment that a cell names; None unless day, month and time are sure to the second.
+    """Return the time in a cell; None unless day, month and time to the second are unambiguous.
 
-    `is_day_first` tells what 5/6/2026 means, if that is known.
+    `is_day_first` is the order of dates like 5/6/2026, if known.
     """
-    members = _parts(text)
-    if members is None:
+    fields = _parse_fields(text)
+    if fields is None:
         return None
-    numbers, month = members.numbers, members.month
+    numbers, month = fields.numbers, fields.month
     if month is not None and len(numbers) == 2:
         day, year = sorted(numbers)
     elif month is None and len(numbers) == 3 and numbers[0] > 31:
         year, month, day = numbers
     elif month is None and len(numbers) == 3:
-        told = _tells_day_first(members)
-        order = is_day_first if told is None else told
+        own_order = _is_day_first(fields)
+        order = is_day_first if own_order is None else own_order
         if order is None:
             return None
         day, month, year = numbers if order else (numbers[1], numbers[0], numbers[2])
     else:
         return None
     try:
-        # Of two digits nobody knows which one is the year.
-        return datetime(year, month, day, *members.clock, tzinfo=UTC) if year > 999 else None
+        # A year of two digits cannot be distinguished from a day.
+        return datetime(year, month, day, *fields.clock, tzinfo=UTC) if year > 999 else None
     except ValueError:
         return None
 
 
 def find_day_first(texts: Iterable[str]) -> bool | None:
-    """Whether the day is ahead of the month in all of these dates; None where no date tells."""
-    told = {_tells_day_first(members) for text in texts if (members := _parts(text)) is not None}
-    told.discard(None)
-    return told.pop() if len(told) == 1 else None
+    """Return whether the day precedes the month in all of these dates; None if that is unknown."""
+    orders = {
+        _is_day_first(fields) for text in texts if (fields := _parse_fields(text)) is not None
+    }
+    orders.discard(None)
+    return orders.pop() if len(orders) == 1 else None
 
 
-def _tells_day_first(members: _Parts) -> bool | None:
-    """Whether this date, of numbers that end in the year, is sure to begin with the day or not."""
-    if members.month is not None or len(members.numbers) != 3 or members.numbers[0] > 31:
+def _is_day_first(fields: _Fields) -> bool | None:
+    """Return whether a date of three numbers that ends in the year begins with the day; None if
+    that is ambiguous.
+    """
+    if fields.month is not None or len(fields.numbers) != 3 or fields.numbers[0] > 31:
         return None
-    first, second, _ = members.numbers
-    # Nobody who puts dots in dates begins with the month
+    first, second, _ = fields.numbers
+    # No locale with dots in dates begins with the month
     # (https://cldr.unicode.org, the short date formats).
-    if members.has_dots or first > 12 >= second:
+    if fields.has_dots or first > 12 >= second:
         return True
     return False if second > 12 >= first else None
 
 
-def _parts(text: str) -> _Parts | None:
+def _parse_fields(text: str) -> _Fields | None:
     folded = _EAST_ASIAN_UNITS.sub(" ", _DOTTED_NOON.sub(r"\1m", _folded(text)))
     clock = _CLOCK.search(folded) or _DOTTED_CLOCK.search(folded)
     if clock is None:
@@ -138,7 +142,7 @@ def _parts(text: str) -> _Parts | None:
     numbers = [token for token in tokens if token.isdecimal()]
     if any(len(number) > len("2026") for number in numbers):
         return None
-    return _Parts(
+    return _Fields(
         [int(number) for number in numbers],
         _MONTHS[names.pop()] if names else None,
         (hour, int(clock[2]), int(clock[3])),
@@ -158,7 +162,7 @@ def _hour(hour: int, noon: set[str]) -> int | None:
 
 
 def _folded(text: str) -> str:
-    """Small letters without accents."""
+    """Return the text in lower case without accents."""
     if text.isascii():
         return text.lower()
     plain = unicodedata.normalize("NFKD", text.lower())

@@ -1,6 +1,6 @@
-"""The export as it came, ZIP or unpacked folder, read in one and the same way.
+"""Read an export file, a ZIP or an unpacked folder, through one interface.
 
-Writes nothing, and unpacks nothing under a name of the parcel's own choice.
+Writes nothing to disk, so that no file is unpacked under a name from the export.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from strava_backup import errors
 
 TABLE = "activities.csv"
 
-# Texts shrink to a tenth, some to a thirtieth. The inside of bombs shrinks to a thousandth.
+# Texts are compressed to a tenth, some to a thirtieth, but ZIP bombs to a thousandth.
 _MOST_GROWTH = 200
 _HARMLESS = 100_000_000
 _CHUNK = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:")
-_PIECE = re.compile(r"\.z[0-9]{2}|\.zip\.[0-9]{3}", re.IGNORECASE)
+_VOLUME = re.compile(r"\.z[0-9]{2}|\.zip\.[0-9]{3}", re.IGNORECASE)
 _ENCRYPTED = 1
-# File systems take 255 bytes; a file that is being written has a longer name.
+# File systems allow names of 255 bytes; partial files have longer names.
 _LONGEST_PART, _LONGEST_PATH = 200, 1000
-# What a damaged ZIP raises besides OSError, and one whose files are encrypted.
+# The exceptions of zipfile, besides OSError, for a damaged or encrypted ZIP.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 T = TypeVar("T")
 
 
 class Export(Protocol):
-    """An export: the names of its files there, which have slashes, and the day on which it was
-    made, as 2026-11-22: that of its table of activities, in local time.
+    """An export: the names of its files, with slashes, and the day of its table of activities in
+    local time, for example 2026-11-22.
     """
 
     names: Collection[str]
     day: str
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
-        """The content of a file. Raises ItemError, for a wrong checksum behind the last chunk."""
+        """Yield the content. Raise ItemError, for a wrong checksum after the last chunk."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Export]:
-    """The export at `path`. Raises ConfigError if it is none, or none to be trusted."""
+    """Yield the export at `path`. Raise ConfigError if it is not one, or not a safe one."""
     with ExitStack() as stack:
         try:
             export = _open(path, stack)
@@ -65,13 +65,13 @@ def opened(path: Path) -> Iterator[Export]:
 
 
 class Names:
-    """The names of the files in an export, which somebody may have unpacked or copied since."""
+    """The names of the files in an export, which unpacking or copying may have changed."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
 
     def find(self, name: str) -> list[str]:
-        """The file of that name; else those that differ in `.gz`, case and slashes only."""
+        """Return the file of that name, else those that differ only in `.gz`, case or slashes."""
         return [name] if name in self._names else self._similar.get(_folded(name), [])
 
     @functools.cached_property
@@ -83,15 +83,15 @@ class Names:
 
 
 def storable(name: str) -> str:
-    """The name with what is too long for a file system cut off in front."""
+    """Return the name without the first bytes if it is too long for a file system."""
     path = "/".join(_last_bytes(part, _LONGEST_PART) for part in name.split("/"))
     return _last_bytes(path, _LONGEST_PATH)
 
 
 def read_lines(export: Export, name: str) -> Iterator[str]:
-    """The lines of a text, with their ends. Raises ItemError, also if it is not in Unicode.
+    """Yield the lines of a text, including their ends. Raise ItemError, also if it is not Unicode.
 
-    The first half of a character at the end of a text that was cut off is left out.
+    An incomplete character at the end of a truncated text is skipped.
     """
     chunks = export.read_chunks(name)
     first = next(chunks, b"")
@@ -100,24 +100,24 @@ def read_lines(export: Export, name: str) -> Iterator[str]:
     try:
         for chunk in chain([first], chunks):
             text = rest + decoder.decode(chunk)
-            # Unlike splitlines(), this splits only where CSV does: names may hold U+2028.
+            # Unlike splitlines(), this splits only at line ends of CSV: names may contain U+2028.
             *lines, rest = io.StringIO(text, newline="").readlines() or [""]
             yield from lines
     except UnicodeDecodeError as error:
-        # Other encodings fit nearly every sequence of bytes: with one of them names would be
-        # read, but in half of the countries as other names than they are.
+        # Nearly every sequence of bytes is valid in other encodings, so that a guess would yield
+        # wrong names for many locales.
         raise errors.ItemError(
-            f"{name} is not in UTF-8, so that another program has probably saved it"
+            f"{name} is not in UTF-8; another program has probably saved it"
         ) from error
     if rest:
         yield rest
 
 
 def _encoding(head: bytes) -> str:
-    """The encoding of a text that begins so: UTF-8, or UTF-16 as spreadsheet programs save it."""
+    """Return the encoding of a text from its head: UTF-8, or UTF-16 of spreadsheet programs."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # Commas and digits have a zero in one of their two bytes, and UTF-8 has hardly any.
+    # One of the two bytes of commas and digits is zero in UTF-16; UTF-8 has hardly any zeros.
     zeros_of_be, zeros_of_le = head[::2].count(0), head[1::2].count(0)
     if zeros_of_be + zeros_of_le > len(head) // 32:
         return "utf-16-be" if zeros_of_be > zeros_of_le else "utf-16-le"
@@ -125,9 +125,9 @@ def _encoding(head: bytes) -> str:
 
 
 def unpacked(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """What is inside a gzip file, which may have several parts, and zeros behind them.
+    """Yield the content of a gzip file, which may have several members and zeros after them.
 
-    Raises ItemError, also for what grows beyond all measure.
+    Raise ItemError, also if the content is implausibly large.
     """
     packed = size = 0
     inflater = zlib.decompressobj(wbits=31)
@@ -143,43 +143,42 @@ def unpacked(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
             size += len(data)
             if size > max(_HARMLESS, _MOST_GROWTH * packed):
                 raise errors.ItemError(
-                    f"{name} grows to more than {_MOST_GROWTH} times its size, as no original does"
+                    f"{name} expands to more than {_MOST_GROWTH} times its size, unlike originals"
                 )
             yield data
             chunk = inflater.unused_data or inflater.unconsumed_tail
     if not inflater.eof:
-        raise errors.ItemError(f"{name} is damaged in the export: it is cut short")
+        raise errors.ItemError(f"{name} is damaged in the export: it is truncated")
 
 
 def _open(path: Path, stack: ExitStack) -> Export:
     if path.is_dir():
         return _Folder(path)
-    if _PIECE.search(path.name) or list(path.parent.glob(f"{glob.escape(path.stem)}.z01")):
+    if _VOLUME.search(path.name) or list(path.parent.glob(f"{glob.escape(path.stem)}.z01")):
         raise errors.ConfigError(
-            f"{path} is one piece of a split ZIP: unpack all pieces together, and import the "
-            "folder with what was in them"
+            f"{path} is one part of a split ZIP: unpack all parts together, and import the folder "
+            "with their files"
         )
     try:
         file = stack.enter_context(zipfile.ZipFile(path))
     except _DAMAGE as error:
         raise errors.ConfigError(
-            f"{path} is no ZIP, or not all of one ({error}): --import takes the ZIP that Strava "
-            "sends, or the folder that it was unpacked into. Fetch the export again if this is its "
-            "ZIP"
+            f"{path} is not a complete ZIP ({error}): --import accepts the ZIP from Strava, or the "
+            "folder with its unpacked files. Download the export again if this is its ZIP"
         ) from error
     return _Zip(path, file)
 
 
 class _Zip:
-    """A ZIP that is still packed."""
+    """An export in its ZIP."""
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self._file = file
-        # Of opening and closing parts at the same time its documentation says nothing.
+        # The documentation of zipfile does not promise that open() and close() are thread-safe.
         self._lock = threading.Lock()
         infos = [info for info in file.infolist() if not info.filename.endswith(("/", "\\"))]
         for info in infos:
-            # Unix keeps the kind of a file in the upper half.
+            # The upper 16 bits are the file mode on Unix.
             kind = stat.S_IFMT(info.external_attr >> 16)
             _check(path, info.orig_filename, is_plain=kind in (0, stat.S_IFREG))
             _check_readable(path, info)
@@ -187,20 +186,20 @@ class _Zip:
             _HARMLESS, _MOST_GROWTH * path.stat().st_size
         ):
             raise errors.ConfigError(
-                f"{path} would grow to more than {_MOST_GROWTH} times its size. {_NO_EXPORT}"
+                f"{path} would expand to more than {_MOST_GROWTH} times its size. {_NO_EXPORT}"
             )
         self._infos = _named(path, {info.filename: info for info in infos})
         self.names: Collection[str] = self._infos.keys()
         date_time = self._infos[TABLE].date_time
         self.day = _day(*date_time[:3])
-        # An export may have 100,000 files: this saves a fifth of the memory for their directory.
+        # An export may have 100,000 files: this saves a fifth of the memory for their list.
         file.filelist.clear()
         file.NameToInfo.clear()
         for info in infos:
             info.date_time = date_time
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
-        """The content of a file. Raises ItemError, for a wrong checksum behind the last chunk."""
+        """Yield the content. Raise ItemError, for a wrong checksum after the last chunk."""
         try:
             with self._lock:
                 file = self._file.open(self._infos[name])
@@ -215,7 +214,7 @@ class _Zip:
 
 
 class _Folder:
-    """A ZIP that somebody has unpacked."""
+    """An export that has been unpacked into a folder."""
 
     def __init__(self, path: Path) -> None:
         # Strings, since a Path takes several times as much memory.
@@ -235,7 +234,7 @@ class _Folder:
         self.day = _day(*time.localtime(written)[:3])
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
-        """The content of a file. Raises ItemError."""
+        """Yield the content of a file. Raise ItemError."""
         try:
             with open(self._path / self._files[name], "rb") as file:
                 while chunk := file.read(_CHUNK):
@@ -249,56 +248,60 @@ def _day(year: int, month: int, day: int) -> str:
 
 
 def _check_readable(path: Path, info: zipfile.ZipInfo) -> None:
-    """Raises ConfigError for what Strava's ZIPs are never: encrypted, or packed in a rare way."""
+    """Raise ConfigError for a file that is encrypted or compressed by a rare method, unlike
+    Strava's.
+    """
     if info.flag_bits & _ENCRYPTED:
-        why = "is encrypted"
+        reason = "is encrypted"
     elif info.compress_type not in (
         zipfile.ZIP_STORED,
         zipfile.ZIP_DEFLATED,
         zipfile.ZIP_BZIP2,
         zipfile.ZIP_LZMA,
     ):
-        why = f"is packed by a method that this program does not know ({info.compress_type})"
+        reason = f"is compressed by an unsupported method ({info.compress_type})"
     else:
         return
     raise errors.ConfigError(
-        f"{info.filename} in {path} {why}: unpack it with the program that packed it, and import "
-        "the folder"
+        f"{info.filename} in {path} {reason}: unpack it with the program that packed it, and "
+        "import the folder"
     )
 
 
-_NO_EXPORT = "That is no export of Strava's, and nothing was taken from it"
+_NO_EXPORT = "This is not an export from Strava, and nothing was imported"
 
 
 def _check(path: Path, name: str, *, is_plain: bool) -> None:
-    """Raises ConfigError for what no export of Strava's holds: such a ZIP is after something."""
+    """Raise ConfigError for a path or kind of file that only a malicious export contains."""
     if (
         ".." in re.split(r"[/\\]", name)
         or name.startswith(("/", "\\"))
         or _DRIVE.match(name)
         or "\0" in name
     ):
-        raise errors.ConfigError(f"{path} holds {name!r}, a path out of it. {_NO_EXPORT}")
+        raise errors.ConfigError(f"{path} contains {name!r}, a path outside of it. {_NO_EXPORT}")
     if not is_plain:
-        raise errors.ConfigError(f"{path} holds {name!r}, a link or the like. {_NO_EXPORT}")
+        raise errors.ConfigError(
+            f"{path} contains {name!r}, which is not a regular file. {_NO_EXPORT}"
+        )
 
 
 def _named(path: Path, files: dict[str, T]) -> dict[str, T]:
-    """The files by their names within the export, which may lie in one folder of its own.
+    """Return the files by their names within the export, which may be in a subfolder.
 
-    Not the hidden ones, which systems leave in folders and ZIPs. Raises ConfigError.
+    Hidden files, which operating systems add to folders and ZIPs, are skipped. Raise ConfigError.
     """
     files = _slashed(files)
     tables = [name for name in files if PurePosixPath(name).name == TABLE and not _is_hidden(name)]
     table = min(tables, key=lambda name: name.count("/"), default="//")
     if table.count("/") > 1:
         raise errors.ConfigError(
-            f"{path} holds no {TABLE}: --import takes the ZIP that Strava sends, or the folder "
-            "that it was unpacked into"
+            f"{path} contains no {TABLE}: --import accepts the ZIP from Strava, or the folder with "
+            "its unpacked files"
         )
     if len(tables) > 1:
         raise errors.ConfigError(
-            f"{path} holds more than one export: {', '.join(sorted(tables))}. Import one after "
+            f"{path} contains more than one export: {', '.join(sorted(tables))}. Import one after "
             "the other, each from a folder or ZIP of its own"
         )
     top = table.removesuffix(TABLE)
@@ -310,7 +313,7 @@ def _named(path: Path, files: dict[str, T]) -> dict[str, T]:
 
 
 def _slashed(files: dict[str, T]) -> dict[str, T]:
-    """The files with slashes in their names, unless those are another file's.
+    """Return the files with slashes in their names, unless another file has that name.
 
     Some programs pack and unpack with backslashes.
     """

@@ -1,7 +1,7 @@
-"""Pure: the lines of one of the export's CSV files -> rows. Knows no columns.
+"""Pure: parse the lines of the export's CSV files into rows, whatever their columns.
 
-Descriptions bring line breaks into rows, and quotes that are not always escaped by the rules. A row
-that no sense can be made of costs itself, and none of its neighbours.
+Descriptions contain line breaks, and quotes that are not always escaped correctly. A malformed row
+does not affect its neighbours.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
-# Strava separates cells by commas. Spreadsheet programs save with what their country uses.
+# Strava separates cells by commas; spreadsheet programs use the separator of the locale.
 _SEPARATORS = ",;\t"
-# How a row of activities begins: with its id, whatever a spreadsheet program made of that.
+# A row of activities begins with an id, which spreadsheet programs may have reformatted.
 _ROW_START = re.compile(
     r"[\s'\"=]{0,9}[0-9]{1,20}(?:[.,][0-9]{1,20})?(?:[Ee]\+?[0-9]{1,3})?[\s\"]{0,9}([,;\t])"
 )
-# A line with which Excel is told what separates cells.
+# A line that declares the separator for Excel.
 _SEPARATOR_LINE = re.compile(r"\"?sep=[,;\t]\"?\s*$", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|[\r\n]")
-# So many lines of a description may begin like that.
+# Limit on the lines of a description that begin like a row.
 _MOST_STARTS = 50
 
 
 class Row(NamedTuple):
-    """The cells of a row, and the number of its first line, counted from 1. One that is not `whole`
-    has too few or too many cells, so that only the first ones are where they should be.
+    """The cells of a row, and the number of its first line, counted from 1. If not `is_whole`, it
+    has too few or too many cells, so that only the first ones are in the right columns.
     """
 
     cells: list[str]
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A header, the rows behind it, and the character between cells."""
+    """A header, the rows after it, and the character between cells."""
 
     header: list[str]
     rows: Iterator[Row]
@@ -45,22 +45,23 @@ class Table(NamedTuple):
 
 
 def parse_table(lines: Iterable[str]) -> Table:
-    """The table in these lines, which have their ends; without header if they are all blank.
+    """Return the table in these lines, which include their line ends; the header of blank lines is
+    empty.
 
-    Every line that is not blank is in one of the rows.
+    Every line that is not blank belongs to one of the rows.
     """
     numbered = _Lines(lines)
-    numbered.drop_blank(_SEPARATORS)
-    first = numbered.take()
+    numbered.skip_blank(_SEPARATORS)
+    first = numbered.read()
     if _SEPARATOR_LINE.match(first):
-        first = numbered.take()
+        first = numbered.read()
     separator = _separator_of(first)
     header = _loose(first, separator)
     return Table(header, _rows(numbered, len(header), separator), separator)
 
 
 def parse_pairs(lines: Iterable[str]) -> dict[str, str]:
-    """The first two cells of every row that has two."""
+    """Return the first two cells of each row that has at least two."""
     lines = iter(lines)
     first = next(lines, "")
     reader = csv.reader(chain([first], lines), delimiter=_separator_of(first))
@@ -69,12 +70,12 @@ def parse_pairs(lines: Iterable[str]) -> dict[str, str]:
         try:
             pairs.update((row[0], row[1]) for row in reader if len(row) > 1)
         except csv.Error:
-            continue  # a cell beyond all measure
+            continue  # the cell exceeds the size limit of the csv module
         return pairs
 
 
 class _Lines:
-    """Lines that can be looked at before they are taken."""
+    """Lines with lookahead."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
@@ -82,34 +83,34 @@ class _Lines:
         self.number = 1
 
     def ahead(self) -> Iterator[str]:
-        """The lines that are left; they stay."""
+        """Yield the remaining lines without consuming them."""
         yield from self._waiting
         for line in self._lines:
             self._waiting.append(line)
             yield line
 
-    def take(self) -> str:
-        """The next line; empty if there is none."""
+    def read(self) -> str:
+        """Consume and return the next line; an empty text if there is none."""
         line = next(self.ahead(), "")
         if line:
             self._waiting.popleft()
             self.number += 1
         return line
 
-    def drop_blank(self, separators: str) -> None:
-        """Drop the next lines as long as there is nothing in them but separators."""
+    def skip_blank(self, separators: str) -> None:
+        """Skip the next lines as long as they are empty except for separators."""
         while (line := next(self.ahead(), "")) and not line.strip(f'{separators}" \t\r\n'):
-            self.take()
+            self.read()
 
 
 def _separator_of(header: str) -> str:
-    """The character that parts the header into most cells."""
+    """Return the character that splits the header into most cells."""
     return max(_SEPARATORS, key=lambda separator: len(_loose(header, separator)))
 
 
 def _rows(lines: _Lines, width: int, separator: str) -> Iterator[Row]:
     while True:
-        lines.drop_blank(separator)
+        lines.skip_blank(separator)
         if not next(lines.ahead(), ""):
             return
         number = lines.number
@@ -117,18 +118,18 @@ def _rows(lines: _Lines, width: int, separator: str) -> Iterator[Row]:
             cells, used = _read_row(lines, separator, escape)
             if len(cells) == width:
                 for _ in range(used):
-                    lines.take()
+                    lines.read()
                 yield Row(cells, line=number)
                 break
         else:
-            cells = _loose(_take_block(lines, separator), separator)
+            cells = _loose(_read_block(lines, separator), separator)
             yield Row(cells, len(cells) == width, number)
 
 
 def _read_row(lines: _Lines, separator: str, escape: str | None) -> tuple[list[str], int]:
-    """The cells of the next row and the number of its lines; no cells if the quotes make no sense.
+    """Return the cells of the next row and the number of its lines; no cells for malformed quotes.
 
-    Quotes in cells are doubled, or else behind a backslash.
+    Quotes in cells are doubled, or escaped by a backslash if `escape` is one.
     """
     used = 0
 
@@ -139,7 +140,7 @@ def _read_row(lines: _Lines, separator: str, escape: str | None) -> tuple[list[s
         for line in lines.ahead():
             is_start = _is_start(line, separator)
             is_row = is_start if used == 0 else is_row
-            # Every line counts where no id is in front: a text that is no table is done with soon.
+            # Count every line if the first has no id, so that a text that is no table ends soon.
             starts += is_start or not is_row
             if starts > _MOST_STARTS:
                 return
@@ -153,11 +154,11 @@ def _read_row(lines: _Lines, separator: str, escape: str | None) -> tuple[list[s
         return [], used
 
 
-def _take_block(lines: _Lines, separator: str) -> str:
-    """The next line, and all behind it up to one that begins as a row does."""
-    block = [lines.take()]
+def _read_block(lines: _Lines, separator: str) -> str:
+    """Consume and return the next line and all following ones that do not begin like a row."""
+    block = [lines.read()]
     while (line := next(lines.ahead(), "")) and not _is_start(line, separator):
-        block.append(lines.take())
+        block.append(lines.read())
     return "".join(block)
 
 
@@ -167,7 +168,7 @@ def _is_start(line: str, separator: str) -> bool:
 
 
 def _loose(text: str, separator: str) -> list[str]:
-    """The text as one row, whatever its quotes; empty where even that fails."""
+    """Return the cells of the text as one row with lenient quotes; empty if that fails, too."""
     try:
         line = " ".join(_LINE_END.split(text.rstrip("\r\n")))
         return next(csv.reader([line], delimiter=separator), [])

@@ -1,7 +1,7 @@
-"""Pure: the rows of the export's `activities.csv` -> what they tell of activities.
+"""Pure: parse the rows of the export's `activities.csv` into activities. Does no I/O.
 
-Headers are in the athlete's language, and columns have come and gone, so that columns are found by
-where header cells repeat; what cannot be found for sure is left out. Does no I/O.
+Headers are in the athlete's language, and Strava adds and removes columns. Columns are therefore
+found by the positions of titles that occur twice; ambiguous ones are skipped.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from strava_backup.bulk_export.rows import Row, Table
 from strava_backup.strava.records import SUMMARY_STATE, Record
 from strava_backup.timestamps import utc_timestamp
 
-# What Strava puts in place of a file name that it fails to find
+# Strava writes this instead of the name of a file that it cannot find
 # (https://github.com/timelinize/timelinize/issues/137).
-LOST = "#error#"
+MISSING_FILE = "#error#"
 
-# In every variant from 2018 on: id, date, name, type, description, seconds, distance.
+# All variants since 2018 begin with id, date, name, type, description, seconds, distance.
 _ID, _DATE, _NAME, _TYPE, _DESCRIPTION, _SECONDS, _DISTANCE = range(7)
-# The long form has a second block, with numbers as they are, from the elapsed time on.
+# The long form has a second block of columns, with unrounded numbers, from the elapsed time on.
 _FILE, _METRES, _COMMUTE = -3, 2, 35
 _RAW_NUMBERS = {
     "elapsed_time": 0,
@@ -33,11 +33,11 @@ _RAW_NUMBERS = {
     "elev_low": 7,
     "elev_high": 8,
 }
-# Behind the commute of the first block are one or two columns, and then the file.
+# One or two columns and the file follow the commute of the first block.
 _FIRST_COMMUTES = (_FILE - 2, _FILE - 3)
-# The form of 2018 and 2019 has no second block, but metres, and its file name last.
+# The form of 2018 and 2019 has no second block; distances are in metres, the file name is last.
 _SHORT_WIDTHS = (10, 11)
-# Slower than any activity in metres a second, faster than all in kilometres or miles a second.
+# Less than any speed in metres per second, more than any in kilometres or miles per second.
 _SLOWEST = 0.1
 
 _ID_SHAPE = re.compile(r"'?([0-9]{1,20})(?:[.,]0{1,9})?")
@@ -59,7 +59,7 @@ _SPORT_TYPES = (
     "TrailRun Velomobile VirtualRide VirtualRow VirtualRun Volleyball Walk WeightTraining "
     "Wheelchair Windsurf Workout Yoga"
 )
-# By what the export calls them in English, in small letters without blanks and hyphens.
+# By the export's English names, in lower case without spaces and hyphens.
 _SPORTS = {name.lower(): name for name in _SPORT_TYPES.split()} | {
     "canoe": "Canoeing",
     "football(soccer)": "Soccer",
@@ -69,10 +69,10 @@ _SPORTS = {name.lower(): name for name in _SPORT_TYPES.split()} | {
 
 
 class Columns(NamedTuple):
-    """The places of a table's columns; None for a column that is not found for certain.
+    """The indexes of a table's columns; None if a column is missing or ambiguous.
 
-    `titles` are the header's, each made unique. `raw` is the first column of the second block.
-    `is_resaved` says that another program saved the table, and may have changed numbers.
+    `titles` are unique. `raw` is the first column of the second block. `is_resaved` is set if
+    another program saved the table, and may have changed numbers.
     """
 
     titles: tuple[str, ...]
@@ -83,8 +83,8 @@ class Columns(NamedTuple):
     is_resaved: bool = False
 
 
-class Survey(NamedTuple):
-    """Facts about a whole table. `problem` says why no activity can be read from it."""
+class Summary(NamedTuple):
+    """Facts about a whole table. `problem` is the reason if it has no usable activity."""
 
     columns: Columns
     ids: set[int]
@@ -94,8 +94,8 @@ class Survey(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One activity of the export. `file` is the name of its original there; empty where there is
-    none. `start` is None where the date cannot be read for sure.
+    """One activity of the export. `file` is the name of its original there, empty if it has none.
+    `start` is None if the date is ambiguous.
     """
 
     id: int
@@ -107,12 +107,12 @@ class Entry(NamedTuple):
     columns: dict[str, str]
 
 
-def survey(found: Table) -> Survey:
-    """Facts about a whole table, for which all of its rows are read."""
+def summarize(found: Table) -> Summary:
+    """Return facts about a whole table, and consume its rows."""
     columns = find_columns(found.header, is_resaved=found.separator != ",")
     ids: set[int] = set()
     row_count = 0
-    is_short = _ShortForm(columns)
+    short_form = _ShortForm(columns)
 
     def dates_of_rows() -> Iterator[str]:
         nonlocal row_count
@@ -121,21 +121,21 @@ def survey(found: Table) -> Survey:
             activity_id = id_of(row)
             if activity_id is not None:
                 ids.add(activity_id)
-            is_short.check_stored(row)
+            short_form.check(row)
             yield _cell(row.cells, _DATE)
 
     is_day_first = dates.find_day_first(dates_of_rows())
-    if is_short.is_sure():
+    if short_form.is_certain():
         columns = columns._replace(is_short=True, file=len(columns.titles) - 1)
     problem = _problem(found.header, row_count, len(ids))
-    return Survey(columns, ids, is_day_first, row_count, problem)
+    return Summary(columns, ids, is_day_first, row_count, problem)
 
 
 def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
-    """The places of the columns in a table with that header.
+    """Return the columns of a table with that header.
 
-    In every long table, whatever its language and year, there is exactly one place where the titles
-    of elapsed time and distance return with one column between them.
+    In every long table of any language and year, the titles of elapsed time and distance occur
+    again in exactly one position with one column between them.
     """
     titles = [_TAG.sub("", title).strip() for title in header]
     columns = Columns(_unique(header), is_resaved=is_resaved)
@@ -153,14 +153,14 @@ def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
 
 
 def parse_entry(columns: Columns, row: Row, *, is_day_first: bool | None = None) -> Entry | None:
-    """What a row tells; None where it has no id.
+    """Return the activity of a row; None if it has no id.
 
-    `is_day_first` tells how the table's dates of numbers are to be read, if that is known.
+    `is_day_first` is the order of the table's numeric dates, if known.
     """
     activity_id = id_of(row)
     if activity_id is None:
         return None
-    cells = _sure_cells(row)
+    cells = _complete_cells(row)
     start = dates.parse_date(_cell(cells, _DATE), is_day_first=is_day_first)
     record: Record = {
         "id": activity_id,
@@ -186,35 +186,35 @@ def parse_entry(columns: Columns, row: Row, *, is_day_first: bool | None = None)
 
 
 def id_of(row: Row) -> int | None:
-    """The id that a row begins with; None if there is none, or not all of its digits."""
-    found = _ID_SHAPE.fullmatch(_cell(_sure_cells(row), _ID).strip())
+    """Return the id at the beginning of a row; None if it is missing or may be truncated."""
+    found = _ID_SHAPE.fullmatch(_cell(_complete_cells(row), _ID).strip())
     return (int(found[1]) or None) if found else None
 
 
 def media_id(name: str) -> str:
-    """The id of the photo in a file such as `media/6D1E-DE55.jpg`: its name without suffix."""
+    """Return the id of the photo in a file like `media/6D1E-DE55.jpg`: its name without suffix."""
     return PureWindowsPath(name).name.partition(".")[0]
 
 
 class _ShortForm:
-    """Finds out whether a table is in the short form: ten columns may be what somebody left of a
-    longer one, with other units and without files.
+    """Checks whether a table is in the short form. Ten columns may also be the remainder of an
+    edited long form, with other units and without files.
     """
 
     def __init__(self, columns: Columns) -> None:
         self._is_possible = columns.raw is None and len(columns.titles) in _SHORT_WIDTHS
         self._has_distance = self._slow = 0
 
-    def check_stored(self, row: Row) -> None:
+    def check(self, row: Row) -> None:
         if not self._is_possible or not row.is_whole:
             return
-        self._is_possible = row.cells[-1] in ("", LOST) or _is_file(row.cells[-1])
+        self._is_possible = row.cells[-1] in ("", MISSING_FILE) or _is_file(row.cells[-1])
         seconds, metres = _seconds(row.cells), _number(row.cells[_DISTANCE])
         if seconds and metres:
             self._has_distance += 1
             self._slow += metres < _SLOWEST * seconds
 
-    def is_sure(self) -> bool:
+    def is_certain(self) -> bool:
         return self._is_possible and self._slow * 10 <= self._has_distance
 
 
@@ -231,8 +231,8 @@ def _problem(header: Sequence[str], row_count: int, id_count: int) -> str | None
     return None
 
 
-def _sure_cells(row: Row) -> list[str]:
-    """The cells that end where they should: a table may be cut off within any cell."""
+def _complete_cells(row: Row) -> list[str]:
+    """Return the complete cells: the last one of a row may be truncated."""
     return row.cells if row.is_whole else row.cells[:-1]
 
 
@@ -241,13 +241,13 @@ def _cell(cells: Sequence[str], index: int) -> str:
 
 
 def _returns(titles: Sequence[str], first: int, again: int) -> bool:
-    """Whether a title stands in two columns; pandas adds `.1` to the second one."""
+    """Return whether two columns have the same title; pandas adds `.1` to the second one."""
     title, other = titles[first], _cell(titles, again)
     return bool(title) and other in (title, f"{title}.1")
 
 
 def _unique(header: Sequence[str]) -> tuple[str, ...]:
-    """The titles, of which the second `Distance` becomes `Distance (2)`."""
+    """Return unique titles: the second `Distance` becomes `Distance (2)`."""
     titles: dict[str, None] = {}
     for title in header:
         name, number = title, 1
@@ -259,42 +259,44 @@ def _unique(header: Sequence[str]) -> tuple[str, ...]:
 
 
 def _by_title(titles: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
-    """Every cell as it came by its header."""
+    """Return all cells, unchanged, by their titles."""
     if len(cells) > len(titles):
         titles = _unique([*titles, *[""] * (len(cells) - len(titles))])
     return dict(zip(titles, cells, strict=False))
 
 
 def _is_file(cell: str) -> bool:
-    return cell == LOST or _FILE_SHAPE.fullmatch(cell) is not None
+    return cell == MISSING_FILE or _FILE_SHAPE.fullmatch(cell) is not None
 
 
 def _file(columns: Columns, row: Row) -> str:
-    """The file name, by its place, or by its shape where its place is not known."""
+    """Return the file name, found by its column, or by its form if the column is unknown."""
     if columns.file is not None and row.is_whole:
         return row.cells[columns.file].strip()
-    found = [cell for cell in _sure_cells(row) if _is_file(cell)]
+    found = [cell for cell in _complete_cells(row) if _is_file(cell)]
     return found[0] if len(found) == 1 else ""
 
 
 def _media(cells: Sequence[str]) -> tuple[str, ...]:
-    """The names of photos and videos, which are in the last column where there is one for them.
+    """Return the names of photos and videos, from the last column that has some.
 
-    Some of the names between the bars are empty.
+    Bars separate the names, and some are empty.
     """
     for cell in reversed(cells[_DISTANCE + 1 :]):
         if "media" not in cell:
-            continue  # to split some ninety cells a row takes longer than all else here
+            continue  # splitting some ninety cells per row takes longer than all other steps
         names = [name for one in re.split("[|,]", cell) if (name := one.strip())]
         files = [name for name in names if _MEDIA_SHAPE.fullmatch(name)]
-        if files and all(name in (*files, LOST) for name in names):
+        if files and all(name in (*files, MISSING_FILE) for name in names):
             return tuple(dict.fromkeys(names))
     return ()
 
 
 def _numbers(columns: Columns, cells: Sequence[str]) -> Record:
-    """Seconds and metres. The first block of the long form has them rounded, in the athlete's
-    language and units, except for the elapsed time.
+    """Return numbers in seconds and metres.
+
+    The first block of the long form is not used, except for the elapsed time: its numbers are
+    rounded, in the athlete's language and units.
     """
     seconds = _seconds(cells)
     if columns.is_short:
@@ -317,10 +319,10 @@ def _numbers(columns: Columns, cells: Sequence[str]) -> Record:
 
 
 def _unchanged(raw: dict[str, str], seconds: int | None) -> dict[str, str]:
-    """The numbers that a spreadsheet program in whatever country has not changed.
+    """Return the numbers that no spreadsheet program has changed.
 
-    Where points are for thousands it makes 3322949 of 3322.949, but leaves 1428.0 as it is: if the
-    seconds still have a fraction, an unchanged number has one, too.
+    If a point separates thousands in its locale, it turns 3322.949 into 3322949, but does not
+    change 1428.0: if the seconds still have a fraction, unchanged numbers have one, too.
     """
     if seconds is None or _number(raw["elapsed_time"]) != seconds:
         return {}
@@ -341,12 +343,12 @@ def _known(**fields: object) -> Record:
 
 
 def _seconds(cells: Sequence[str]) -> int | None:
-    """The elapsed time of the first block."""
+    """Return the elapsed time of the first block."""
     found = _SECONDS_SHAPE.fullmatch(_cell(cells, _SECONDS).strip())
     return int(found[1]) if found else None
 
 
 def _number(text: str) -> float | None:
-    """A number without thousands, whatever its decimal point."""
+    """Return a number without thousands separators, with either decimal separator."""
     text = text.strip()
     return float(text.replace(",", ".")) if _NUMBER_SHAPE.fullmatch(text) else None

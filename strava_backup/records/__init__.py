@@ -1,1 +1,1 @@
-"""What is kept of the records that Strava sends."""
+"""Metadata records: the missing items, and the merge of new records into stored ones."""

@@ -1,7 +1,7 @@
-"""Pure: what a kept record becomes by what a source tells. Does no I/O.
+"""Pure: merge new records of a source into stored ones. Does no I/O.
 
-A kept record is Strava's own object plus one key of ours, `strava_backup`; docs/format.md lists
-what stands in it.
+A stored record is Strava's own object plus our key, `strava_backup`, which docs/format.md
+specifies.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from strava_backup.archive.metadata import OWN_KEY
-from strava_backup.records.plan import GPX, ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.items import GPX, ORIGINAL, OWN_KEY, PHOTO, PHOTO_LIST
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
+from strava_backup.timestamps import utc_timestamp
 
-# What a record is from that no source has told yet; and our key for what only the export tells.
+# The source of records that only the bulk export has, and our key for data from the export.
 EXPORT_SOURCE = "bulk export"
 BULK_EXPORT = "bulk_export"
 
-# Kudos, ranks and the like, which change without anybody editing the activity.
+# Kudos, ranks and similar fields, which change without an edit of the activity.
 _COUNTERS = {
     "achievement_count",
     "athlete_count",
@@ -32,11 +32,19 @@ _COUNTERS = {
     "segment_efforts",
     "similar_activities",
 }
-# What a better time of somebody else's takes away from an effort.
-_RANKS = {"achievements", "kom_rank", "pr_rank"}
-# What people write, in activities and photos.
-_WORDS = {"name", "description", "sport_type", "visibility", "commute", "trainer", "caption"}
-# Of the website's record the first change the API's, the others fill gaps in it.
+# Fields that an effort loses if another athlete is faster.
+_RANK_FIELDS = {"achievements", "kom_rank", "pr_rank"}
+# The fields of activities and photos that athletes edit.
+_EDITED_FIELDS = {
+    "name",
+    "description",
+    "sport_type",
+    "visibility",
+    "commute",
+    "trainer",
+    "caption",
+}
+# The website's values of the first fields replace the API's; those of the others only fill gaps.
 _WEB_WINS = ("name", "description", "sport_type", "visibility", "commute", "trainer")
 _WEB_FILLS = (
     "gear_id",
@@ -51,33 +59,33 @@ _WEB_FILLS = (
 
 
 def activity_history_fields(record: Record) -> Record:
-    """What of an activity or photo is worth a history: not what others keep changing."""
+    """Return the fields of an activity or photo whose changes are stored in the history."""
     return {name: value for name, value in strava_part(record).items() if name not in _COUNTERS}
 
 
-def listed_record(activity: Activity, kept: Record | None, source: str, now: datetime) -> Record:
-    """What the kept record becomes by a listing that tells something new, be it only that Strava
-    has the activity again.
+def listed_record(activity: Activity, stored: Record | None, source: str, now: datetime) -> Record:
+    """Return the stored record merged with a listed one that is new, changed or restored.
 
-    Nothing that is kept gets lost by it: a summary marks a detail as a summary again, so that a
-    new detail is fetched, and brings only what changed in the list; the poorer record of the
-    website never replaces the API's. Metadata without `resource_state` is not built upon.
+    No stored field is lost. If the stored record is a detail, it only gets the fields that changed
+    in the list, and becomes a summary again, so that the detail is fetched anew. The website's
+    record never replaces the API's, which has more fields. Stored metadata without
+    `resource_state` is not used.
     """
     incoming = strava_part(activity.record)
-    base = kept if kept and kept.get("resource_state") is not None else {}
-    own = dict((kept or {}).get(OWN_KEY) or {})
+    base = stored if stored and stored.get("resource_state") is not None else {}
+    own = dict((stored or {}).get(OWN_KEY) or {})
     before = own.get("listed", {}).get(source)
     listed = {**own.get("listed", {}), source: records.compared_fields(incoming)}
     own |= {**activity.record.get(OWN_KEY, {}), "listed": listed}
     own.pop("gone_since", None)
     why = records.reason_for_no_original(incoming)
     if why is not None and not own.get("original"):
-        own["original"] = {"absent": why, "since": _stamp(now)}
+        own["original"] = {"absent": why, "since": utc_timestamp(now)}
     if base and before == listed[source]:
         return {**base, OWN_KEY: own}
     if base and better_source(base, source) != source:
         return {**base, **_web_changes(base, incoming, before), OWN_KEY: own}
-    own |= {"source": source, "fetched_at": _stamp(now)}
+    own |= {"source": source, "fetched_at": utc_timestamp(now)}
     if base.get("resource_state") == DETAIL_STATE and before is not None:
         incoming = {
             name: value
@@ -88,58 +96,64 @@ def listed_record(activity: Activity, kept: Record | None, source: str, now: dat
     return {**base, "resource_state": SUMMARY_STATE, **incoming, OWN_KEY: own}
 
 
-def imported_record(record: Record, told: Record, kept: Record | None, now: datetime) -> Record:
-    """What is kept of a record from Strava's bulk export, and what else the export `told`.
+def imported_record(
+    record: Record, export_data: Record, stored: Record | None, now: datetime
+) -> Record:
+    """Return the stored record merged with one of Strava's bulk export, and `export_data`.
 
-    It is older than what a source has told, and poorer: of a record that is kept it changes
-    nothing, and adds to our key what was not there. It counts as a summary, so that the sources
-    fill it up. Metadata without `resource_state` is not built upon.
+    An export is older than the records of the API and the website, and has fewer fields: a stored
+    record keeps all values, and our key only gets `export_data`, if it has none. A new record
+    counts as a summary, so that its detail is fetched. Stored metadata without `resource_state` is
+    not used.
     """
-    own = dict((kept or {}).get(OWN_KEY) or {})
-    if kept and kept.get("resource_state") is not None:
-        return {**kept, OWN_KEY: {BULK_EXPORT: told, **own}}
-    own |= {"source": EXPORT_SOURCE, "fetched_at": _stamp(now), BULK_EXPORT: told}
+    own = dict((stored or {}).get(OWN_KEY) or {})
+    if stored and stored.get("resource_state") is not None:
+        return {**stored, OWN_KEY: {BULK_EXPORT: export_data, **own}}
+    own |= {"source": EXPORT_SOURCE, "fetched_at": utc_timestamp(now), BULK_EXPORT: export_data}
     return {**record, "resource_state": SUMMARY_STATE, OWN_KEY: own}
 
 
-def better_source(kept: Record, source: str) -> str:
-    """The source that a record is said to be from after `source` gave it too."""
-    is_api = source == "website" and kept.get(OWN_KEY, {}).get("source") == "api"
+def better_source(stored: Record, source: str) -> str:
+    """Return the source of a stored record after a merge with a record of `source`."""
+    is_api = source == "website" and stored.get(OWN_KEY, {}).get("source") == "api"
     return "api" if is_api else source
 
 
-def gear_record(gear: Record, kept: Record, source: str) -> Record:
-    """Strava's part of gear that was fetched; the website only fills gaps in the API's record."""
-    if better_source(kept, source) == source:
+def gear_record(gear: Record, stored: Record, source: str) -> Record:
+    """Return Strava's part of fetched gear; the website only fills gaps in the API's record."""
+    if better_source(stored, source) == source:
         return strava_part(gear)
-    return {**strava_part(kept), **_gaps(kept, strava_part(gear), gear)}
+    return {**strava_part(stored), **_gaps(stored, strava_part(gear), gear)}
 
 
 def without_original(own: Record, why: str, now: datetime) -> Record:
-    """Our key after a redirect said that there is no original, with the days on which it did."""
+    """Return our key after a redirect instead of an original, with the days of all redirects."""
     before = own.get("original", {})
     before = before if "absent" in before else {}
     original = {
         "absent": why,
-        "since": before.get("since", _stamp(now)),
+        "since": before.get("since", utc_timestamp(now)),
         "on": _with_day(before.get("on", []), now),
     }
     return without_refusal({**own, "original": original}, ORIGINAL)
 
 
 def fetched_record(record: Record, own: Record, source: str, now: datetime) -> Record:
-    """What is kept of a record that was fetched for its own sake; it replaces what was kept."""
+    """Return a fetched record with our key, to replace the stored record."""
     sent = record.get(OWN_KEY, {})
-    return {**record, OWN_KEY: {**own, **sent, "source": source, "fetched_at": _stamp(now)}}
+    return {**record, OWN_KEY: {**own, **sent, "source": source, "fetched_at": utc_timestamp(now)}}
 
 
 def strava_part(record: Record) -> Record:
-    """A record without our key."""
+    """Return a record without our key."""
     return {name: value for name, value in record.items() if name != OWN_KEY}
 
 
 def gear_history_fields(record: Record) -> Record:
-    """What of gear is worth a history: not the distances, which grow with every ride."""
+    """Return the fields of gear whose changes are stored in the history.
+
+    Distances are not among them: they grow with every ride.
+    """
     distances = ("distance", "converted_distance", "distance_m")
     history_fields = {
         name: value for name, value in strava_part(record).items() if name not in distances
@@ -155,12 +169,12 @@ def gear_history_fields(record: Record) -> Record:
 def needs_history(
     old: Record | None, new: Record, history_fields: Callable[[Record], Any] = strava_part
 ) -> bool:
-    """Whether metadata that is about to be replaced has to be kept beside.
+    """Return whether the old record has to be copied to `history/` before it is replaced.
 
-    So it has where a value of its essence is lost, not where something is added, nor where a
-    detail replaces its own summary. Between the sources only the words count: their numbers are
-    rounded differently. A record of the same source that is poorer, if only in what others keep
-    changing, makes history as well. Metadata of version 0.4 is always kept.
+    It has to if a value of its `history_fields` has changed, or if any value is missing in a new
+    record of the same source. It has not if values are only added, or if a detail replaces its
+    summary. Only the fields that athletes edit are compared between two sources, which round
+    numbers differently. Metadata of version 0.4 is copied if it differs at all.
     """
     if old is None:
         return False
@@ -172,20 +186,22 @@ def needs_history(
     before, after = history_fields(old), history_fields(new)
     names = set(before or ()) - {"resource_state"}
     if old.get(OWN_KEY, {}).get("source") != new.get(OWN_KEY, {}).get("source"):
-        names &= _WORDS
+        names &= _EDITED_FIELDS
     elif before is not None and is_poorer(strava_part(new), strava_part(old)):
         return True
     return any(before[name] not in (None, after.get(name)) for name in names)
 
 
 def is_poorer(new: Any, old: Any) -> bool:
-    """Whether a JSON value lost something: a key vanished, or a list or text became shorter or
-    empty. A number that changed is no loss."""
+    """Return whether a JSON value lost a key or list entries, or a text became empty.
+
+    A changed number is no loss.
+    """
     if isinstance(old, dict):
         return not isinstance(new, dict) or any(
             value is not None and (name not in new or is_poorer(new[name], value))
             for name, value in old.items()
-            if name not in _RANKS
+            if name not in _RANK_FIELDS
         )
     if isinstance(old, list):
         return not isinstance(new, list) or len(new) < len(old) or any(map(is_poorer, new, old))
@@ -193,27 +209,27 @@ def is_poorer(new: Any, old: Any) -> bool:
 
 
 def with_gone(own: Record, now: datetime) -> Record:
-    """Our key after a whole listing was without the activity."""
-    return {**own, "gone_since": _stamp(now)}
+    """Return our key after a complete listing without the activity."""
+    return {**own, "gone_since": utc_timestamp(now)}
 
 
 def is_same(old: Record | None, new: Record) -> bool:
-    """Whether nothing differs but the moment of fetching, so that nothing need be written."""
+    """Return whether two records are equal except for the time of fetching."""
     return old is not None and _without_moment(old) == _without_moment(new)
 
 
 def with_original(
     own: Record, sent_name: str, suspicion: str | None, file: str, now: datetime
 ) -> Record:
-    """Our key after an original was saved as `file`."""
-    original = {"name": sent_name, "file": file, "saved_at": _stamp(now)}
+    """Return our key after an original was saved as `file`."""
+    original = {"name": sent_name, "file": file, "saved_at": utc_timestamp(now)}
     if suspicion:
         original["odd"] = suspicion
     return without_refusal({**own, "original": original}, ORIGINAL)
 
 
 def without_gpx(own: Record, why: str, now: datetime) -> Record:
-    """Our key after Strava made no GPX of a JSON original, with the days on which it did not."""
+    """Return our key after Strava made no GPX of a JSON original, with the days of all attempts."""
     original = own.get("original", {})
     days = _with_day(original.get("no_gpx_on", []), now)
     original = {**original, "no_gpx": why, "no_gpx_on": days}
@@ -221,31 +237,34 @@ def without_gpx(own: Record, why: str, now: datetime) -> Record:
 
 
 def without_photo_list(own: Record, why: str, now: datetime, count: Any) -> Record:
-    """Our key after Strava gave no whole photo list for a photo count."""
+    """Return our key after Strava sent no complete photo list for a photo count."""
     return with_refusal({**own, "photos": {"count": count}}, PHOTO_LIST, why, now)
 
 
 def with_photo_list(own: Record, count: Any) -> Record:
-    """Our key after the photo list came that belongs to a photo count."""
+    """Return our key after the photo list for a photo count was fetched."""
     return without_refusal({**own, "photos": {"count": count}}, PHOTO_LIST)
 
 
 def with_picture(own: Record, suspicion: str | None, file: str | None, now: datetime) -> Record:
-    """Our key after a picture was saved as `file`; None if it is another photo's."""
-    picture = {"saved_at": _stamp(now)}
+    """Return our key after a picture was saved as `file`, None for the file of another photo."""
+    picture = {"saved_at": utc_timestamp(now)}
     picture |= {"file": file} if file else {}
     picture |= {"odd": suspicion} if suspicion else {}
     return without_refusal({**own, "picture": picture}, PHOTO)
 
 
 def with_same_picture(own: Record, photo_id: str, now: datetime) -> Record:
-    """Our key after the picture turned out to be held already, as another photo's."""
+    """Return our key after a picture was found to be stored already, for another photo."""
     own = with_picture(own, None, None, now)
     return {**own, "picture": {**own["picture"], "same_as": photo_id}}
 
 
 def with_gear_summary(own: Record, summary: Record | None, source: str) -> Record:
-    """Our key after gear was fetched that the athlete lists so; its components are due now."""
+    """Return our key after gear was fetched, with the athlete's summary of it.
+
+    Its components are to be fetched next.
+    """
     listed = {name: value for name, value in own.get("listed", {}).items() if name != source}
     if summary is not None:
         listed[source] = summary
@@ -254,12 +273,12 @@ def with_gear_summary(own: Record, summary: Record | None, source: str) -> Recor
 
 
 def with_components(own: Record, now: datetime) -> Record:
-    """Our key after a bike's components came."""
-    return {**own, "components_at": _stamp(now)}
+    """Return our key after a bike's components were fetched."""
+    return {**own, "components_at": utc_timestamp(now)}
 
 
 def with_refusal(own: Record, item: str, why: str, now: datetime) -> Record:
-    """Our key after Strava refused an item: the days on which it gave the same answer."""
+    """Return our key after Strava refused an item, with the days of the same answer."""
     refused = dict(own.get("refused", {}))
     before = refused.get(item, {})
     days = before.get("on", []) if before.get("why") == why else []
@@ -268,22 +287,23 @@ def with_refusal(own: Record, item: str, why: str, now: datetime) -> Record:
 
 
 def without_refusal(own: Record, item: str) -> Record:
-    """Our key after an item came that had been refused before."""
+    """Return our key without earlier refusals of an item."""
     refused = {name: value for name, value in own.get("refused", {}).items() if name != item}
     rest = {name: value for name, value in own.items() if name != "refused"}
     return {**rest, "refused": refused} if refused else rest
 
 
 def _web_changes(base: Record, incoming: Record, before: Record | None) -> Record:
-    """What the website's record changes in the API's: words that were edited, and gaps.
+    """Return the website's values for the API's record: edited fields and filled gaps.
 
-    Compared with the website's own last listing where there is one: it may word things otherwise.
+    Edits are found by comparison with the website's previous listing, if there is one, since the
+    website may phrase values differently.
     """
     reference = base if before is None else before
     edited = {
         name: incoming[name]
         for name in _WEB_WINS
-        # No description is null in one place and empty in another.
+        # An empty description is null in one source and an empty text in the other.
         if name in incoming and (reference.get(name) or None) != (incoming[name] or None)
     }
     return {**edited, **_gaps(base, incoming, _WEB_FILLS)}
@@ -304,7 +324,3 @@ def _without_moment(record: Record) -> tuple[Record, Record]:
 
 def _with_day(days: list[str], now: datetime) -> list[str]:
     return sorted({*days, now.date().isoformat()})
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
-"""Pure: what is missing of an activity, a photo or gear, and when to give it up. Does no I/O.
+"""Pure: the missing items of activities, photos and gear, and when to try them again. Does no I/O.
 
-It decides on what is held and what a listing tells; `ours` is the value of our key,
-`strava_backup`, in a kept record, which docs/format.md describes.
+The plan compares stored records with listed ones. `own` is the value of our key, `strava_backup`,
+in a stored record; docs/format.md specifies it.
 """
 
 from __future__ import annotations
@@ -13,42 +13,35 @@ from typing import NamedTuple
 from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.archive.metadata import fingerprint, lacks_original
 from strava_backup.errors import ItemError, Refused
+from strava_backup.items import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
 
-ORIGINAL = "original"
-GPX = "gpx"
-DETAIL = "detail"
-PHOTO_LIST = "photo list"
-PHOTO = "photo"
-GEAR = "gear"
-COMPONENTS = "components"
-
-# The same refusal on so many different days means that an item is not available.
-_DAYS_UNTIL_GIVEN_UP = 3
+# After the same refusal on this many days, an item is not available.
+_DAYS_UNTIL_NOT_AVAILABLE = 3
 # The days after which an item that is not available is tried again, each time it was refused; the
 # last number holds for all later times.
 _RETRY_AFTER = (30, 90, 180)
-# A redirect in place of an original is confirmed on a later day before that.
+# A redirect instead of an original is confirmed on a later day first.
 _CONFIRM_AFTER = (1, *_RETRY_AFTER)
 
-# After that long Strava has worked up an upload.
-_WORKED_UP = timedelta(days=7)
+# Strava has processed an upload after this time.
+_PROCESSING_TIME = timedelta(days=7)
 
-# So long a look at all of a list holds, where one at a part of it would do.
-_FULL_LISTING_EVERY = timedelta(days=30)
+# Interval of complete listings if partial ones are sufficient between them.
+_FULL_LISTING_INTERVAL = timedelta(days=30)
 
-# So many activities, or one in so many, may vanish at once; a few always may.
-_MOST_GONE = 20
-_SHARE_GONE = 20
-_FEW_GONE = 3
+# Plausible numbers of activities deleted at once: a total, one in this many, and in any archive.
+_MOST_DELETED = 20
+_SHARE_DELETED = 20
+_FEW_DELETED = 3
 
 
 class Wanted(NamedTuple):
-    """What a run is asked to bring.
+    """The items that a run is to fetch.
 
-    `unproven` are the items of which nothing at all is stored: their refusals do not count, since
-    a host that gave nothing so far may be the only thing that is wrong.
+    The archive has no item of the kinds in `unproven`. Their refusals do not count, since the
+    host may be the cause.
     """
 
     originals: bool = True
@@ -60,11 +53,11 @@ class Wanted(NamedTuple):
 
 
 def is_changed(activity: Activity, stored: Stored | None, source: str) -> bool:
-    """Whether the listing tells something new: other than the last listing of the same source, or
-    that an activity is there again.
+    """Return whether a listed activity is new, changed or restored since the last listing of the
+    same source.
 
-    Never compared with a detail, whose numbers are rounded differently. Metadata without
-    `resource_state` is that of version 0.4 and earlier, and counts as not held.
+    It is never compared with a detail, whose numbers are rounded differently. Metadata without
+    `resource_state` comes from version 0.4 or earlier, and counts as missing.
     """
     if stored is None or stored.resource_state is None or is_gone(stored.own):
         return True
@@ -79,10 +72,10 @@ def missing_items(
     wanted: Wanted,
     today: date,
 ) -> tuple[str, ...]:
-    """The items of an activity that have to be fetched.
+    """Return the items of an activity that have to be fetched.
 
-    `resource_state` and `ours` are those of the record as it stands after the listing,
-    `suffixes` those of the originals held.
+    `resource_state` and `own` are values of the record after the merge with the listing,
+    `suffixes` those of the stored originals.
     """
     items = []
     if wanted.originals:
@@ -100,10 +93,10 @@ def missing_items(
 
 
 def may_have_original(record: Record, own: Record, wanted: Wanted, today: date) -> bool:
-    """Whether an activity whose original is not held can have one.
+    """Return whether an activity without a stored original can have one.
 
-    A redirect, from which it was learnt that Strava has none, is confirmed on a later day and
-    tried again from time to time.
+    If Strava answered with a redirect, the original is requested again on a later day, and from
+    time to time after that.
     """
     if records.reason_for_no_original(record) is not None:
         return False
@@ -113,26 +106,26 @@ def may_have_original(record: Record, own: Record, wanted: Wanted, today: date) 
     if not is_redirect(original["absent"]):
         return False
     if ORIGINAL in wanted.unproven or record.get("upload_id") is not None:
-        return True  # the API knows of an upload, of which the website gave nothing
+        return True  # the API reports an upload, but the website sent no file
     return _is_due_again(original.get("on", []), _CONFIRM_AFTER, today)
 
 
 def is_redirect(why: str) -> bool:
-    """Whether a reason is a redirect of the website's, its way to say that there is no file."""
+    """Return whether a reason is a redirect, the website's answer if there is no file."""
     return why.startswith("redirect")
 
 
 def tells_of_no_original(record: Record, start: datetime, now: datetime) -> bool:
-    """Whether a redirect in place of an original may be believed at once.
+    """Return whether a redirect instead of an original is certain without confirmation.
 
-    So it may where nothing tells beforehand, as on the website, and the activity is old enough
-    for Strava to have worked it up.
+    It is if the listing has no upload ids, like the website's, and Strava has had time to process
+    the activity.
     """
-    return "upload_id" not in record and now - start > _WORKED_UP
+    return "upload_id" not in record and now - start > _PROCESSING_TIME
 
 
 def lacks_gpx(suffixes: tuple[str, ...], own: Record, wanted: Wanted, today: date) -> bool:
-    """Whether a JSON original, which hardly a program reads, has no GPX beside it yet."""
+    """Return whether a JSON original needs a GPX, since few programs can read JSON."""
     kinds = {suffix.removesuffix(".gz") for suffix in suffixes}
     if ".json" not in kinds or ".gpx" in kinds:
         return False
@@ -143,7 +136,7 @@ def lacks_gpx(suffixes: tuple[str, ...], own: Record, wanted: Wanted, today: dat
 
 
 def lacks_picture(photo: Stored, wanted: Wanted, today: date) -> bool:
-    """Whether the picture of a photo whose metadata is held has to be fetched."""
+    """Return whether the picture of a photo with stored metadata has to be fetched."""
     return not photo.files and not is_given_up(photo.own, PHOTO, wanted, today)
 
 
@@ -155,13 +148,14 @@ def missing_gear_items(
     wanted: Wanted,
     today: date,
 ) -> tuple[str, ...]:
-    """The items of a bike or a pair of shoes that have to be fetched.
+    """Return the items of a bike or a pair of shoes that have to be fetched.
 
-    Gear is fetched when the athlete's summary of it changed; retired gear has none and is fetched
-    once more after it vanished from there. What comes after the gear itself is left to that.
+    Gear is fetched if the athlete's summary of it has changed. Retired gear has no summary, and
+    is fetched once more after its summary disappeared. If gear has to be fetched, its components
+    are checked after that.
     """
     own = stored.own if stored else {}
-    # The website's record is filled up when the API can be asked.
+    # A record of the website is fetched again if the API is available.
     known_states = (SUMMARY_STATE, DETAIL_STATE) if source == "website" else (DETAIL_STATE,)
     is_known = stored is not None and stored.resource_state in known_states
     before = stored.listed.get(source) if stored else None
@@ -176,67 +170,67 @@ def missing_gear_items(
 
 
 def lacks_components(gear_id: str, own: Record, wanted: Wanted, today: date) -> bool:
-    """Whether a bike's page, which costs a request of the website, has to be asked for."""
+    """Return whether a bike's page, an additional request to the website, has to be fetched."""
     if not (gear_id.startswith("b") and wanted.originals) or "components_at" in own:
         return False
     return not is_given_up(own, COMPONENTS, wanted, today)
 
 
 def lasting_reason(item: str, error: ItemError) -> str | None:
-    """The reason to note beside an item, if the error is one that Strava may mean to last.
+    """Return the reason of an error to note with an item, or None if it may be temporary.
 
-    Anything that a photo host answers is its answer; of Strava itself only a clear refusal is.
+    Every error of a photo host is noted, but only explicit refusals of Strava itself.
     """
     return error.why if isinstance(error, Refused) or item == PHOTO else None
 
 
 def is_gone(own: Record) -> bool:
-    """Whether Strava no longer had an activity when it was last listed whole."""
+    """Return whether an activity was missing in the last complete listing."""
     return "gone_since" in own
 
 
 def is_due(last: str | None, now: datetime) -> bool:
-    """Whether the last look at all of a list is so long ago that the next one is due."""
+    """Return whether a complete listing is due, `last` being the time of the previous one."""
     try:
-        return last is None or now - datetime.fromisoformat(last) > _FULL_LISTING_EVERY
+        return last is None or now - datetime.fromisoformat(last) > _FULL_LISTING_INTERVAL
     except (TypeError, ValueError):
         return True
 
 
-def are_too_many(gone: int, stored: int) -> bool:
-    """Whether more activities vanished from Strava's list at once than people delete.
+def are_too_many(missing: int, stored: int) -> bool:
+    """Return whether more activities are missing in Strava's list than an athlete deletes at once.
 
-    Then a list that is not all of it is likelier. In a small archive a single one is more than any
-    share, so a few are believed everywhere.
+    An incomplete list is likelier then. A few deletions are plausible in any archive, since a
+    single one exceeds every share of a small archive.
     """
-    return gone > min(_MOST_GONE, max(_FEW_GONE, stored // _SHARE_GONE))
+    return missing > min(_MOST_DELETED, max(_FEW_DELETED, stored // _SHARE_DELETED))
 
 
 def is_given_up(own: Record, item: str, wanted: Wanted, today: date) -> bool:
-    """Whether an item is not available, and not to be tried again yet.
+    """Return whether an item is not available, and its next attempt is not due yet.
 
-    That is the case after the same refusal on three different days, and from then on for 30, 90
-    and then every 180 days.
+    An item is not available after the same refusal on three different days. It is tried again
+    after 30 days, then after 90, and then every 180 days.
     """
     refusal = own.get("refused", {}).get(item, {})
     is_proven = item not in wanted.unproven or refusal.get("why") in records.NEVER_OFFERED
     if wanted.full or not is_proven:
         return False
     days = refusal.get("on", [])
-    if len(days) < _DAYS_UNTIL_GIVEN_UP:
+    if len(days) < _DAYS_UNTIL_NOT_AVAILABLE:
         return False
-    return not _is_due_again(days[_DAYS_UNTIL_GIVEN_UP - 1 :], _RETRY_AFTER, today)
+    return not _is_due_again(days[_DAYS_UNTIL_NOT_AVAILABLE - 1 :], _RETRY_AFTER, today)
 
 
 def is_absent(own: Record, item: str) -> bool:
-    """Whether Strava has nothing of that kind for an activity, which is no failure."""
+    """Return whether Strava has no item of that kind for an activity, which is no failure."""
     return {ORIGINAL: "absent", GPX: "no_gpx"}.get(item) in own.get("original", {})
 
 
 def _is_due_again(days: list[str], waits: tuple[int, ...], today: date) -> bool:
-    """Whether an item that was refused on these days is to be tried again today.
+    """Return whether an item that was refused on these days is to be tried again today.
 
-    It is if a day cannot be read or lies in the future: a clock may have been wrong.
+    It is if a day is malformed or in the future, since a clock may have been wrong.
     """
     try:
         passed = (today - date.fromisoformat(days[-1])).days
@@ -246,15 +240,15 @@ def _is_due_again(days: list[str], waits: tuple[int, ...], today: date) -> bool:
 
 
 def evidence_kind(item: str) -> str:
-    """The kind of item that proves that a host gives items like this one.
+    """Return the kind of item that proves that a host can send this one.
 
-    A GPX is made of an original that has just come from the same host, and by far not of each.
+    Strava generates a GPX only for some originals, and both come from the same host.
     """
     return ORIGINAL if item == GPX else item
 
 
 def unproven_items(inventory: Inventory) -> frozenset[str]:
-    """The items of which the archive has none."""
+    """Return the kinds of items that the archive has none of."""
     activities = [one for one in inventory.activities.values() if not is_gone(one.own)]
     gear = inventory.gear.values()
     proofs = {
@@ -269,7 +263,7 @@ def unproven_items(inventory: Inventory) -> frozenset[str]:
 
 
 def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
-    """The items that a run asks a source for that has details, or has none."""
+    """Return the kinds of items that a run requests from a source with or without details."""
     items = {
         ORIGINAL: wanted.originals,
         GPX: wanted.originals,
@@ -283,7 +277,7 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
 
 
 def count_given_up(stored: Stored, items: Collection[str], wanted: Wanted, today: date) -> int:
-    """How many of these items of an activity, a photo or gear are not stored and not available."""
+    """Return the number of these items that are neither stored nor available."""
     if "refused" not in stored.own:
         return 0
     return sum(
@@ -294,8 +288,8 @@ def count_given_up(stored: Stored, items: Collection[str], wanted: Wanted, today
 
 
 def _lacks_photo_list(activity: Activity, own: Record, wanted: Wanted, today: date) -> bool:
-    """Whether the photo list has to be fetched: for another count than the one it was last asked
-    for, or since it was refused."""
+    """Return whether the photo list has to be fetched: the photo count has changed since the last
+    request, or that request was refused."""
     count = activity.record.get("total_photo_count")
     if not isinstance(count, int):
         return False

@@ -1,4 +1,4 @@
-"""Loads, changes and saves one metadata record at a time. For many threads at once."""
+"""Read, change and save single metadata records. Thread-safe, with one lock per record."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from strava_backup.archive.directory import Archive
-from strava_backup.archive.metadata import OWN_KEY
+from strava_backup.items import OWN_KEY
 from strava_backup.records import merge
 from strava_backup.strava.records import Record
 
 
 class RecordStore:
-    """The metadata records of one archive; `clock` gives seconds since the epoch."""
+    """The metadata records of one archive. `clock` returns seconds since the epoch."""
 
     def __init__(self, archive: Archive, clock: Callable[[], float]) -> None:
         self.archive = archive
@@ -24,15 +24,15 @@ class RecordStore:
         self._locks: dict[PurePosixPath, threading.RLock] = {}
 
     def now(self) -> datetime:
-        """Return the present moment in UTC."""
+        """Return the current time in UTC."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def editing(self, path: PurePosixPath) -> AbstractContextManager[object]:
-        """Keep other threads from the record at `path` between reading and saving it."""
+        """Return the lock of the record at `path`, to be acquired from reading to saving it."""
         return self._locks.setdefault(path, threading.RLock())
 
     def read(self, path: PurePosixPath) -> Record | None:
-        """Return the record at `path`, None if there is none. Raises ItemError."""
+        """Return the record at `path`, or None if there is none. Raise ItemError."""
         return self.archive.read_record(path)
 
     def save(
@@ -43,9 +43,9 @@ class RecordStore:
         *,
         keep_history: bool = True,
     ) -> bool:
-        """Save a record; False if it says nothing new. Raises DiskError, ItemError.
+        """Save a record if it has changed, and return whether it has. Raise DiskError, ItemError.
 
-        The record before is copied to `history/` if one of its `history_fields` changed.
+        The previous record is copied to `history/` if one of its `history_fields` changed.
         """
         with self.editing(path):
             old = self.read(path)
@@ -60,16 +60,18 @@ class RecordStore:
         *,
         keep_history: bool = True,
     ) -> bool:
-        """Save a record in place of `old`, which was read while `editing`. As `save`."""
+        """Save a record like `save`. The caller has read `old` and still has the lock."""
         if merge.is_same(old, record):
             return False
-        # A file that cannot be read is kept as well: somebody may still be able to use it.
-        is_kept = old is None or (keep_history and merge.needs_history(old, record, history_fields))
-        self.archive.save_record(path, record, history=self.now() if is_kept else None)
+        # An unreadable file goes to `history/` as well: its content may still be recoverable.
+        is_copied = old is None or (
+            keep_history and merge.needs_history(old, record, history_fields)
+        )
+        self.archive.save_record(path, record, history=self.now() if is_copied else None)
         return True
 
     def note(self, path: PurePosixPath, change: Callable[[Record], Record]) -> Record:
-        """Change our key in the record at `path`, and return its new value."""
+        """Save our key in the record at `path` after `change`, and return its new value."""
         with self.editing(path):
             old = self.read(path)
             own = change((old or {}).get(OWN_KEY, {}))

@@ -10,7 +10,6 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from enum import StrEnum
 from importlib import metadata
 from typing import NamedTuple
@@ -20,8 +19,8 @@ import requests
 from strava_backup import __version__, errors
 from strava_backup.archive.directory import Archive
 from strava_backup.config.loader import Api, Config, User
+from strava_backup.config.sources import api_source
 from strava_backup.report import count_of, format_size
-from strava_backup.setup.owner import api_source
 from strava_backup.strava import transport
 from strava_backup.strava.budget import DAY, parse_use
 from strava_backup.strava.session import Credentials, WebSession, time_left, warning_of_end
@@ -86,7 +85,7 @@ class _Check:
         findings = [_found("config", self._find_config)]
         try:
             # Locked as by a run, which would be left with a dead refresh token if this renewed it.
-            with self._archive.locked() if self._archive.has_lock() else nullcontext():
+            with self._archive.locked(creates=False):
                 findings += [_found("API", self._find_api), _found("session", self._find_session)]
         except errors.Error as error:
             return [*findings, _failure("archive", error)]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
 from strava_backup.config.loader import Config
+from strava_backup.config.sources import api_source
 from strava_backup.secret_text import is_storable
 from strava_backup.setup.cookies import SESSION, TOKEN, Cookies, parse_cookies
 from strava_backup.setup.dialog import Dialog
-from strava_backup.setup.owner import api_source, archive_owner, check_owner
+from strava_backup.setup.owner import archive_owner, check_owner
 from strava_backup.strava import session, transport
 from strava_backup.strava.session import Credentials, Jwt, WebSession
 
@@ -166,7 +166,7 @@ def _api_athlete(
     archive = Archive(config.output_dir)
     try:
         # Without the lock, a run in progress would be left with a dead refresh token.
-        with archive.locked() if archive.has_lock() else nullcontext():
+        with archive.locked(creates=False):
             return api_source(config, settings, connect(), clock).sign_in()
     except errors.Error as error:
         _log.info("the athlete of [api] is not known: %s", error)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
-from strava_backup.config.loader import Api, Config
-from strava_backup.strava import api, transport
+from strava_backup.config.loader import Config
 
 
 def check_owner(config: Config, athlete_id: int, subject: str) -> None:
@@ -29,24 +26,3 @@ def archive_owner(config: Config) -> int | None:
     except errors.Error:
         return None
     return archive.marker.athlete_id
-
-
-def api_source(
-    config: Config, settings: Api, http: transport.Session, clock: Callable[[], float]
-) -> api.ApiSource:
-    """Return the API source of a config; signing in returns its athlete.
-
-    Raises ConfigError if a renewed refresh token could not be stored.
-    """
-    config.check_storable("api", "refresh_token")
-    return api.ApiSource(
-        http,
-        api.App(
-            settings.client_id,
-            settings.client_secret.value,
-            settings.refresh_token.value,
-            settings.base_url,
-        ),
-        store=lambda name, value: config.store("api", name, value),
-        clock=clock,
-    )

@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
-from strava_backup.strava.records import OWN_KEY, Record
+from strava_backup.items import OWN_KEY
+from strava_backup.strava.records import Record
 
 _DEEPEST = 100
 # A list of 200 activities has 15,000 values, a detail with thousands of efforts about 100,000. A

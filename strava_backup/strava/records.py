@@ -11,8 +11,6 @@ from strava_backup import errors
 
 Record = dict[str, Any]
 
-# The key of our own values in every stored record.
-OWN_KEY = "strava_backup"
 # Strava's levels of detail of a record, `resource_state`.
 SUMMARY_STATE = 2
 DETAIL_STATE = 3

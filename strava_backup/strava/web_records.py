@@ -11,7 +11,8 @@ import html
 from datetime import UTC, datetime
 from typing import Any
 
-from strava_backup.strava.records import OWN_KEY, SUMMARY_STATE, Record, is_id
+from strava_backup.items import OWN_KEY
+from strava_backup.strava.records import SUMMARY_STATE, Record, is_id
 from strava_backup.timestamps import utc_timestamp
 
 # API name: name in the website's list of activities.

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from strava_backup import errors
+from strava_backup.items import OWN_KEY
 from strava_backup.strava import web_records
 from strava_backup.strava.records import (
-    OWN_KEY,
     Activity,
     Checkpoint,
     Deduplicator,

@@ -1,0 +1,15 @@
+"""The kinds of items that a run saves, and our key in metadata. Imports nothing."""
+
+# The key that is ours in each metadata file; the others are Strava's.
+OWN_KEY = "strava_backup"
+
+ORIGINAL = "original"
+GPX = "gpx"
+DETAIL = "detail"
+PHOTO_LIST = "photo list"
+PHOTO = "photo"
+GEAR = "gear"
+COMPONENTS = "components"
+# Kinds that only an import counts.
+METADATA = "metadata"
+FILE = "file"
