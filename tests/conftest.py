@@ -28,6 +28,8 @@ from strava_backup.demo import setting
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.report import Report
+from tests import first_backups
+from tests.first_backups import FirstBackups
 from tests.strava_proxy import StravaProxy
 
 # A shell starts background processes with SIGINT ignored, which subprocesses would inherit.
@@ -46,6 +48,14 @@ hypothesis.settings.load_profile("tests")
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DAY = 24 * 60 * 60.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "THOROUGH" not in os.environ:
+        skip = pytest.mark.skip(reason="THOROUGH is not set")
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)
@@ -107,9 +117,41 @@ class Rig:
         self.config = replace(
             setting.config(account, self.root), path=folder / "strava-backup.conf"
         )
+        # None if a test may observe the first run itself.
+        self.first_backups: FirstBackups | None = None
+        self._first_config = self.config
+        self._untouched = ""
+
+    def share_first_backup(self, backups: FirstBackups) -> None:
+        """Let the first run be a copy, if the account and the config are as they are now."""
+        self.first_backups = backups
+        self._untouched = first_backups.digest(self.account)
 
     def run(self, **options: Any) -> Report:
         """Run once, and return the report; requests of earlier runs are cleared."""
+        key = self._key_of_first_run(options)
+        if key is None:
+            return self._run(options)
+        assert self.first_backups is not None
+        report = self.first_backups.restore(key, self.account, self.root)
+        if report is None:
+            report = self._run(options)
+            self.first_backups.keep(key, self.account, self.root, report)
+        return report
+
+    def _key_of_first_run(self, options: dict[str, Any]) -> Any:
+        """Return the key of a first run that can be shared, else None."""
+        config, first = self.config, self._first_config
+        same_or_less = replace(config, api=config.api or first.api, user=config.user or first.user)
+        is_untouched = same_or_less == first and not self.root.exists()
+        has_first_clock = self.account.clock is self.clock and isinstance(self.clock, Clock)
+        if self.first_backups is None or options or not (is_untouched and has_first_clock):
+            return None
+        if first_backups.digest(self.account) != self._untouched:
+            return None
+        return self._untouched, self.clock.now, config.api is None, config.user is None
+
+    def _run(self, options: dict[str, Any]) -> Report:
         self.account.requests.clear()
         self.printed.clear()
         # Each run starts with the token that the previous run received.
@@ -143,15 +185,44 @@ class Rig:
         return read_files(self.root)
 
 
+@pytest.fixture(scope="session")
+def backups(tmp_path_factory: pytest.TempPathFactory) -> FirstBackups:
+    return FirstBackups(tmp_path_factory.mktemp("first-backups"))
+
+
 @pytest.fixture
-def make_rig(tmp_path: Path, clock: Clock) -> Callable[..., Rig]:
+def make_rig(
+    tmp_path: Path,
+    clock: Clock,
+    backups: FirstBackups,
+    request: pytest.FixtureRequest,
+) -> Callable[..., Rig]:
+    # Log messages and replaced functions show how a run works, so that it has to be a real one.
+    is_observed = any(_uses(request, name) for name in ("caplog", "capsys", "monkeypatch"))
+
     def make(count: int | None = None, name: str = "rig") -> Rig:
         folder = tmp_path / name
         folder.mkdir()
         account = Account.sample(clock) if count is None else Account.of(count, clock)
-        return Rig(account, folder, clock)
+        rig = Rig(account, folder, clock)
+        if not is_observed:
+            rig.share_first_backup(backups)
+        return rig
 
     return make
+
+
+def _uses(request: pytest.FixtureRequest, name: str) -> bool:
+    """Whether the test function, or a fixture of its module, asks for a fixture by name."""
+    closure = request.node._fixtureinfo.name2fixturedefs
+    own = request.node._fixtureinfo.argnames
+    local = [
+        one
+        for fixture, definitions in closure.items()
+        if fixture not in ("hermetic", "without_fsync", "make_rig")
+        for one in definitions
+    ]
+    return name in own or any(name in one.argnames for one in local)
 
 
 @pytest.fixture

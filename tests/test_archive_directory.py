@@ -39,6 +39,14 @@ STEM = YEAR / "2026-05-06T07-08-09Z_5"
 META = YEAR / f"{STEM.name}.meta.json"
 
 
+def save(archive, partial_file, stem, sent):
+    """Give a complete file its name and its checksum."""
+    path = archive.prepare_file(partial_file, stem, sent)
+    archive.place_file(partial_file, path)
+    archive.add_checksum(path, partial_file.sha256)
+    return path
+
+
 @pytest.fixture
 def archive(tmp_path):
     root = tmp_path / "archive"
@@ -623,7 +631,7 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
 ):
     with archive.partial_file(STEM) as partial_file:
         partial_file.write([content[:3], content[3:]])
-        path = archive.save_file(partial_file, STEM, sent, nullcontext)
+        path = save(archive, partial_file, STEM, sent)
     assert path == PurePosixPath(f"{STEM}{suffix}")
     line = f"{hashlib.sha256(content).hexdigest()}  {path}\n".encode()
     assert content_of(archive) == {str(path): content, "SHA256SUMS": line}
@@ -635,7 +643,7 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
 def save_original(archive, content, sent):
     with archive.partial_file(STEM) as partial_file:
         partial_file.write([content])
-        return archive.save_file(partial_file, STEM, sent, nullcontext)
+        return save(archive, partial_file, STEM, sent)
 
 
 def test_an_original_is_never_overwritten(archive):
@@ -716,7 +724,7 @@ def save_photo(archive, number):
     stem = PurePosixPath(f"photos/5_{number}")
     with archive.partial_file(stem) as partial_file:
         partial_file.write([picture("jpg", str(number), 48, 64)])
-        return archive.save_file(partial_file, stem, ".jpg", nullcontext)
+        return save(archive, partial_file, stem, ".jpg")
 
 
 def listed_paths(archive):
@@ -764,7 +772,6 @@ def test_threads_that_save_concurrently_lose_nothing(archive):
 
 SAVE = """
 import sys
-from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from strava_backup.archive.directory import Archive
 
@@ -774,7 +781,9 @@ for number in range(100_000):
     stem = PurePosixPath(f"photos/5_{number}")
     with archive.partial_file(stem) as draft:
         draft.write([b"x%d" % number])
-        archive.save_file(draft, stem, ".jpg", nullcontext)
+        path = archive.prepare_file(draft, stem, ".jpg")
+        archive.place_file(draft, path)
+        archive.add_checksum(path, draft.sha256)
 """
 
 
@@ -803,7 +812,7 @@ def test_a_picture_fetched_again_in_another_format_replaces_the_old_line(archive
     content = picture("heic", "a", 48, 64)
     with archive.partial_file(stem) as partial_file:
         partial_file.write([content])
-        archive.save_file(partial_file, stem, ".jpg", nullcontext)
+        save(archive, partial_file, stem, ".jpg")
     # existing ones keep theirs
     new = f"{hashlib.sha256(content).hexdigest()}  {stem}.heic"
     assert lines_of(archive) == [zeros[1], zeros[2], new]
@@ -966,7 +975,7 @@ def test_grouped_files_are_fsynced_one_by_one_and_their_folders_once(archive, mo
             archive.save_record(path, {"id": number}, history=None)
         with archive.partial_file(STEM) as partial_file:
             partial_file.write([files.fit(START)])
-            archive.save_file(partial_file, STEM, ".fit", nullcontext)
+            save(archive, partial_file, STEM, ".fit")
         assert synced == [False] * 4
     # the folder of the file, the manifest, its folder if it is new, and the folder of metadata
     assert synced[4:] == [True, False, True, True]

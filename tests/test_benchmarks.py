@@ -90,6 +90,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     None in (shutil.which("curl"), shutil.which("unzip")), reason="they are what it compares with"
 )
 @pytest.mark.usefixtures("old_version_installed")
+@pytest.mark.thorough
 def test_a_quick_run_prints_every_row() -> None:
     result = run("--quick")
     assert result.returncode == 0, result.stderr

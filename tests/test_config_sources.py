@@ -28,8 +28,9 @@ def test_a_renewed_refresh_token_is_stored_in_its_file(rig, tmp_path):
     assert file.read_text().strip() == rig.account.refresh_token
 
 
-def test_a_token_that_could_not_be_stored_is_not_spent(rig, tmp_path):
-    token = Secret(rig.account.refresh_token, tmp_path / "no folder" / "token")
+def test_a_token_that_could_not_be_stored_is_not_spent(rig):
+    token = Secret(rig.account.refresh_token)
+    rig.config.path.write_text("no section")
     with pytest.raises(errors.ConfigError):
         sign_in(rig, replace(rig.config.api, refresh_token=token))
     assert rig.account.requests == []

@@ -290,7 +290,11 @@ BAD_INPUT += [
 
 @pytest.mark.parametrize(
     ("prepare", "code", "message"),
-    [pytest.param(*row, id=name) for name, *row in BAD_INPUT],
+    [
+        # The quick suite has every third; the same errors have tests in process.
+        pytest.param(*row, id=name, marks=[pytest.mark.thorough] if number % 3 else [])
+        for number, (name, *row) in enumerate(BAD_INPUT)
+    ],
 )
 def test_bad_input_gets_its_own_message_and_exit_code_and_harms_no_file(
     command: Command, prepare: Callable[[Command], None], code: int, message: str
@@ -421,7 +425,7 @@ def test_an_output_folder_that_cannot_be_written_is_an_error(command: Command) -
         ("500", 3, "500"),
     ],
 )
-@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("announced", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_a_bad_export_leaves_no_file_and_the_next_run_brings_it(
     make_command: MakeCommand, what: str, code: int, message: str, announced: bool
 ) -> None:
@@ -621,7 +625,11 @@ def test_without_an_output_folder_an_export_goes_where_a_backup_would(tmp_path: 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("nothing.zip", "cannot read"), ("nonsense.zip", "is no ZIP"), (".", "no activities.csv")],
+    [
+        ("nothing.zip", "cannot read"),
+        ("nonsense.zip", "is not a complete ZIP"),
+        (".", "no activities.csv"),
+    ],
 )
 def test_what_is_no_export_gets_a_message_and_exit_code_2(
     name: str, words: str, tmp_path: Path

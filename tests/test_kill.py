@@ -129,6 +129,7 @@ def _without_moments(record: dict[str, Any]) -> dict[str, Any]:
     [(1, API_KINDS), (2, API_KINDS), (3, WEB_KINDS), (4, WEB_KINDS)],
     ids=["api 1", "api 2", "website 1", "website 2"],
 )
+@pytest.mark.thorough
 def test_a_run_killed_anywhere_damages_nothing_and_the_last_one_makes_the_same_archive(
     make_command: MakeCommand, seed: int, kinds: tuple[str, ...]
 ) -> None:

@@ -27,7 +27,7 @@ from tests.expected import expected_originals, expected_pictures
 from tests.faults import Fault
 from tests.made_up_json import JSON_VALUES
 
-ANSWERS = int(os.environ.get("MALFORMED_ANSWERS", "100"))
+ANSWERS = int(os.environ.get("MALFORMED_ANSWERS", "20"))
 TOGETHER = 10
 
 # No 401, 403 or 429 and no way to a log-in page: those are answers that the program understands.

@@ -48,12 +48,11 @@ def is_of_pythons_start(stderr: str) -> bool:
 @pytest.mark.parametrize(
     ("command", "number"),
     [
-        (MODULE, signal.SIGINT),
-        (MODULE, signal.SIGTERM),
-        (MODULE, signal.SIGHUP),
-        (SCRIPT, signal.SIGINT),
+        pytest.param(MODULE, signal.SIGINT, id="module ^C"),
+        pytest.param(MODULE, signal.SIGTERM, id="module SIGTERM", marks=pytest.mark.thorough),
+        pytest.param(MODULE, signal.SIGHUP, id="module SIGHUP", marks=pytest.mark.thorough),
+        pytest.param(SCRIPT, signal.SIGINT, id="script ^C", marks=pytest.mark.thorough),
     ],
-    ids=["module ^C", "module SIGTERM", "module SIGHUP", "script ^C"],
 )
 def test_an_interrupt_ends_quietly_whenever_it_comes(
     tmp_path: Path, command: list[str], number: signal.Signals
@@ -125,6 +124,7 @@ def test_a_signal_that_the_parent_had_ignored_stays_ignored(
     ],
     ids=["__set_name__", "__del__", "converted"],
 )
+@pytest.mark.thorough
 def test_an_interrupt_is_one_whatever_became_of_it(tmp_path: Path, interrupted: str) -> None:
     result = run_python(
         "import signal, sys, time\n"

@@ -143,7 +143,7 @@ REFUSED: list[Any] = [
 @pytest.mark.parametrize(
     ("give", "code", "message"), [pytest.param(*row, id=name) for name, *row in REFUSED]
 )
-@pytest.mark.parametrize("has_config", [True, False])
+@pytest.mark.parametrize("has_config", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_what_does_not_sign_in_is_turned_down_and_the_config_stays_as_it_was(
     command: Command, give: Callable[[Command], str], code: int, message: str, has_config: bool
 ) -> None:

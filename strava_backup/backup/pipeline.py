@@ -116,9 +116,9 @@ class Pipeline:
         answer are queued first, so that the host can alternate between calls and tasks.
         """
         with self._changed:
-            while self._listed_left and not (host.is_on_hold or host.is_closed or host.has_tasks):
+            while self._error is None and self._listed_left and not host.is_ready:
                 self._changed.wait(LET_INTERRUPTS_THROUGH)
-                self._raise_error()
+            self._raise_error()
         call = Call(fetch, Future())
         self._start_threads(host)
         host.add(call)
@@ -166,7 +166,7 @@ class Pipeline:
         return thread
 
     def _fetch_loop(self, host: Host) -> None:
-        """Fetch requests until the host ends. No other code uses the network during a run."""
+        """Fetch requests until the host ends. Tasks use the network only here."""
         while (request := host.next()) is not None:
             if isinstance(request, Call):
                 self._answer(host, request)
@@ -210,7 +210,7 @@ class Pipeline:
         return partial(self._save, entry, answer), answer
 
     def _write_loop(self) -> None:
-        """Save answers until the run ends. No other code uses the disk during a run."""
+        """Save answers until the run ends. Tasks use the disk only here."""
         while isinstance(save := self._saves.get(), _Save):
             entry, conclude, answer = save.entry, save.conclude, save.answer
             del save  # or it keeps the answer in memory until the next one arrives

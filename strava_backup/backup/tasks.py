@@ -137,9 +137,9 @@ class Host:
         self._failures_in_a_row = 0
 
     @property
-    def has_tasks(self) -> bool:
-        """Whether tasks are waiting."""
-        return bool(self._entries)
+    def is_ready(self) -> bool:
+        """Whether a call need not wait for tasks that are about to be queued."""
+        return bool(self._entries) or self.is_on_hold or self.is_closed
 
     def hold(self) -> None:
         """Start no task until `release`."""
