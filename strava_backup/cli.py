@@ -119,12 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--full",
         action="store_true",
-        help="fetch all metadata again, and items that were not available; never stored files",
+        help="fetch all metadata again, and retry items that were not available; "
+        "files that are already stored are not fetched again",
     )
     add(
         "--no-meta",
         action="store_true",
-        help="make no requests that bring metadata only, gear included",
+        help="skip all requests that return only metadata (implies --no-gear)",
     )
     add("--no-gear", action="store_true", help="skip bikes and shoes")
     add("--no-photos", action="store_true", help="skip photos")
