@@ -63,7 +63,15 @@ def test_a_full_disk_is_named_and_has_complete_files_only(
     assert_complete(command.account, command.files())
 
 
-@pytest.mark.parametrize("kind", ["original", "detail", "list", "photo"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "original",
+        pytest.param("detail", marks=pytest.mark.thorough),
+        pytest.param("list", marks=pytest.mark.thorough),
+        pytest.param("photo", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_folder_that_vanishes_ends_the_run_and_is_not_created_again(
     make_command: MakeCommand, kind: str
 ) -> None:

@@ -173,7 +173,10 @@ def test_a_fault_damages_nothing_has_an_exit_code_and_is_repaired_by_the_next_ru
 
     report = rig.run()
 
-    assert (row.kind in rig.asked, report.exit_code) == (True, code), report
+    # Three photo lists close the host if they fail in a row, with no detail between them.
+    codes = {code, 5} if row.kind == "photos" and code == 3 else {code}
+    assert row.kind in rig.asked
+    assert report.exit_code in codes, report
     assert bool(report.problem_lines()) == (code != 0)
     assert_no_damage(rig)
 

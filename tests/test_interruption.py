@@ -106,17 +106,17 @@ def test_with_requests_to_all_hosts_in_flight_it_ends_at_once_and_reports_saved_
 @pytest.mark.parametrize(
     ("kind", "after_bytes"),
     [
-        ("token", 0),
-        ("me", 0),
-        ("athlete", 10),
+        pytest.param("token", 0, marks=pytest.mark.thorough),
+        pytest.param("me", 0, marks=pytest.mark.thorough),
+        pytest.param("athlete", 10, marks=pytest.mark.thorough),
         ("list", 10),
-        ("detail", 0),
-        ("original", 0),
+        pytest.param("detail", 0, marks=pytest.mark.thorough),
+        pytest.param("original", 0, marks=pytest.mark.thorough),
         ("original", 1500),
-        ("photos", 5),
+        pytest.param("photos", 5, marks=pytest.mark.thorough),
         ("photo", 1000),
-        ("gear", 10),
-        ("bike", 10),
+        pytest.param("gear", 10, marks=pytest.mark.thorough),
+        pytest.param("bike", 10, marks=pytest.mark.thorough),
     ],
 )
 def test_it_ends_within_two_seconds_while_it_waits_for_any_answer(

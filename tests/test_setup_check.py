@@ -346,7 +346,7 @@ def test_an_api_of_another_athlete_than_the_session(well: Command) -> None:
     ("kind", "what", "line", "words"),
     [
         ("token", "500", 1, "Strava's API answers 500"),
-        ("athlete", "dropped", 1, "try again later"),
+        pytest.param("athlete", "dropped", 1, "try again later", marks=pytest.mark.thorough),
         ("list", "429", 1, "limit is reached"),
         ("me", "403", 2, "firewall"),
         ("me", "500", 2, "www.strava.com answers 500: try again later"),

@@ -187,6 +187,7 @@ def test_an_archive_that_tells_its_owner_saves_the_question_to_the_api(command: 
     assert command.asked == ["me"]
 
 
+@pytest.mark.thorough
 def test_without_a_token_the_session_is_taken_and_replaces_the_jwt(command: Command) -> None:
     session = command.account.issue_session()
     command.config.write_text(TEMPLATE.format("old"))
