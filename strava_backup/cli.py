@@ -240,15 +240,18 @@ def _authorize(options: argparse.Namespace, report: Report) -> int:
 
 def _log_in(options: argparse.Namespace, report: Report) -> int:
     from strava_backup.config import loader
+    from strava_backup.config.browser import parse_browser
     from strava_backup.setup import login
-    from strava_backup.setup.browsers import firefox
+    from strava_backup.setup.browsers import stores
+    from strava_backup.setup.cookies import joined
 
     def cookies() -> Cookies:
         if options.cookies_from_browser is None:
             return login.ask_for_cookies(_dialog())
-        profile = firefox.wanted_profile(options.cookies_from_browser)
-        places = firefox.roots(loader.home(), os.environ, sys.platform)
-        return firefox.read_cookies(places, profile, time.time())
+        browser = parse_browser(options.cookies_from_browser)
+        places = stores.Places(loader.home(), os.environ, sys.platform)
+        sessions = stores.read_sessions(browser, places, time.time())
+        return joined(session.cookies for session in sessions)
 
     config = _load_unfinished(options, "jwt", "session", "password")
     login.log_in(config, cookies)

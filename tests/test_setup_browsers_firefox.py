@@ -160,7 +160,7 @@ def test_a_profile_is_found_on_every_system(tmp_path, folder):
     (profile,) = firefox.find_profiles(tmp_path)
     assert profile == ("default-release", tmp_path / folder)
     for name in (None, "default-release", "a1b2.default-release", str(tmp_path / folder)):
-        assert firefox.read_cookies([tmp_path], name, SECONDS).tokens == ("good",)
+        assert firefox.wanted_profiles([tmp_path], name)[0].folder == tmp_path / folder
 
 
 def test_profiles_have_the_names_that_firefox_lists_and_may_lie_elsewhere(tmp_path):
@@ -175,8 +175,7 @@ def test_profiles_have_the_names_that_firefox_lists_and_may_lie_elsewhere(tmp_pa
         encoding="utf-8",
     )
     assert [profile.name for profile in firefox.find_profiles(root)] == ["Öne", "other"]
-    assert firefox.read_cookies([root], "other", SECONDS).tokens == ("second",)
-    assert firefox.read_cookies([root], None, SECONDS).tokens == ("first", "second")
+    assert [profile.folder for profile in firefox.wanted_profiles([root], "other")] == [elsewhere]
 
 
 @pytest.mark.parametrize("content", ["[Profile0\n", "\x00", "Path=x\n"])
@@ -189,37 +188,9 @@ def test_a_broken_list_of_profiles_is_done_without(tmp_path, content):
 def test_a_profile_that_is_not_there_is_told_with_those_that_are(tmp_path):
     make_store(tmp_path / "a1.first", OLD, token("first"))
     with pytest.raises(errors.ConfigError, match="no profile 'work'; there are: first"):
-        firefox.read_cookies([tmp_path], "work", SECONDS)
+        firefox.wanted_profiles([tmp_path], "work")
 
 
 def test_no_firefox_at_all_is_told_with_the_places(tmp_path):
     with pytest.raises(errors.ConfigError, match=f"searched {tmp_path}/a, {tmp_path}/b"):
-        firefox.read_cookies([tmp_path / "a", tmp_path / "b"], None, SECONDS)
-
-
-def test_a_firefox_that_is_not_signed_in_is_reported(tmp_path):
-    make_store(tmp_path / "a1.first", OLD, token("expired", left=-1))
-    with pytest.raises(errors.SessionOver, match=r"no Strava session \(profile first\)"):
-        firefox.read_cookies([tmp_path], None, SECONDS)
-
-
-@pytest.mark.parametrize(
-    ("browser", "profile"),
-    [("firefox", None), ("Firefox", None), ("firefox:", None), ("firefox:a:b", "a:b")],
-)
-def test_a_profile_may_be_named(browser, profile):
-    assert firefox.wanted_profile(browser) == profile
-
-
-@pytest.mark.parametrize("browser", ["chrome", "Chrome:Default", "edge"])
-def test_of_chrome_it_is_told_in_two_lines_why_not_and_how(browser):
-    with pytest.raises(errors.ConfigError) as caught:
-        firefox.wanted_profile(browser)
-    why, how = caught.value.problems
-    assert "encrypted" in why
-    assert "strava-backup --login and paste it" in how
-
-
-def test_other_browsers_are_not_known():
-    with pytest.raises(errors.ConfigError, match="not from 'lynx'"):
-        firefox.wanted_profile("lynx")
+        firefox.wanted_profiles([tmp_path / "a", tmp_path / "b"], None)

@@ -18,14 +18,13 @@ from typing import NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive.atomic import exists
-from strava_backup.setup.cookies import TOKEN, Cookies, from_pairs
+from strava_backup.setup.cookies import Cookies, from_pairs
 
 _STORE = "cookies.sqlite"
 # `expiry` is in milliseconds from this number on, as since Firefox 142, and in seconds below
 # (https://github.com/yt-dlp/yt-dlp, cookies.py): as seconds it is the year 5138, as milliseconds
 # 1973.
 _MILLISECONDS = 10**11
-_CHROMES = ("chrome", "chromium", "edge", "brave", "opera", "vivaldi")
 _STRAVA = "host IN ('strava.com', '.strava.com', 'www.strava.com', '.www.strava.com')"
 
 
@@ -38,22 +37,6 @@ class Profile(NamedTuple):
     def is_called(self, name: str) -> bool:
         """Return whether that is its name, or its folder's, with or without the random prefix."""
         return name in (self.name, self.folder.name, self.folder.name.partition(".")[2])
-
-
-def wanted_profile(browser: str) -> str | None:
-    """Return the profile in `firefox[:PROFILE]`. Raises ConfigError for other browsers."""
-    name, _, profile = browser.partition(":")
-    if name.lower() == "firefox":
-        return profile or None
-    if name.lower() not in _CHROMES:
-        raise errors.ConfigError(
-            f"cookies can be read from firefox or firefox:PROFILE, not from {browser!r}"
-        )
-    raise errors.ConfigError(
-        f"the cookies of {name} are encrypted with a key that other programs cannot read.",
-        'Copy one: on www.strava.com press F12, "Application", Cookies, the value of '
-        f"{TOKEN}; then strava-backup --login and paste it",
-    )
 
 
 def roots(home: Path, environ: Mapping[str, str], platform: str) -> list[Path]:
@@ -78,12 +61,8 @@ def roots(home: Path, environ: Mapping[str, str], platform: str) -> list[Path]:
     ]
 
 
-def read_cookies(places: list[Path], wanted: str | None, now: float) -> Cookies:
-    """Return Strava's cookies of one profile, or of all; `wanted` may also be a folder.
-
-    Raises ConfigError if the profile is missing or a store cannot be read, and SessionOver if
-    no profile has a session.
-    """
+def wanted_profiles(places: list[Path], wanted: str | None) -> list[Profile]:
+    """Return one profile, or all; `wanted` may also be a folder. Raises ConfigError."""
     profiles = [profile for root in places for profile in find_profiles(root)]
     if wanted is not None:
         folder = Path(os.path.expanduser(wanted))
@@ -91,17 +70,7 @@ def read_cookies(places: list[Path], wanted: str | None, now: float) -> Cookies:
         profiles = named or ([Profile(wanted, folder)] if _has_store(folder) else [])
     if not profiles:
         raise errors.ConfigError(_no_profile(places, wanted))
-    found = [read_store(profile.folder / _STORE, now) for profile in profiles]
-    if not any(map(any, found)):
-        names = ", ".join(profile.name for profile in profiles)
-        raise errors.SessionOver(
-            f"Firefox has no Strava session (profile {names}), nothing was changed: sign in "
-            "to www.strava.com there, in a window that is not private, and do not log out"
-        )
-    return Cookies(
-        tuple(token for cookies in found for token in cookies.tokens),
-        tuple(session for cookies in found for session in cookies.sessions),
-    )
+    return profiles
 
 
 def find_profiles(root: Path) -> list[Profile]:
