@@ -4,8 +4,30 @@ import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
+SAMPLE = "strava-backup.conf.sample"
+
+
+class BuildWithSample(build_py):
+    """Copies the sample config into the package, where --login and --authorize read it.
+
+    Not a link in the repository, since Git for Windows checks out a link as a text file by default
+    (https://gitforwindows.org/symbolic-links.html). An editable install reads the original.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            self.copy_file(SAMPLE, self._target())
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {**super().get_output_mapping(), self._target(): SAMPLE}
+
+    def _target(self) -> str:
+        return str(Path(self.build_lib, "strava_backup", SAMPLE))
+
 
 setup(
     name="strava-backup",
@@ -17,8 +39,8 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["strava_backup", "strava_backup.*"]),
-    # A link to the file at the top level, so that there is one sample and not two.
-    package_data={"strava_backup": ["py.typed", "strava-backup.conf.sample"]},
+    package_data={"strava_backup": ["py.typed"]},
+    cmdclass={"build_py": BuildWithSample},
     install_requires=[
         "appdirs>=1.4.4",
         "beautifulsoup4>=4.12",

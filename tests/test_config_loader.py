@@ -361,6 +361,12 @@ def test_the_sample_as_it_comes_is_a_config_that_is_not_filled_in(problems):
     assert problem.startswith("neither [api] nor [user] is filled in")
 
 
+def test_no_file_of_the_package_is_a_link():
+    # Git for Windows checks out links as text files with the name of the target.
+    package = Path(loader.__file__).parent.parent
+    assert [path for path in package.rglob("*") if path.is_symlink()] == []
+
+
 def test_the_sample_filled_in_is_a_config(load):
     sample = loader.sample_path().read_text()
     sample = sample.replace("<client id>", "123").replace("<client secret>", "abc")

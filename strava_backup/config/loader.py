@@ -27,6 +27,7 @@ from strava_backup.config import ini_file, key_values
 BASE_URL = "https://www.strava.com/api/v3"
 
 _FILE_NAME = "strava-backup.conf"
+_SAMPLE_NAME = "strava-backup.conf.sample"
 _SECRETS = ("client_secret", "refresh_token", "jwt", "session", "password")
 _PLAIN_KEYS = {
     "global": ("output_dir", "source", "delay", "warn_days"),
@@ -311,8 +312,13 @@ def places(environ: Mapping[str, str]) -> list[Path]:
 
 
 def sample_path() -> Path:
-    """Return the path of the sample config that is installed with the package."""
-    return Path(__file__).parent.with_name("strava-backup.conf.sample")
+    """Return the path of the sample config.
+
+    It is in the installed package; in a checkout (an editable install) at the top level.
+    """
+    package = Path(__file__).parent.parent
+    installed = package / _SAMPLE_NAME
+    return installed if installed.exists() else package.with_name(_SAMPLE_NAME)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
