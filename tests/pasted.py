@@ -51,5 +51,49 @@ def forms(token: str, athlete_id: int, session: str = "s" * 32) -> dict[str, str
         "curl with the token last": (
             f'curl ^"https://x^" -b ^"sp=1; strava_remember_token={token}^" -H ^"dnt: 1^"'
         ),
+        "JSON of Cookie Quick Manager": json.dumps(
+            [
+                {"Name raw": "_strava4_session", "Content raw": session, "Expires": "At the end"},
+                {"Name raw": "strava_remember_token", "Path raw": "/", "Content raw": token},
+            ]
+        ),
+        "JSON of tough-cookie": json.dumps(
+            {"cookies": [{"key": "strava_remember_token", "value": token, "domain": "strava.com"}]}
+        ),
+        "JSON of Firefox's request headers": json.dumps(
+            {
+                "Request Headers (1.014 kB)": {
+                    "headers": [
+                        {"name": "Host", "value": "www.strava.com"},
+                        {"name": "Cookie", "value": pairs},
+                    ]
+                }
+            }
+        ),
+        "JSON of headers by name": json.dumps({"cookie": pairs, "dnt": "1"}),
+        "JSON list of names and values": json.dumps([["strava_remember_token", token]]),
+        "JSON of a header": json.dumps({"headers": [f"Cookie: {pairs}"]}),
+        "JSON of an answer's header": json.dumps(
+            [{"name": "Set-Cookie", "value": f"strava_remember_token={token}; path=/; secure"}]
+        ),
+        "quoted, with a comma": f'"{token}",',
+        "JSON with trailing commas": (
+            f'[{{"name": "strava_remember_token", "path": "/", "value": "{token}",}}, ]'
+        ),
+        "JSON cut off": f'[{{"path": "/", "strava_remember_token": "{token}"',
+        "byte order mark": f"\ufeff{token}\n",
+        "files with byte order marks": f"\ufeffCookie: sp=1\n\ufeffCookie: {pairs}",
+        "PowerShell": (
+            "$session = New-Object Microsoft.PowerShell.Commands.WebRequestSession\r\n"
+            + "".join(
+                "$session.Cookies.Add((New-Object System.Net.Cookie("
+                f'"{name}", "{value}", "/", ".strava.com")))\r\n'
+                for name, value in (("_strava4_session", session), ("strava_remember_token", token))
+            )
+        ),
+        "fetch of Node.js": (
+            'fetch("https://www.strava.com/", {\n  "headers": {\n    '
+            f'"cookie": "{pairs}"\n  }}\n}});'
+        ),
         "curl in ANSI quotes": f"curl 'https://x' -H $'cookie: a=\\u0021; {pairs}'",
     }

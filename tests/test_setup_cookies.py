@@ -46,12 +46,16 @@ def test_a_session_alone_is_found(text):
         "",
         " \n",
         "garbage",
-        "eyJ0eXAiOiJKV1QifQ",
+        "eyJ",
         "strava_remember_id=7",
         "strava_remember_token=",
         "strava_remember_token=; sp=1",
         "my_strava_remember_token=x",
         "strava_remember_token_x=y",
+        "strava_remember_token, _strava4_session",
+        '[{"name": "strava_remember_token", "path": "/", "value": ',
+        '{"value": ' * 900,
+        '{"value": ' * 900 + "1" + "}" * 900,
         "curl 'https://www.strava.com/' -H 'dnt: 1'",
         "[]",
         "{}",
@@ -75,8 +79,15 @@ def test_of_several_of_a_name_all_are_kept_each_once():
     assert parse_cookies(text).tokens == (TOKEN, "eyJ")
 
 
-def test_a_token_cut_short_is_found_as_it_is():
-    assert parse_cookies(f"Cookie: strava_remember_token={TOKEN[:20]}").tokens == (TOKEN[:20],)
+@pytest.mark.parametrize("length", [4, 20, 21, len(TOKEN) - 6])
+def test_a_token_that_is_cut_off_is_found_as_it_is(length):
+    token = TOKEN[:length]
+    for text in (token, f"{token}\n", f"Cookie: strava_remember_token={token}"):
+        assert parse_cookies(text).tokens == (token,)
+
+
+def test_an_abbreviated_token_is_found_as_it_is():
+    assert parse_cookies("eyJ0eXAiOi…").tokens == ("eyJ0eXAiOi…",)
 
 
 def test_cookies_do_not_show_themselves():

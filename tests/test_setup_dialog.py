@@ -45,6 +45,14 @@ def test_what_is_pasted_is_all_that_a_pipe_has(pipe: tuple[int, int]) -> None:
     assert dialog.ask_for_paste("?") == ""
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_a_pasted_file_may_be_in_an_encoding_of_windows(
+    pipe: tuple[int, int], encoding: str
+) -> None:
+    dialog, _ = piped(pipe, "eyJä\r\n".encode(encoding))
+    assert dialog.ask_for_paste("?").removeprefix("\ufeff") == "eyJä\r\n"
+
+
 def test_without_any_input_there_are_no_answers() -> None:
     dialog = Dialog(None, lambda text: None)
     assert not dialog.is_terminal

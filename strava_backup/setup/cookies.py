@@ -1,8 +1,8 @@
 """Pure: parses the cookies of a web session from text that people copy from a browser.
 
 The text may be a bare JWT or session, a `Cookie:` header, `name=value; ...`, a Netscape
-cookies.txt, the JSON of cookie extensions, a row of a browser's cookie list, or "Copy as cURL" in
-the quoting of any shell.
+cookies.txt, the JSON of cookie extensions or of request headers, a row of a browser's cookie list,
+"Copy as cURL" in the quoting of any shell, or "Copy as PowerShell".
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ TOKEN = "strava_remember_token"  # noqa: S105  # the cookie's name
 SESSION = "_strava4_session"
 
 # A name, a separator and a value, in all of those forms except JSON lists. The separator is
-# required, since other names begin with these. Values have no quotes, spaces or `;`.
+# required, since other names begin with these; a comma separates only arguments in quotes. Values
+# have no quotes, spaces or `;`.
 _PAIR = re.compile(
-    rf"(?<![\w-])({TOKEN}|{SESSION})[\"']?(?:\s*[=:]\s*|\s+)[\"']?([^\s\"';,=&^\\]+=*)"
+    rf"(?<![\w-])({TOKEN}|{SESSION})"
+    r"(?:[\"']?(?:\s*[=:]\s*|\s+)[\"']?|[\"']\s*,\s*[\"'])"
+    r"([^\s\"';,=&^\\]++=*+)(?![\"']\s*:)"
 )
-_JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*=*", re.ASCII)
+# Also a token that is cut off: it must not look like no token at all.
+_LIKE_JWT = re.compile(r"eyJ[\w.…-]+=*", re.ASCII)
+_TRAILING_COMMA = re.compile(r",(?=\s*[\]}])")
 # https://github.com/akahn/strava-heatmap-to-kmz/issues/1; a visitor's session is shorter.
 _BARE_SESSION = re.compile(r"[a-z0-9]{32}")
 
@@ -37,16 +42,16 @@ class Cookies(NamedTuple):
 
 def parse_cookies(text: str) -> Cookies:
     """Return the cookies in a text of any of the forms; none if it has another form."""
-    bare = "".join(text.split()).strip("\"'")
-    if _JWT.fullmatch(bare):
+    # Byte order marks, of which joined files have several.
+    text = text.replace("\ufeff", "")
+    bare = "".join(text.split()).strip("\"'`,;")
+    if _LIKE_JWT.fullmatch(bare):
         return Cookies(tokens=(bare,))
     if _BARE_SESSION.fullmatch(bare):
         return Cookies(sessions=(bare,))
-    try:
-        pairs = list(_pairs_of_json(json.loads(text)))
-    except (ValueError, RecursionError):
-        pairs = _PAIR.findall(text)
-    return from_pairs(pairs)
+    # A string in JSON may have one of the other forms, for example that of a header.
+    found = from_pairs(_json_pairs(text))
+    return found if any(found) else from_pairs(_PAIR.findall(text))
 
 
 def from_pairs(pairs: list[tuple[str, str]]) -> Cookies:
@@ -69,15 +74,39 @@ def _values(pairs: list[tuple[str, str]], wanted: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for name, value in pairs if name == wanted and value))
 
 
-def _pairs_of_json(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of objects with "name" and "value", and of objects with names as keys."""
+def _json_pairs(text: str) -> list[tuple[str, str]]:
+    """Return the pairs of a text in JSON, which may have trailing commas; none if it is none."""
+    for json_text in (text, _TRAILING_COMMA.sub("", text)):
+        try:
+            return list(_pairs_in(json.loads(json_text)))
+        except (ValueError, RecursionError):
+            pass
+    return []
+
+
+def _pairs_in(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of objects with a name and a value, and of objects with names as keys."""
     if isinstance(value, list):
         for one in value:
-            yield from _pairs_of_json(one)
+            yield from _pairs_in(one)
     elif isinstance(value, dict):
-        for name, one in ((value.get("name"), value.get("value")), *value.items()):
+        name, text = _named_value(value)
+        if isinstance(name, str) and isinstance(text, str):
+            yield name, text
+        for name, one in value.items():
             text = one.get("value") if isinstance(one, dict) else one
-            if isinstance(name, str) and isinstance(text, str):
+            if isinstance(text, str):
                 yield name, text
             else:
-                yield from _pairs_of_json(one)
+                yield from _pairs_in(one)
+
+
+def _named_value(fields: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the values of "name" and "value", or of the keys that stand for them.
+
+    Cookie Quick Manager calls them "Name raw" and "Content raw"
+    (https://github.com/ysard/cookie-quick-manager), tough-cookie "key" and "value".
+    """
+    name = next((fields[key] for key in ("name", "Name raw", "key") if key in fields), None)
+    value = next((fields[key] for key in ("value", "Content raw") if key in fields), None)
+    return name, value

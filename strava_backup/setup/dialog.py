@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 from collections.abc import Callable
@@ -44,12 +45,15 @@ class Dialog:
         return self._ask_hidden(question).strip() if self.is_terminal else self.ask(question)
 
     def ask_for_paste(self, question: str) -> str:
-        """Return a hidden answer of one or more lines: all of the input if it is no terminal."""
+        """Return a hidden answer of one or more lines: all of the input if it is no terminal.
+
+        It is empty only at the end of the input: Enter alone is an empty line.
+        """
         if self.is_terminal:
             return self._ask_hidden(question)
         pieces = [self._rest, *iter(self._read, b"")]
         self._rest = b""
-        return _text(b"".join(pieces))
+        return _text_of_file(b"".join(pieces))
 
     def read_line(self) -> str | None:
         """Return the next line of the input, None at its end."""
@@ -112,6 +116,19 @@ class Dialog:
 
 def _is_silent(terminal: int) -> bool:
     return not select.select([terminal], [], [], _PAUSE)[0]
+
+
+def _text_of_file(data: bytes) -> str:
+    """Decode the text of a file, which Windows may have saved as UTF-16.
+
+    Without a byte order mark, zero bytes show it, since ASCII characters have one each.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data[:2]:
+        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+        return data.decode(encoding, errors="replace")
+    return _text(data)
 
 
 def _text(data: bytes) -> str:
