@@ -11,6 +11,7 @@ import gc
 import importlib
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -246,16 +247,26 @@ def _log_in(options: argparse.Namespace, report: Report) -> int:
     from strava_backup.setup.cookies import joined
 
     def cookies() -> Cookies:
-        if options.cookies_from_browser is None:
-            return login.ask_for_cookies(_dialog())
         browser = parse_browser(options.cookies_from_browser)
         places = stores.Places(loader.home(), os.environ, sys.platform)
         sessions = stores.read_sessions(browser, places, time.time())
         return joined(session.cookies for session in sessions)
 
     config = _load_unfinished(options, "jwt", "session", "password")
-    login.log_in(config, cookies)
+    login.log_in(
+        config,
+        _dialog(),
+        None if options.cookies_from_browser is None else cookies,
+        stores_folder=options.output_dir is not None,
+        next_command=_next_command(options),
+    )
     return errors.OK
+
+
+def _next_command(options: argparse.Namespace) -> str:
+    """Return the command that runs a backup with the same config."""
+    named = [] if options.config is None else ["--config", str(options.config)]
+    return shlex.join(["strava-backup", *named])
 
 
 def _check(options: argparse.Namespace, report: Report) -> int:

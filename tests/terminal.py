@@ -11,7 +11,7 @@ import signal
 import subprocess
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 PATIENCE = 60.0
@@ -82,6 +82,29 @@ class Terminal:
             return False
         self.shown += data.decode(errors="replace").replace("\r\n", "\n")
         return bool(data)
+
+
+class Keyboard:
+    """A terminal in this process: types the next answer as soon as a question is written."""
+
+    def __init__(self, answers: Iterable[str]) -> None:
+        self._answers = list(answers)
+        self.shown = ""
+
+    def __enter__(self) -> Keyboard:
+        self._master, self.descriptor = os.openpty()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.close(self._master)
+        os.close(self.descriptor)
+
+    def write(self, text: str) -> None:
+        """Show a text; one that does not end its line is a question."""
+        self.shown += text
+        if not text.endswith("\n"):
+            assert self._answers, f"an unexpected question: {text}"
+            os.write(self._master, self._answers.pop(0).encode())
 
 
 def _sit_down() -> None:

@@ -1144,6 +1144,49 @@ def test_a_cleared_secret_leaves_its_key_and_no_value(path, form):
     assert loader.load(path, os.environ).user == User(session=Secret("new"))
 
 
+def test_the_folder_of_the_archive_is_stored_as_it_is_read(home, path):
+    loaded = unfinished(path, "[global]\n# mine\noutput_dir = <folder>\n")
+    folder = home / "Stra va; é"
+    loaded.write_output_dir(folder)
+    assert path.read_text() == f"[global]\n# mine\noutput_dir = {folder}\n"
+    assert loader.output_dir(path, os.environ) == folder
+
+
+@pytest.mark.parametrize("name", ["a #1", "a\nb", "'a'", "a\udcff"])
+def test_a_folder_that_a_config_cannot_name_is_refused(home, path, name):
+    content = "[user]\njwt = old\n"
+    with pytest.raises(errors.ConfigError, match="a config cannot name this folder"):
+        unfinished(path, content).write_output_dir(home / name)
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("line", "stored"),
+    [
+        ("jwt = abc\n  def", "abcdef"),
+        ("jwt_file = token", "in the file"),
+        ("jwt_file = missing", ""),
+        ("jwt_file = é", ""),
+        ("jwt_command = touch ran; echo abc", ""),
+        ("jwt = <x>", ""),
+        ("jwt = a b\x1bc", ""),
+        ("session = abc", ""),
+    ],
+)
+def test_a_stored_secret_is_read_or_else_empty(home, path, line, stored):
+    (home / "token").write_text("in the file\n")
+    assert unfinished(path, f"[user]\n{line}\n").stored_secret("user", "jwt") == stored
+    assert not list(home.rglob("ran"))
+
+
+def test_a_stored_secret_is_read_from_the_config_as_it_is_now(path):
+    loaded = unfinished(path, "[user]\njwt = old\n")
+    path.write_text("[user]\njwt = new\n")
+    assert loaded.stored_secret("user", "jwt") == "new"
+    path.write_text("jwt = new\n")
+    assert loaded.stored_secret("user", "jwt") == ""
+
+
 def test_a_secret_that_is_not_there_need_not_be_cleared(path):
     unfinished(path, "[user]\n").write("user", {"session": "new", "jwt": ""})
     assert path.read_text() == "[user]\nsession = new\n"

@@ -194,6 +194,24 @@ class Config:
             if access := ini_file.access_of_others(path, is_secret=True):
                 _log.warning("others can %s %s: chmod 600 %s", access, path, shlex.quote(str(path)))
 
+    def write_output_dir(self, folder: Path) -> None:
+        """Write the archive's folder as `write` does. Raises ConfigError."""
+        check_folder(folder)
+        self._save_in_thread("global", {"output_dir": str(folder)}, "new")
+
+    def stored_secret(self, section: str, name: str) -> str:
+        """Return a secret as it is stored now; empty if it cannot be read, or a command has it."""
+        secret = self._secret(section, name)
+        if secret is None or secret.read_only:
+            return ""
+        try:
+            if secret.file:
+                return _sendable(name, ini_file.read(secret.file))
+            text = _text(ini_file.parse(ini_file.read(self.path)), section, name)
+            return _sendable(name, key_values.unfolded(text or ""))
+        except (OSError, ValueError, configparser.Error):
+            return ""
+
     def _put(self, section: str, values: Mapping[str, str], kind: str) -> None:
         for name, value in values.items():
             if value and not secret_text.is_storable(value):
@@ -201,6 +219,9 @@ class Config:
                     f"the {kind} [{section}] {name} is not one line of plain text, so nothing was "
                     "changed"
                 )
+        self._save_in_thread(section, values, kind)
+
+    def _save_in_thread(self, section: str, values: Mapping[str, str], kind: str) -> None:
         # In a thread, since ^C interrupts only the main thread: a new token must reach the disk.
         writer = ThreadPoolExecutor(max_workers=1)
         problems = writer.submit(self._save_all, section, values, kind)
@@ -258,7 +279,7 @@ class Config:
         return f"It is in {aside} instead: copy it into {place}, then delete {aside}"
 
     def _secret(self, section: str, name: str) -> Secret | None:
-        value = getattr(getattr(self, section), name, None)
+        value = getattr(getattr(self, section, None), name, None)
         return value if isinstance(value, Secret) else None
 
 
@@ -290,6 +311,18 @@ def home() -> Path:
         raise errors.ConfigError(
             "your home folder is not known: set HOME, or give --config and --output-dir"
         ) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ConfigError if a config cannot name this folder."""
+    try:
+        key_values.path_text(str(folder))
+    except ValueError:
+        # Without the text, which may be a token that was pasted at the wrong question.
+        raise errors.ConfigError(
+            "a config cannot name this folder: its path must have no quotes at its ends, no ' #' "
+            "or ' ;', and no control characters"
+        ) from None
 
 
 def exists(path: Path) -> bool:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
+from strava_backup.config import loader
 from strava_backup.config.loader import Config
 from strava_backup.config.sources import api_source
 from strava_backup.secret_text import is_storable
 from strava_backup.setup.cookies import SESSION, TOKEN, Cookies, parse_cookies
 from strava_backup.setup.dialog import Dialog
+from strava_backup.setup.folder import choose_folder, suggested_folder
 from strava_backup.setup.owner import archive_owner, check_owner
 from strava_backup.strava import session, transport
 from strava_backup.strava.session import Credentials, Jwt, WebSession
@@ -25,6 +29,8 @@ Close the window without logging out.
 
 Paste it here and press Enter (it is not shown; a Cookie header, a cookies.txt, the JSON of a cookie
 extension or "Copy as cURL" will do as well): """
+_QUESTION_AGAIN = "Paste another one and press Enter (^C ends): "
+_TRIES = 4
 
 _WITHOUT_TOKEN = (
     f"there is no unexpired {TOKEN} among these cookies; accounts that sign in with a code sent by "
@@ -34,9 +40,97 @@ _WITHOUT_TOKEN = (
 _log = logging.getLogger(__name__)
 
 
-def ask_for_cookies(dialog: Dialog) -> Cookies:
-    """Return the cookies that a person pastes or standard input contains. Raises GarbledJwt."""
-    cookies = parse_cookies(dialog.ask_for_paste(_QUESTION))
+class _SignedIn(NamedTuple):
+    """A session that signed in, and the values that store it in [user].
+
+    `config` has the default folder for the archive of this athlete, if none is configured.
+    """
+
+    config: Config
+    athlete_id: int
+    jwt: Jwt | None
+    values: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"_SignedIn(athlete_id={self.athlete_id})"
+
+
+def log_in(
+    config: Config,
+    dialog: Dialog,
+    get_cookies: Callable[[], Cookies] | None = None,
+    *,
+    stores_folder: bool = False,
+    next_command: str = "strava-backup",
+    connect: Callable[[], transport.Session] = transport.Session,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Sign in with the cookies, and store their session if that succeeds.
+
+    The cookies are pasted or piped in, unless `get_cookies` is given. `config` may be unfinished
+    (`config.load_unfinished`); if it names no folder for the archive, a default is stored, which a
+    person can change. `stores_folder` stores the folder of `config` in any case.
+
+    Raises GarbledJwt, SessionOver, AccountMismatch, HumanNeeded, ConfigError, DiskError, TryLater;
+    the web session in the config is then as it was.
+    """
+    config.check_writable("user", "jwt")
+    signed_in = _sign_in_until_accepted(config, dialog, get_cookies, connect, clock)
+    athlete_id, site = signed_in.athlete_id, session.SITE
+    _log.info("signed in as athlete %d (%s/athletes/%d)", athlete_id, site, athlete_id)
+    _check_newest(config, signed_in.jwt, dialog, connect, clock)
+    if stores_folder or config.makes_parents:
+        # The folder first: a session alone would let a run use another one.
+        _store_folder(config, signed_in, dialog, is_given=stores_folder)
+    config.write("user", signed_in.values)
+    _report(config, signed_in.jwt, clock())
+    _log.info("Next: %s", next_command)
+
+
+def _store_folder(config: Config, signed_in: _SignedIn, dialog: Dialog, *, is_given: bool) -> None:
+    """Create the archive's folder and store it in the config, unless runs find it as it is.
+
+    A config in use without `output_dir` stays as it is if nobody was asked: it may be read-only,
+    with the session in a file of its own.
+    """
+    folder = choose_folder(signed_in.config, signed_in.athlete_id, dialog)
+    is_found = loader.exists(config.path) and folder == config.output_dir
+    if is_given or dialog.is_terminal or not is_found:
+        config.write_output_dir(folder)
+    _log.info("the archive is in %s", folder)
+
+
+def _sign_in_until_accepted(
+    config: Config,
+    dialog: Dialog,
+    get_cookies: Callable[[], Cookies] | None,
+    connect: Callable[[], transport.Session],
+    clock: Callable[[], float],
+) -> _SignedIn:
+    """Sign in with the first cookies that Strava accepts; a person can paste a few times."""
+    if get_cookies is not None:
+        return _sign_in_with(get_cookies(), config, connect, clock)
+    question = _QUESTION
+    for _ in range(_TRIES - 1):
+        try:
+            return _sign_in_with(_ask_for_cookies(dialog, question), config, connect, clock)
+        except (errors.GarbledJwt, errors.SessionOver, errors.AccountMismatch) as error:
+            if not dialog.is_terminal:
+                raise
+            dialog.show(str(error))
+            question = _QUESTION_AGAIN
+    return _sign_in_with(_ask_for_cookies(dialog, question), config, connect, clock)
+
+
+def _ask_for_cookies(dialog: Dialog, question: str) -> Cookies:
+    """Return the cookies that a person pastes or standard input contains.
+
+    Raises GarbledJwt without any in it, HumanNeeded if a person ends the input (^D).
+    """
+    text = dialog.ask_for_paste(question)
+    if not text and dialog.is_terminal:
+        raise errors.HumanNeeded("no cookie was given: nothing was changed")
+    cookies = parse_cookies(text)
     if not any(cookies):
         raise errors.GarbledJwt(
             f"the input has neither {TOKEN} nor {SESSION}: nothing was changed. Copy "
@@ -45,19 +139,12 @@ def ask_for_cookies(dialog: Dialog) -> Cookies:
     return cookies
 
 
-def log_in(
+def _sign_in_with(
+    cookies: Cookies,
     config: Config,
-    get_cookies: Callable[[], Cookies],
-    connect: Callable[[], transport.Session] = transport.Session,
-    clock: Callable[[], float] = time.time,
-) -> None:
-    """Sign in with those cookies, and store their session if that succeeds.
-
-    `config` may be unfinished (`config.load_unfinished`). Raises GarbledJwt, SessionOver,
-    AccountMismatch, ConfigError, TryLater; the web session in the config is then as it was.
-    """
-    config.check_writable("user", "jwt")
-    cookies = get_cookies()
+    connect: Callable[[], transport.Session],
+    clock: Callable[[], float],
+) -> _SignedIn:
     if not all(map(is_storable, cookies.sessions)):
         raise errors.GarbledJwt(
             f"{SESSION} is not one line of plain text, nothing was changed: was it copied whole?"
@@ -70,6 +157,8 @@ def log_in(
     renewed: dict[str, str] = {}
     web = WebSession(connect(), credentials, store=renewed.__setitem__, clock=clock)
     athlete_id = _sign_in(web)
+    if config.makes_parents:
+        config = replace(config, output_dir=suggested_folder(config, athlete_id))
     _check_athlete(config, athlete_id, connect, clock)
     if jwt is None:
         # A run prefers a stored JWT to the session.
@@ -78,8 +167,67 @@ def log_in(
         values = {"session": renewed.get("session", cookies.sessions[-1]), "jwt": ""}
     else:
         values = {"jwt": renewed.get("jwt", jwt.token)}
-    config.write("user", values)
-    _report(config, athlete_id, web.jwt, clock())
+    return _SignedIn(config, athlete_id, web.jwt, values)
+
+
+def _check_newest(
+    config: Config,
+    jwt: Jwt | None,
+    dialog: Dialog,
+    connect: Callable[[], transport.Session],
+    clock: Callable[[], float],
+) -> None:
+    """Raise HumanNeeded if the stored token lasts longer, unless a person wants to replace it."""
+    stored = _stored_token(config)
+    if jwt is None or stored is None or stored.athlete_id != jwt.athlete_id:
+        return
+    if stored.expires_at <= max(jwt.expires_at, clock()):
+        return
+    if not _may_sign_in(stored, config, connect, clock):
+        return
+    difference = (
+        f"the session in {config.place('user', 'jwt')} lasts until {_date(stored)}, this one only "
+        f"until {_date(jwt)}"
+    )
+    if dialog.is_terminal:
+        if _is_yes(dialog.ask(f"{difference}. Replace it (y/N)? ")):
+            return
+        raise errors.HumanNeeded("the stored session stays, nothing was changed")
+    raise errors.HumanNeeded(
+        f"{difference}: nothing was changed. To replace it all the same, clear [user] jwt first"
+    )
+
+
+def _stored_token(config: Config) -> Jwt | None:
+    try:
+        return session.parse_jwt(config.stored_secret("user", "jwt"))
+    except errors.GarbledJwt:
+        return None
+
+
+def _may_sign_in(
+    stored: Jwt,
+    config: Config,
+    connect: Callable[[], transport.Session],
+    clock: Callable[[], float],
+) -> bool:
+    """Return whether Strava still accepts the stored token, as far as it answers."""
+    credentials = Credentials(stored.token)
+    try:
+        WebSession(connect(), credentials, store=config.store_cookie, clock=clock).sign_in()
+    except errors.HumanNeeded:
+        return False
+    except (errors.ItemError, errors.TryLater):
+        return True
+    return True
+
+
+def _is_yes(answer: str) -> bool:
+    return answer.lower() in ("y", "yes")
+
+
+def _date(jwt: Jwt) -> str:
+    return f"{datetime.fromtimestamp(jwt.expires_at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _best_token(cookies: Cookies, now: float) -> Jwt | None:
@@ -95,10 +243,7 @@ def _best_token(cookies: Cookies, now: float) -> Jwt | None:
                 raise errors.GarbledJwt
             jwts.append(jwt)
         except errors.GarbledJwt:
-            problem = errors.GarbledJwt(
-                f"{TOKEN} is not a JWT (three parts, eyJ... first), nothing was changed: was it "
-                "copied whole?"
-            )
+            problem = _problem_of(token)
     athletes = sorted({jwt.athlete_id for jwt in jwts if jwt.expires_at > now})
     if len(athletes) > 1:
         raise errors.AccountMismatch(
@@ -116,6 +261,19 @@ def _best_token(cookies: Cookies, now: float) -> Jwt | None:
     raise errors.SessionOver(
         f"this {TOKEN} expired on {ended:%Y-%m-%d}, nothing was changed: sign in to "
         "www.strava.com again and copy the new one"
+    )
+
+
+def _problem_of(token: str) -> errors.GarbledJwt:
+    parts = [part for part in token.split(".") if part]
+    if token.startswith("eyJ") and (len(parts) < 3 or "…" in token):
+        return errors.GarbledJwt(
+            "this token is cut off (a whole one has three parts with dots between them), nothing "
+            "was changed: copy the whole value, for example after a double click on it"
+        )
+    return errors.GarbledJwt(
+        f"{TOKEN} is not a JWT (three parts, eyJ... first), nothing was changed: was it copied "
+        "whole?"
     )
 
 
@@ -173,14 +331,7 @@ def _api_athlete(
         return None
 
 
-def _report(config: Config, athlete_id: int, jwt: Jwt | None, now: float) -> None:
-    name = "session" if jwt is None else "jwt"
-    _log.info(
-        "signed in as athlete %d (%s/athletes/%d); the session is in %s",
-        athlete_id,
-        session.SITE,
-        athlete_id,
-        config.place("user", name),
-    )
+def _report(config: Config, jwt: Jwt | None, now: float) -> None:
+    _log.info("the session is in %s", config.place("user", "session" if jwt is None else "jwt"))
     if jwt is not None:
         _log.info("it lasts %s", session.time_left(jwt.expires_at - now))
