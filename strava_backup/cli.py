@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("strava_backup")
 
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 _EPILOG = """\
 exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried again next time),

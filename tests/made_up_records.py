@@ -42,7 +42,7 @@ def stored(record):
 
 
 def fingerprints(own):
-    return {source: fingerprint(fields) for source, fields in own.get("listed", {}).items()}
+    return tuple((source, fingerprint(fields)) for source, fields in own.get("listed", {}).items())
 
 
 REFUSED_TWICE = {"refused": {ORIGINAL: {"why": "404", "on": ["2026-11-01", "2026-11-02"]}}}

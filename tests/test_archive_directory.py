@@ -366,7 +366,7 @@ def test_a_scan_returns_the_stored_files_of_each_activity(archive):
 
     assert set(inventory) == {5, 6, 7}
     files = (YEAR / f"{STEM.name}.gpx", YEAR / f"{STEM.name}.json")
-    listed = {"api": fingerprint({"name": "Run"})}
+    listed = (("api", fingerprint({"name": "Run"})),)
     assert inventory[5] == Stored(STEM, files, META, 3, {"source": "api"}, listed)
     assert inventory[5].suffixes == (".gpx", ".json")
     assert inventory[6].resource_state == 2

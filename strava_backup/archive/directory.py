@@ -32,6 +32,7 @@ from strava_backup.archive.atomic import (
 )
 from strava_backup.archive.checksums import Checksums, Manifest, hash_file
 from strava_backup.archive.metadata import (
+    Fingerprints,
     Record,
     fitting,
     is_stored,
@@ -104,9 +105,13 @@ class Stored(NamedTuple):
     metadata: PurePosixPath | None = None
     resource_state: int | None = None
     own: Record = {}  # noqa: RUF012  # never modified
-    listed: dict[str, int] = {}  # noqa: RUF012  # as above
+    listed: Fingerprints = ()
     problem: str | None = None
     videos: tuple[PurePosixPath, ...] = ()
+
+    def listed_by(self, source: str) -> int | None:
+        """The `fingerprint` of the last listing record of a source, None if there is none."""
+        return dict(self.listed).get(source)
 
     @property
     def lacks_original(self) -> bool:

@@ -45,7 +45,8 @@ _RECORD_SHAPE = {
 }
 _NOT_KEPT = {"listed", "website", "bulk_export"}
 # Shared by all records of which no source has listed anything; never changed in place.
-_NOTHING_LISTED: dict[str, int] = {}
+# The `fingerprint` of the last listing record of each source. A dictionary takes twice the memory.
+Fingerprints = tuple[tuple[str, int], ...]
 _LONGEST_TIME = len("2026-05-06T07:08:09Z")
 
 
@@ -211,7 +212,7 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def slimmed(own: Record) -> tuple[Record, dict[str, int]]:
+def slimmed(own: Record) -> tuple[Record, Fingerprints]:
     """Return the values of our key without the large ones, and the `fingerprint` of the last
     listing record of each source.
 
@@ -225,8 +226,7 @@ def slimmed(own: Record) -> tuple[Record, dict[str, int]]:
         told = {name: export[name] for name in export.keys() - {"columns"}}
         is_shared = told.keys() == {"export"}
         kept["bulk_export"] = _of_export(told["export"]) if is_shared else _interned(told)
-    listed = {sys.intern(source): fingerprint(was) for source, was in prints}
-    return kept, listed or _NOTHING_LISTED
+    return kept, tuple((sys.intern(source), fingerprint(was)) for source, was in prints)
 
 
 @functools.lru_cache(maxsize=16)
@@ -239,7 +239,8 @@ def _interned(record: Record) -> Record:
     """The same with each key, source and time kept in memory once, however many records have it."""
     interned: Record = {}
     for name, part in record.items():
-        if isinstance(part, str) and len(part) <= _LONGEST_TIME:
+        # The name of a file is a part of its path, and pathlib interns those.
+        if isinstance(part, str) and (len(part) <= _LONGEST_TIME or name == "file"):
             part = sys.intern(part)
         elif isinstance(part, dict):
             part = _interned(part)

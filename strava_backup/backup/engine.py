@@ -225,15 +225,13 @@ class Backup:
 
     def _works(self, listing: Iterable[Activity]) -> Iterator[Work]:
         """Yield listed activities, and stored ones that are incomplete but left out of the list."""
-        listed = set()
         for activity in listing:
-            listed.add(activity.id)
             with self._report.guarding(f"activity {activity.id}", activity.id):
                 yield self._counted(self._activities.work(activity, self._inventory))
         if self._source.listing_result is None or self._source.listing_result.is_whole:
             return
         for activity_id in self._inventory.activities:
-            if activity_id not in listed:
+            if activity_id not in self._completeness.listed:
                 with self._report.guarding(f"activity {activity_id}", activity_id):
                     work = self._activities.stored_work(activity_id, self._inventory)
                     if work is not None:

@@ -61,7 +61,7 @@ def is_changed(activity: Activity, stored: Stored | None, source: str) -> bool:
     """
     if stored is None or stored.resource_state is None or is_gone(stored.own):
         return True
-    return stored.listed.get(source) != fingerprint(records.compared_fields(activity.record))
+    return stored.listed_by(source) != fingerprint(records.compared_fields(activity.record))
 
 
 def missing_items(
@@ -158,7 +158,7 @@ def missing_gear_items(
     # A record of the website is fetched again if the API is available.
     known_states = (SUMMARY_STATE, DETAIL_STATE) if source == "website" else (DETAIL_STATE,)
     is_known = stored is not None and stored.resource_state in known_states
-    before = stored.listed.get(source) if stored else None
+    before = stored.listed_by(source) if stored else None
     now = fingerprint(summary) if summary is not None else None
     if wanted.full or not is_known or before != now:
         items = [GEAR]
