@@ -29,12 +29,12 @@ NO_CONTAINER = "none"
 _TITLES = FIREFOX_AND_FORKS | CHROMIUM_BROWSERS
 _SYNTAX = "NAME[+KEYRING][:PROFILE][::CONTAINER]"
 # From https://github.com/yt-dlp/yt-dlp, `--cookies-from-browser` in yt_dlp/__init__.py, except that
-# an empty profile counts as none.
+# an empty profile counts as none, and that a profile has no colon at its ends.
 _PATTERN = re.compile(
     r"\s*(?P<name>[^+:]+?)\s*"
     r"(?:\+\s*(?P<keyring>[^:]+?)\s*)?"
-    r"(?::(?!:)\s*(?P<profile>.*?)\s*)?"
-    r"(?:::\s*(?P<container>.+?)\s*)?"
+    r"(?::(?!\s*:)\s*(?P<profile>(?:.*?[^:\s])?)\s*)?"
+    r"(?:::\s*(?P<container>\S.*?)\s*)?"
 )
 
 
@@ -80,7 +80,9 @@ def _check(browser: Browser) -> None:
             "profile, as in firefox:/path/to/profile"
         )
     if browser.keyring and browser.name not in CHROMIUM_BROWSERS:
-        raise errors.ConfigError(f"{browser.title} uses no keyring: omit +{quoted(browser.keyring)}")
+        raise errors.ConfigError(
+            f"{browser.title} uses no keyring: omit +{quoted(browser.keyring)}"
+        )
     if browser.keyring and browser.keyring not in KEYRINGS:
         raise errors.ConfigError(
             f"the keyring must be {', '.join(KEYRINGS)}, not {quoted(browser.keyring)}"
