@@ -50,8 +50,10 @@ setup(
         "tqdm>=4.65",
     ],
     extras_require={
+        "lz4": ["lz4>=3"],
         "test": [
             "hypothesis>=6.100",
+            "lz4>=3",
             "mypy>=1.10",
             "pytest>=8",
             "pytest-xdist>=3.5",

@@ -48,6 +48,7 @@ LIBRARY_USERS = {
     "filelock": {"archive/directory.py"},
     "appdirs": {"config/loader.py"},
     "tqdm": {"progress.py"},
+    "lz4": {"setup/browsers/session_store.py"},
 }
 
 # Modules that decide, or that are given the network and the archive.

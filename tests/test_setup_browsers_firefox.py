@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.setup.browsers import firefox
-from strava_backup.setup.cookies import Cookies
+from strava_backup.setup.cookies import SESSION, TOKEN, Cookies
 from tests.conftest import NOW
+from tests.test_setup_browsers_session_store import session_cookie, session_file
 
 SECONDS = int(NOW.timestamp())
 # Firefox's own, of version 142 on and before (https://searchfox.org, CookiePersistentStorage.cpp).
@@ -86,9 +89,11 @@ def test_stravas_cookies_are_read_unless_they_have_expired(tmp_path, schema):
         ("_strava4_session", "session", ".strava.com", 3600),
         ("sp", "x", ".strava.com", 3600),
     )
-    assert firefox.read_store(store, SECONDS) == Cookies(
-        ("good", "from the site itself"), ("session",)
-    )
+    assert sorted(firefox.read_store(store, SECONDS)) == [
+        (0, TOKEN, "good"),
+        (1, TOKEN, "from the site itself"),
+        (4, SESSION, "session"),
+    ]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -106,7 +111,7 @@ def test_a_store_that_firefox_has_open_is_read_with_its_newest_cookies(tmp_path,
         with pytest.raises(sqlite3.OperationalError):
             sqlite3.connect(store, timeout=0).execute("SELECT * FROM moz_cookies")
         before = {path.name: path.read_bytes() for path in store.parent.iterdir()}
-        assert firefox.read_store(store, SECONDS).tokens == ("good", "newest")
+        assert {cookie.value for cookie in firefox.read_store(store, SECONDS)} == {"good", "newest"}
         assert before == {path.name: path.read_bytes() for path in store.parent.iterdir()}
         locker.communicate()
 
@@ -123,44 +128,12 @@ def test_no_copy_of_a_store_is_left_over(tmp_path, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("platform", "environ", "expected"),
-    [
-        (
-            "linux",
-            {},
-            [
-                "/h/.config/mozilla/firefox",
-                "/h/.mozilla/firefox",
-                "/h/snap/firefox/common/.mozilla/firefox",
-                "/h/.var/app/org.mozilla.firefox/config/mozilla/firefox",
-                "/h/.var/app/org.mozilla.firefox/.mozilla/firefox",
-            ],
-        ),
-        ("linux", {"XDG_CONFIG_HOME": "/x"}, ["/x/mozilla/firefox"]),
-        ("darwin", {}, ["/h/Library/Application Support/Firefox"]),
-        (
-            "win32",
-            {"APPDATA": "/r", "LOCALAPPDATA": "/l"},
-            [
-                "/r/Mozilla/Firefox",
-                "/l/Packages/Mozilla.Firefox_n80bbvh6b1yt2/LocalCache/Roaming/Mozilla/Firefox",
-            ],
-        ),
-    ],
-)
-def test_it_is_looked_for_where_it_keeps_its_profiles(platform, environ, expected):
-    places = [str(place) for place in firefox.roots(Path("/h"), environ, platform)]
-    assert places[: len(expected)] == expected
-
-
 @pytest.mark.parametrize("folder", ["a1b2.default-release", "Profiles/a1b2.default-release"])
 def test_a_profile_is_found_on_every_system(tmp_path, folder):
     make_store(tmp_path / folder, OLD, token("good"))
     (profile,) = firefox.find_profiles(tmp_path)
     assert profile == ("default-release", tmp_path / folder)
-    for name in (None, "default-release", "a1b2.default-release", str(tmp_path / folder)):
-        assert firefox.wanted_profiles([tmp_path], name)[0].folder == tmp_path / folder
+    assert firefox.find_profiles(tmp_path / folder) == [profile]
 
 
 def test_profiles_have_the_names_that_firefox_lists_and_may_lie_elsewhere(tmp_path):
@@ -175,7 +148,6 @@ def test_profiles_have_the_names_that_firefox_lists_and_may_lie_elsewhere(tmp_pa
         encoding="utf-8",
     )
     assert [profile.name for profile in firefox.find_profiles(root)] == ["Öne", "other"]
-    assert [profile.folder for profile in firefox.wanted_profiles([root], "other")] == [elsewhere]
 
 
 @pytest.mark.parametrize("content", ["[Profile0\n", "\x00", "Path=x\n"])
@@ -185,12 +157,83 @@ def test_a_broken_list_of_profiles_is_done_without(tmp_path, content):
     assert [profile.name for profile in firefox.find_profiles(tmp_path)] == ["first"]
 
 
-def test_a_profile_that_is_not_there_is_told_with_those_that_are(tmp_path):
-    make_store(tmp_path / "a1.first", OLD, token("first"))
-    with pytest.raises(errors.ConfigError, match="no profile 'work'; there are: first"):
-        firefox.wanted_profiles([tmp_path], "work")
+CONTAINERS = (
+    b'{"identities": [{"userContextId": 2, "l10nId": "user-context-work"},'
+    b' {"userContextId": 7, "name": "Bob"}]}'
+)
 
 
-def test_no_firefox_at_all_is_told_with_the_places(tmp_path):
-    with pytest.raises(errors.ConfigError, match=f"searched {tmp_path}/a, {tmp_path}/b"):
-        firefox.wanted_profiles([tmp_path / "a", tmp_path / "b"], None)
+def test_cookies_are_told_apart_by_their_containers(tmp_path):
+    profile = tmp_path / "a1.first"
+    make_store(profile, NEW, *(token(str(number)) for number in range(8)))
+    (profile / "containers.json").write_bytes(CONTAINERS)
+    for wanted, expected in {
+        "none": [("", ("0",))],
+        "bob": [("Bob", ("7",))],
+        "2": [("Work", ("2",))],
+        "home": [],
+    }.items():
+        found = firefox.read_profile(profile, wanted, SECONDS).cookies
+        assert [(container, cookies.tokens) for container, cookies in found] == expected
+    names = [container for container, _ in firefox.read_profile(profile, None, SECONDS).cookies]
+    assert names == ["", "1", "Work", "3", "4", "5", "6", "Bob"]
+
+
+def test_a_container_that_no_profile_has_is_refused_with_those_that_exist(tmp_path):
+    make_store(tmp_path / "a1.first", NEW)
+    make_store(tmp_path / "b2.other", NEW)
+    (tmp_path / "b2.other/containers.json").write_bytes(CONTAINERS)
+    profiles = firefox.find_profiles(tmp_path)
+    for wanted in (None, "none", "Work", "BOB", "7"):
+        firefox.check_container(profiles, wanted)
+    with pytest.raises(errors.ConfigError, match="no container 'home'; there are: Bob, Work, none"):
+        firefox.check_container(profiles, "home")
+
+
+def test_the_session_that_ends_with_the_browser_is_read_too(tmp_path):
+    profile = tmp_path / "a1.first"
+    make_store(profile, NEW, token("1"))
+    (profile / "sessionstore.jsonlz4").write_bytes(
+        session_file({"cookies": [session_cookie("s"), session_cookie("t", container=7)]})
+    )
+    assert firefox.read_profile(profile, None, SECONDS) == (
+        [("", Cookies(("1",), ("s",))), ("7", Cookies((), ("t",)))],
+        False,
+    )
+
+
+def test_a_garbled_session_file_matters_only_without_a_token(tmp_path):
+    for name, cookies in {"with": [token("1")], "without": []}.items():
+        make_store(tmp_path / name, NEW, *cookies)
+        (tmp_path / name / "sessionstore.jsonlz4").write_bytes(b"mozLz40\0garbled")
+    assert firefox.read_profile(tmp_path / "with", None, SECONDS).cookies
+    with pytest.raises(errors.ConfigError, match=r"cannot read the cookies in .*jsonlz4"):
+        firefox.read_profile(tmp_path / "without", None, SECONDS)
+
+
+def test_without_lz4_a_token_is_found_and_its_lack_is_noted(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lz4", None)
+    monkeypatch.setitem(sys.modules, "lz4.block", None)
+    for name, cookies in {"with": [token("1")], "without": []}.items():
+        make_store(tmp_path / name, NEW, *cookies)
+        (tmp_path / name / "sessionstore.jsonlz4").write_bytes(b"mozLz40\0")
+    assert not firefox.read_profile(tmp_path / "with", None, SECONDS).lacks_lz4
+    assert firefox.read_profile(tmp_path / "without", None, SECONDS) == ([], True)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(*[st.none() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary()] * 3)
+    )
+)
+def test_values_of_any_type_in_a_store_are_harmless(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("any")
+    store = folder / "cookies.sqlite"
+    with contextlib.closing(sqlite3.connect(store)) as database, database:
+        database.execute("CREATE TABLE moz_cookies (originAttributes, name, value, host, expiry)")
+        database.executemany(
+            "INSERT INTO moz_cookies (originAttributes, name, value, host, expiry) "
+            "VALUES (?, 'strava_remember_token', ?, '.strava.com', ?)",
+            rows,
+        )
+    firefox.read_profile(folder, None, SECONDS)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 TOKEN = "strava_remember_token"  # noqa: S105  # the cookie's name
 SESSION = "_strava4_session"
+# The hosts of the website's cookies, in the spellings of browsers.
+HOSTS = ("strava.com", ".strava.com", "www.strava.com", ".www.strava.com")
 
 # A name, a separator and a value, in all of those forms except JSON lists. The separator is
 # required, since other names begin with these; a comma separates only arguments in quotes. Values

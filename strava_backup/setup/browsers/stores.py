@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from strava_backup import errors
-from strava_backup.config.browser import Browser
+from strava_backup.config.browser import CHROMIUM_BROWSERS, Browser
 from strava_backup.setup.browsers import firefox
-from strava_backup.setup.cookies import Cookies
+from strava_backup.setup.browsers.firefox import ProfileCookies
+from strava_backup.setup.browsers.folders import roots
+from strava_backup.setup.browsers.profiles import Profile, wanted_profiles
+from strava_backup.setup.cookies import SESSION, Cookies
+
+_LZ4 = (
+    f"If you are signed in, only {SESSION} may be there, which is in a compressed file. To read "
+    "it, install the extra lz4 (pip install lz4, or pipx inject strava-backup lz4), or paste the "
+    "cookie: strava-backup --login"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -38,17 +48,61 @@ def read_sessions(browser: Browser, places: Places, now: float) -> list[BrowserS
     Raises ConfigError if the store is missing or cannot be read, and SessionOver if it has no
     Strava session. If only some profiles cannot be read, that is a warning.
     """
-    if browser.name != "firefox":
+    if browser.name in CHROMIUM_BROWSERS:
         raise errors.ConfigError(f"the cookies of {browser.title} cannot be read")
-    sessions = []
-    for profile in firefox.wanted_profiles(firefox.roots(*places), browser.profile):
-        cookies = firefox.read_store(profile.folder / "cookies.sqlite", now)
-        sessions.append(BrowserSession(browser.name, profile.name, "", cookies))
-    found = [session for session in sessions if any(session.cookies)]
-    if not found:
-        names = ", ".join(session.profile for session in sessions)
-        raise errors.SessionOver(
-            f"{browser.title} has no Strava session (profile {names}), nothing was changed: sign "
-            "in to www.strava.com there, in a window that is not private, and do not log out"
-        )
-    return found
+    return _read(browser, *_firefox(browser, places, now))
+
+
+_ReadProfile = Callable[[Path], ProfileCookies]
+
+
+def _firefox(browser: Browser, places: Places, now: float) -> tuple[list[Profile], _ReadProfile]:
+    profiles = wanted_profiles(
+        browser, roots(browser.name, *places), firefox.find_profiles, places.home
+    )
+    firefox.check_container(profiles, browser.container)
+    return profiles, partial(firefox.read_profile, container=browser.container, now=now)
+
+
+def _read(
+    browser: Browser, profiles: list[Profile], read_profile: _ReadProfile
+) -> list[BrowserSession]:
+    sessions: list[BrowserSession] = []
+    problems: list[errors.ConfigError] = []
+    lacks_lz4 = False
+    for profile in profiles:
+        try:
+            found = read_profile(profile.folder)
+        except errors.ConfigError as error:
+            problems.append(error)
+            continue
+        lacks_lz4 |= found.lacks_lz4
+        sessions += [
+            BrowserSession(browser.name, profile.name, container, cookies)
+            for container, cookies in found.cookies
+            if any(cookies)
+        ]
+    if not sessions:
+        raise _nothing(browser, profiles, problems, lacks_lz4)
+    for problem in dict.fromkeys(map(str, problems)):
+        _log.warning("%s", problem)
+    return sessions
+
+
+def _nothing(
+    browser: Browser,
+    profiles: list[Profile],
+    problems: list[errors.ConfigError],
+    lacks_lz4: bool,
+) -> errors.Error:
+    """Return the error for a browser without any session; unreadable profiles come first."""
+    if problems:
+        lines = dict.fromkeys(line for problem in problems for line in problem.problems)
+        return errors.ConfigError(*lines)
+    names = ", ".join(profile.name for profile in profiles)
+    container = f", container {browser.container}" if browser.container else ""
+    message = (
+        f"{browser.title} has no Strava session (profile {names}{container}): sign in to "
+        "www.strava.com there, in a window that is not private, and do not log out"
+    )
+    return errors.SessionOver(f"{message}\n{_LZ4}" if lacks_lz4 else message)
