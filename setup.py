@@ -8,6 +8,7 @@ from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = "strava-backup.conf.sample"
+KEYRING_LIBRARY = 'secretstorage>=3.3; sys_platform == "linux"'
 
 
 class BuildWithSample(build_py):
@@ -50,14 +51,17 @@ setup(
         "tqdm>=4.65",
     ],
     extras_require={
+        "chrome": ["cryptography>=3.4", KEYRING_LIBRARY],
         "lz4": ["lz4>=3"],
         "test": [
+            "cryptography>=3.4",
             "hypothesis>=6.100",
             "lz4>=3",
             "mypy>=1.10",
             "pytest>=8",
             "pytest-xdist>=3.5",
             "ruff>=0.6",
+            KEYRING_LIBRARY,
             "trustme>=1.1",
             "types-requests>=2.31",
         ],

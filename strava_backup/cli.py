@@ -154,7 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--cookies-from-browser",
         metavar="BROWSER",
-        help="with --login: read the session from firefox, or firefox:PROFILE",
+        help="with --login: read the session from a browser, "
+        "NAME[+KEYRING][:PROFILE][::CONTAINER], for example firefox or chrome",
     )
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="print nothing if all is well")

@@ -48,6 +48,8 @@ LIBRARY_USERS = {
     "filelock": {"archive/directory.py"},
     "appdirs": {"config/loader.py"},
     "tqdm": {"progress.py"},
+    "cryptography": {"setup/browsers/decryption.py"},
+    "secretstorage": {"setup/browsers/keyrings.py"},
     "lz4": {"setup/browsers/session_store.py"},
 }
 

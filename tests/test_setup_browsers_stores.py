@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup import errors
-from strava_backup.config.browser import FIREFOX_AND_FORKS, Browser
+from strava_backup.config.browser import CHROMIUM_BROWSERS, FIREFOX_AND_FORKS, Browser
 from strava_backup.setup.browsers.folders import roots
 from strava_backup.setup.browsers.stores import BrowserSession, Places, read_sessions
-from strava_backup.setup.cookies import Cookies
+from strava_backup.setup.cookies import TOKEN, Cookies
+from tests import test_setup_browsers_chromium as of_chromium
+from tests.test_setup_browsers_decryption import HOST, encrypt
 from tests.test_setup_browsers_firefox import CONTAINERS, NEW, SECONDS, make_store, token
 
 
@@ -52,6 +54,32 @@ def test_each_container_has_a_session_of_its_own(tmp_path: Path) -> None:
         read(tmp_path, Browser("zen", container="home"))
 
 
+@pytest.mark.parametrize("name", CHROMIUM_BROWSERS)
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_relatives_of_chromium_are_read(tmp_path: Path, name: str, platform: str) -> None:
+    folder = roots(name, tmp_path, {}, platform)[-1] / "Default"
+    of_chromium.make_store(folder / "Cookies", 24, (TOKEN, "", encrypt("t", host=HOST), 60))
+    if platform == "linux":
+        expected = BrowserSession(name, "Default", "", Cookies(("t",)))
+        assert read(tmp_path, Browser(name)) == [expected]
+    else:
+        # There is no program `security` here.
+        with pytest.raises(errors.ConfigError, match="cannot read the key of the cookies"):
+            read(tmp_path, Browser(name), platform)
+
+
+@pytest.mark.parametrize("browser", [Browser("chrome"), Browser("edge", profile="Default")])
+def test_on_windows_two_lines_say_why_chrome_is_not_read_and_what_to_do(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with pytest.raises(errors.ConfigError) as caught:
+        read(tmp_path, browser, "win32")
+    why, advice = caught.value.problems
+    assert "encrypts" in why
+    assert "Firefox" in advice
+    assert "strava-backup --login and paste it" in advice
+
+
 def test_a_profile_that_cannot_be_read_does_not_hide_the_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -83,7 +111,7 @@ def test_a_browser_that_is_not_signed_in_is_reported(
     assert ("pip install lz4" in str(caught.value)) == (not has_lz4)
 
 
-@given(content=st.binary(), name=st.sampled_from(["firefox"]))
+@given(content=st.binary(), name=st.sampled_from(["firefox", "chromium"]))
 def test_any_bytes_as_a_store_are_a_config_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str
 ) -> None:

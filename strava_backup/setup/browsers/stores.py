@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from strava_backup import errors
 from strava_backup.config.browser import CHROMIUM_BROWSERS, Browser
-from strava_backup.setup.browsers import firefox
+from strava_backup.setup.browsers import chromium, firefox
+from strava_backup.setup.browsers.decryption import Keys
 from strava_backup.setup.browsers.firefox import ProfileCookies
 from strava_backup.setup.browsers.folders import roots
+from strava_backup.setup.browsers.keyrings import read_password
 from strava_backup.setup.browsers.profiles import Profile, wanted_profiles
-from strava_backup.setup.cookies import SESSION, Cookies
+from strava_backup.setup.cookies import SESSION, TOKEN, Cookies
 
 _LZ4 = (
     f"If you are signed in, only {SESSION} may be there, which is in a compressed file. To read "
@@ -49,7 +51,7 @@ def read_sessions(browser: Browser, places: Places, now: float) -> list[BrowserS
     Strava session. If only some profiles cannot be read, that is a warning.
     """
     if browser.name in CHROMIUM_BROWSERS:
-        raise errors.ConfigError(f"the cookies of {browser.title} cannot be read")
+        return _read(browser, *_chromium(browser, places, now))
     return _read(browser, *_firefox(browser, places, now))
 
 
@@ -62,6 +64,26 @@ def _firefox(browser: Browser, places: Places, now: float) -> tuple[list[Profile
     )
     firefox.check_container(profiles, browser.container)
     return profiles, partial(firefox.read_profile, container=browser.container, now=now)
+
+
+def _chromium(browser: Browser, places: Places, now: float) -> tuple[list[Profile], _ReadProfile]:
+    if places.platform == "win32":
+        raise errors.ConfigError(
+            f"on Windows, {browser.title} encrypts its cookies with a key that other programs "
+            "cannot use",
+            f'Use Firefox, or copy one: on www.strava.com press F12, "Application", Cookies, the '
+            f"value of {TOKEN}; then strava-backup --login and paste it",
+        )
+    profiles = wanted_profiles(
+        browser, roots(browser.name, *places), chromium.find_profiles, places.home
+    )
+    ask = partial(read_password, browser, places.environ, places.platform)
+    keys = Keys(places.platform, ask)
+
+    def read_profile(folder: Path) -> ProfileCookies:
+        return ProfileCookies([("", chromium.read_profile(folder, keys, now))])
+
+    return profiles, read_profile
 
 
 def _read(
