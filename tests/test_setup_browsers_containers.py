@@ -34,7 +34,6 @@ def test_containers_have_the_names_that_firefox_or_people_gave() -> None:
     assert parse_containers(json.dumps(document).encode()) == {
         1: "Personal",
         2: "Work",
-        5: "userContextIdInternal.thumbnail",
         6: "Bob",
     }
 
@@ -47,6 +46,7 @@ def test_containers_have_the_names_that_firefox_or_people_gave() -> None:
         ("^userContextId=12&partitionKey=%28https%2Cstrava.com%29", 12),
         ("^firstPartyDomain=strava.com&userContextId=3", 3),
         ("^xuserContextId=3", 0),
+        ("^userContextId=4294967295", 2**32 - 1),
         ("^userContextId=x", 0),
         ("^userContextId=" + "9" * 5000, 0),
         (None, 0),

@@ -37,7 +37,10 @@ def test_each_profile_has_a_session_of_its_own(tmp_path: Path, name: str) -> Non
     assert read(tmp_path, Browser("firefox", profile=str(root / "a1.first"))) == [
         first._replace(browser="firefox")
     ]
-    assert "1" not in repr(first.cookies.tokens[0:0]) + repr(first).replace("1 tokens", "")
+
+
+def test_a_token_is_not_in_the_repr_of_a_session() -> None:
+    assert "secret" not in repr(BrowserSession("zen", "first", "", Cookies(("secret",))))
 
 
 def test_each_container_has_a_session_of_its_own(tmp_path: Path) -> None:
@@ -55,17 +58,11 @@ def test_each_container_has_a_session_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHROMIUM_BROWSERS)
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
-def test_relatives_of_chromium_are_read(tmp_path: Path, name: str, platform: str) -> None:
-    folder = roots(name, tmp_path, {}, platform)[-1] / "Default"
+def test_relatives_of_chromium_are_read(tmp_path: Path, name: str) -> None:
+    folder = roots(name, tmp_path, {}, "linux")[-1] / "Default"
     of_chromium.make_store(folder / "Cookies", 24, (TOKEN, "", encrypt("t", host=HOST), 60))
-    if platform == "linux":
-        expected = BrowserSession(name, "Default", "", Cookies(("t",)))
-        assert read(tmp_path, Browser(name)) == [expected]
-    else:
-        # There is no program `security` here.
-        with pytest.raises(errors.ConfigError, match="cannot read the key of the cookies"):
-            read(tmp_path, Browser(name), platform)
+    expected = BrowserSession(name, "Default", "", Cookies(("t",)))
+    assert read(tmp_path, Browser(name)) == [expected]
 
 
 @pytest.mark.parametrize("browser", [Browser("chrome"), Browser("edge", profile="Default")])

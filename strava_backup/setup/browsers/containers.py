@@ -11,7 +11,7 @@ from strava_backup.config.browser import NO_CONTAINER
 # The names of the four containers that Firefox brings along, in its older and its newer form
 # (https://searchfox.org, ContextualIdentityService.sys.mjs).
 _BUILT_IN = re.compile(r"userContext(\w+)\.label|user-context-(\w+)")
-_OF_COOKIE = re.compile(r"[\^&]userContextId=(\d{1,9})(?:&|$)", re.ASCII)
+_OF_COOKIE = re.compile(r"[\^&]userContextId=(\d{1,10})(?:&|$)", re.ASCII)
 
 
 class ContainerCookie(NamedTuple):
@@ -26,7 +26,10 @@ class ContainerCookie(NamedTuple):
 
 
 def parse_containers(content: bytes) -> dict[int, str]:
-    """Return the names of containers by their ids, from containers.json; of a garbled one, none."""
+    """Return the names of a person's containers by their ids; none if containers.json is garbled.
+
+    Containers that only Firefox itself uses are not public, and are left out.
+    """
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -37,6 +40,7 @@ def parse_containers(content: bytes) -> dict[int, str]:
         entry["userContextId"]: name
         for entry in entries
         if isinstance(entry, dict)
+        and entry.get("public") is not False
         and type(entry.get("userContextId")) is int
         and (name := _name(entry))
     }
