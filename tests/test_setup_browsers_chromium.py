@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,6 +37,7 @@ def make_store(
     """Make a store; cookies as (name, value, encrypted value, seconds until they expire)."""
     store.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(sqlite3.connect(store)) as database, database:
+        database.execute("PRAGMA synchronous = OFF")
         database.executescript(TABLES)
         database.execute("INSERT INTO meta VALUES ('version', ?)", (version,))
         database.executemany(
@@ -132,20 +133,19 @@ def test_any_local_state_is_harmless(
     assert isinstance(profile.name, str)
 
 
-VALUES = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text() | st.binary()
+VALUES = (None, 0, 2**63 - 1, 0.5, "", "x", b"", b"v10x", b"v11" + b"x" * 32)
 
 
-@given(rows=st.lists(st.tuples(VALUES, VALUES, VALUES), max_size=3), version=VALUES)
-def test_values_of_any_type_in_a_store_are_harmless(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, ...]], version: Any
-) -> None:
-    folder = tmp_path_factory.mktemp("any")
-    with contextlib.closing(sqlite3.connect(folder / "Cookies")) as database, database:
+@pytest.mark.parametrize("version", [None, "x", b"24", 2**63 - 1])
+def test_values_of_any_type_in_a_store_are_harmless(tmp_path: Path, version: object) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "Cookies")) as database, database:
         database.execute("CREATE TABLE meta (key, value)")
         database.execute("INSERT INTO meta VALUES ('version', ?)", (version,))
         database.execute(
             "CREATE TABLE cookies (host_key, name, value, encrypted_value, expires_utc)"
         )
-        database.executemany(f"INSERT INTO cookies VALUES ('{HOST}', '{TOKEN}', ?, ?, ?)", rows)
-    with contextlib.suppress(errors.ConfigError):
-        read(folder, b"p")
+        database.executemany(
+            f"INSERT INTO cookies VALUES ('{HOST}', '{TOKEN}', ?, ?, ?)",
+            itertools.product(VALUES, repeat=3),
+        )
+    assert read(tmp_path, b"p").tokens == ("x",)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.setup.browsers import firefox
@@ -57,6 +56,7 @@ def make_store(folder, schema, *cookies):
     folder.mkdir(parents=True)
     store = folder / "cookies.sqlite"
     database = sqlite3.connect(store)
+    database.execute("PRAGMA synchronous = OFF")
     database.execute(table)
     database.execute(f"PRAGMA user_version = {version}")
     database.executemany(
@@ -221,19 +221,16 @@ def test_without_lz4_a_token_is_found_and_its_lack_is_noted(tmp_path, monkeypatc
     assert firefox.read_profile(tmp_path / "without", None, SECONDS) == ([], True)
 
 
-@given(
-    rows=st.lists(
-        st.tuples(*[st.none() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary()] * 3)
-    )
-)
-def test_values_of_any_type_in_a_store_are_harmless(tmp_path_factory, rows):
-    folder = tmp_path_factory.mktemp("any")
-    store = folder / "cookies.sqlite"
-    with contextlib.closing(sqlite3.connect(store)) as database, database:
+VALUES = (None, 0, -1, 2**63 - 1, 0.5, "", "x", "^userContextId=9", b"", b"\xff")
+
+
+def test_values_of_any_type_in_a_store_are_harmless(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "cookies.sqlite")) as database, database:
         database.execute("CREATE TABLE moz_cookies (originAttributes, name, value, host, expiry)")
         database.executemany(
             "INSERT INTO moz_cookies (originAttributes, name, value, host, expiry) "
             "VALUES (?, 'strava_remember_token', ?, '.strava.com', ?)",
-            rows,
+            itertools.product(VALUES, repeat=3),
         )
-    firefox.read_profile(folder, None, SECONDS)
+    found = firefox.read_profile(tmp_path, None, SECONDS).cookies
+    assert [container for container, _ in found] == ["", "9"]

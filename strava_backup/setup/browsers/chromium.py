@@ -94,8 +94,8 @@ def _value(store: Path, cookie: _StoredCookie, keys: Keys, has_hash: bool) -> st
     if plain is None:
         raise errors.ConfigError(
             f"cannot decrypt the cookies in {store}: the key in the keyring is not theirs",
-            "Name another keyring (as in chrome+kwallet), use Firefox, or paste the cookie: "
-            "strava-backup --login",
+            "On Linux name another keyring (as in chrome+kwallet); or use Firefox, or paste the "
+            "cookie: strava-backup --login",
         )
     return plain
 

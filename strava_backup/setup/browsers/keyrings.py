@@ -115,6 +115,6 @@ def _is_unlocked(item: Item) -> bool:
 def _unreadable(keyring: str, why: object) -> errors.ConfigError:
     return errors.ConfigError(
         f"cannot read the key of the cookies with {keyring}: {why}",
-        "Unlock the keyring, name another one (as in chrome+kwallet), use Firefox, or paste the "
-        "cookie: strava-backup --login",
+        "Unlock the keyring, or on Linux name another one (as in chrome+kwallet); or use Firefox, "
+        "or paste the cookie: strava-backup --login",
     )
