@@ -262,13 +262,13 @@ jwt = abc
         "[api] client_id: must be the number that Strava shows for your application",
         "[api] refresh_token: missing",
         "[global] delay: must be a number of seconds from 0 to 3600, not 'soon'",
-        "[global] output_dri: unknown key",
+        "[global] output_dri: unknown key, did you mean output_dir?",
         "[global] source: must be one of auto, api, website, not 'web'",
         "[global] warn_days: must be a number of days from 0 to 9999, not '-1'",
         "[user] jwt_file: /nowhere/at/all: No such file or directory",
         "[user] password: missing",
-        "[user] refresh_token: unknown key",
-        "unknown section [users]",
+        "[user] refresh_token: unknown key, it belongs in [api]",
+        "unknown section [users], did you mean [user]?",
     ]
 
 
@@ -325,6 +325,13 @@ jwt = abc
         (API.replace("client_id = 123\n", ""), "[api] client_id: missing"),
         (f"{API}refresh_token_command = true\n", "[api] refresh_token_command: unknown key"),
         (f"{API}client_id_file = x\n", "[api] client_id_file: unknown key"),
+        (f"{API}[golbal]\n", "unknown section [golbal], did you mean [global]?"),
+        (f"{API}[User]\n", "unknown section [User], did you mean [user]?"),
+        (
+            f"{API}[global]\noutputdir = x\n",
+            "[global] outputdir: unknown key, did you mean output_dir?",
+        ),
+        (f"{API}jwt = x\n", "[api] jwt: unknown key, it belongs in [user]"),
         ("[user]\nemail = a@b\n", "[user] password: missing"),
         ("[user]\npassword = a\n", "[user] email: missing"),
         ("[user]\njwt = a\njwt_command = b\n", "[user] jwt: given as jwt and jwt_command"),
@@ -348,6 +355,10 @@ jwt = abc
 def test_a_problem_is_named(problems, content, problem):
     [found] = problems(content)
     assert found.startswith(problem)
+
+
+def test_no_name_is_proposed_for_a_key_that_is_like_none(problems):
+    assert problems(f"{API}colour = red\n") == ["[api] colour: unknown key"]
 
 
 @pytest.mark.parametrize("name", ["nothing.conf", ""])

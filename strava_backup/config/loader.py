@@ -6,6 +6,7 @@ Knows the meaning of the keys. The environment is a parameter.
 from __future__ import annotations
 
 import configparser
+import difflib
 import logging
 import os
 import re
@@ -487,11 +488,13 @@ class _Reader:
     def _refuse_unknown(self) -> None:
         for section in self._parser.sections():
             if section not in _PLAIN_KEYS:
-                self._problems.append(f"unknown section [{self._quoted(section)}]")
+                similar = _similar(section, _PLAIN_KEYS, "[{}]")
+                self._problems.append(f"unknown section [{self._quoted(section)}]{similar}")
                 continue
             for key in self._parser.options(section):
                 if key not in _keys(section):
-                    self._problems.append(f"[{section}] {self._quoted(key)}: unknown key")
+                    similar = _right_section(key) or _similar(key, _keys(section), "{}")
+                    self._problems.append(f"[{section}] {self._quoted(key)}: unknown key{similar}")
 
     def _quoted(self, text: str) -> str:
         return secret_text.quoted(text, self._known_secrets())
@@ -636,6 +639,17 @@ def _forms(key: str) -> tuple[str, ...]:
 def _keys(section: str) -> set[str]:
     """Return all keys that a section may have."""
     return {form for key in _PLAIN_KEYS[section] for form in _forms(key)}
+
+
+def _similar(name: str, names: Collection[str], form: str) -> str:
+    """Return a question that proposes the most similar name; empty if none is similar."""
+    found = difflib.get_close_matches(name.lower(), sorted(names), n=1)
+    return f", did you mean {form.format(found[0])}?" if found else ""
+
+
+def _right_section(key: str) -> str:
+    sections = [section for section in _PLAIN_KEYS if key in _keys(section)]
+    return f", it belongs in [{sections[0]}]" if sections else ""
 
 
 _ALL_KEYS = sorted(key for section in _PLAIN_KEYS for key in _keys(section))
