@@ -61,6 +61,7 @@ def _main(options: argparse.Namespace) -> int:
     # objects, as Python does by default, takes a fifth of the time of a scan.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _configure_logging(options)
+    _log_versions()
     # stravalib warns of environment variables that are not set; the config has their values.
     os.environ.setdefault("SILENCE_TOKEN_WARNINGS", "1")
     from strava_backup.report import Report
@@ -130,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--no-gear", action="store_true", help="skip bikes and shoes")
     add("--no-photos", action="store_true", help="skip photos")
-    add("--dry-run", action="store_true", help="list the items to fetch, and fetch none")
+    add("-n", "--dry-run", action="store_true", help="list the items to fetch, and fetch none")
     add("--verify", action="store_true", help="check the archive for damage, offline")
     add(
         "--repair",
@@ -158,8 +159,13 @@ def _parser() -> argparse.ArgumentParser:
         "NAME[+KEYRING][:PROFILE][::CONTAINER], for example firefox or chrome",
     )
     loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("--quiet", action="store_true", help="print nothing if all is well")
-    loudness.add_argument("--debug", action="store_true", help="log more, never secrets")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="print nothing if all is well")
+    loudness.add_argument(
+        "-v",
+        "--debug",
+        action="store_true",
+        help="log versions, and every request and wait; never secrets",
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -179,6 +185,24 @@ def _configure_logging(options: argparse.Namespace) -> None:
     logging.root.setLevel(logging.WARNING if options.debug else logging.ERROR)
     level = logging.DEBUG if options.debug else logging.INFO
     _log.setLevel(logging.WARNING if options.quiet else level)
+
+
+def _log_versions() -> None:
+    """Log the versions that a report of a bug needs, with --debug only."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    import platform
+    from importlib import metadata
+
+    def version(name: str) -> str:
+        try:
+            return f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            return f"{name} of an unknown version"
+
+    _log.debug("strava-backup %s, Python %s", __version__, platform.python_version())
+    _log.debug("%s", ", ".join(map(version, ("requests", "urllib3", "stravalib"))))
+    _log.debug("%s", platform.platform())
 
 
 def _run_until_interrupted(options: argparse.Namespace, report: Report) -> int:
@@ -354,6 +378,7 @@ def _archive_folder(options: argparse.Namespace) -> Path:
     if options.demo:
         return _demo_folder()
     found = options.config or next(filter(loader.exists, loader.places(os.environ)), None)
+    _log.debug("config: %s", found)
     return loader.output_dir(found, os.environ)
 
 
@@ -414,10 +439,12 @@ def _config_path(options: argparse.Namespace) -> Path:
     """Return the named config, else the first that exists, else the path for a new one."""
     from strava_backup.config import loader
 
-    if options.config is not None:
-        return Path(options.config)
-    places = loader.places(os.environ)
-    return next(filter(loader.exists, places), places[0])
+    path: Path | None = options.config
+    if path is None:
+        places = loader.places(os.environ)
+        path = next(filter(loader.exists, places), places[0])
+    _log.debug("config: %s", path)
+    return path
 
 
 def _log_summary(report: Report, code: int) -> None:

@@ -78,6 +78,13 @@ def test_wrong_usage_exits_2_and_says_what_is_wrong(
     assert "error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("short", "long"), [("-q", "--quiet"), ("-v", "--debug"), ("-n", "--dry-run")]
+)
+def test_a_short_option_is_the_long_one(short: str, long: str) -> None:
+    assert cli._parse([short]) == cli._parse([long])
+
+
 def test_a_bug_is_reported_as_one_with_exit_code_1() -> None:
     result = run_python(
         "from strava_backup import cli\nfrom strava_backup.backup import run\n"

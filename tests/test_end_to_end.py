@@ -6,10 +6,12 @@ import base64
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -507,7 +509,7 @@ def test_of_two_runs_at_once_one_works_and_the_other_exits_5_at_once(command: Co
     assert_complete(command.account, command.files())
 
 
-def test_debug_output_of_a_whole_run_holds_no_secret(command: Command) -> None:
+def test_debug_output_of_a_whole_run_has_each_request_once_and_no_secret(command: Command) -> None:
     account = command.account
     session = account.issue_session()
     command.write_config(
@@ -530,6 +532,15 @@ def test_debug_output_of_a_whole_run_holds_no_secret(command: Command) -> None:
     for secret in secrets.values():
         assert secret not in result.stderr + result.stdout
         assert base64.b64encode(secret.encode()).decode() not in result.stderr
+    addresses = Counter(re.findall(r"transport: ([A-Z]+ [^\s?:]+)", result.stderr))
+    assert addresses == Counter(f"{one.method} {one.host}{one.path}" for one in account.requests)
+    assert len(re.findall(r": \d{3}, \d+ bytes in \d+\.\d{3} s$", result.stderr, re.M)) == len(
+        account.requests
+    )
+    assert len(re.findall(r"wait of 1\.\d s before the next try$", result.stderr, re.M)) == 1
+    assert re.search(r"strava-backup \S+, Python 3\.", result.stderr)
+    assert re.search(r"requests \d.*, urllib3 \d.*, stravalib \d", result.stderr)
+    assert f"config: {command.config}\n" in result.stderr
 
 
 def test_debug_output_of_a_password_log_in_holds_no_secret(command: Command) -> None:

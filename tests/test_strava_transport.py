@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from contextlib import suppress
 
 import pytest
@@ -418,3 +419,46 @@ def test_a_slow_body_is_found_out_without_a_connection_too(wire, clock):
             http.get(f"{SITE}/about")
         http.limits = transport.Limits(head_seconds=101)
         assert http.get(f"{SITE}/about").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "logged"),
+    [
+        (
+            f"{SITE}/athlete/activities?page=2&per_page=200",
+            "/athlete/activities?page=2&per_page=200",
+        ),
+        (f"{SITE}/oauth/token?code=secret&page=sec", "/oauth/token"),
+        ("https://user:secret@www.strava.com/me", "/me"),
+        (f"{SITE}/a.jpg?Signature=secret&size=5000", "/a.jpg?size=5000"),
+    ],
+)
+def test_the_request_log_has_only_parameters_that_cannot_be_secret(address, logged):
+    assert transport._logged_address(address) == f"www.strava.com{logged}"
+
+
+def test_an_address_that_is_none_is_not_logged():
+    assert transport._logged_address("https://[secret") == "an unknown address"
+
+
+def test_each_try_is_logged_with_its_result_and_each_wait(account, http, caplog):
+    caplog.set_level("DEBUG", "strava_backup.strava.transport")
+    account.faults += [Fault("me", "dropped", times=1), Fault("me", "500", times=1)]
+    http.get(f"{SITE}/me?secret=1")
+    messages = [re.sub(r"\d+\.\d+ s", "T", message) for message in caplog.messages]
+    assert messages == [
+        "GET www.strava.com/me: Unreachable in T",
+        "wait of T before the next try",
+        "GET www.strava.com/me: 500, 0 bytes in T",
+        "wait of T before the next try",
+        "GET www.strava.com/me: 302, 0 bytes in T",
+    ]
+
+
+def test_a_request_is_logged_with_the_size_of_its_body(http, caplog, account):
+    caplog.set_level("DEBUG", "strava_backup.strava.transport")
+    with http.get(EXPORT, stream=True) as response:
+        assert caplog.messages == []
+        body(response)
+    (message,) = caplog.messages
+    assert f": 200, {len(original(account))} bytes in" in message

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple
 from strava_backup import errors
 from strava_backup.secret_text import is_storable
 from strava_backup.strava import pages, transport
+
+_log = logging.getLogger(__name__)
 
 SITE = "https://www.strava.com"
 RENEWAL = (
@@ -289,6 +292,7 @@ class WebSession:
             return False
         self._has_waited = True
         response.close()
+        _log.info("www.strava.com asks for a pause (429): requests continue in %.0f s", pause)
         self._sleep(pause)
         return True
 

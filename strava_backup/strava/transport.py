@@ -5,6 +5,7 @@ Independent of the API and the website; sends no credentials by itself.
 
 from __future__ import annotations
 
+import logging
 import random
 import ssl
 import time
@@ -14,7 +15,7 @@ from http.cookiejar import Cookie, DefaultCookiePolicy
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
@@ -22,6 +23,8 @@ from requests.adapters import BaseAdapter
 from strava_backup import __version__, errors
 from strava_backup.strava.connections import WATCHDOG, Adapter, connection_handle
 from strava_backup.strava.json_body import parse_json
+
+_log = logging.getLogger(__name__)
 
 USER_AGENT = f"strava-backup/{__version__}"
 
@@ -36,6 +39,9 @@ _LONGEST_LENGTH = 18
 # The limits of browsers; Strava sets fewer and smaller cookies.
 _LARGEST_COOKIE = 4096
 _MOST_COOKIES = 50
+# The parameters that the request log may contain; others may be secrets, as in the signed addresses
+# of pictures.
+_LOGGED_PARAMETERS = {"page", "per_page", "size"}
 # The names of real compressions; requests accept gzip only. Other names (S3 uses many) mean that
 # the body is not compressed.
 _PACKED = {"gzip", "x-gzip", "deflate", "compress", "br", "zstd"}
@@ -111,7 +117,9 @@ class Session(requests.Session):
                 if response.status_code < 500:
                     return response
                 response.close()
-            self.sleep(pause + random.uniform(0, pause / 2))
+            pause += random.uniform(0, pause / 2)
+            _log.debug("wait of %.1f s before the next try", pause)
+            self.sleep(pause)
         return self._request_once(method, url, *args, **kwargs)
 
     def get(self, url: Any, *args: Any, **kwargs: Any) -> Response:
@@ -158,19 +166,27 @@ class Session(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request and return the answer, its body unread."""
+        began = self.clock()
+        try:
+            answer = self._answer(request, **kwargs)
+        except errors.Error as error:
+            _log_request(request, type(error).__name__, self.clock() - began)
+            raise
+        _drop_surplus_cookies(self)
+        return Response(answer, self, began)
+
+    def _answer(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         host = urlsplit(request.url or "").hostname
         # Without this, requests would read the whole body without limits.
         kwargs["stream"] = True
         try:
-            answer = self.within(
+            return self.within(
                 self.limits.head_seconds, lambda: super(Session, self).send(request, **kwargs)
             )
         except errors.Unreachable as error:
             raise type(error)(f"{host}: {error}", error.why) from error
         except Exception as error:
             raise _failure(host, error, kwargs.get("verify")) from error
-        _drop_surplus_cookies(self)
-        return Response(answer, self)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None, so that requests neither parses the address nor prepares a request to it."""
@@ -194,14 +210,27 @@ class Session(requests.Session):
 
 
 class Response(requests.Response):
-    """An answer whose body is read once and within limits, by `read` or by `read_chunks`."""
+    """An answer whose body is read once and within limits, by `read` or by `read_chunks`.
 
-    def __init__(self, answer: requests.Response, session: Session) -> None:
+    `began` is the time at which the request was sent, by the session's clock.
+    """
+
+    def __init__(self, answer: requests.Response, session: Session, began: float) -> None:
         super().__init__()
         self.__dict__.update(answer.__dict__)
         # All of Strava's pages and JSON are UTF-8; the charset in the header is ignored.
         self.encoding = "utf-8"
         self.session = session
+        self._began = began
+        self._is_logged = False
+
+    def close(self) -> None:
+        """Release the connection, and log the request, whose size is known only now."""
+        super().close()
+        if not self._is_logged:
+            self._is_logged = True
+            result = f"{self.status_code}, {self.raw.tell()} bytes"
+            _log_request(self.request, result, self.session.clock() - self._began)
 
     def read(self) -> None:
         """Read the body into `content`, except for redirects and 5xx answers.
@@ -288,6 +317,7 @@ class Pace:
         """Wait until the next request may start: 1 to 1.5 delays after the previous one."""
         pause = self._next - self._clock()
         if pause > 0:
+            _log.debug("wait of %.1f s between requests", pause)
             self._sleep(pause)
         self._next = self._clock() + self._delay * random.uniform(1.0, 1.5)
 
@@ -363,6 +393,25 @@ def _refuse_too_large(size: int, most: int) -> None:
 
 def _size_text(size: int) -> str:
     return f"{size >> 30} GiB" if size >= 1 << 30 else f"{size >> 20} MiB"
+
+
+def _log_request(request: requests.PreparedRequest, result: str, seconds: float) -> None:
+    address = _logged_address(request.url or "")
+    _log.debug("%s %s: %s in %.3f s", request.method, address, result, seconds)
+
+
+def _logged_address(url: str) -> str:
+    """Return host and path of an address, with the parameters that cannot be secrets."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unknown address"
+    query = [
+        f"{name}={value}"
+        for name, value in parse_qsl(parts.query)
+        if name in _LOGGED_PARAMETERS and value.isdigit()
+    ]
+    return f"{parts.hostname}{parts.path}{'?' if query else ''}{'&'.join(query)}"
 
 
 def _host(url: Any) -> str:
