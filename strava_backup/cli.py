@@ -22,6 +22,7 @@ from strava_backup import __version__, errors, process, streams
 
 if TYPE_CHECKING:
     from strava_backup.config.loader import Config
+    from strava_backup.progress import Progress
     from strava_backup.report import Report
     from strava_backup.setup.cookies import Cookies
     from strava_backup.setup.dialog import Dialog
@@ -333,7 +334,6 @@ def _page_opener() -> Callable[[str], object] | None:
 
 def _back_up(options: argparse.Namespace, report: Report) -> int:
     from strava_backup.backup import run
-    from strava_backup.progress import Bar
 
     if options.demo:
         from strava_backup.demo import account, setting
@@ -353,20 +353,36 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
         gear=not options.no_gear,
         dry_run=options.dry_run,
     )
-    if options.quiet or options.debug or options.dry_run or not sys.stderr.isatty():
+    with _progress(options) as progress:
+        out = progress.above(environment.out)
+        environment = environment._replace(out=out, progress=progress)
         run.back_up(config, run_options, report, environment)
-    else:
-        with Bar() as bar:
-            run.back_up(config, run_options, report, environment._replace(progress=bar))
     return errors.OK
+
+
+def _progress(options: argparse.Namespace) -> Progress:
+    """Return a progress bar if standard error is a terminal and shows no log."""
+    if options.quiet or options.debug or not sys.stderr.isatty():
+        from strava_backup.progress import Progress
+
+        return Progress()
+    from strava_backup.progress_bar import Bar
+
+    return Bar()
 
 
 def _verify(options: argparse.Namespace, report: Report) -> int:
     from strava_backup import verify
 
-    return verify.verify(
-        _archive_folder(options), streams.print_line, repairs=options.repair, quiet=options.quiet
-    )
+    folder = _archive_folder(options)
+    with _progress(options) as progress:
+        return verify.verify(
+            folder,
+            progress.above(streams.print_line),
+            repairs=options.repair,
+            quiet=options.quiet,
+            progress=progress,
+        )
 
 
 def _archive_folder(options: argparse.Namespace) -> Path:
@@ -387,15 +403,18 @@ def _import(options: argparse.Namespace, report: Report) -> int:
     from strava_backup.config import loader
 
     folder = _archive_folder(options)
-    importing.import_export(
-        _absolute(options.import_path, errors.ConfigError),
-        folder,
-        importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
-        report,
-        with_parents=options.output_dir is None and folder == loader.default_output_dir(os.environ),
-        out=streams.print_line,
-        clock=time.time,
-    )
+    with _progress(options) as progress:
+        importing.import_export(
+            _absolute(options.import_path, errors.ConfigError),
+            folder,
+            importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
+            report,
+            with_parents=options.output_dir is None
+            and folder == loader.default_output_dir(os.environ),
+            out=progress.above(streams.print_line),
+            clock=time.time,
+            progress=progress,
+        )
     return errors.OK
 
 

@@ -1,45 +1,15 @@
-"""Shows the progress of a run. Only `Bar` writes to the terminal.
-
-Imports tqdm only to show a bar, since a run without one need not load it.
-"""
+"""The progress of a run, as the modules that do the work report it. Shows nothing by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from tqdm import tqdm
 
 
 class Progress:
-    """Ignores all progress; the base of `Bar`."""
+    """Ignores all progress; `progress_bar.Bar` shows it."""
 
-    def expect(self, jobs: int) -> None:
-        """Set the number of activities and gear items to work on."""
-
-    def done(self) -> None:
-        """Count one more as done."""
-
-    def waits(self, reason: str) -> None:
-        """Show the reason of a pause; an empty one ends it."""
-
-
-class Bar(Progress):
-    """A bar on standard error within a `with` block; log lines appear above it."""
-
-    _bar: tqdm[Any]
-    _redirection: AbstractContextManager[None]
-
-    def __enter__(self) -> Bar:
-        from tqdm import tqdm
-        from tqdm.contrib.logging import logging_redirect_tqdm
-
-        self._bar = tqdm(total=0, unit="", leave=False, delay=0.5, dynamic_ncols=True)
-        self._redirection = logging_redirect_tqdm()
-        self._redirection.__enter__()
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(
@@ -48,15 +18,20 @@ class Bar(Progress):
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._redirection.__exit__(kind, value, traceback)
-        self._bar.close()
+        """End the display."""
+
+    def phase(self, name: str) -> None:
+        """Show the name of the present phase."""
 
     def expect(self, jobs: int) -> None:
-        self._bar.total = jobs
-        self._bar.refresh()
+        """Set the number of activities, gear items or files to work on."""
 
-    def done(self) -> None:
-        self._bar.update()
+    def done(self, jobs: int = 1) -> None:
+        """Count more of them as done."""
 
     def waits(self, reason: str) -> None:
-        self._bar.set_postfix_str(reason)
+        """Show the reason of a pause instead of the phase; an empty one ends it."""
+
+    def above(self, print_line: Callable[[str], None]) -> Callable[[str], None]:
+        """Return a function that prints a line without damage to the display."""
+        return print_line

@@ -22,13 +22,22 @@ from strava_backup.archive.metadata import (
     promises_file,
 )
 from strava_backup.items import OWN_KEY
+from strava_backup.progress import Progress
 from strava_backup.report import count_of, printable
 
 _LONGEST_LINE = 10_000
 
 
+_SILENT = Progress()
+
+
 def verify(
-    root: Path, out: Callable[[str], None], *, repairs: bool = False, quiet: bool = False
+    root: Path,
+    out: Callable[[str], None],
+    *,
+    repairs: bool = False,
+    quiet: bool = False,
+    progress: Progress = _SILENT,
 ) -> int:
     """Print a line for each finding, and a summary; return the exit code.
 
@@ -43,7 +52,7 @@ def verify(
     # A check writes nothing, not even a lock file; but if there is one, a run may be active.
     with archive.locked(is_reader=not repairs, creates=repairs):
         archive.read_marker()
-        check = _Check(archive, repairs)
+        check = _Check(archive, repairs, progress)
         for finding in check.findings():
             if finding.is_damage or not quiet:
                 out(str(finding))
@@ -76,9 +85,10 @@ class _Metadata(NamedTuple):
 class _Check:
     """One check of an archive. The constructor does no I/O."""
 
-    def __init__(self, archive: Archive, repairs: bool) -> None:
+    def __init__(self, archive: Archive, repairs: bool, progress: Progress) -> None:
         self.damaged = 0
         self._archive = archive
+        self._progress = progress
         self._repairs = repairs
         self._manifest = Manifest({})
         self._files: dict[PurePosixPath, layout.Key] = {}
@@ -93,6 +103,7 @@ class _Check:
 
     def findings(self) -> Iterator[Finding]:
         """Yield findings during the check. Raises DiskError."""
+        self._progress.phase("Reading the metadata")
         yield from self._check_top_level()
         yield from self._scan()
         for path, (key, problem) in self._unreadable.items():
@@ -100,8 +111,12 @@ class _Check:
         listed = {
             path for path in map(PurePosixPath, self._manifest.digests) if self._is_file(path)
         }
-        for path in sorted(listed | self._files.keys()):
+        paths = sorted(listed | self._files.keys())
+        self._progress.phase("Checking files")
+        self._progress.expect(len(paths))
+        for path in paths:
             yield from self._check_file(path)
+            self._progress.done()
         yield from self._compare(listed)
         if self._to_remove:
             self._archive.remove_checksums(self._to_remove)

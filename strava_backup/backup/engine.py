@@ -91,6 +91,7 @@ class Backup:
         self._store = RecordStore(archive, clock)
         self._outcomes = Outcomes(self._store, report)
         self._pipeline = Pipeline(self._outcomes, self._finish_job, connections.break_off)
+        progress.phase("Reading the archive")
         self._inventory = inventory = archive.scan()
         self._wanted = self._wanted._replace(unproven=plan.unproven_items(inventory))
         source, website = connections.source, connections.website
@@ -125,6 +126,7 @@ class Backup:
                 self._report_damage(path, damage)
             self._report_problems()
             tried = self._queue(listing, limit)
+            self._progress.phase("Fetching")
             self._pipeline.wait()
         self._outcomes.settle(self._probes.is_still_served)
         failed = self._report.failed_ids | self._outcomes.skipped_ids
@@ -266,6 +268,8 @@ class Backup:
         self._lacks_photos = self._wanted.photos and not self._source.has_details
         if self._has_reached_limit or not self._wanted.photos:
             return []
+        if self._lacks_photos:
+            self._progress.phase("Reading the list of photos")
         pages = iter(self._source.fetch_new_photos(self._checkpoint))
         records: list[Any] = []
         while (page := self._next_page("list of photos", pages)) is not None:
@@ -337,10 +341,13 @@ class Backup:
         return activities
 
     def _listing(self) -> Iterator[Activity]:
+        self._progress.phase("Reading the list")
         pages = iter(self._source.fetch_activities(self._checkpoint))
         while page := self._next_page("list of activities", pages):
+            self._report.listed += len(page)
+            listed = count_of(self._report.listed, "activity", "activities")
+            self._progress.phase(f"Reading the list: {listed}")
             for record in page:
-                self._report.listed += 1
                 self._completeness.add(record)
                 try:
                     yield parse_activity(record)

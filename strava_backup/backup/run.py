@@ -81,6 +81,7 @@ def _back_up(config: Config, options: Options, report: Report, environment: Envi
     # invalidates that of a concurrent run.
     with archive.locked(creates=not options.dry_run):
         archive.read_marker()
+        environment.progress.phase("Signing in")
         connections, athlete_id = _SignIn(
             config, archive, options, report, environment
         ).connections()

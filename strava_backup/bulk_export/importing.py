@@ -23,6 +23,7 @@ from strava_backup.bulk_export import export_file, rows, start_time, table
 from strava_backup.bulk_export.export_file import Export
 from strava_backup.bulk_export.table import Entry
 from strava_backup.items import FILE, METADATA, ORIGINAL, OWN_KEY, PHOTO
+from strava_backup.progress import Progress
 from strava_backup.records import merge
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of, first_of, printable
@@ -31,7 +32,7 @@ from strava_backup.timestamps import utc_timestamp
 
 _log = logging.getLogger(__name__)
 
-
+_SILENT = Progress()
 _PROFILE = "profile.csv"
 _CAPTIONS = "media.csv"
 # Several concurrent writes take hardly longer than one.
@@ -99,6 +100,7 @@ def import_export(
     with_parents: bool,
     out: Callable[[str], None],
     clock: Callable[[], float],
+    progress: Progress = _SILENT,
 ) -> None:
     """Import the export at `path` into the archive at `root`.
 
@@ -110,13 +112,16 @@ def import_export(
     report.is_import = True
     try:
         with export_file.opened(path) as export:
+            progress.phase("Reading the export")
             summary = _read_summary(export)
             if not options.dry_run:
                 archive.prepare(with_parents=with_parents)
             with archive.locked(creates=not options.dry_run):
                 archive.read_marker()
                 store = RecordStore(archive, clock)
-                importer = Import(export, summary, archive, options, store, report)
+                importer = Import(export, summary, archive, options, store, report, progress)
+                progress.phase("Importing activities")
+                progress.expect(summary.row_count)
                 if options.dry_run:
                     importer.dry_run(out)
                 else:
@@ -160,6 +165,7 @@ class Import:
         options: Options,
         store: RecordStore,
         report: Report,
+        progress: Progress,
     ) -> None:
         self._export = export
         self._summary = summary
@@ -167,6 +173,7 @@ class Import:
         self._options = options
         self._store = store
         self._report = report
+        self._progress = progress
         self._day = export.day
         self._inventory = archive.scan()
         self._captions = self._read_captions()
@@ -257,6 +264,7 @@ class Import:
         summary = self._summary
         seen: set[int] = set()
         for row in _table(self._export).rows:
+            self._progress.done()
             entry = table.parse_entry(summary.columns, row, is_day_first=summary.is_day_first)
             if entry is None or not row.is_whole:
                 self._fail_row(row, entry)
