@@ -49,7 +49,8 @@ class Completeness(NamedTuple):
     """Compares the archive with Strava, for the requested items.
 
     `missing` are the incomplete activities, `nameless` the records without an id; Strava may have
-    more unless `is_whole`.
+    more unless `is_whole`. If --limit ended the run, `limit` is set, and the other activities were
+    not examined.
     """
 
     on_strava: int
@@ -58,11 +59,15 @@ class Completeness(NamedTuple):
     not_to_be_had: int = 0
     is_whole: bool = True
     lacks_photos: bool = False
+    limit: int | None = None
 
     def __str__(self) -> str:
         """Return for example `592 on Strava: 590 complete here, 2 missing (123, 456)`."""
         lacking = len(self.missing) + self.nameless
         text = "" if self.is_whole else "at least "
+        if self.limit is not None:
+            selected = f"--limit selected {self.limit:,} of {text}{self.on_strava:,}"
+            return f"{selected} activities on Strava"
         text += f"{self.on_strava:,} on Strava: {max(0, self.on_strava - lacking):,} complete here"
         text += " except for photos" if self.lacks_photos else ""
         text += f", {lacking:,} missing" if lacking else ""

@@ -174,6 +174,14 @@ def test_an_interrupted_run_tells_what_it_saved(report, line):
             Completeness(11, (5,), is_whole=False, lacks_photos=True),
             "at least 11 on Strava: 10 complete here except for photos, 1 missing (5)",
         ),
+        (
+            Completeness(1240, (5,), not_to_be_had=2, lacks_photos=True, limit=12),
+            "--limit selected 12 of 1,240 activities on Strava",
+        ),
+        (
+            Completeness(240, is_whole=False, limit=12),
+            "--limit selected 12 of at least 240 activities on Strava",
+        ),
     ],
 )
 def test_what_is_held_is_compared_with_what_is_on_strava(completeness, line):

@@ -30,7 +30,7 @@ from strava_backup.progress import Progress
 from strava_backup.records import merge, plan
 from strava_backup.records.plan import Wanted, asked_items, is_due, is_gone
 from strava_backup.records.store import RecordStore
-from strava_backup.report import Report, count_of, format_duration
+from strava_backup.report import Completeness, Report, count_of, format_duration
 from strava_backup.strava.records import (
     Activity,
     Checkpoint,
@@ -113,10 +113,12 @@ class Backup:
         self._newly_deleted: frozenset[int] = frozenset()
         self._has_listed_photos = False
         self._lacks_photos = False
+        self._limit: int | None = None
         self._has_reached_limit = False
 
     def run(self, limit: int | None = None) -> None:
         """Save the listed activities, and fetch missing items. Raises DiskError."""
+        self._limit = limit
         with self._pipeline:
             listing = self._checked_listing()
             if listing is None:
@@ -125,16 +127,16 @@ class Backup:
             for path, damage in self._archive.add_checksums(self._inventory):
                 self._report_damage(path, damage)
             self._report_problems()
-            tried = self._queue(listing, limit)
+            tried = self._queue(listing)
             self._progress.phase("Fetching")
             self._pipeline.wait()
         self._outcomes.settle(self._probes.is_still_served)
         failed = self._report.failed_ids | self._outcomes.skipped_ids
         self._compare((self._completeness.incomplete - tried) | failed)
-        self._finish(tried, is_limited=limit is not None)
+        self._finish(tried)
         self._report.is_finished = True
 
-    def _queue(self, listing: Iterable[Activity], limit: int | None) -> set[int]:
+    def _queue(self, listing: Iterable[Activity]) -> set[int]:
         """Queue all tasks, and return the ids of the activities with missing items.
 
         Originals are fetched while the list is still read. Tasks of the API wait for the end of its
@@ -145,7 +147,7 @@ class Backup:
             self._hosts.source.hold()
         missing: Counter[str] = Counter()
         tried = set()
-        for work in self._plan(listing, limit):
+        for work in self._plan(listing):
             if work.record is None and not work.has_missing_items:
                 continue
             self._add_job(
@@ -155,7 +157,7 @@ class Backup:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
         self._announce(len(tried), missing[ORIGINAL])
-        if limit is None:
+        if self._limit is None:
             # Right after listing: an activity uploaded later would make the list look incomplete.
             self._newly_deleted = self._deletions.conclude(self._completeness, self._ask)
         for activity_id, tasks in self._photos.save_listed(self._listed_photos()).items():
@@ -194,9 +196,10 @@ class Backup:
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
         """Print the items that `run` would fetch, one line per activity or gear."""
+        self._limit = limit
         with self._pipeline:
             self._report_problems()
-            for work in self._plan(self._checked_listing() or (), limit):
+            for work in self._plan(self._checked_listing() or ()):
                 items = [*work.missing, *("photo" for _ in work.pictures)]
                 if items:
                     out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
@@ -212,9 +215,9 @@ class Backup:
         self._compare(self._completeness.incomplete)
         self._report.is_finished = True
 
-    def _plan(self, listing: Iterable[Activity], limit: int | None) -> Iterator[Work]:
-        """Yield the work in order, with at most `limit` activities that have missing items."""
-        left = limit if limit is not None else -1
+    def _plan(self, listing: Iterable[Activity]) -> Iterator[Work]:
+        """Yield the work in order, with no more incomplete activities than the limit allows."""
+        left = self._limit if self._limit is not None else -1
         for work in self._ordered(self._works(listing)):
             gear_id = work.activity.record.get("gear_id")
             self._used_gear |= {gear_id} if is_gear_id(gear_id) else set()
@@ -373,13 +376,19 @@ class Backup:
         found = self._completeness.completeness(
             self._source.listing_result, missing, asked, self._wanted, self._store.now().date()
         )
-        self._report.completeness = found._replace(
+        found = found._replace(
             not_to_be_had=found.not_to_be_had + len(self._report.given_up),
-            is_whole=found.is_whole and not self._has_reached_limit,
             lacks_photos=self._lacks_photos,
         )
+        self._report.completeness = self._limited(found) if self._has_reached_limit else found
 
-    def _finish(self, tried: set[int], *, is_limited: bool) -> None:
+    def _limited(self, found: Completeness) -> Completeness:
+        """Return the comparison after --limit ended the run before the end of the list."""
+        total = self._source.total
+        on_strava = max(total or 0, self._report.listed)
+        return found._replace(on_strava=on_strava, is_whole=total is not None, limit=self._limit)
+
+    def _finish(self, tried: set[int]) -> None:
         """Save failures and the state of the lists in the marker, after everything else.
 
         A limited run marks no deletions. If activities are no longer listed, it leaves the state of
@@ -391,7 +400,7 @@ class Backup:
         now = utc_timestamp(self._store.now())
         listing_result = self._source.listing_result
         if listing_result is not None and not (
-            is_limited and self._completeness.unlisted(listing_result)
+            self._limit is not None and self._completeness.unlisted(listing_result)
         ):
             if self._source.name == "website":
                 marker = replace(marker, surplus=self._surplus(listing_result))

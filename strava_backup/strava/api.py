@@ -75,6 +75,8 @@ class ApiSource:
 
     name = "api"
     has_details = True
+    # The API's list does not say how long it is.
+    total: int | None = None
 
     def __init__(
         self,

@@ -153,11 +153,13 @@ class Source(Protocol):
     """The interface of a source of activities. Every `fetch_*` may make requests.
 
     `has_details` says whether the source can fetch single activities and gear. `listing_result`
-    is the result of the last listing, once it has ended.
+    is the result of the last listing, once it has ended. `total` is the number of activities on
+    Strava, as soon as a page of the list says it.
     """
 
     name: str
     has_details: bool
+    total: int | None
     listing_result: ListingResult | None
 
     def stop_waiting(self) -> None:

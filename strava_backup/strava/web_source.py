@@ -47,6 +47,7 @@ class WebSource:
         self._athlete_id = athlete_id
         self._gear: dict[str, Record] = {}
         self.listing_result: ListingResult | None = None
+        self.total: int | None = None
 
     def stop_waiting(self) -> None:
         """Do nothing: only the request that was refused waits for a limit of the website."""
@@ -70,6 +71,7 @@ class WebSource:
             if not models and _is_far_off(seen, total):
                 models, total = fetch_list_page(self._web, page)
             totals.add(total)
+            self.total = total
             records = [web_records.activity_record(model) for model in models]
             if not records:
                 break
