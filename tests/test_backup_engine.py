@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
+from strava_backup.backup import engine
 from strava_backup.demo import files
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
@@ -575,3 +577,61 @@ def test_unreadable_metadata_is_kept_in_history(rig: Rig) -> None:
 def test_no_meta_fetches_no_gear(rig: Rig) -> None:
     rig.run(details=False)
     assert not {"detail", "gear", "bike"} & set(rig.asked)
+
+
+class Requested(logging.Handler):
+    """Keeps the number of requests for originals at the time of each recommendation."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__()
+        self.rig = rig
+        self.originals: list[int] = []
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "bulk export" in record.getMessage():
+            self.text = record.getMessage()
+            self.originals.append(self.rig.asked.count("original"))
+
+
+@pytest.fixture
+def recommended(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[Requested]:
+    monkeypatch.setattr(engine, "_MANY_ORIGINALS", 12)
+    logger = logging.getLogger("strava_backup.backup.engine")
+    caplog.set_level(logging.INFO, logger.name)
+    handler = Requested(rig)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def test_the_bulk_export_is_recommended_before_the_first_of_many_downloads(
+    rig: Rig, recommended: Requested
+) -> None:
+    rig.config = replace(rig.config, api=None, delay=200.0)
+    rig.run()
+    assert recommended.originals == [0]
+    assert recommended.text.startswith("about 28 originals are missing, which takes 1 h 57 min or")
+    assert "articles/216918437" in recommended.text
+    assert "delete" not in recommended.text
+    rig.run()
+    assert recommended.originals == [0]
+
+
+def test_the_bulk_export_is_recommended_once_if_the_api_lists_the_activities(
+    rig: Rig, recommended: Requested
+) -> None:
+    rig.run()
+    assert len(recommended.originals) == 1
+
+
+@pytest.mark.parametrize("options", [{"limit": 12}, {}], ids=["a limit", "no website"])
+def test_the_bulk_export_is_not_recommended_for_few_originals(
+    rig: Rig, recommended: Requested, options: dict[str, int]
+) -> None:
+    lacks = {"api": None} if options else {"user": None}
+    rig.config = replace(rig.config, **lacks)
+    rig.run(**options)
+    assert recommended.originals == []

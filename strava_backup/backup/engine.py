@@ -28,7 +28,7 @@ from strava_backup.backup.tasks import Host, HostClosed, Hosts, Job, Task
 from strava_backup.items import ORIGINAL, PHOTO
 from strava_backup.progress import Progress
 from strava_backup.records import merge, plan
-from strava_backup.records.plan import Wanted, asked_items, is_due, is_gone
+from strava_backup.records.plan import Wanted, asked_items, is_absent, is_due, is_gone
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Completeness, Report, count_of, format_duration
 from strava_backup.strava.records import (
@@ -44,6 +44,10 @@ from strava_backup.timestamps import utc_timestamp
 _log = logging.getLogger(__name__)
 
 _MANY_ORIGINALS = 500
+# The page that requests the export also deletes accounts, so this is the article that explains it.
+_EXPORT_ARTICLE = (
+    "https://support.strava.com/hc/en-us/articles/216918437-Exporting-your-Data-and-Bulk-Export"
+)
 
 T = TypeVar("T")
 
@@ -115,6 +119,7 @@ class Backup:
         self._lacks_photos = False
         self._limit: int | None = None
         self._has_reached_limit = False
+        self._has_recommended_export = False
 
     def run(self, limit: int | None = None) -> None:
         """Save the listed activities, and fetch missing items. Raises DiskError."""
@@ -156,7 +161,9 @@ class Backup:
             if work.has_missing_items:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
-        self._announce(len(tried), missing[ORIGINAL])
+        if len(tried) > 1:
+            _log.info("%d activities have missing items", len(tried))
+        self._recommend_export(missing[ORIGINAL])
         if self._limit is None:
             # Right after listing: an activity uploaded later would make the list look incomplete.
             self._newly_deleted = self._deletions.conclude(self._completeness, self._ask)
@@ -182,17 +189,29 @@ class Backup:
             self._report.fail(name, error)
             return None
 
-    def _announce(self, activities: int, originals: int) -> None:
-        if activities > 1:
-            _log.info("%d activities have missing items", activities)
-        if originals > _MANY_ORIGINALS and not self._hosts.website.is_closed:
-            _log.info(
-                "%d originals take %s or more at the pace that Strava allows; its bulk export "
-                "(Request Your Archive at https://www.strava.com/athlete/delete_your_account) has "
-                "all of them in one file for strava-backup --import",
-                originals,
-                format_duration(max(60.0, originals * self._connections.pause)),
-            )
+    def _recommend_export(self, originals: int) -> None:
+        """Log once that the bulk export is quicker, if so many originals are missing."""
+        is_quicker = originals > _MANY_ORIGINALS and self._wanted.originals
+        if not is_quicker or self._has_recommended_export or self._hosts.website.is_closed:
+            return
+        self._has_recommended_export = True
+        _log.info(
+            "about %s originals are missing, which takes %s or more at the pace that Strava "
+            "allows. Its bulk export has all of them in one file for strava-backup --import: "
+            "request it as %s says, and press nothing but Request Your Archive",
+            f"{originals:,}",
+            format_duration(max(60.0, originals * self._connections.pause)),
+            _EXPORT_ARTICLE,
+        )
+
+    def _count_missing_originals(self) -> int:
+        """Return about how many originals are missing, by the source's total; 0 without one."""
+        stored = sum(
+            not is_gone(one.own) and (not one.lacks_original or is_absent(one.own, ORIGINAL))
+            for one in self._inventory.activities.values()
+        )
+        missing = (self._source.total or 0) - stored
+        return missing if self._limit is None else min(missing, self._limit)
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
         """Print the items that `run` would fetch, one line per activity or gear."""
@@ -347,6 +366,9 @@ class Backup:
         self._progress.phase("Reading the list")
         pages = iter(self._source.fetch_activities(self._checkpoint))
         while page := self._next_page("list of activities", pages):
+            if not self._report.listed:
+                # Now, since the rest of the website's list takes minutes.
+                self._recommend_export(self._count_missing_originals())
             self._report.listed += len(page)
             listed = count_of(self._report.listed, "activity", "activities")
             self._progress.phase(f"Reading the list: {listed}")
