@@ -161,6 +161,10 @@ class AccountMismatch(HumanNeeded):
     """API, website and archive belong to different athletes."""
 
 
+class StillDelayed(HumanNeeded):
+    """All runs of a whole week ended with TryLater, so that waiting longer may not help."""
+
+
 class TryLater(Error):
     """A later run may succeed without any action."""
 

@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from strava_backup import errors
+from strava_backup.backup import run
 from strava_backup.config.loader import Secret, User
+from strava_backup.report import Report
 from strava_backup.strava.session import RENEWAL
-from tests.conftest import DAY, Rig
+from tests.conftest import DAY, NOW, Rig
 from tests.expected import assert_complete, expected_activity_metadata, stored_metadata
 from tests.faults import Fault
 
@@ -183,3 +186,59 @@ def test_a_renewed_cookie_that_cannot_be_written_ends_nothing(
     rig.clock.now += 5
     assert rig.run(limit=1).exit_code == 0
     assert "cannot write the renewed jwt" in caplog.text
+
+
+def test_a_week_of_runs_that_end_with_5_needs_a_human(rig: Rig) -> None:
+    rig.account.faults.append(Fault("athlete", "500"))
+    for _ in range(7):
+        assert rig.run().exit_code == 5
+        rig.clock.now += DAY
+    report = rig.run(dry_run=True)
+    assert report.exit_code == 4
+    report = rig.run()
+    assert report.exit_code == 4
+    assert report.problem_lines()[-1] == (
+        "no run has finished for 7 days, since 2026-11-22: waiting longer may not help. "
+        "See what strava-backup --check says"
+    )
+
+    rig.account.faults.clear()
+    rig.clock.now += 60
+    rig.renew_session()
+    assert rig.run().exit_code == 0
+    rig.clock.now += 60
+    rig.account.faults.append(Fault("athlete", "500"))
+    assert rig.run().exit_code == 5
+
+
+def test_a_run_that_finishes_ends_the_week_although_items_failed(rig: Rig) -> None:
+    rig.account.faults.append(Fault("athlete", "500", times=3))
+    assert rig.run().exit_code == 5
+    rig.clock.now += 4 * DAY
+    rig.account.faults.append(Fault("detail", "500", id=rig.account.activities[0].id))
+    assert rig.run().exit_code == 3
+    rig.clock.now += 4 * DAY
+    rig.account.faults.append(Fault("athlete", "500"))
+    assert rig.run().exit_code == 5
+
+
+def test_a_dry_run_does_not_note_its_delay(rig: Rig) -> None:
+    rig.run()
+    before = rig.files()
+    rig.account.faults.append(Fault("athlete", "500"))
+    assert rig.run(dry_run=True).exit_code == 5
+    assert rig.files() == before
+
+
+@pytest.mark.parametrize("since", ["2027-01-01T00:00:00Z", "yesterday", "", "0001-01-01"])
+def test_a_delay_of_an_impossible_time_begins_now(since: str) -> None:
+    report = Report(fatal=[errors.TryLater("later")])
+    noted = run._judge_delay(since, report, NOW)
+    assert (noted, report.exit_code) in (("2026-11-22T10:00:00Z", 5), ("0001-01-01T00:00:00Z", 4))
+
+
+@pytest.mark.parametrize("error", [errors.SessionOver("over"), errors.Error("disk")])
+def test_a_run_that_ends_otherwise_neither_begins_nor_ends_a_delay(error: errors.Error) -> None:
+    since = "2026-11-20T10:00:00Z"
+    assert run._judge_delay(since, Report(fatal=[error]), NOW) == since
+    assert run._judge_delay(None, Report(fatal=[error]), NOW) is None

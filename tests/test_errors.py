@@ -33,6 +33,7 @@ EXIT_CODES = {
     errors.LoginRefused: 4,
     errors.LoginPaused: 4,
     errors.AccountMismatch: 4,
+    errors.StillDelayed: 4,
     errors.TryLater: 5,
     errors.LimitReached: 5,
     errors.AnotherRun: 5,

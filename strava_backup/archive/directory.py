@@ -68,6 +68,7 @@ _MARKER_SHAPE = {
     "last_count": str,
     "uncounted": int,
     "last_complete_run": str,
+    "delayed_since": str,
     "login_refused_at": float,
 }
 
@@ -88,6 +89,7 @@ class Marker:
     last_count: str | None = None
     uncounted: int | None = None
     last_complete_run: str | None = None
+    delayed_since: str | None = None
     login_refused_at: float | None = None
 
 

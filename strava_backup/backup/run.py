@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from strava_backup import errors
@@ -34,11 +35,14 @@ from strava_backup.strava.session import (
 )
 from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
+from strava_backup.timestamps import utc_timestamp
 
 if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_DELAY = timedelta(days=7)
 
 
 class Options(NamedTuple):
@@ -81,27 +85,66 @@ def _back_up(config: Config, options: Options, report: Report, environment: Envi
     # invalidates that of a concurrent run.
     with archive.locked(creates=not options.dry_run):
         archive.read_marker()
-        environment.progress.phase("Signing in")
-        connections, athlete_id = _SignIn(
-            config, archive, options, report, environment
-        ).connections()
-        wanted = Wanted(
-            originals=config.user is not None,
-            details=options.details,
-            photos=options.photos,
-            gear=options.gear and options.details,
-            full=options.full,
+        try:
+            _back_up_locked(config, archive, options, report, environment)
+        except errors.Error as error:
+            report.fatal.append(error)
+        now = datetime.fromtimestamp(environment.clock(), UTC)
+        delayed_since = _judge_delay(archive.marker.delayed_since, report, now)
+        if not options.dry_run:
+            archive.save_marker(replace(archive.marker, delayed_since=delayed_since))
+
+
+def _back_up_locked(
+    config: Config, archive: Archive, options: Options, report: Report, environment: Environment
+) -> None:
+    environment.progress.phase("Signing in")
+    connections, athlete_id = _SignIn(config, archive, options, report, environment).connections()
+    wanted = Wanted(
+        originals=config.user is not None,
+        details=options.details,
+        photos=options.photos,
+        gear=options.gear and options.details,
+        full=options.full,
+    )
+    backup = Backup(
+        *(connections, archive, athlete_id, wanted, report),
+        clock=environment.clock,
+        progress=environment.progress,
+    )
+    if options.dry_run:
+        backup.dry_run(environment.out, options.limit)
+    else:
+        archive.remove_leftovers()
+        backup.run(options.limit)
+
+
+def _judge_delay(since: str | None, report: Report, now: datetime) -> str | None:
+    """Return since when runs have ended with TryLater, without one that finished; None if not.
+
+    After a week of them, adds StillDelayed to the report.
+    """
+    if report.exit_code != errors.TryLater.exit_code:
+        has_finished = report.exit_code in (errors.OK, errors.ItemError.exit_code)
+        return None if has_finished else since
+    begin = _parse_past(since, now) or now
+    if now - begin >= _LONGEST_DELAY:
+        report.fatal.append(
+            errors.StillDelayed(
+                f"no run has finished for {(now - begin).days} days, since {begin.date()}: waiting "
+                "longer may not help. See what strava-backup --check says"
+            )
         )
-        backup = Backup(
-            *(connections, archive, athlete_id, wanted, report),
-            clock=environment.clock,
-            progress=environment.progress,
-        )
-        if options.dry_run:
-            backup.dry_run(environment.out, options.limit)
-        else:
-            archive.remove_leftovers()
-            backup.run(options.limit)
+    return utc_timestamp(begin)
+
+
+def _parse_past(text: str | None, now: datetime) -> datetime | None:
+    """Return the moment in a text; None if it is none, or in the future by a wrong clock."""
+    try:
+        moment = datetime.fromisoformat(text or "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment <= now else None
 
 
 _WebSignIn = Future[tuple[WebSession, int]]
