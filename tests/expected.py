@@ -45,6 +45,19 @@ def expected_pictures(account: Account) -> dict[str, bytes]:
     }
 
 
+def expected_times(account: Account) -> dict[str, float]:
+    """Return the modification times of originals and pictures, by path: the activity's start."""
+    starts = {str(activity.id): activity.started for activity in account.activities}
+    return {
+        **{path: starts[_id_in(path, -1)] for path in expected_originals(account)},
+        **{path: starts[_id_in(path, 0)] for path in expected_pictures(account)},
+    }
+
+
+def _id_in(path: str, part: int) -> str:
+    return Path(path).name.partition(".")[0].split("_")[part]
+
+
 def expected_activity_metadata(account: Account) -> dict[str, Any]:
     """Return Strava's keys of every activity's metadata, by path: the whole detail."""
     return {f"{stem_of(activity)}.meta.json": activity.detail for activity in account.activities}

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,37 @@ def test_a_missing_folder_is_not_created(folder):
     with pytest.raises(FileNotFoundError):
         save_bytes(folder / "gone" / "a", b"a")
     assert content_of(folder) == {}
+
+
+# Modification times
+
+
+@pytest.mark.parametrize("year", [1, 1965, 2026, 9999])
+def test_a_file_is_saved_whatever_its_modification_time(folder, year):
+    moment = datetime(year, 5, 6, 7, 8, 9, tzinfo=UTC)
+    with PartialFile(folder, "original") as partial_file:
+        partial_file.write([b"new"])
+        partial_file.finish()
+        partial_file.set_modified(moment)
+        partial_file.save_as(folder / "original.fit")
+    assert content_of(folder) == {"original.fit": b"new"}
+    if year in (1965, 2026):
+        assert (folder / "original.fit").stat().st_mtime == moment.timestamp()
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(errno.EPERM, "no"), OSError(errno.EINVAL, "no"), OverflowError()]
+)
+def test_a_file_system_without_such_times_is_no_error(folder, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(os, "utime", refuse)
+    with PartialFile(folder, "original") as partial_file:
+        partial_file.finish()
+        partial_file.set_modified(datetime(2026, 5, 6, tzinfo=UTC))
+        partial_file.save_as(folder / "original.fit")
+    assert content_of(folder) == {"original.fit": b""}
 
 
 # Partial files of runs that died

@@ -14,7 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -39,10 +39,10 @@ STEM = YEAR / "2026-05-06T07-08-09Z_5"
 META = YEAR / f"{STEM.name}.meta.json"
 
 
-def save(archive, partial_file, stem, sent):
+def save(archive, partial_file, stem, sent, start=None):
     """Give a complete file its name and its checksum."""
     path = archive.prepare_file(partial_file, stem, sent)
-    archive.place_file(partial_file, path)
+    archive.place_file(partial_file, path, start)
     archive.add_checksum(path, partial_file.sha256)
     return path
 
@@ -640,10 +640,17 @@ def test_an_original_is_saved_byte_for_byte_under_the_suffix_of_its_content(
     assert archive.scan().activities[5].suffixes == (suffix,)
 
 
-def save_original(archive, content, sent):
+def save_original(archive, content, sent, start=None):
     with archive.partial_file(STEM) as partial_file:
         partial_file.write([content])
-        return save(archive, partial_file, STEM, sent)
+        return save(archive, partial_file, STEM, sent, start)
+
+
+def test_a_new_file_has_the_start_as_its_modification_time_and_a_stored_one_keeps_its_own(archive):
+    path = archive.root / save_original(archive, files.fit(START, 5), ".fit", START)
+    assert path.stat().st_mtime == START.timestamp()
+    save_original(archive, files.fit(START, 5), ".fit", START + timedelta(hours=1))
+    assert path.stat().st_mtime == START.timestamp()
 
 
 def test_an_original_is_never_overwritten(archive):

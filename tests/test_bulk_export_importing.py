@@ -32,6 +32,7 @@ from tests.expected import (
     expected_originals,
     expected_photo_metadata,
     expected_pictures,
+    expected_times,
     own_key,
     photo_stem,
     stem_of,
@@ -443,6 +444,15 @@ def test_a_table_that_cannot_be_read_for_certain_is_refused_and_nothing_is_writt
     (error,) = report.fatal
     assert words.strip() in str(error)
     assert not setting.root.exists()
+
+
+def test_imported_files_have_the_time_of_their_activity(setting: Setting, account: Account) -> None:
+    setting.write(account_export.export_files(account))
+    setting.run()
+    files = stored_originals(setting.files()) | exported_pictures(account)
+    times = {path: time for path, time in expected_times(account).items() if path in files}
+    assert any(path.startswith("photos/") for path in times)
+    assert {path: (setting.root / path).stat().st_mtime for path in times} == times
 
 
 def test_an_account_without_activities_may_have_an_export(setting: Setting) -> None:

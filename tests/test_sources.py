@@ -20,6 +20,7 @@ from tests.expected import (
     expected_activity_metadata,
     expected_originals,
     expected_pictures,
+    expected_times,
     own_key,
     stem_of,
     stored_metadata,
@@ -126,6 +127,14 @@ class SourceTests:
         rig.run()
         assert Counter(rig.asked)["photo"] == 1
         assert stored_pictures(rig.files()) == expected_pictures(rig.account)
+
+    def test_originals_and_photos_have_the_time_of_their_activity(self, rig: Rig) -> None:
+        rig.run()
+        oldest = rig.account.activities[-1]  # which the website does not list again
+        oldest.photos.append(photo_of(oldest.detail, 7, "png"))
+        rig.run()
+        times = expected_times(rig.account)
+        assert {path: (rig.root / path).stat().st_mtime for path in times} == times
 
     def test_new_distance_on_a_bike_fetches_that_bike_only(self, rig: Rig) -> None:
         rig.run()

@@ -13,6 +13,8 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -96,6 +98,16 @@ class PartialFile:
             self._file.flush()
             sync_file(self._file.fileno(), self.path.parent)
             self._close()
+
+    def set_modified(self, moment: datetime) -> None:
+        """Set the modification time of a finished file, if the file system can store it.
+
+        Errors are ignored, since the time only helps other programs to sort files. Before
+        `finish`, it would be lost: some network file systems set the time when a file is closed.
+        """
+        seconds = moment.timestamp()
+        with suppress(OSError, OverflowError, ValueError):
+            os.utime(self.path, (seconds, seconds))
 
     def save_as(self, path: Path, *, syncs_folder: bool = True) -> None:
         """Rename the partial file to `path`, replacing any file there. Raises OSError.

@@ -545,13 +545,18 @@ class Archive:
             partial_file.finish()
             return path
 
-    def place_file(self, partial_file: PartialFile, path: PurePosixPath) -> None:
+    def place_file(
+        self, partial_file: PartialFile, path: PurePosixPath, start: datetime | None = None
+    ) -> None:
         """Rename a prepared file to its path. Raises DiskError, ItemError.
 
-        An equal file that is already there stays. The file has a checksum after `add_checksum`.
+        An equal file that is already there stays. The file has a checksum after `add_checksum`. Its
+        modification time is the `start` of its activity, if that is known.
         """
         with _item_errors(f"cannot write {self.root / path}"):
             if not self._has_content(path, partial_file.sha256):
+                if start is not None:
+                    partial_file.set_modified(start)
                 partial_file.save_as(self.root / path, syncs_folder=False)
 
     def add_checksum(self, path: PurePosixPath, digest: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
@@ -79,9 +79,11 @@ class Activities:
         self._report = report
         self._hosts = hosts
         self._wanted = wanted
+        self._starts: dict[int, datetime] = {}
 
     def work(self, activity: Activity, inventory: Inventory) -> Work:
         """Return the missing items of a listed activity. Raises DiskError."""
+        self._starts[activity.id] = activity.start
         stored = inventory.activities.get(activity.id)
         stem = stored.stem if stored else layout.activity_stem(activity.start, activity.id)
         metadata = (stored and stored.metadata) or layout.metadata_path(stem)
@@ -126,13 +128,25 @@ class Activities:
             activity, stored.stem, stored.metadata, None, missing, pictures, stored.suffixes
         )
 
+    def find_start(self, activity_id: int, inventory: Inventory) -> datetime | None:
+        """Return the start of an activity that was listed in this run or is stored, else None."""
+        if activity_id in self._starts:
+            return self._starts[activity_id]
+        stored = inventory.activities.get(activity_id)
+        # Metadata without a state was written by version 0.4 or earlier, with wrong dates.
+        if stored is not None and stored.metadata and stored.resource_state is not None:
+            with suppress(errors.ItemError):
+                return parse_activity(self._store.read(stored.metadata)).start
+        return None
+
     def tasks(self, work: Work) -> list[Task]:
         """Return the task that saves the listed record, with the other tasks as its follow-ups.
 
         They are its follow-ups even if the record is unchanged, so that activities stay in order.
         """
         tasks = [self._task(work, item) for item in work.missing]
-        tasks += [self._photos.stored_task(work.title, path) for path in work.pictures]
+        start = work.activity.start
+        tasks += [self._photos.stored_task(work.title, path, start) for path in work.pictures]
         save = partial(self._save_listed, work, tuple(tasks))
         return [Task("listing", f"activity {work.title}", None, work.metadata, save)]
 
@@ -161,6 +175,7 @@ class Activities:
             partial(fetch, work),
             work.activity.id,
             note and partial(note, self._store, work),
+            start=work.activity.start,
         )
 
     def _save_listed(

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -167,7 +168,9 @@ class Backup:
         if self._limit is None:
             # Right after listing: an activity uploaded later would make the list look incomplete.
             self._newly_deleted = self._deletions.conclude(self._completeness, self._ask)
-        for activity_id, tasks in self._photos.save_listed(self._listed_photos()).items():
+        find_start = partial(self._activities.find_start, inventory=self._inventory)
+        listed_photos = self._photos.save_listed(self._listed_photos(), find_start)
+        for activity_id, tasks in listed_photos.items():
             self._add_job(f"activity {activity_id}", tasks)
         for gear in self._gear.plan(self._used_gear, self._ask):
             # First, because it takes few requests, and some have follow-ups on the slow website.

@@ -134,7 +134,7 @@ class Files:
             def add_note(own: Record) -> Record:
                 return note(own, fetched.sent_name, suspicion, path.name)
 
-            self._place(partial_file, path, task.metadata, add_note)
+            self._place(partial_file, path, task, add_note)
             self._archive.add_checksum(path, digest)
         self._report.count(task.item, partial_file.size)
         if suspicion:
@@ -158,7 +158,7 @@ class Files:
         self,
         partial_file: PartialFile,
         path: PurePosixPath,
-        metadata: PurePosixPath,
+        task: Task,
         add_note: Callable[[Record], Record],
     ) -> None:
         """Record a file in its metadata, then rename it; undo the note if renaming fails.
@@ -167,13 +167,14 @@ class Files:
         without a note that Strava's copy is the same. A note without a file only makes the next
         run fetch the file again.
         """
+        metadata = task.metadata
         with self._store.editing(metadata):
             old = self._store.read(metadata)
             own = (old or {}).get(OWN_KEY, {})
             new = {**(old or {}), OWN_KEY: add_note(own)}
             self._store.replace(metadata, old, new)
             try:
-                self._archive.place_file(partial_file, path)
+                self._archive.place_file(partial_file, path, task.start)
             except BaseException:
                 # This may fail too if the disk is full or disconnected.
                 with suppress(DiskError, errors.ItemError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -101,14 +102,18 @@ class Photos:
         The second value is the reason if the list is incomplete, else empty.
         """
         photos = [entry for entry in entries if has_photo_id(entry)]
-        tasks = self._save_records(activity.id, title, photos)
+        tasks = self._save_records(activity.id, title, photos, activity.start)
         listed = activity.record.get("total_photo_count") or 0
         if len(photos) < len(entries):
             return tasks, f"{len(entries) - len(photos)} of its entries have no photo id"
         return tasks, f"{len(photos)} of {listed} photos" if len(photos) < listed else ""
 
-    def save_listed(self, records: Iterable[Any]) -> dict[int, list[Task]]:
+    def save_listed(
+        self, records: Iterable[Any], find_start: Callable[[int], datetime | None]
+    ) -> dict[int, list[Task]]:
         """Save the metadata of listed photos, and return tasks for missing pictures, by activity.
+
+        `find_start` returns the start of an activity, or None if it is unknown.
 
         `records` are listed newest first, but the oldest is saved first: if the run is interrupted,
         the next run finds the newest photos unknown and reads the list down to the stored ones.
@@ -121,20 +126,22 @@ class Photos:
             with self._report.guarding(f"activity {activity_id}, list of photos", activity_id):
                 if not has_photo_id(record):
                     raise errors.ItemError("an entry has no photo id and was skipped")
-                tasks[activity_id] += self._save_records(activity_id, str(activity_id), [record])
+                start = find_start(activity_id)
+                title = str(activity_id)
+                tasks[activity_id] += self._save_records(activity_id, title, [record], start)
         return tasks
 
-    def stored_task(self, title: str, metadata: PurePosixPath) -> Task:
+    def stored_task(self, title: str, metadata: PurePosixPath, start: datetime) -> Task:
         """Return the task that reads a photo's metadata, and then queues that of its picture."""
         self._planned.add(metadata)
-        task = self._task(title, metadata)
+        task = self._task(title, metadata, start)
         return task._replace(host=None, save=self._save_stored)
 
     def _save_stored(self, task: Task, answer: None) -> Result:
         photo = parse_photo(task.activity_id or 0, self._store.read(task.metadata))
         return Result("", (self._with_photo(task, photo),))
 
-    def _task(self, title: str, metadata: PurePosixPath) -> Task:
+    def _task(self, title: str, metadata: PurePosixPath, start: datetime | None) -> Task:
         name = metadata.name.removesuffix(layout.META_SUFFIX)
         activity_id, _, photo_id = name.partition("_")
         return Task(
@@ -144,6 +151,7 @@ class Photos:
             metadata,
             _save_nothing,
             activity_id=int(activity_id),
+            start=start,
         )
 
     def _with_photo(self, task: Task, photo: Photo) -> Task:
@@ -153,7 +161,9 @@ class Photos:
             save=partial(self._save_picture, photo),
         )
 
-    def _save_records(self, activity_id: int, title: str, records: Iterable[Any]) -> list[Task]:
+    def _save_records(
+        self, activity_id: int, title: str, records: Iterable[Any], start: datetime | None
+    ) -> list[Task]:
         tasks = []
         for record in records:
             photo = parse_photo(activity_id, record)
@@ -172,7 +182,7 @@ class Photos:
             is_missing = stored is None or self._lacks_picture(activity_id, stored)
             if is_missing and metadata not in self._planned:
                 self._planned.add(metadata)
-                tasks.append(self._with_photo(self._task(title, metadata), photo))
+                tasks.append(self._with_photo(self._task(title, metadata, start), photo))
         return tasks
 
     def _lacks_picture(self, activity_id: int, photo: Stored) -> bool:

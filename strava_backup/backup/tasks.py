@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from heapq import heappop, heappush
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -50,7 +51,8 @@ class Task(NamedTuple):
 
     An answer with a `close` method is closed even if it is not saved. A task without a host has
     nothing to fetch. Refusals of the item are recorded in `metadata`, by `note_refusal` if it is
-    set. `first_sha256` is the checksum of an earlier, suspicious copy of the same file.
+    set. `first_sha256` is the checksum of an earlier, suspicious copy of the same file. `start` is
+    that of the activity, if it is known.
     """
 
     item: str
@@ -62,6 +64,7 @@ class Task(NamedTuple):
     activity_id: int | None = None
     note_refusal: Callable[..., dict[str, Any]] | None = None
     first_sha256: str = ""
+    start: datetime | None = None
 
 
 @dataclass

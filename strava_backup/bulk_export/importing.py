@@ -56,13 +56,15 @@ class Options(NamedTuple):
 class Work(NamedTuple):
     """The items of an activity in the export that the archive lacks.
 
-    `metadata` is the path of its metadata in the archive, `photos` are names of files.
+    `metadata` is the path of its metadata in the archive, `photos` are names of files, and `start`
+    is None if it is unknown.
     """
 
     entry: Entry
     stem: PurePosixPath
     metadata: PurePosixPath
     record: Record
+    start: datetime | None
     lacks_original: bool
     lacks_metadata: bool
     photos: tuple[str, ...]
@@ -314,6 +316,7 @@ class Import:
             stem,
             (stored and stored.metadata) or layout.metadata_path(stem),
             {**entry.record, "start_date": utc_timestamp(start)} if start else entry.record,
+            start,
             lacks_original,
             not (stored is not None and has_record and merge.BULK_EXPORT in stored.own),
             photos,
@@ -417,24 +420,23 @@ class Import:
 
     def _save_files(self, work: Work) -> Result:
         """Save an activity's files, concurrently with others. Raise DiskError."""
-        file = work.entry.file
-        original = (
-            self._save_file(work.stem, file, self._original(self._original_file(work.entry)))
-            if work.lacks_original
-            else None
-        )
+        original = None
+        if work.lacks_original:
+            chunks = self._original(self._original_file(work.entry))
+            original = self._save_file(work.stem, work.entry.file, chunks, work.start)
         photos = {
             name: self._save_file(
                 self._photo_stem(work.entry.id, name),
                 name,
                 self._export.read_chunks(self._file(name)),
+                work.start,
             )
             for name in work.photos
         }
         return Result(work, original, photos)
 
     def _save_file(
-        self, stem: PurePosixPath, name: str, chunks: Iterator[bytes]
+        self, stem: PurePosixPath, name: str, chunks: Iterator[bytes], start: datetime | None
     ) -> SavedFile | errors.ItemError:
         """Save an original or a photo; a damaged one goes to `damaged/`. Raise DiskError."""
         sent = layout.sent_suffix(_unpacked_name(name))
@@ -450,7 +452,7 @@ class Import:
                     )
                 suspicion = self._archive.find_wrong_suffix(partial_file, sent)
                 path = self._archive.prepare_file(partial_file, stem, sent)
-                self._archive.place_file(partial_file, path)
+                self._archive.place_file(partial_file, path, start)
                 self._archive.add_checksum(path, partial_file.sha256)
                 return SavedFile(path.name, partial_file.size, partial_file.sha256, suspicion)
         except errors.ItemError as error:
