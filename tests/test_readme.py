@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from strava_backup import cli, errors
 from strava_backup.config import loader
+from tests.conftest import Rig
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,6 +59,37 @@ def test_the_sample_config_has_every_key_and_is_refused_only_for_being_empty(
     copy.write_text(sample)
     with pytest.raises(errors.ConfigError, match="nothing to do"):
         loader.load(copy, {})
+
+
+def with_whole_texts(source: str) -> str:
+    """Return source code with adjacent strings joined, and `…` in place of formatted values."""
+    joined = re.sub(r'"\s*\n\s*f?"', "", source)
+    return re.sub(r"\{[^{}\n]*\}", "…", joined)
+
+
+def test_texts_of_source_code_are_joined_and_their_values_replaced() -> None:
+    source = """error(
+        f"the {noun} of {', '.join(names)} "
+        "is there"
+    )"""
+    assert "the … of … is there" in with_whole_texts(source)
+
+
+def test_the_explained_messages_are_those_of_the_program() -> None:
+    rows = [row for row in section("If something goes wrong").splitlines() if row[:3] == "| `"]
+    quoted = [row.split("`")[1] for row in rows]
+    sources = [path.read_text("utf-8") for path in (ROOT / "strava_backup").rglob("*.py")]
+    texts = with_whole_texts("\n".join(sources))
+    assert len(quoted) == 10
+    assert [message for message in quoted if message not in texts] == []
+
+
+def test_the_first_run_in_readme_is_that_of_the_demo_account(
+    make_rig: Callable[..., Rig],
+) -> None:
+    shown = words(README.split("```")[1])
+    summary = words(make_rig().run().lines()[0].partition(" in ")[0])
+    assert " ".join(summary) in " ".join(shown)
 
 
 def test_the_links_to_files_are_valid() -> None:
