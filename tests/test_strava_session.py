@@ -17,7 +17,14 @@ from strava_backup import errors
 from strava_backup.demo.account import JWT_LIFETIME, Account
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
-from strava_backup.strava.session import Credentials, Jwt, WebSession, parse_jwt, time_left
+from strava_backup.strava.session import (
+    Credentials,
+    Jwt,
+    WebSession,
+    is_half_over,
+    parse_jwt,
+    time_left,
+)
 from tests.conftest import DAY
 from tests.faults import Fault
 from tests.strava_wire import RIDE, Store, Wire, asked, cookies, error_text, is_pause
@@ -75,9 +82,33 @@ def encoded(payload):
     return "eyJ0." + base64.urlsafe_b64encode(content).rstrip(b"=").decode() + ".c2ln"
 
 
-def test_a_jwt_contains_athlete_and_expiry(rig):
+def test_a_jwt_contains_athlete_and_times(rig):
     token = rig.account.issue_jwt(expires_in=3600)
-    assert parse_jwt(token) == (token, rig.account.athlete_id, rig.clock.now + 3600)
+    now = rig.clock.now
+    assert parse_jwt(token) == (token, rig.account.athlete_id, now + 3600, now)
+
+
+@pytest.mark.parametrize("iat", [None, True, "1", -1, 10, float("nan"), [1], {}])
+def test_an_impossible_time_of_issue_is_ignored(iat):
+    assert parse_jwt(encoded({"sub": 7, "exp": 9, "iat": iat})).issued_at is None
+
+
+@pytest.mark.parametrize(
+    ("issued", "left", "is_over"),
+    [
+        (None, 15, False),
+        (None, 14.9, True),
+        (0, 15, False),
+        (0, 14.9, True),
+        (20, 5, False),
+        (20, 4.9, True),
+        (30, 0, True),
+        (0, -1, True),
+    ],
+)
+def test_half_of_a_life_is_measured_by_the_times_of_the_jwt(issued, left, is_over):
+    jwt = Jwt("", 7, 30 * DAY, issued if issued is None else issued * DAY)
+    assert is_half_over(jwt, (30 - left) * DAY) is is_over
 
 
 @given(

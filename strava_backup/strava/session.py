@@ -32,6 +32,7 @@ _LONGEST_WAIT = 15 * 60.0
 _DAY = 24 * 60 * 60.0
 _LOGIN_PAUSE = _DAY
 # Seconds; Strava's present JWTs are valid for 30 days.
+_USUAL_LIFETIME = 30 * _DAY
 _LONGEST_LIFETIME = 400 * _DAY
 _LATEST = 10**11
 _ID = re.compile(r"[0-9]{1,19}")
@@ -44,6 +45,7 @@ class Jwt(NamedTuple):
     token: str
     athlete_id: int
     expires_at: float
+    issued_at: float | None = None
 
     def __repr__(self) -> str:
         return f"Jwt(athlete_id={self.athlete_id}, expires_at={self.expires_at})"
@@ -78,16 +80,19 @@ def time_left(seconds: float) -> str:
     return f"{days} day{'s' if days > 1 else ''}" if days > 0 else "less than a day"
 
 
-def warning_of_end(jwt: Jwt, now: float, warn_days: int) -> str | None:
-    """Return a warning if the session ends within `warn_days`, else None."""
+def warning_of_end(jwt: Jwt, now: float, warn_days: int, renewal: str = RENEWAL) -> str | None:
+    """Return a warning if the session ends within `warn_days`, else None.
+
+    `renewal` completes the sentence that says how to renew it.
+    """
     left = jwt.expires_at - now
     if not 0 < left <= warn_days * _DAY:
         return None
-    return f"the web session ends in {time_left(left)}. To renew it, {RENEWAL}"
+    return f"the web session ends in {time_left(left)}. To renew it, {renewal}"
 
 
 def parse_jwt(token: str) -> Jwt:
-    """Return a JWT with its athlete and expiry (seconds since the epoch). Raises GarbledJwt.
+    """Return a JWT with its athlete and times (seconds since the epoch). Raises GarbledJwt.
 
     The payload is base64url without padding; `sub` may be a number or a string
     (https://github.com/pR0Ps/stravaweblib/issues/2). Only Strava can check the signature.
@@ -98,7 +103,9 @@ def parse_jwt(token: str) -> Jwt:
             raise ValueError
         payload = match[1]
         values = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return Jwt(token, _athlete_id(values["sub"]), _expiry(values["exp"]))
+        expires_at = _time(values["exp"])
+        issued_at = _time_of_issue(values.get("iat"), expires_at)
+        return Jwt(token, _athlete_id(values["sub"]), expires_at, issued_at)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # The cause is not chained, because its text could quote the token.
         raise errors.GarbledJwt(
@@ -112,6 +119,15 @@ def is_plausible(jwt: Jwt, now: float) -> bool:
     return jwt.expires_at <= now + _LONGEST_LIFETIME
 
 
+def is_half_over(jwt: Jwt, now: float) -> bool:
+    """Return whether a JWT has less than half of its life left, or of 30 days if it has no `iat`.
+
+    True for an expired one.
+    """
+    life = _USUAL_LIFETIME if jwt.issued_at is None else jwt.expires_at - jwt.issued_at
+    return jwt.expires_at - now < max(life / 2, 1.0)
+
+
 def _athlete_id(sub: Any) -> int:
     if isinstance(sub, str) and _ID.fullmatch(sub):
         sub = int(sub)
@@ -120,11 +136,20 @@ def _athlete_id(sub: Any) -> int:
     return sub
 
 
-def _expiry(exp: Any) -> float:
+def _time(value: Any) -> float:
     # datetime cannot represent later times. NaN fails the comparison as well.
-    if isinstance(exp, bool) or not 0 <= exp <= _LATEST:
+    if isinstance(value, bool) or not 0 <= value <= _LATEST:
         raise ValueError
-    return float(exp)
+    return float(value)
+
+
+def _time_of_issue(iat: Any, expires_at: float) -> float | None:
+    """Return the time of issue; None if it is missing or impossible, since it only gives a hint."""
+    try:
+        issued_at = _time(iat)
+    except (ValueError, TypeError):
+        return None
+    return issued_at if issued_at <= expires_at else None
 
 
 class WebSession:
