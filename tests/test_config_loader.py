@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import strava_backup
 from strava_backup import errors, secret_text
 from strava_backup.config import loader
+from strava_backup.config.browser import Browser
 from strava_backup.config.loader import BASE_URL, Api, Secret, User
 from tests.config_texts import config_texts, content, with_change
 from tests.limits import NOBODY, disk_filled_up, without_root
@@ -97,6 +98,7 @@ client_secret = abc
 refresh_token = def
 base_url = https://strava.example/api/
 [user]
+cookies_from_browser = Firefox:work::Sport
 jwt = ghi
 session = jkl
 email = me@example.org
@@ -111,7 +113,10 @@ password = mno
         delay=0.5,
         warn_days=14,
         api=Api("123", Secret("abc"), Secret("def"), "https://strava.example/api"),
-        user=User(Secret("ghi"), Secret("jkl"), "me@example.org", Secret("mno")),
+        user=User(
+            *(Secret("ghi"), Secret("jkl"), "me@example.org", Secret("mno")),
+            Browser("firefox", None, "work", "Sport"),
+        ),
     )
 
 
@@ -127,6 +132,7 @@ def test_what_is_left_out_has_a_default(load):
     ("section", "user"),
     [
         ("jwt = a", User(jwt=Secret("a"))),
+        ("cookies_from_browser = firefox", User(cookies_from_browser=Browser("firefox"))),
         ("session = a", User(session=Secret("a"))),
         ("email = a@b\npassword = c", User(email="a@b", password=Secret("c"))),
     ],
@@ -250,6 +256,7 @@ client_id = me
 client_secret = abc
 base_url = http://strava.example
 [user]
+cookies_from_browser = firefox+kwallet
 email = me@example.org
 jwt_file = /nowhere/at/all
 refresh_token = abc
@@ -265,6 +272,7 @@ jwt = abc
         "[global] output_dri: unknown key, did you mean output_dir?",
         "[global] source: must be one of auto, api, website, not 'web'",
         "[global] warn_days: must be a number of days from 0 to 9999, not '-1'",
+        "[user] cookies_from_browser: Firefox uses no keyring: omit +kwallet",
         "[user] jwt_file: /nowhere/at/all: No such file or directory",
         "[user] password: missing",
         "[user] refresh_token: unknown key, it belongs in [api]",
@@ -306,6 +314,11 @@ jwt = abc
         (f"[user]\njwt_file = {JWT}\n", "[user] jwt_file: must be a path, and not the token"),
         (f"[global]\noutput_dir = a/{JWT}\n{API}", "[global] output_dir: must be a path"),
         ("[user]\njwt_file = 'a'\n", "[user] jwt_file: must not stand in quotes"),
+        ("[user]\ncookies_from_browser = lynx\n", "[user] cookies_from_browser: cookies can be "),
+        ("[user]\ncookies_from_browser = a\n  b\n", "[user] cookies_from_browser: has several"),
+        ("[user]\ncookies_from_browser = :\n", "[user] cookies_from_browser: a browser is "),
+        ("[user]\ncookies_from_browser_file = a\n", "[user] cookies_from_browser_file: unknown"),
+        ("[user]\ncookies_from_browser_command = a\n", "[user] cookies_from_browser_command: unk"),
         ("[user]\njwt_file = a # b\n", "[user] jwt_file: must have no comment"),
         ("[user]\njwt_file = a\n  b\n", "[user] jwt_file: has several lines"),
         ("[user]\njwt_file = a\0b\n", "[user] jwt_file: must have no control characters"),
@@ -450,6 +463,7 @@ def test_a_config_does_not_show_its_secrets(load, home):
         f"[api]\nclient_id = {SECRET}\n",
         f"[api]\nclient_secret = {SECRET}\n",
         f"[user]\njwt = {SECRET}\n[nonsense]\n",
+        f"[user]\njwt = {SECRET}\ncookies_from_browser = {SECRET}\n",
         f"[global]\ndelay = 1\n  [user]\n  jwt = {SECRET}\n",
         f"[global]\nsource = api\n  [user]\n  jwt = {SECRET}\n",
         f"[global]\nwarn_days = 7\n  jwt = {SECRET}\n",
@@ -474,6 +488,9 @@ def test_a_config_does_not_show_its_secrets(load, home):
                 "[user]\njwt_command = {}\n",
                 "[api]\nbase_url = {}\n",
                 "[user]\njwt = {}ä\n",
+                "[user]\ncookies_from_browser = {}\n",
+                "[user]\ncookies_from_browser = firefox+{}\n",
+                "[user]\ncookies_from_browser = chrome::{}\n",
             )
         ),
     ],
@@ -539,6 +556,7 @@ import os, sys
 from pathlib import Path
 from strava_backup import errors
 from strava_backup.config import loader
+from strava_backup.config.browser import Browser
 os.setuid(54321)
 for read in (lambda: loader.places({}), lambda: loader.default_output_dir({})):
     try:
@@ -897,6 +915,7 @@ STORE = """
 import sys
 from pathlib import Path
 from strava_backup.config import loader
+from strava_backup.config.browser import Browser
 
 loaded = loader.load(Path(sys.argv[1]), {})
 loaded.check_storable("api", "refresh_token")
@@ -908,6 +927,7 @@ INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
 from strava_backup.config import loader
+from strava_backup.config.browser import Browser
 
 fsync = os.fsync
 def interrupted(descriptor):
@@ -999,6 +1019,23 @@ def test_a_config_without_secrets_may_be_read_but_not_changed(
     path.chmod(mode)
     loaded.warn_of_open_files()
     warnings = [f"{path} can name commands to run, and others can change it: chmod 600 {path}"]
+    assert caplog.messages == (warnings if is_reported else [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+@pytest.mark.parametrize(
+    ("user", "is_reported"),
+    [("", True), ("jwt_command = echo x", False), ("jwt_file = token", False)],
+)
+def test_a_config_that_will_have_the_session_of_a_browser_must_not_be_readable(
+    load, home, path, user, is_reported, caplog
+):
+    (home / "token").write_text("x")
+    (home / "token").chmod(0o600)
+    loaded = load(f"[user]\ncookies_from_browser = firefox\n{user}\n")
+    path.chmod(0o644)
+    loaded.warn_of_open_files()
+    warnings = [f"{path} has secrets, and others can read it: chmod 600 {path}"]
     assert caplog.messages == (warnings if is_reported else [])
 
 

@@ -24,6 +24,7 @@ import appdirs
 from strava_backup import errors, secret_text
 from strava_backup.archive import atomic
 from strava_backup.config import ini_file, key_values
+from strava_backup.config.browser import Browser, parse_browser
 
 BASE_URL = "https://www.strava.com/api/v3"
 
@@ -33,7 +34,7 @@ _SECRETS = ("client_secret", "refresh_token", "jwt", "session", "password")
 _PLAIN_KEYS = {
     "global": ("output_dir", "source", "delay", "warn_days"),
     "api": ("client_id", "client_secret", "refresh_token", "base_url"),
-    "user": ("jwt", "session", "email", "password"),
+    "user": ("cookies_from_browser", "jwt", "session", "email", "password"),
 }
 
 _log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class User:
     session: Secret | None = None
     email: str | None = field(default=None, repr=False)
     password: Secret | None = None
+    cookies_from_browser: Browser | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,11 @@ class Config:
         sections = [section for section in (self.api, self.user) if section is not None]
         values = [value for section in sections for value in vars(section).values()]
         secrets = [one for one in values if isinstance(one, Secret) and not one.read_only]
-        return {secret.file or self.path for secret in secrets}
+        files = {secret.file or self.path for secret in secrets}
+        if self.user and self.user.cookies_from_browser and not _is_read_only(self.user.jwt):
+            # A run stores the browser's session there.
+            files.add(self.place("user", "jwt"))
+        return files
 
     def place(self, section: str, name: str) -> Path:
         """Return the file of a secret: one of its own, or the config."""
@@ -139,8 +145,7 @@ class Config:
 
         Raises ConfigError, which names the secret's place if it had to be saved elsewhere.
         """
-        secret = self._secret(section, name)
-        if secret is None or not secret.read_only:
+        if not _is_read_only(self._secret(section, name)):
             self._put(section, {name: value}, "renewed")
 
     def store_cookie(self, name: str, value: str) -> None:
@@ -156,8 +161,7 @@ class Config:
         Called before a token or a code is spent on the new secret. A read-only secret passes,
         since `store` skips it.
         """
-        secret = self._secret(section, name)
-        if secret is not None and secret.read_only:
+        if _is_read_only(self._secret(section, name)):
             return
         path = self.place(section, name)
         try:
@@ -177,8 +181,7 @@ class Config:
 
     def check_writable(self, section: str, name: str) -> None:
         """Raise ConfigError if `write` could not store a new secret, or if it is read-only."""
-        secret = self._secret(section, name)
-        if secret is not None and secret.read_only:
+        if _is_read_only(self._secret(section, name)):
             raise errors.ConfigError(
                 f"{self.path}: [{section}] {name}_command is there, and nothing can be stored in a "
                 "command: put the new one where the command reads it, or remove the line"
@@ -191,7 +194,8 @@ class Config:
         Creates a missing config from the sample. Raises ConfigError; the config is then as it was.
         """
         self._put(section, values, "new")
-        for path in {self.place(section, name) for name, value in values.items() if value}:
+        secrets = [name for name, value in values.items() if value and name in _SECRETS]
+        for path in {self.place(section, name) for name in secrets}:
             if access := ini_file.access_of_others(path, is_secret=True):
                 _log.warning("others can %s %s: chmod 600 %s", access, path, shlex.quote(str(path)))
 
@@ -282,6 +286,10 @@ class Config:
     def _secret(self, section: str, name: str) -> Secret | None:
         value = getattr(getattr(self, section, None), name, None)
         return value if isinstance(value, Secret) else None
+
+
+def _is_read_only(secret: Secret | None) -> bool:
+    return secret is not None and secret.read_only
 
 
 def _check_forms(data: bytes, section: str, keys: Collection[str]) -> None:
@@ -539,8 +547,22 @@ class _Reader:
         for name, value, other in (("password", password, email), ("email", email, password)):
             if self._is_finished and other and not value and not self._has_problem("user", name):
                 self._problems.append(f"[user] {name}: missing")
-        user = User(self._secret("user", "jwt"), self._secret("user", "session"), email, password)
+        user = User(
+            self._secret("user", "jwt"),
+            self._secret("user", "session"),
+            email,
+            password,
+            self._value("user", "cookies_from_browser", self._browser, None),
+        )
         return None if user == User() else user
+
+    def _browser(self, text: str) -> Browser:
+        try:
+            return parse_browser(text)
+        except errors.ConfigError as error:
+            # The message may quote a part of the text.
+            is_shown = secret_text.is_quotable(text, self._known_secrets())
+            raise ValueError(str(error) if is_shown else "is not the name of a browser") from None
 
     def _has_problem(self, section: str, key: str) -> bool:
         return any(problem.startswith(f"[{section}] {key}") for problem in self._problems)
