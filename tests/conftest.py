@@ -29,6 +29,7 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.report import Report
 from tests import first_backups
+from tests.browsers import FakeBrowser
 from tests.first_backups import FirstBackups
 from tests.strava_proxy import StravaProxy
 
@@ -114,6 +115,7 @@ class Rig:
         self.clock = clock
         self.root = folder / "archive"
         self.printed: list[str] = []
+        self.browser = FakeBrowser()
         self.config = replace(
             setting.config(account, self.root), path=folder / "strava-backup.conf"
         )
@@ -160,7 +162,8 @@ class Rig:
         )
         report = Report()
         environment = run.Environment(
-            self.printed.append, DemoAdapter(self.account), self.clock, self.clock.sleep
+            *(self.printed.append, DemoAdapter(self.account), self.clock, self.clock.sleep),
+            read_browser=self.browser,
         )
         run.back_up(replace(self.config, api=api), run.Options(**options), report, environment)
         assert self.account.unknown_requests == []

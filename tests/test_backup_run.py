@@ -9,9 +9,11 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.backup import run
-from strava_backup.config.loader import Secret, User
+from strava_backup.config.loader import Secret, User, load
+from strava_backup.demo.account import Account
 from strava_backup.report import Report
 from strava_backup.strava.session import RENEWAL
+from tests.browsers import LOCKED, found
 from tests.conftest import DAY, NOW, Rig
 from tests.expected import assert_complete, expected_activity_metadata, stored_metadata
 from tests.faults import Fault
@@ -242,3 +244,98 @@ def test_a_run_that_ends_otherwise_neither_begins_nor_ends_a_delay(error: errors
     since = "2026-11-20T10:00:00Z"
     assert run._judge_delay(since, Report(fatal=[error]), NOW) == since
     assert run._judge_delay(None, Report(fatal=[error]), NOW) is None
+
+
+# The session of a browser
+
+
+def with_browser(rig: Rig, user: str = "") -> None:
+    """Let the config, from its file, name a browser and contain these secrets."""
+    rig.config.path.write_text(f"[user]\ncookies_from_browser = firefox\n{user}")
+    reload(rig)
+
+
+def reload(rig: Rig) -> None:
+    rig.config = replace(rig.config, user=load(rig.config.path, {}).user)
+
+
+def test_a_run_a_month_later_needs_no_human_if_the_browser_was_used_meanwhile(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.config = replace(rig.config, api=None)
+    with_browser(rig)
+    for _ in range(3):
+        token = rig.account.issue_jwt()
+        rig.browser.sessions = [found(token)]
+        assert rig.run(limit=1).exit_code == 0
+        reload(rig)
+        assert rig.config.user
+        assert rig.config.user.jwt == Secret(token)
+        rig.clock.now += 31 * DAY
+    assert "session" not in caplog.text
+
+
+def test_a_dry_run_stores_the_session_of_the_browser_and_writes_no_archive(rig: Rig) -> None:
+    with_browser(rig)
+    rig.browser.sessions = [found(rig.account.issue_jwt())]
+    assert rig.run(dry_run=True, limit=1).exit_code == 0
+    assert not rig.root.exists()
+    reload(rig)
+    assert rig.config.user
+    assert rig.config.user.jwt
+
+
+def test_a_locked_browser_is_one_warning_while_the_stored_session_lives_and_then_exit_4(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_browser(rig, f"jwt = {rig.account.issue_jwt()}\n")
+    rig.browser.error = LOCKED
+    rig.clock.now += 24 * DAY
+    assert rig.run(limit=1).exit_code == 0
+    [warning] = [one.getMessage() for one in caplog.records if one.name.startswith("strava_backup")]
+    assert "locked" in warning
+    assert "ends in 5 days" in warning or "ends in 6 days" in warning
+    rig.clock.now += 7 * DAY
+    report = rig.run()
+    assert report.exit_code == 4
+    [error] = report.fatal
+    assert isinstance(error, errors.HumanNeeded)
+    assert "locked" in str(error)
+    # The API goes on without the website.
+    assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
+
+
+@pytest.mark.parametrize("known_by", ["API", "archive"])
+def test_of_two_athletes_in_two_containers_the_right_one_is_used(rig: Rig, known_by: str) -> None:
+    if known_by == "archive":
+        rig.run(limit=1)
+        rig.config = replace(rig.config, api=None)
+    with_browser(rig)
+    rig.clock.now += 1
+    others = Account(athlete_id=4711, clock=rig.clock).issue_jwt(expires_in=40 * DAY)
+    own = rig.account.issue_jwt()
+    rig.browser.sessions = [found(others, container="Work"), found(own, container="Sport")]
+    assert rig.run(limit=1).exit_code == 0
+    assert f"jwt = {own}\n" in rig.config.path.read_text()
+
+
+def test_two_athletes_of_whom_none_is_known_end_the_run(rig: Rig) -> None:
+    rig.config = replace(rig.config, api=None)
+    with_browser(rig)
+    others = Account(athlete_id=4711, clock=rig.clock).issue_jwt()
+    rig.browser.sessions = [found(others, container="Work"), found(rig.account.issue_jwt())]
+    report = rig.run()
+    assert report.exit_code == 4
+    assert "firefox:default-release::Work (athlete 4711)" in str(report.fatal[0])
+    assert rig.asked == []
+
+
+def test_the_end_of_the_stored_session_is_not_announced_if_the_browser_has_a_longer_one(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_browser(rig, f"jwt = {rig.account.issue_jwt()}\n")
+    rig.clock.now += 27 * DAY
+    rig.browser.sessions = [found(rig.account.issue_jwt())]
+    rig.account.faults.append(Fault("token", "500"))
+    assert rig.run(limit=1).exit_code == 5
+    assert "ends in" not in caplog.text

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
 from strava_backup.backup.engine import Backup, Connections
+from strava_backup.config.browser_sessions import ReadBrowser, no_browser
 from strava_backup.config.loader import Config, User
 from strava_backup.config.sources import api_source
+from strava_backup.config.web_sign_in import WebSignIn
 from strava_backup.progress import Progress
 from strava_backup.records.plan import Wanted
 from strava_backup.report import Report
@@ -26,13 +28,7 @@ from strava_backup.strava import transport
 from strava_backup.strava.background import call_in_background, result_of
 from strava_backup.strava.photo_hosts import PhotoHosts
 from strava_backup.strava.records import Source
-from strava_backup.strava.session import (
-    Credentials,
-    Jwt,
-    WebSession,
-    parse_jwt,
-    warning_of_end,
-)
+from strava_backup.strava.session import WebSession
 from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
 from strava_backup.timestamps import utc_timestamp
@@ -57,13 +53,14 @@ class Options(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """The network, clock and standard output of a run; tests replace them."""
+    """The network, clock, browsers and standard output of a run; tests replace them."""
 
     out: Callable[[str], None]
     adapter: BaseAdapter | None = None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     progress: Progress = Progress()
+    read_browser: ReadBrowser = no_browser
 
 
 def back_up(config: Config, options: Options, report: Report, environment: Environment) -> None:
@@ -147,9 +144,6 @@ def _parse_past(text: str | None, now: datetime) -> datetime | None:
     return moment if moment <= now else None
 
 
-_WebSignIn = Future[tuple[WebSession, int]]
-
-
 class _SignIn:
     """Signs in to the API and the website, and checks that both belong to one athlete."""
 
@@ -167,21 +161,27 @@ class _SignIn:
         self._report = report
         self._environment = environment
         self._sessions: list[transport.Session] = []
+        self._web_sign_in = self._new_web_sign_in(config.user) if config.user else None
+        self._signed_in: Future[tuple[WebSession, int]] | None = None
 
     def connections(self) -> tuple[Connections, int]:
         """Return the available connections and the athlete id. Raises the errors of signing in."""
         if self._wants_api:
             self._config.check_storable("api", "refresh_token")
-        # In the background, so that stravalib is imported while the website answers.
-        web_sign_in = self._begin_web_sign_in()
+        waits_for_api = self._needs_api_athlete
+        if not waits_for_api:
+            # In the background, so that stravalib is imported while the website answers.
+            self._begin_web_sign_in(None)
         try:
             source, api_athlete = self._api()
         except errors.Error:
-            self._note_refused_login(web_sign_in)
+            self._note_refused_login()
             # Every run logs the warning, even one that ends here.
-            self._warn_of_end(_configured_jwt(self._config))
+            self._warn()
             raise
-        web, web_athlete = self._website(web_sign_in, is_needed=source is None)
+        if waits_for_api:
+            self._begin_web_sign_in(api_athlete)
+        web, web_athlete = self._website(is_needed=source is None)
         self._check_athletes(api_athlete, web_athlete)
         pictures = PhotoHosts(self._session())
         website = Website(web) if web is not None else None
@@ -230,54 +230,66 @@ class _SignIn:
             )
             return None, None
 
-    def _begin_web_sign_in(self) -> _WebSignIn | None:
-        if self._config.user is None:
+    @property
+    def _needs_api_athlete(self) -> bool:
+        """Whether only the API can say which of a browser's sessions to use."""
+        user = self._config.user
+        return (
+            user is not None
+            and user.cookies_from_browser is not None
+            and user.jwt is None
+            and self._archive.marker.athlete_id is None
+        )
+
+    def _begin_web_sign_in(self, api_athlete: int | None) -> None:
+        web_sign_in, marker = self._web_sign_in, self._archive.marker
+        if web_sign_in is None:
             _log.info(
                 "originals and bike components are not fetched: there is no [user] section in %s",
                 self._config.path,
             )
-            return None
-        web = self._web_session(self._config.user)
+            return
 
         def sign_in() -> tuple[WebSession, int]:
             with _fatal_if_unreachable():
-                return web, web.sign_in(self._archive.marker.login_refused_at)
+                return web_sign_in.sign_in(
+                    marker.athlete_id or api_athlete, marker.login_refused_at
+                )
 
-        return call_in_background(sign_in)
+        self._signed_in = call_in_background(sign_in)
 
-    def _website(
-        self, sign_in: _WebSignIn | None, *, is_needed: bool
-    ) -> tuple[WebSession | None, int | None]:
+    def _website(self, *, is_needed: bool) -> tuple[WebSession | None, int | None]:
         """Return the signed-in website and its athlete id, or None if only the API is available."""
-        if sign_in is None:
+        if self._signed_in is None:
             return None, None
         try:
-            web, athlete_id = result_of(sign_in)
-            self._warn_of_end(web.jwt)
+            web, athlete_id = result_of(self._signed_in)
+            self._warn()
             return web, athlete_id
         except errors.AccountMismatch:
             raise
         except (errors.HumanNeeded, errors.TryLater) as error:
-            self._note_refused_login(sign_in)
-            if isinstance(error, errors.TryLater):
-                self._warn_of_end(_configured_jwt(self._config))
+            self._note_refused_login()
+            if isinstance(error, (errors.TryLater, errors.LoginRefused)):
+                self._warn()
             if is_needed:
                 raise
             if not (self._options.dry_run and isinstance(error, errors.LoginPaused)):
                 self._report.fatal.append(error)
             return None, None
 
-    def _warn_of_end(self, jwt: Jwt | None) -> None:
+    def _warn(self) -> None:
         """Log a warning before the session expires, because only its owner can renew it."""
-        warning = jwt and warning_of_end(jwt, self._environment.clock(), self._config.warn_days)
+        now, warn_days = self._environment.clock(), self._config.warn_days
+        warning = self._web_sign_in and self._web_sign_in.warning(now, warn_days)
         if warning:
             _log.warning("%s", warning)
 
-    def _note_refused_login(self, sign_in: _WebSignIn | None) -> None:
+    def _note_refused_login(self) -> None:
         """Save the time of a refused log-in in the marker, because repeated tries lock accounts."""
         try:
-            if sign_in is not None:
-                result_of(sign_in)
+            if self._signed_in is not None:
+                result_of(self._signed_in)
         except errors.LoginPaused:
             pass
         except errors.LoginRefused:
@@ -297,34 +309,18 @@ class _SignIn:
         if athlete is not None:
             self._archive.check_owner(athlete)
 
-    def _web_session(self, user: User) -> WebSession:
-        return WebSession(
-            self._session(transport.Pace(self._config.delay, sleep=self._environment.sleep)),
-            _credentials(user, may_log_in=not self._options.dry_run),
-            store=self._config.store_cookie,
-            clock=self._environment.clock,
-            sleep=self._environment.sleep,
+    def _new_web_sign_in(self, user: User) -> WebSignIn:
+        environment = self._environment
+        return WebSignIn(
+            *(self._config, user),
+            self._session(transport.Pace(self._config.delay, sleep=environment.sleep)),
+            environment.read_browser,
+            clock=environment.clock,
+            sleep=environment.sleep,
+            # A dry run writes nothing to the archive, so it could not save a refused log-in, and
+            # repeated tries lock accounts.
+            may_log_in=not self._options.dry_run,
         )
-
-
-def _configured_jwt(config: Config) -> Jwt | None:
-    """Return the JWT of the config; None if there is none or it cannot be parsed."""
-    try:
-        return parse_jwt(config.user.jwt.value) if config.user and config.user.jwt else None
-    except errors.GarbledJwt:
-        return None
-
-
-def _credentials(user: User, *, may_log_in: bool) -> Credentials:
-    # A dry run writes nothing to the archive, so it could not save a refused log-in, and repeated
-    # tries lock accounts.
-    password = user.password.value if user.password and may_log_in else None
-    return Credentials(
-        user.jwt.value if user.jwt else None,
-        user.session.value if user.session else None,
-        user.email,
-        password,
-    )
 
 
 @contextmanager
