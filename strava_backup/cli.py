@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 from strava_backup import __version__, errors, process, streams
 
 if TYPE_CHECKING:
+    from strava_backup.config.browser import Browser
     from strava_backup.config.loader import Config
     from strava_backup.progress import Progress
     from strava_backup.report import Report
+    from strava_backup.setup.browsers.stores import BrowserSession
     from strava_backup.setup.cookies import Cookies
     from strava_backup.setup.dialog import Dialog
 
@@ -266,23 +268,22 @@ def _authorize(options: argparse.Namespace, report: Report) -> int:
 
 
 def _log_in(options: argparse.Namespace, report: Report) -> int:
-    from strava_backup.config import loader
     from strava_backup.config.browser import parse_browser
     from strava_backup.setup import login
-    from strava_backup.setup.browsers import stores
-    from strava_backup.setup.cookies import joined
+
+    text = options.cookies_from_browser
+    browser = parse_browser(text) if text is not None else None
 
     def cookies() -> Cookies:
-        browser = parse_browser(options.cookies_from_browser)
-        places = stores.Places(loader.home(), os.environ, sys.platform)
-        sessions = stores.read_sessions(browser, places, time.time())
-        return joined(session.cookies for session in sessions)
+        assert browser is not None
+        return login.choose_cookies(config, browser, _read_browser, time.time())
 
     config = _load_unfinished(options, "jwt", "session", "password")
     login.log_in(
         config,
         _dialog(),
-        None if options.cookies_from_browser is None else cookies,
+        cookies if browser else None,
+        browser=browser,
         stores_folder=options.output_dir is not None,
         next_command=_next_command(options),
     )
@@ -295,13 +296,21 @@ def _next_command(options: argparse.Namespace) -> str:
     return shlex.join(["strava-backup", *named])
 
 
+def _read_browser(browser: Browser, now: float) -> list[BrowserSession]:
+    from strava_backup.config import loader
+    from strava_backup.setup.browsers import stores
+
+    places = stores.Places(loader.home(), os.environ, sys.platform)
+    return stores.read_sessions(browser, places, now)
+
+
 def _check(options: argparse.Namespace, report: Report) -> int:
     from strava_backup.setup.check import Level, check
 
     def load() -> Config:
         return _with_overrides(_load_config(options), options)
 
-    findings = check(load)
+    findings = check(load, read_browser=_read_browser)
     for finding in findings:
         streams.print_line(str(finding))
     failed = sum(finding.level is Level.FAIL for finding in findings)
@@ -342,7 +351,8 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
         config = setting.config(made_up, _demo_folder())
         environment = setting.environment(made_up, streams.print_line)
     else:
-        config, environment = _load_config(options), run.Environment(streams.print_line)
+        config = _load_config(options)
+        environment = run.Environment(streams.print_line, read_browser=_read_browser)
         config.warn_of_open_files()
     config = _with_overrides(config, options)
     run_options = run.Options(

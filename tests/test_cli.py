@@ -49,6 +49,23 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"strava-backup {__version__}\n"
 
 
+def test_checks_and_runs_read_the_browser_that_the_config_names(tmp_path: Path) -> None:
+    config = tmp_path / "strava-backup.conf"
+    config.write_text(
+        f"[global]\noutput_dir = {tmp_path}/a\n[user]\ncookies_from_browser = Firefox\n"
+    )
+    result = run_python(
+        "from strava_backup import cli\n"
+        "for mode in ('--check', '--dry-run'):\n"
+        f"    assert cli.main(['--config', {str(config)!r}, mode]) == 4\n"
+    )
+    assert result.returncode == 0, result.stderr
+    # The home of this process has no Firefox.
+    for shown in (result.stdout, result.stderr):
+        assert "/nowhere/.mozilla" in shown
+        assert "open www.strava.com in Firefox" in shown
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

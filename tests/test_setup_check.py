@@ -8,18 +8,20 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 
 import pytest
 
 from strava_backup import __version__, errors
-from strava_backup.config.loader import Config
+from strava_backup.config.loader import Config, load
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.setup.check import Finding, Level, check
 from strava_backup.strava.api import SETTINGS
 from strava_backup.strava.session import RENEWAL
 from strava_backup.strava.transport import Session
+from tests.browsers import LOCKED, found
 from tests.conftest import DAY, Command, Rig, read_files
 from tests.faults import Fault
 from tests.limits import obey_permissions
@@ -421,6 +423,56 @@ def test_the_screen_holds_no_secret(well: Command) -> None:
     result = well.run("--check", "--debug")
     for secret in (*well.secrets.values(), well.account.refresh_token):
         assert secret not in result.stdout + result.stderr
+
+
+# The session of a browser
+
+
+def found_session(rig: Rig, user: str = "") -> Finding:
+    """Check a config that names a browser, and return the line about the session."""
+    rig.config.path.write_text(f"[user]\ncookies_from_browser = firefox\n{user}")
+    rig.config.path.chmod(0o600)
+    config = replace(rig.config, user=load(rig.config.path, {}).user)
+    lines = check(
+        *(lambda: config, lambda: Session(adapter=DemoAdapter(rig.account)), rig.clock, rig.browser)
+    )
+    assert not rig.root.exists()
+    return next(one for one in lines if one.subject == "session")
+
+
+def test_the_place_and_the_end_of_a_browsers_session_are_shown_and_it_is_stored(rig: Rig) -> None:
+    token = rig.account.issue_jwt(expires_in=28 * DAY)
+    rig.browser.sessions = [found(token, container="Work")]
+    assert str(found_session(rig)) == (
+        f"session  OK    athlete {OWNER}, from firefox, profile default-release, container Work, "
+        "until 2026-12-20"
+    )
+    assert f"jwt = {token}\n" in rig.config.path.read_text()
+
+
+def test_a_session_cookie_of_a_browser_has_no_known_end(rig: Rig) -> None:
+    rig.browser.sessions = [found(sessions=(rig.account.issue_session(),))]
+    assert str(found_session(rig)).endswith(
+        "from firefox, profile default-release; its end is not known"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lasts", "level", "exit_code"), [(29 * DAY, Level.WARN, 0), (0, Level.FAIL, 4)]
+)
+def test_a_browser_that_cannot_be_read_is_shown_with_the_exit_code_of_a_run(
+    rig: Rig, lasts: float, level: Level, exit_code: int
+) -> None:
+    rig.browser.error = LOCKED
+    line = found_session(rig, f"jwt = {rig.account.issue_jwt(expires_in=lasts)}\n")
+    assert (line.level, line.exit_code) == (level, exit_code)
+    assert "the database is locked" in line.text
+
+
+def test_of_two_athletes_in_a_browser_the_one_of_the_api_is_checked(rig: Rig) -> None:
+    others = Account(athlete_id=4711, clock=rig.clock).issue_jwt()
+    rig.browser.sessions = [found(others, profile="b"), found(rig.account.issue_jwt())]
+    assert found_session(rig).text.startswith(f"athlete {OWNER}, from firefox, profile default-")
 
 
 @pytest.mark.parametrize(("free", "level"), [(10**9, Level.OK), (5 * 10**8, Level.WARN)])

@@ -14,12 +14,16 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.config import loader
+from strava_backup.config.browser import Browser
+from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.setup import login
+from strava_backup.setup.cookies import Cookies
 from strava_backup.setup.dialog import Dialog
 from strava_backup.strava.transport import Session
 from tests import pasted
+from tests.browsers import FakeBrowser, found
 from tests.conftest import DAY, Clock, Command
 from tests.faults import Fault
 from tests.terminal import Keyboard, terminal
@@ -40,6 +44,16 @@ class Desk:
         self.config.chmod(0o600)
         self.root = folder / "archive"
         self.shown = ""
+
+    def log_in_from(self, browser: FakeBrowser) -> None:
+        """Log in with the session of Firefox, which has these sessions."""
+        firefox = Browser("firefox")
+
+        def cookies() -> Cookies:
+            config = loader.load_unfinished(self.config, {}, ("jwt", "session", "password"))
+            return login.choose_cookies(config, firefox, browser, self.clock())
+
+        self._log_in(Dialog(None, self._show), None, cookies, firefox)
 
     def log_in(self, text: str = "", *, output_dir: Path | None = None) -> None:
         """Log in with a text from a pipe."""
@@ -69,13 +83,21 @@ class Desk:
     def _show(self, text: str) -> None:
         self.shown += text
 
-    def _log_in(self, dialog: Dialog, output_dir: Path | None) -> None:
+    def _log_in(
+        self,
+        dialog: Dialog,
+        output_dir: Path | None,
+        cookies: Callable[[], Cookies] | None = None,
+        browser: Browser | None = None,
+    ) -> None:
         config = loader.load_unfinished(self.config, {}, ("jwt", "session", "password"))
         if output_dir is not None:
             config = replace(config, output_dir=output_dir, makes_parents=False)
         login.log_in(
             config,
             dialog,
+            cookies,
+            browser=browser,
             stores_folder=output_dir is not None,
             next_command="strava-backup --config mine",
             connect=lambda: Session(adapter=DemoAdapter(self.account), sleep=self.clock.sleep),
@@ -361,6 +383,69 @@ def test_any_other_token_is_replaced(desk: Desk, stored: Callable[[Desk], str]) 
     assert desk.asked == ["me"]
 
 
+# The session of a browser
+
+
+OTHER = 4711
+
+
+def of_two(desk: Desk) -> FakeBrowser:
+    others = Account(athlete_id=OTHER, clock=desk.clock).issue_jwt()
+    return FakeBrowser([found(desk.expires_in(20)), found(others, container="Work")])
+
+
+def test_the_browser_is_stored_with_its_session(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = desk.expires_in(20)
+    desk.log_in_from(FakeBrowser([found(token)]))
+    user = loader.load(desk.config, {}).user
+    assert user == User(jwt=Secret(token), cookies_from_browser=Browser("firefox"))
+    assert "later runs read the newest session from Firefox by themselves" in messages(caplog)
+
+
+def test_a_stored_session_that_lasts_longer_than_the_browsers_stays(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = desk.expires_in(29)
+    desk.config.write_text(TEMPLATE.format(stored))
+    desk.log_in_from(FakeBrowser([found(desk.expires_in(20))]))
+    user = loader.load(desk.config, {}).user
+    assert user == User(jwt=Secret(stored), cookies_from_browser=Browser("firefox"))
+    assert "it lasts 29 days" in messages(caplog)
+
+
+def test_a_session_that_does_not_sign_in_stores_no_browser(desk: Desk) -> None:
+    browser = FakeBrowser([found(desk.expires_in(20))])
+    desk.account.end_sessions()
+    before = desk.config.read_text()
+    with pytest.raises(errors.SessionOver):
+        desk.log_in_from(browser)
+    assert desk.config.read_text() == before
+
+
+@pytest.mark.parametrize("known_by", ["archive", "expired token"])
+def test_of_two_athletes_in_a_browser_the_known_one_is_chosen(desk: Desk, known_by: str) -> None:
+    browser = of_two(desk)
+    with pytest.raises(errors.AccountMismatch, match=r"::Work .athlete 4711"):
+        desk.log_in_from(browser)
+    if known_by == "archive":
+        desk.root.mkdir()
+        marker = f'{{"format": 1, "athlete_id": {desk.account.athlete_id}}}'
+        (desk.root / ".strava-backup.json").write_text(marker)
+    else:
+        desk.config.write_text(TEMPLATE.format(desk.expires_in(-1)))
+    desk.log_in_from(browser)
+    assert f"jwt = {browser.sessions[0].cookies.tokens[0]}\n" in desk.config.read_text()
+
+
+def test_the_only_athlete_in_a_browser_replaces_the_stored_one(desk: Desk) -> None:
+    desk.config.write_text(TEMPLATE.format(Account(athlete_id=OTHER).issue_jwt()))
+    token = desk.expires_in(20)
+    desk.log_in_from(FakeBrowser([found(token)]))
+    assert f"jwt = {token}\n" in desk.config.read_text()
+
+
 # The athlete of the API
 
 
@@ -580,7 +665,10 @@ def test_firefox_gives_its_longest_session(
     firefox_of(fresh.folder, table, unit, *tokens)
     result = fresh.run("--login", "--cookies-from-browser", browser)
     assert result.returncode == 0, result.stderr
-    assert f"jwt = {best}\n" in fresh.config.read_text()
+    text = fresh.config.read_text()
+    assert f"jwt = {best}\n" in text
+    assert f"cookies_from_browser = {browser}\n" in text
+    assert "later runs read the newest session from Firefox by themselves" in result.stderr
 
 
 @pytest.mark.parametrize("browser", ["lynx", "firefox:work"])

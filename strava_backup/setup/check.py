@@ -10,6 +10,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import metadata
 from typing import NamedTuple
@@ -18,12 +19,15 @@ import requests
 
 from strava_backup import __version__, errors
 from strava_backup.archive.directory import Archive
+from strava_backup.config.browser_sessions import ReadBrowser, no_browser, place_name
 from strava_backup.config.loader import Api, Config, User
 from strava_backup.config.sources import api_source
+from strava_backup.config.web_sign_in import WebSignIn
 from strava_backup.report import count_of, format_size
+from strava_backup.setup.owner import archive_owner
 from strava_backup.strava import transport
 from strava_backup.strava.budget import DAY, parse_use
-from strava_backup.strava.session import Credentials, WebSession, time_left, warning_of_end
+from strava_backup.strava.session import time_left
 
 # The archive's disk is nearly full with fewer free bytes.
 _LITTLE_SPACE = 10**9
@@ -54,6 +58,7 @@ def check(
     load: Callable[[], Config],
     connect: Callable[[], transport.Session] = transport.Session,
     clock: Callable[[], float] = time.time,
+    read_browser: ReadBrowser = no_browser,
 ) -> list[Finding]:
     """Return all findings; a ConfigError of `load` becomes findings, too."""
     try:
@@ -61,7 +66,7 @@ def check(
     except errors.ConfigError as error:
         findings = [Finding("config", Level.FAIL, line, 2) for line in error.problems]
     else:
-        findings = _Check(config, connect, clock).findings()
+        findings = _Check(config, connect, clock, read_browser).findings()
     return [*findings, Finding("versions", Level.OK, _versions())]
 
 
@@ -73,8 +78,10 @@ class _Check:
         config: Config,
         connect: Callable[[], transport.Session],
         clock: Callable[[], float],
+        read_browser: ReadBrowser,
     ) -> None:
         self._config = config
+        self._read_browser = read_browser
         self._connect = connect
         self._clock = clock
         self._archive = Archive(config.output_dir)
@@ -137,9 +144,10 @@ class _Check:
             return Finding(
                 "session", Level.WARN, "not set up, so originals are missing: strava-backup --login"
             )
-        web = self._web_session(config.user)
+        web_sign_in = self._web_sign_in(config.user)
         try:
-            self._web_athlete = athlete_id = web.sign_in()
+            owner = archive_owner(config) or self._api_athlete
+            _, athlete_id = web_sign_in.sign_in(owner)
         except errors.LoginPaused:
             return Finding(
                 "session",
@@ -147,29 +155,38 @@ class _Check:
                 "e-mail and password are not tried here, and Strava usually refuses them: "
                 "strava-backup --login",
             )
+        self._web_athlete = athlete_id
         if self._api_athlete not in (None, athlete_id):
             raise errors.AccountMismatch(
                 f"athlete {athlete_id}, but [api] is athlete {self._api_athlete}'s: both must be "
                 "the same"
             )
-        if web.jwt is None:
-            return Finding("session", Level.OK, f"athlete {athlete_id}; its end is not known")
-        now = self._clock()
-        warning = warning_of_end(web.jwt, now, config.warn_days)
-        if warning:
-            return Finding("session", Level.WARN, f"athlete {athlete_id}; {warning}")
-        left = time_left(web.jwt.expires_at - now)
-        return Finding("session", Level.OK, f"athlete {athlete_id}, lasts {left}")
+        return self._describe_session(web_sign_in, athlete_id)
 
-    def _web_session(self, user: User) -> WebSession:
-        credentials = Credentials(
-            user.jwt.value if user.jwt else None, user.session.value if user.session else None
-        )
-        return WebSession(
-            self._connect(),
-            credentials,
-            store=self._config.store_cookie,
+    def _describe_session(self, web_sign_in: WebSignIn, athlete_id: int) -> Finding:
+        state = f"athlete {athlete_id}"
+        if web_sign_in.origin:
+            state += f", from {place_name(web_sign_in.origin)}"
+        warning = web_sign_in.warning(self._clock(), self._config.warn_days)
+        if warning:
+            return Finding("session", Level.WARN, f"{state}; {warning}")
+        return Finding("session", Level.OK, f"{state}{self._end(web_sign_in)}")
+
+    def _end(self, web_sign_in: WebSignIn) -> str:
+        """Return the end of a session; its date if a browser has it, since that can be compared."""
+        if web_sign_in.jwt is None:
+            return "; its end is not known"
+        expires_at = web_sign_in.jwt.expires_at
+        if web_sign_in.origin:
+            return f", until {datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d}"
+        return f", lasts {time_left(expires_at - self._clock())}"
+
+    def _web_sign_in(self, user: User) -> WebSignIn:
+        return WebSignIn(
+            *(self._config, user, self._connect(), self._read_browser),
             clock=self._clock,
+            may_log_in=False,
+            always_reads=True,
         )
 
     def _find_archive(self) -> Finding:

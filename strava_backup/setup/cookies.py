@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 TOKEN = "strava_remember_token"  # noqa: S105  # the cookie's name
@@ -59,17 +59,6 @@ def parse_cookies(text: str) -> Cookies:
 def from_pairs(pairs: list[tuple[str, str]]) -> Cookies:
     """Return the web session's cookies among pairs of name and value, without duplicates."""
     return Cookies(*(_values(pairs, name) for name in (TOKEN, SESSION)))
-
-
-def joined(several: Iterable[Cookies]) -> Cookies:
-    """Return the cookies of several sessions as one, without duplicates."""
-    pairs = [(name, value) for one in several for name, value in _pairs_of(one)]
-    return from_pairs(pairs)
-
-
-def _pairs_of(cookies: Cookies) -> list[tuple[str, str]]:
-    tokens = [(TOKEN, token) for token in cookies.tokens]
-    return tokens + [(SESSION, session) for session in cookies.sessions]
 
 
 def _values(pairs: list[tuple[str, str]], wanted: str) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from strava_backup import errors
 from strava_backup.archive.directory import Archive
 from strava_backup.config import loader
+from strava_backup.config.browser import Browser
+from strava_backup.config.browser_sessions import ReadBrowser, choose
 from strava_backup.config.loader import Config
 from strava_backup.config.sources import api_source
 from strava_backup.secret_text import is_storable
@@ -60,6 +62,7 @@ def log_in(
     dialog: Dialog,
     get_cookies: Callable[[], Cookies] | None = None,
     *,
+    browser: Browser | None = None,
     stores_folder: bool = False,
     next_command: str = "strava-backup",
     connect: Callable[[], transport.Session] = transport.Session,
@@ -67,7 +70,8 @@ def log_in(
 ) -> None:
     """Sign in with the cookies, and store their session if that succeeds.
 
-    The cookies are pasted or piped in, unless `get_cookies` is given. `config` may be unfinished
+    The cookies are pasted or piped in, unless `get_cookies` is given; they are those of `browser`,
+    if any, which is stored in the config so that later runs read it. `config` may be unfinished
     (`config.load_unfinished`); if it names no folder for the archive, a default is stored, which a
     person can change. `stores_folder` stores the folder of `config` in any case.
 
@@ -75,15 +79,22 @@ def log_in(
     the web session in the config is then as it was.
     """
     config.check_writable("user", "jwt")
+    if browser is not None:
+        config.check_writable("user", "cookies_from_browser")
     signed_in = _sign_in_until_accepted(config, dialog, get_cookies, connect, clock)
     athlete_id, site = signed_in.athlete_id, session.SITE
     _log.info("signed in as athlete %d (%s/athletes/%d)", athlete_id, site, athlete_id)
-    _check_newest(config, signed_in.jwt, dialog, connect, clock)
+    longer = _longer_stored_token(config, signed_in.jwt, connect, clock)
+    if longer is not None:
+        signed_in = _keep_longer(config, signed_in, longer, browser, dialog)
     if stores_folder or config.makes_parents:
         # The folder first: a session alone would let a run use another one.
         _store_folder(config, signed_in, dialog, is_given=stores_folder)
-    config.write("user", signed_in.values)
+    from_browser = {"cookies_from_browser": str(browser)} if browser else {}
+    config.write("user", {**signed_in.values, **from_browser})
     _report(config, signed_in.jwt, clock())
+    if browser is not None:
+        _log.info("later runs read the newest session from %s by themselves", browser.title)
     _log.info("Next: %s", next_command)
 
 
@@ -139,6 +150,36 @@ def _ask_for_cookies(dialog: Dialog, question: str) -> Cookies:
     return cookies
 
 
+def choose_cookies(
+    config: Config, browser: Browser, read_browser: ReadBrowser, now: float
+) -> Cookies:
+    """Return the cookies of one athlete in a browser; of several, that of config or archive.
+
+    Raises ConfigError, SessionOver, and AccountMismatch if several athletes are possible.
+    """
+    sessions = read_browser(browser, now)
+    try:
+        found = choose(browser, sessions, None, now)
+    except errors.AccountMismatch:
+        athlete_id = _known_athlete(config)
+        if athlete_id is None:
+            raise
+        found = choose(browser, sessions, athlete_id, now)
+    return Cookies(
+        tuple(one.jwt.token for one in found if one.jwt),
+        tuple(one.session for one in found if one.session),
+    )
+
+
+def _known_athlete(config: Config) -> int | None:
+    stored = _stored_token(config)
+    if stored is not None:
+        return stored.athlete_id
+    # The default folder may be the archive of another config.
+    has_folder = not config.makes_parents or loader.exists(config.path)
+    return archive_owner(config) if has_folder else None
+
+
 def _sign_in_with(
     cookies: Cookies,
     config: Config,
@@ -170,21 +211,39 @@ def _sign_in_with(
     return _SignedIn(config, athlete_id, web.jwt, values)
 
 
-def _check_newest(
+def _longer_stored_token(
     config: Config,
     jwt: Jwt | None,
-    dialog: Dialog,
     connect: Callable[[], transport.Session],
     clock: Callable[[], float],
-) -> None:
-    """Raise HumanNeeded if the stored token lasts longer, unless a person wants to replace it."""
+) -> Jwt | None:
+    """Return the stored token if it lasts longer, for the same athlete, and may still sign in."""
     stored = _stored_token(config)
     if jwt is None or stored is None or stored.athlete_id != jwt.athlete_id:
-        return
+        return None
     if stored.expires_at <= max(jwt.expires_at, clock()):
-        return
-    if not _may_sign_in(stored, config, connect, clock):
-        return
+        return None
+    return stored if _may_sign_in(stored, config, connect, clock) else None
+
+
+def _keep_longer(
+    config: Config, signed_in: _SignedIn, stored: Jwt, browser: Browser | None, dialog: Dialog
+) -> _SignedIn:
+    """Return the session to store, given that the stored token lasts longer.
+
+    With a browser, the stored one stays: later runs replace it once the browser has a longer one.
+    Else a person is asked. Raises HumanNeeded unless that person wants to replace it.
+    """
+    if browser is not None:
+        _log.info("the stored session lasts longer than that of %s, and stays", browser.title)
+        return signed_in._replace(jwt=stored, values={})
+    assert signed_in.jwt is not None
+    _ask_to_replace(config, stored, signed_in.jwt, dialog)
+    return signed_in
+
+
+def _ask_to_replace(config: Config, stored: Jwt, jwt: Jwt, dialog: Dialog) -> None:
+    """Raise HumanNeeded unless a person wants to replace the stored token by a shorter one."""
     difference = (
         f"the session in {config.place('user', 'jwt')} lasts until {_date(stored)}, this one only "
         f"until {_date(jwt)}"
