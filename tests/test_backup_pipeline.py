@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from pathlib import PurePosixPath
 
 import pytest
 
 from strava_backup import errors
 from strava_backup.archive.directory import DiskError
-from strava_backup.backup.pipeline import Pipeline
+from strava_backup.backup.pipeline import _WRITERS, Pipeline
 from strava_backup.backup.tasks import FetchAgain, HostClosed, Hosts, Result, Task
 
 META = PurePosixPath("activities/2026/7.meta.json")
@@ -98,6 +99,20 @@ def test_each_task_is_fetched_in_a_thread_of_its_host_and_saved_by_a_writer(rig)
     assert rig.jobs == [("a job", ["answer"])]
 
 
+def test_hosts_whose_first_answers_come_at_once_share_the_writers(rig):
+    hosts = [rig.hosts.website, *[rig.hosts.source] * 4, *[rig.hosts.photo_hosts] * 4]
+    at_once = threading.Barrier(len(hosts))
+    writers = []
+
+    def save(task, answer):
+        writers.extend(one for one in threading.enumerate() if one.name == "writer")
+        return Result()
+
+    rig.work_off(*[rig.task("a", at_once.wait, save, host) for host in hosts])
+    assert len(set(writers)) == _WRITERS
+    assert not any(one.is_alive() for one in writers)
+
+
 def test_results_are_in_the_order_of_the_tasks_and_their_follow_ups(rig):
     def task(item, *follow_ups):
         return rig.task(item, save=lambda task, answer: Result(item, follow_ups))
@@ -127,7 +142,7 @@ def test_a_slow_writer_limits_the_answers_in_memory(rig):
 
     with rig.pipeline() as pipeline:
         pipeline.add("a job", [rig.task("a", lambda: fetched.append(1), save) for _ in range(99)])
-        time.sleep(0.3)
+        time.sleep(0.1)
         in_memory = len(fetched)
         may_save.set()
         pipeline.wait()
@@ -145,6 +160,32 @@ def test_a_waiting_host_delays_no_other(rig):
         pipeline.add("fast", [rig.task("b")])
         pipeline.wait()
     assert [title for title, _ in rig.jobs] == ["fast", "slow"]
+
+
+def test_a_follow_up_comes_before_tasks_that_are_queued_already(rig):
+    order, is_queued = [], threading.Event()
+
+    def fetch(item):
+        assert item != "second" or is_queued.wait(10)
+        order.append(item)
+
+    def task(item, *follow_ups):
+        save = lambda task, answer: Result(item, follow_ups)  # noqa: E731
+        return rig.task(item, partial(fetch, item), save)
+
+    # The follow-ups are queued in their order, each for its host.
+    signal = rig.task("signal", is_queued.set, host=rig.hosts.photo_hosts)
+    rig.hosts.website.hold()
+    with rig.pipeline() as pipeline:
+        pipeline.add("a job", [task("first", task("follow-up"), signal), task("second")])
+        pipeline.add("the next job", [task("third")])
+        rig.hosts.website.release()
+        pipeline.wait()
+    # The second request does not wait until the first answer is saved.
+    assert order in (
+        ["first", "second", "follow-up", "third"],
+        ["first", "follow-up", "second", "third"],
+    )
 
 
 def test_a_host_on_hold_begins_when_it_is_released(rig):

@@ -119,8 +119,8 @@ class Pipeline:
             while self._error is None and self._listed_left and not host.is_ready:
                 self._changed.wait(LET_INTERRUPTS_THROUGH)
             self._raise_error()
+            self._start_threads(host)
         call = Call(fetch, Future())
-        self._start_threads(host)
         host.add(call)
         answer: T = result_of(call.answer)
         return answer
@@ -151,8 +151,10 @@ class Pipeline:
                 host.add(entry)
 
     def _put(self, entry: Entry, conclude: Callable[[], Result], answer: Any) -> None:
-        if not self._writers:
-            self._writers = [self._start(self._write_loop, "writer") for _ in range(_WRITERS)]
+        # Threads of several hosts may come here first.
+        with self._changed:
+            if not self._writers:
+                self._writers = [self._start(self._write_loop, "writer") for _ in range(_WRITERS)]
         self._saves.put(_Save(entry.place, entry, conclude, answer))
 
     def _start_threads(self, host: Host) -> None:
