@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import hypothesis
 import pytest
@@ -107,6 +107,15 @@ def clock() -> Clock:
     return Clock()
 
 
+class FirstRun(NamedTuple):
+    """Everything that decides how the first run for an archive ends."""
+
+    account: str
+    now: float
+    sources: tuple[str, bool, bool]
+    options: frozenset[tuple[str, Any]]
+
+
 class Rig:
     """An account, an archive, and runs from one to the other, all in this process."""
 
@@ -122,36 +131,39 @@ class Rig:
         # None if a test may observe the first run itself.
         self.first_backups: FirstBackups | None = None
         self._first_config = self.config
-        self._untouched = ""
-
-    def share_first_backup(self, backups: FirstBackups) -> None:
-        """Let the first run be a copy, if the account and the config are as they are now."""
-        self.first_backups = backups
-        self._untouched = first_backups.digest(self.account)
 
     def run(self, **options: Any) -> Report:
-        """Run once, and return the report; requests of earlier runs are cleared."""
+        """Run once, and return the report; requests of earlier runs are cleared.
+
+        The first run may be a copy of an equal one.
+        """
         key = self._key_of_first_run(options)
-        if key is None:
+        if key is None or self.first_backups is None:
             return self._run(options)
-        assert self.first_backups is not None
         report = self.first_backups.restore(key, self.account, self.root)
         if report is None:
             report = self._run(options)
-            self.first_backups.keep(key, self.account, self.root, report)
+            if self.clock.now == key.now and report.exit_code == 0:
+                self.first_backups.keep(key, self.account, self.files(), report)
         return report
 
-    def _key_of_first_run(self, options: dict[str, Any]) -> Any:
+    def _key_of_first_run(self, options: dict[str, Any]) -> FirstRun | None:
         """Return the key of a first run that can be shared, else None."""
         config, first = self.config, self._first_config
-        same_or_less = replace(config, api=config.api or first.api, user=config.user or first.user)
-        is_untouched = same_or_less == first and not self.root.exists()
+        same_or_less = replace(
+            config,
+            api=config.api or first.api,
+            user=config.user or first.user,
+            source=first.source,
+        )
         has_first_clock = self.account.clock is self.clock and isinstance(self.clock, Clock)
-        if self.first_backups is None or options or not (is_untouched and has_first_clock):
+        if self.first_backups is None or options.get("dry_run") or same_or_less != first:
             return None
-        if first_backups.digest(self.account) != self._untouched:
+        if self.root.exists() or not has_first_clock:
             return None
-        return self._untouched, self.clock.now, config.api is None, config.user is None
+        account = first_backups.digest(self.account)
+        sources = (config.source, config.api is None, config.user is None)
+        return account and FirstRun(account, self.clock.now, sources, frozenset(options.items()))
 
     def _run(self, options: dict[str, Any]) -> Report:
         self.account.requests.clear()
@@ -189,8 +201,8 @@ class Rig:
 
 
 @pytest.fixture(scope="session")
-def backups(tmp_path_factory: pytest.TempPathFactory) -> FirstBackups:
-    return FirstBackups(tmp_path_factory.mktemp("first-backups"))
+def backups() -> FirstBackups:
+    return FirstBackups()
 
 
 @pytest.fixture
@@ -206,10 +218,9 @@ def make_rig(
     def make(count: int | None = None, name: str = "rig") -> Rig:
         folder = tmp_path / name
         folder.mkdir()
-        account = Account.sample(clock) if count is None else Account.of(count, clock)
-        rig = Rig(account, folder, clock)
+        rig = Rig(first_backups.copied_account(count, clock), folder, clock)
         if not is_observed:
-            rig.share_first_backup(backups)
+            rig.first_backups = backups
         return rig
 
     return make
@@ -345,8 +356,12 @@ def command(make_command: Callable[..., Command]) -> Command:
 
 def read_files(root: Path) -> dict[str, bytes]:
     """Return all files below a folder except the lock, by relative path."""
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != ".lock"
-    }
+    files = {}
+    for folder, _, names in os.walk(root):
+        relative = Path(folder).relative_to(root)
+        for name in names:
+            path = os.path.join(folder, name)
+            if name != ".lock" and os.path.isfile(path):
+                with open(path, "rb") as file:
+                    files[(relative / name).as_posix()] = file.read()
+    return dict(sorted(files.items()))

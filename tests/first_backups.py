@@ -1,19 +1,21 @@
-"""First backups of made-up accounts, made once and copied.
+"""First backups of made-up accounts, made twice and then copied.
 
 Most tests begin with one, and it takes as long as all the rest of them.
 """
 
 from __future__ import annotations
 
-import copy
+import functools
 import hashlib
+import io
 import pickle
-import shutil
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from strava_backup.demo.account import Account
+from strava_backup.demo.photos import Photo
 from strava_backup.report import Report
 
 # The state that a backup changes; it changes no activities, photos or gear.
@@ -31,62 +33,87 @@ _CHANGED = (
 
 
 class FirstBackup(NamedTuple):
-    """A backup: its archive, its report, and the account's state after it."""
+    """A backup: its files, and the pickled report and account after it."""
 
-    archive: Path
-    report: bytes
-    state: dict[str, Any]
-    used: dict[Any, int]
+    files: dict[str, bytes]
+    after: bytes
 
 
 class FirstBackups:
-    """The backups made so far, by the account and the options of its config."""
+    """The backups made so far, by a key of the account and the run."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._made: dict[Any, FirstBackup] = {}
+        self._seen: set[Any] = set()
 
     def restore(self, key: Any, account: Account, root: Path) -> Report | None:
         """Copy a backup to `root`, as if the account had just been backed up; None if not made."""
         made = self._made.get(key)
         if made is None:
             return None
-        shutil.copytree(made.archive, root, symlinks=True)
-        account.__dict__.update(copy.deepcopy(made.state))
-        account.limits._used.update(made.used)
-        report = Report(**pickle.loads(made.report))
-        report.archive = str(root)
-        return report
+        for path, content in made.files.items():
+            _save(root / path, content)
+        (root / ".lock").touch()
+        values, state, used = pickle.loads(made.after)
+        account.__dict__.update(state)
+        account.limits._used.update(used)
+        return Report(**values, archive=str(root))
 
-    def keep(self, key: Any, account: Account, root: Path, report: Report) -> None:
-        """Keep the backup that was just made."""
-        archive = self._folder / str(len(self._made))
-        shutil.copytree(root, archive, symlinks=True)
-        state = copy.deepcopy({name: account.__dict__[name] for name in _CHANGED})
-        values = {one.name: getattr(report, one.name) for one in fields(report) if one.init}
-        values.pop("_lock")
-        self._made[key] = FirstBackup(
-            archive, pickle.dumps(values), state, dict(account.limits._used)
-        )
-
-
-def digest(account: Account) -> str:
-    """Return a hash of everything that an account answers with, except its clock."""
-    state = {
-        name: value for name, value in account.__dict__.items() if name not in ("clock", "lock")
-    }
-    # Sets have no order, and photos may or may not have made their pictures yet.
-    return hashlib.sha256(pickle.dumps(_plain(state))).hexdigest()
+    def keep(self, key: Any, account: Account, files: dict[str, bytes], report: Report) -> None:
+        """Keep the backup that was just made, if it was made before, since most are made once."""
+        if key not in self._seen:
+            self._seen.add(key)
+            return
+        state = {name: account.__dict__[name] for name in _CHANGED}
+        names = {one.name for one in fields(report)} - {"_lock", "archive"}
+        values = {name: getattr(report, name) for name in names}
+        after = pickle.dumps((values, state, account.limits._used))
+        self._made[key] = FirstBackup(files, after)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items() if name != "content"}
-    if isinstance(value, (list, tuple)):
-        # A subclass watches the requests.
-        return type(value).__name__, [_plain(one) for one in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(repr, value))
-    if hasattr(value, "__dict__"):
-        return type(value).__name__, _plain(vars(value))
-    return value
+def _save(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+
+
+def digest(account: Account) -> str | None:
+    """Return a hash of everything that an account answers with, except its clock.
+
+    None if it has faults, or a value that is not only data.
+    """
+    if account.faults:
+        return None
+    try:
+        return hashlib.sha256(_dump(account)).hexdigest()
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return None
+
+
+def copied_account(count: int | None, clock: Callable[[], float]) -> Account:
+    """Return `Account.of(count, clock)`, or the sample account without a count."""
+    account = Account(clock=clock)
+    account.__dict__.update(pickle.loads(_made_account(count)))
+    return account
+
+
+@functools.cache
+def _made_account(count: int | None) -> bytes:
+    return _dump(Account.sample() if count is None else Account.of(count))
+
+
+def _dump(account: Account) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file).dump({k: v for k, v in account.__dict__.items() if k not in ("clock", "lock")})
+    return file.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    """Leaves out the pictures and addresses of photos, which may have been made already or not."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if type(value) is not Photo:
+            return NotImplemented
+        return Photo, tuple(getattr(value, one.name) for one in fields(Photo))

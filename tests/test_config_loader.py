@@ -212,6 +212,11 @@ def test_a_value_is_taken_as_it_stands(load, value):
     assert load(f"[user]\njwt = {value}\n").user == User(jwt=Secret(value))
 
 
+def test_percent_signs_that_0_4_wanted_doubled_are_warned_of(load, caplog):
+    load("[user]\nemail = a%%b@example.org\npassword = x\n")
+    assert "[user] email contains %%" in caplog.text
+
+
 def test_a_token_may_be_folded_over_several_lines(load):
     assert load("[user]\njwt = abc\n  def\n  ghi=\n").user == User(jwt=Secret("abcdefghi="))
 
