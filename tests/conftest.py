@@ -215,11 +215,13 @@ def make_rig(
     # Log messages and replaced functions show how a run works, so that it has to be a real one.
     is_observed = any(_uses(request, name) for name in ("caplog", "capsys", "monkeypatch"))
 
-    def make(count: int | None = None, name: str = "rig") -> Rig:
+    def make(
+        count: int | None = None, name: str = "rig", *, shares_first_run: bool = not is_observed
+    ) -> Rig:
         folder = tmp_path / name
         folder.mkdir()
         rig = Rig(first_backups.copied_account(count, clock), folder, clock)
-        if not is_observed:
+        if shares_first_run:
             rig.first_backups = backups
         return rig
 
@@ -243,6 +245,26 @@ def _uses(request: pytest.FixtureRequest, name: str) -> bool:
 def rig(make_rig: Callable[..., Rig]) -> Rig:
     """The sample account: activities of every kind."""
     return make_rig()
+
+
+# Of the sample account: two FITs, one with photos and one rounded, a private one, a JSON with and
+# one without GPX, and a manual activity.
+_KINDS = (
+    *(16_600_000_000, 16_480_211_034, 15_000_000_003, 15_000_000_005),
+    *(1_000_001, 1_000_002, 13_000_000_001),
+)
+_GEAR = ("b9000001", "b9000002", "g9000001")
+
+
+@pytest.fixture
+def small_rig(rig: Rig) -> Rig:
+    """The sample account with one activity of most kinds, and without retired gear."""
+    for one in rig.account.activities:
+        if one.id not in _KINDS:
+            rig.account.remove(one.id)
+    for gear_id in rig.account.gear.keys() - set(_GEAR):
+        del rig.account.gear[gear_id]
+    return rig
 
 
 class Command:

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from strava_backup import verify
-from strava_backup.config.loader import Secret, User
 from tests.conftest import DAY, Rig
 from tests.expected import stem_of, stored_metadata
 from tests.faults import Fault
@@ -20,7 +19,7 @@ MakeRig = Callable[..., Rig]
 @pytest.fixture
 def rig(make_rig: MakeRig) -> Rig:
     """Sixty activities, all of them stored; three of them are private."""
-    rig = make_rig(60)
+    rig = make_rig(60, shares_first_run=True)
     assert rig.run().exit_code == 0
     return rig
 
@@ -79,20 +78,21 @@ def test_a_private_activity_that_the_scope_hides_is_not_marked(
 def test_a_missing_scope_is_reported_by_the_first_run(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig = make_rig(60)
+    rig = make_rig(10)
     lose_the_scope(rig)
-    assert str(rig.run().completeness) == "57 on Strava: 57 complete here"
-    assert "the website counts 60 activities, but the API lists 57" in caplog.text
+    assert str(rig.run().completeness) == "9 on Strava: 9 complete here"
+    assert "the website counts 10 activities, but the API lists 9" in caplog.text
     assert rig.asked.count("web-list") == 1
 
 
-def test_the_website_is_asked_for_its_total_once_in_thirty_days(rig: Rig) -> None:
+def test_the_website_is_asked_for_its_total_once_in_thirty_days(make_rig: MakeRig) -> None:
+    rig = make_rig(5)
+    rig.run(photos=False, gear=False)
     counted = []
-    for day in range(1, 64):
-        rig.clock.now += DAY
-        if day % 20 == 0:
-            jwt = Secret(rig.account.issue_jwt(), read_only=True)
-            rig.config = replace(rig.config, user=User(jwt=jwt))
+    start = rig.clock.now
+    for day in (1, 15, 29, 30, 31, 32, 45, 60, 61, 62, 63):
+        rig.clock.now = start + day * DAY
+        rig.renew_session()
         rig.run(photos=False, gear=False)
         counted += [day] * rig.asked.count("web-list")
     assert counted == [31, 62]
@@ -101,7 +101,7 @@ def test_the_website_is_asked_for_its_total_once_in_thirty_days(rig: Rig) -> Non
 def test_a_total_that_was_always_higher_does_not_prevent_marks(
     make_rig: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig = make_rig(60)
+    rig = make_rig(5)
     rig.account.web_total_extra = 2
     rig.run()
     caplog.clear()
