@@ -247,8 +247,8 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
     return make_rig()
 
 
-# Of the sample account: two FITs, one with photos and one rounded, a private one, a JSON with and
-# one without GPX, and a manual activity.
+# FITs with and without photos, one rounded and one private; a JSON with and one without GPX; a
+# manual activity.
 _KINDS = (
     *(16_600_000_000, 16_480_211_034, 15_000_000_003, 15_000_000_005),
     *(1_000_001, 1_000_002, 13_000_000_001),
@@ -256,14 +256,19 @@ _KINDS = (
 _GEAR = ("b9000001", "b9000002", "g9000001")
 
 
+def keep_few(account: Account) -> None:
+    """Reduce the sample account to one activity of most kinds, and leave out retired gear."""
+    for one in account.activities:
+        if one.id not in _KINDS:
+            account.remove(one.id)
+    for gear_id in account.gear.keys() - set(_GEAR):
+        del account.gear[gear_id]
+
+
 @pytest.fixture
 def small_rig(rig: Rig) -> Rig:
-    """The sample account with one activity of most kinds, and without retired gear."""
-    for one in rig.account.activities:
-        if one.id not in _KINDS:
-            rig.account.remove(one.id)
-    for gear_id in rig.account.gear.keys() - set(_GEAR):
-        del rig.account.gear[gear_id]
+    """The sample account with few activities."""
+    keep_few(rig.account)
     return rig
 
 

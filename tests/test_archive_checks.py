@@ -204,7 +204,7 @@ def test_a_fit_header_of_any_length_passes(write, size):
 
 
 @pytest.mark.parametrize("length", [0, 1, 32766, 32767, 32768, 65533, 65534, 100_000])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(data=st.data())
 def test_the_checksum_of_a_fit_file_of_any_length_is_compared(length, data):
     seed = data.draw(st.binary(min_size=1, max_size=100))

@@ -117,7 +117,7 @@ POINTS = st.builds(
 DOCUMENTS = st.lists(POINTS | TOKENS, max_size=8).map(b"".join)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(
     DOCUMENTS | DOCUMENTS.map(lambda inner: b"<gpx>" + inner + b"</gpx>"),
     st.lists(st.integers(1, 200), max_size=3),

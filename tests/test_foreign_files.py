@@ -60,7 +60,8 @@ def put(root: Path, path: str, content: bytes = b"mine") -> None:
 
 
 @pytest.fixture
-def full(rig: Rig) -> Rig:
+def full(make_rig: MakeRig) -> Rig:
+    rig = make_rig(shares_first_run=True)
     assert rig.run().exit_code == 0
     return rig
 

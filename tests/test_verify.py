@@ -20,7 +20,7 @@ from strava_backup import errors
 from strava_backup.archive.directory import Archive, DiskError
 from strava_backup.demo.account import Account
 from strava_backup.verify import verify
-from tests.conftest import Clock, Rig, read_files
+from tests.conftest import Clock, Rig, keep_few, read_files
 from tests.expected import (
     assert_complete,
     expected_checksums,
@@ -69,8 +69,9 @@ def change_metadata(root: Path, path: str, **own: Any) -> None:
 
 
 @pytest.fixture
-def full(rig: Rig) -> Rig:
+def full(make_rig: Callable[..., Rig]) -> Rig:
     """An archive with everything that the sample account has."""
+    rig = make_rig(shares_first_run=True)
     assert rig.run().exit_code == 0
     return rig
 
@@ -78,7 +79,9 @@ def full(rig: Rig) -> Rig:
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One whole archive for all tests that undo their changes."""
-    rig = Rig(Account.sample(Clock()), tmp_path_factory.mktemp("verify"), Clock())
+    account = Account.sample(Clock())
+    keep_few(account)
+    rig = Rig(account, tmp_path_factory.mktemp("verify"), Clock())
     assert rig.run().exit_code == 0
     return rig.root
 
@@ -177,7 +180,10 @@ def test_a_folder_that_cannot_be_written_is_verified_all_the_same(full: Rig) -> 
 # Damage
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=2 * settings.default.max_examples,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_any_flipped_byte_of_any_file_is_named(archive: Path, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(stored(archive)))
@@ -456,7 +462,7 @@ def test_of_two_checksums_the_file_tells_which_is_right(full: Rig) -> None:
     assert full.files()["SHA256SUMS"] == before + wrong
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.binary(max_size=80)
