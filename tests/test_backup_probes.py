@@ -78,13 +78,13 @@ def test_a_refusal_of_one_item_is_not_recorded_if_stored_ones_are_refused_too(
 def test_ten_days_of_redirects_note_nothing_and_the_first_good_run_is_complete(
     make_rig: MakeRig,
 ) -> None:
-    rig = by_website(make_rig(30))
+    rig = by_website(make_rig(10))
     rig.account.faults.append(Fault("original", "redirect-activity"))
     for _ in range(10):
         report = rig.run()
         assert report.exit_code == 5
-        assert "30 originals (redirect to the activity)" in str(report.fatal[0])
-        assert str(report.completeness).startswith("30 on Strava: 0 complete here, 30 missing")
+        assert "10 originals (redirect to the activity)" in str(report.fatal[0])
+        assert str(report.completeness).startswith("10 on Strava: 0 complete here, 10 missing")
         assert stored_originals(rig.files()) == {}
         rig.clock.now += DAY
     rig.account.faults.clear()

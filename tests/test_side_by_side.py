@@ -52,7 +52,7 @@ def gauge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_one_request_is_in_flight_on_the_website_and_four_elsewhere(
     make_rig: Callable[..., Rig], gauge: Counter[str]
 ) -> None:
-    rig = make_rig(40)
+    rig = make_rig(20)
     assert rig.run().exit_code == 0
     assert gauge["website"] == 1
     assert 1 < gauge["API"] <= 4
@@ -103,8 +103,8 @@ def test_a_slow_disk_does_not_delay_the_website(
 def test_with_limits_a_large_account_is_saved_over_days_and_no_request_is_refused(
     make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make_rig(300)
-    rig.account.limits = RateLimits(30, 200)
+    rig = make_rig(100)
+    rig.account.limits = RateLimits(15, 75)
     codes = []
     while not codes or codes[-1]:
         report = rig.run()
@@ -154,14 +154,22 @@ DETAIL, ORIGINAL, PHOTO = "/api/v3/activities/", "/export_original", "cloudfront
     [
         (DETAIL, Fault("detail", "403"), 4, {"original"}),
         (DETAIL, Fault("detail", "429"), 5, {"original"}),
-        (DETAIL, Fault("detail", "500"), 5, {"original"}),
+        pytest.param(
+            *(DETAIL, Fault("detail", "500"), 5, {"original"}), marks=pytest.mark.thorough
+        ),
         (DETAIL, Fault("detail", "dropped"), 5, {"original"}),
         (ORIGINAL, Fault("original", "redirect-login"), 4, {"detail", "photo"}),
         (ORIGINAL, Fault("original", "429", retry_after=3600), 5, {"detail", "photo"}),
         (ORIGINAL, Fault("original", "503"), 5, {"detail", "photo"}),
-        (ORIGINAL, Fault("original", "dropped"), 5, {"detail", "photo"}),
+        pytest.param(
+            *(ORIGINAL, Fault("original", "dropped"), 5, {"detail", "photo"}),
+            marks=pytest.mark.thorough,
+        ),
         (PHOTO, Fault("photo", "500"), 5, {"detail", "original"}),
-        (PHOTO, Fault("photo", "dropped"), 5, {"detail", "original"}),
+        pytest.param(
+            *(PHOTO, Fault("photo", "dropped"), 5, {"detail", "original"}),
+            marks=pytest.mark.thorough,
+        ),
     ],
     ids=lambda value: f"{value.kind}-{value.what}" if isinstance(value, Fault) else None,
 )
@@ -174,7 +182,7 @@ def test_a_host_that_fails_permanently_during_a_run_delays_no_other(
     others: set[str],
 ) -> None:
     rig = make_rig(40)
-    everything = make_rig(40, "undisturbed").run().saved
+    everything = make_rig(40, "undisturbed", shares_first_run=True).run().saved
     trigger.at(4, part, lambda: rig.account.faults.append(fault))
     report = rig.run()
     assert report.exit_code == code
@@ -191,11 +199,11 @@ def test_a_host_that_fails_permanently_during_a_run_delays_no_other(
 def test_a_web_session_that_ends_during_a_run_does_not_affect_the_api(
     make_rig: Callable[..., Rig], trigger: Trigger
 ) -> None:
-    rig = make_rig(40)
+    rig = make_rig(25)
     trigger.at(10, ORIGINAL, rig.account.end_sessions)
     report = rig.run()
     assert report.exit_code == 4
-    assert report.saved["detail"] == 40
+    assert report.saved["detail"] == 25
     assert 0 < report.saved["original"] < 20
     jwt = Secret(rig.account.issue_jwt(), read_only=True)
     rig.config = replace(rig.config, user=User(jwt=jwt))
@@ -206,7 +214,7 @@ def test_a_web_session_that_ends_during_a_run_does_not_affect_the_api(
 def test_an_access_token_that_ends_in_the_middle_is_renewed_once(
     make_rig: Callable[..., Rig], trigger: Trigger
 ) -> None:
-    rig = make_rig(40)
+    rig = make_rig(20)
 
     def six_hours_later() -> None:
         rig.clock.now += ACCESS_TOKEN_LIFETIME
@@ -230,7 +238,7 @@ def test_for_more_than_500_missing_originals_the_bulk_export_is_suggested(
 def test_the_first_original_is_fetched_right_after_the_first_page_of_the_websites_list(
     make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make_rig(70)
+    rig = make_rig(25)
     rig.config = replace(rig.config, api=None)
     assert rig.run().exit_code == 0
     asked = [kind for kind in rig.asked if kind in ("web-list", "original")]
