@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,16 @@ WITHOUT_IO = [
 ]
 
 
+@functools.cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imports(module: str) -> set[str]:
     """The dotted names that a module imports, anywhere in it, with `from a import b` as a.b."""
     names = set()
-    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -107,10 +114,9 @@ def test_deciding_imports_neither_the_network_nor_the_system(module: str) -> Non
 def test_only_the_command_line_reads_the_environment_or_writes_to_the_terminal(
     module: str,
 ) -> None:
-    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
     used = {
         f"{node.value.id}.{node.attr}"
-        for node in ast.walk(tree)
+        for node in ast.walk(parsed(module))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }
     assert not used & {"os.environ", "os.getenv", "sys.stderr", "sys.stdout", "sys.exit"}

@@ -23,7 +23,7 @@ from strava_backup.bulk_export.start_time import find_start
 from strava_backup.demo import files
 
 PACKAGE = Path(strava_backup.__file__).parent
-SMALL, LARGE = 1 << 18, 1 << 20
+SMALL, LARGE = 1 << 16, 1 << 18
 DIGEST = b"0" * 64
 
 
