@@ -148,7 +148,7 @@ class Rig:
         if report is None:
             report = self._run(options)
             if self.clock.now == key.now and report.exit_code == 0:
-                self.first_backups.keep(key, self.account, self.files(), report)
+                self.first_backups.keep(key, self.account, self.root, report)
         return report
 
     def _key_of_first_run(self, options: dict[str, Any]) -> FirstRun | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import fields
@@ -32,10 +33,17 @@ _CHANGED = (
 )
 
 
+class File(NamedTuple):
+    """A file of a backup; its time in nanoseconds."""
+
+    content: bytes
+    modified: int
+
+
 class FirstBackup(NamedTuple):
     """A backup: its files, and the pickled report and account after it."""
 
-    files: dict[str, bytes]
+    files: dict[Path, File]
     after: bytes
 
 
@@ -51,15 +59,14 @@ class FirstBackups:
         made = self._made.get(key)
         if made is None:
             return None
-        for path, content in made.files.items():
-            _save(root / path, content)
-        (root / ".lock").touch()
+        for path, file in made.files.items():
+            _save(root / path, file)
         values, state, used = pickle.loads(made.after)
         account.__dict__.update(state)
         account.limits._used.update(used)
         return Report(**values, archive=str(root))
 
-    def keep(self, key: Any, account: Account, files: dict[str, bytes], report: Report) -> None:
+    def keep(self, key: Any, account: Account, root: Path, report: Report) -> None:
         """Keep the backup that was just made, if it was made before, since most are made once."""
         if key not in self._seen:
             self._seen.add(key)
@@ -68,15 +75,21 @@ class FirstBackups:
         names = {one.name for one in fields(report)} - {"_lock", "archive"}
         values = {name: getattr(report, name) for name in names}
         after = pickle.dumps((values, state, account.limits._used))
+        files = {
+            path.relative_to(root): File(path.read_bytes(), path.stat().st_mtime_ns)
+            for path in root.rglob("*")
+            if path.is_file()
+        }
         self._made[key] = FirstBackup(files, after)
 
 
-def _save(path: Path, content: bytes) -> None:
+def _save(path: Path, file: File) -> None:
     try:
-        path.write_bytes(content)
+        path.write_bytes(file.content)
     except FileNotFoundError:
         path.parent.mkdir(parents=True)
-        path.write_bytes(content)
+        path.write_bytes(file.content)
+    os.utime(path, ns=(file.modified, file.modified))
 
 
 def digest(account: Account) -> str | None:
