@@ -16,11 +16,16 @@ from typing import Any
 import pytest
 
 from strava_backup import errors
+from strava_backup.backup import run
+from strava_backup.config import loader
 from strava_backup.config.browser import Browser
 from strava_backup.demo.account import Account
+from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.demo.wire import Item, Response
+from strava_backup.report import Report
 from strava_backup.setup.browsers.stores import BrowserSession, Places, read_sessions
 from strava_backup.setup.cookies import Cookies
+from tests.conftest import DAY, Clock, Command
 from tests.strava_proxy import StravaProxy
 
 pytestmark = pytest.mark.thorough
@@ -52,12 +57,53 @@ class SignedIn:
         )
 
 
+OTHER_ATHLETE = 4711
+
+
 @pytest.fixture
-def proxy() -> Iterator[StravaProxy]:
-    account = Account.of(1)
+def clock() -> Clock:
+    """The time of the browsers, which a test can advance for the account and for runs."""
+    return Clock(time.time())
+
+
+@pytest.fixture
+def command(make_command: Callable[..., Command], clock: Clock) -> Command:
+    """A command without a web session; its home is also the home of the browsers."""
+    account = Account.of(1, clock)
     account.faults.append(SignedIn(account.issue_jwt()))
-    with StravaProxy(account) as proxy:
-        yield proxy
+    command = make_command(account)
+    command.write_config(user="")
+    return command
+
+
+def sign_in_again(command: Command, athlete: int | None = None) -> str:
+    """Let the next visit of a browser receive a new token, and return it."""
+    (signed_in,) = command.account.faults
+    assert isinstance(signed_in, SignedIn)
+    signed_in.token = command.account.issue_jwt(sub=athlete)
+    return signed_in.token
+
+
+def log_in(command: Command, browser: str) -> subprocess.CompletedProcess[str]:
+    """Log in after the browser has ended; its own requests to other hosts do not count."""
+    command.proxy.errors.clear()
+    command.account.unknown_requests.clear()
+    return command.run("--login", "--cookies-from-browser", browser)
+
+
+def run_later(command: Command, clock: Clock) -> Report:
+    """Run in this process, by the clock that the test has advanced."""
+    environment = run.Environment(
+        *(print, DemoAdapter(command.account), clock, clock.sleep),
+        read_browser=lambda browser, now: read_sessions(browser, places(command), now),
+    )
+    report = Report()
+    run.back_up(loader.load(command.config, {}), run.Options(), report, environment)
+    return report
+
+
+def places(command: Command) -> Places:
+    return Places(command.folder, {}, "linux")
 
 
 @contextlib.contextmanager
@@ -96,29 +142,53 @@ def sessions_when(
     pytest.fail(f"only {sessions}: {(home / 'output').read_bytes()!r}")
 
 
-def test_firefox_gives_the_session_of_each_container_while_it_runs_and_after(
-    proxy: StravaProxy, tmp_path: Path
+def test_firefox_gives_the_session_of_the_right_athlete_now_and_a_month_later(
+    command: Command, clock: Clock
 ) -> None:
-    profile = tmp_path / ".mozilla/firefox/a1b2.mine"
+    home = command.folder
+    profile = home / ".mozilla/firefox/a1b2.mine"
     profile.mkdir(parents=True)
-    prepare_firefox(profile, proxy)
+    prepare_firefox(profile, command.proxy)
     options = ["--headless", "--marionette", "--remote-allow-system-access", "--profile"]
-    with running(tmp_path, "firefox-esr", *options, str(profile), PAGE) as process:
+    with running(home, "firefox-esr", *options, str(profile), PAGE) as process:
         with marionette(profile) as call:
             call("WebDriver:NewSession")
             call("Marionette:SetContext", value="chrome")
+            (own,) = sessions_when(Browser("firefox"), home, are_whole)
+            other = sign_in_again(command, OTHER_ATHLETE)
             call("WebDriver:ExecuteScript", script=OPEN_IN_CONTAINER, args=[PAGE])
-            sessions = sessions_when(Browser("firefox"), tmp_path, are_both_whole)
+            sessions = sessions_when(Browser("firefox"), home, are_both_whole)
             call("Marionette:Quit", flags=["eForceQuit"])
         process.wait(PATIENCE)
-    cookies = Cookies((token_of(proxy),), (SESSION,))
-    expected = [BrowserSession("firefox", "mine", name, cookies) for name in ("", "Bob")]
-    assert sessions == expected
-    assert sessions_when(Browser("firefox"), tmp_path, are_both_whole) == expected
+    assert [(one.profile, one.container) for one in sessions] == [("mine", ""), ("mine", "Bob")]
+    assert sessions == [own, own._replace(container="Bob", cookies=Cookies((other,), (SESSION,)))]
+    assert sessions_when(Browser("firefox"), home, are_both_whole) == sessions
+
+    either = log_in(command, "firefox")
+    assert either.returncode == 4
+    assert str(OTHER_ATHLETE) in either.stderr
+    result = log_in(command, "firefox::none")
+    assert result.returncode == 0, result.stderr
+    assert loader.load(command.config, {}).user.jwt.value == own.cookies.tokens[0]
+
+    clock.now += 29 * DAY
+    renewed = sign_in_again(command)
+    with running(home, "firefox-esr", "--headless", "--profile", str(profile), PAGE):
+        sessions_when(Browser("firefox"), home, lambda found: renewed in tokens(found))
+        assert run_later(command, clock).exit_code == 0
+    assert loader.load(command.config, {}).user.jwt.value == renewed
+
+
+def are_whole(sessions: list[BrowserSession]) -> bool:
+    return all(all(one.cookies) for one in sessions)
+
+
+def tokens(sessions: list[BrowserSession]) -> list[str]:
+    return [token for one in sessions for token in one.cookies.tokens]
 
 
 def are_both_whole(sessions: list[BrowserSession]) -> bool:
-    return len(sessions) == 2 and all(all(one.cookies) for one in sessions)
+    return len(sessions) == 2 and are_whole(sessions)
 
 
 # https://searchfox.org, ContextualIdentityService.sys.mjs and tabbrowser.js
@@ -163,12 +233,6 @@ def content_when(path: Path) -> str:
     return path.read_text()
 
 
-def token_of(proxy: StravaProxy) -> str:
-    (signed_in,) = proxy.account.faults
-    assert isinstance(signed_in, SignedIn)
-    return signed_in.token
-
-
 def prepare_firefox(profile: Path, proxy: StravaProxy) -> None:
     host, _, port = proxy.url.removeprefix("http://").partition(":")
     preferences = {
@@ -192,13 +256,23 @@ def prepare_firefox(profile: Path, proxy: StravaProxy) -> None:
     )
 
 
-def test_a_running_chromium_gives_the_token(proxy: StravaProxy, tmp_path: Path) -> None:
+def test_chromium_gives_its_session_now_and_a_month_later(command: Command, clock: Clock) -> None:
+    home = command.folder
     options = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
         "--disable-background-networking --disable-component-update --disable-sync "
-        f"--ignore-certificate-errors --proxy-server={proxy.url} --password-store=basic "
-        f"--user-data-dir={tmp_path}/.config/chromium --remote-debugging-port=0"
-    )
-    with running(tmp_path, "chromium", *options.split(), PAGE):
-        (session,) = sessions_when(Browser("chromium"), tmp_path, bool)
-    assert session.cookies.tokens == (token_of(proxy),)
+        f"--ignore-certificate-errors --proxy-server={command.proxy.url} --password-store=basic "
+        f"--user-data-dir={home}/.config/chromium --remote-debugging-port=0"
+    ).split()
+    with running(home, "chromium", *options, PAGE):
+        (session,) = sessions_when(Browser("chromium"), home, bool)
+    result = log_in(command, "chromium")
+    assert result.returncode == 0, result.stderr
+    assert loader.load(command.config, {}).user.jwt.value == session.cookies.tokens[0]
+
+    clock.now += 29 * DAY
+    renewed = sign_in_again(command)
+    with running(home, "chromium", *options, PAGE):
+        sessions_when(Browser("chromium"), home, lambda found: renewed in tokens(found))
+        assert run_later(command, clock).exit_code == 0
+    assert loader.load(command.config, {}).user.jwt.value == renewed
