@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import functools
 import io
-import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from strava_backup.bulk_export import columns as columns_of_2026
+from strava_backup.bulk_export.columns import sport_name
 from strava_backup.demo import files
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
@@ -39,11 +40,8 @@ SHORT_HEADER = (
 # The column added in 2019 is not known; this is a guess.
 _SHORT_HEADER_OF_2019 = (*SHORT_HEADER[:7], "relative_effort", *SHORT_HEADER[7:])
 
-_EN = (
-    "Activity ID", "Activity Date", "Activity Name", "Activity Type", "Activity Description",
-    "Elapsed Time", "Distance", "Max Heart Rate", "Relative Effort", "Commute",
-    "Activity Private Note", "Activity Gear", "Filename",
-)  # fmt: skip
+# The first block up to the file's name, which is known in other languages, too.
+_EN = columns_of_2026.FIRST_BLOCK[:13]
 _DE = (
     "Aktivitäts-ID", "Aktivitätsdatum", "Name der Aktivität", "Aktivitätsart",
     "Aktivitätsbeschreibung", "Verstrichene Zeit", "Distanz", "Max. Herzfrequenz",
@@ -73,44 +71,13 @@ _ES = (
     "Esfuerzo relativo", "Viaje al trabajo", "Nota privada de actividad",
     "Equipamiento de la actividad", "Nombre de archivo",
 )  # fmt: skip
-_REST = (
-    "Athlete Weight", "Bike Weight", "Elapsed Time", "Moving Time", "Distance", "Max Speed",
-    "Average Speed", "Elevation Gain", "Elevation Loss", "Elevation Low", "Elevation High",
-    "Max Grade", "Average Grade", "Average Positive Grade", "Average Negative Grade",
-    "Max Cadence", "Average Cadence", "Max Heart Rate", "Average Heart Rate", "Max Watts",
-    "Average Watts", "Calories", "Max Temperature", "Average Temperature", "Relative Effort",
-    "Total Work", "Number of Runs", "Uphill Time", "Downhill Time", "Other Time",
-    "Perceived Exertion", "Type", "Start Time", "Weighted Average Power", "Power Count",
-    "Prefer Perceived Exertion", "Perceived Relative Effort", "Commute", "Total Weight Lifted",
-    "From Upload", "Grade Adjusted Distance", "Weather Observation Time", "Weather Condition",
-    "Weather Temperature", "Apparent Temperature", "Dewpoint", "Humidity", "Weather Pressure",
-    "Wind Speed", "Wind Gust", "Wind Bearing", "Precipitation Intensity", "Sunrise Time",
-    "Sunset Time", "Moon Phase", "Bike", "Gear", "Precipitation Probability",
-    "Precipitation Type", "Cloud Cover", "Weather Visibility", "UV Index", "Weather Ozone",
-    "Jump Count", "Total Grit", "Average Flow", "Flagged", "Average Elapsed Speed",
-    "Dirt Distance", "Newly Explored Distance", "Newly Explored Dirt Distance",
-    "Activity Count", "Total Steps", "Carbon Saved", "Pool Length", "Training Load", "Intensity",
-    "Average Grade Adjusted Pace", "Timer Time", "Total Cycles", "Recovery", "With Pet",
-    "Competition", "Long Run", "For a Cause", "With Kid", "Downhill Distance", "Total Sets",
-    "Total Reps",
-)  # fmt: skip
+_REST = (*columns_of_2026.FIRST_BLOCK[13:], *columns_of_2026.SECOND_BLOCK)
 _MEDIA = "Media"
 # The smallest widths with these columns of the first block, and with the column of media.
 _MAX_HEART_RATE_FROM, _NOTE_AND_MEDIA_FROM = 83, 87
 # Headers that Strava does not translate in tables up to this width.
 _UNTRANSLATED_TO = 84
 _UNTRANSLATED = ("Type", "Start Time", "Jump Count", "Total Grit", "Average Flow", "Flagged")
-
-# English names of sports in exports, if they are not the API's name with blanks.
-_SPORTS = {
-    "Canoeing": "Canoe",
-    "EBikeRide": "E-Bike Ride",
-    "EMountainBikeRide": "E-Mountain Bike Ride",
-    "HighIntensityIntervalTraining": "HIIT",
-    "RockClimbing": "Rock Climb",
-    "Soccer": "Football (Soccer)",
-    "StairStepper": "Stair-Stepper",
-}
 
 
 class Language(NamedTuple):
@@ -339,11 +306,6 @@ def _file_cell(activity: Activity, lost: Collection[int]) -> str:
     return "#error#" if activity.id in lost else original_name(activity)
 
 
-def sport(sport_type: str) -> str:
-    """Return the name of a sport in an English export."""
-    return _SPORTS.get(sport_type) or re.sub("(?<=[a-z])(?=[A-Z])", " ", sport_type)
-
-
 def _first_block(activity: Activity, words: Language, lost: Collection[int]) -> list[Any]:
     """Return the first block of a row: rounded values and texts for display."""
     detail = activity.detail
@@ -351,7 +313,7 @@ def _first_block(activity: Activity, words: Language, lost: Collection[int]) -> 
         activity.id,
         words.date(_start(activity)),
         detail["name"],
-        words.types.get(detail["sport_type"], sport(detail["sport_type"])),
+        words.types.get(detail["sport_type"], sport_name(detail["sport_type"])),
         detail["description"] or "",
         detail["elapsed_time"],
         f"{detail['distance'] / 1000:.2f}".replace(".", words.point),

@@ -48,20 +48,6 @@ def test_the_header_of_2026_is_as_it_was() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("sport_type", "expected"),
-    [
-        ("Ride", "Ride"),
-        ("VirtualRide", "Virtual Ride"),
-        ("EBikeRide", "E-Bike Ride"),
-        ("Soccer", "Football (Soccer)"),
-        ("PhysicalTherapy", "Physical Therapy"),
-    ],
-)
-def test_sports_are_worded_for_people(sport_type: str, expected: str) -> None:
-    assert account_export.sport(sport_type) == expected
-
-
 def test_the_header_of_2024_is_as_it_was() -> None:
     header = rows(account_export.table(ACCOUNT))[0]
     assert len(header) == 94

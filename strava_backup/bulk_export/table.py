@@ -13,6 +13,7 @@ from pathlib import PureWindowsPath
 from typing import NamedTuple
 
 from strava_backup.bulk_export import dates
+from strava_backup.bulk_export.columns import sport_type
 from strava_backup.bulk_export.rows import Row, Table
 from strava_backup.strava.records import SUMMARY_STATE, Record
 from strava_backup.timestamps import utc_timestamp
@@ -46,26 +47,7 @@ _MEDIA_SHAPE = re.compile(r"media[/\\][^/\\]+")
 _NUMBER_SHAPE = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,30})?")
 _SECONDS_SHAPE = re.compile(r"([0-9]{1,12})(?:[.,]0{1,9})?")
 _TAG = re.compile(r"<[^<>]*>")
-_NOT_IN_A_TYPE = re.compile(r"[\s_-]")
 _COMMUTES = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-
-# https://developers.strava.com/docs/reference/#api-models-SportType, and the six of April 2026
-_SPORT_TYPES = (
-    "AlpineSki BackcountrySki Badminton Basketball Canoeing Cricket Crossfit Dance EBikeRide "
-    "Elliptical EMountainBikeRide Golf GravelRide Handcycle HighIntensityIntervalTraining Hike "
-    "IceSkate InlineSkate Kayaking Kitesurf MountainBikeRide NordicSki Padel PhysicalTherapy "
-    "Pickleball Pilates Racquetball Ride RockClimbing RollerSki Rowing Run Sail Skateboard "
-    "Snowboard Snowshoe Soccer Squash StairStepper StandUpPaddling Surfing Swim TableTennis Tennis "
-    "TrailRun Velomobile VirtualRide VirtualRow VirtualRun Volleyball Walk WeightTraining "
-    "Wheelchair Windsurf Workout Yoga"
-)
-# By the export's English names, in lower case without spaces and hyphens.
-_SPORTS = {name.lower(): name for name in _SPORT_TYPES.split()} | {
-    "canoe": "Canoeing",
-    "football(soccer)": "Soccer",
-    "hiit": "HighIntensityIntervalTraining",
-    "rockclimb": "RockClimbing",
-}
 
 
 class Columns(NamedTuple):
@@ -168,7 +150,7 @@ def parse_entry(columns: Columns, row: Row, *, is_day_first: bool | None = None)
         "resource_state": SUMMARY_STATE,
         **_known(
             start_date=utc_timestamp(start) if start else None,
-            sport_type=_SPORTS.get(_NOT_IN_A_TYPE.sub("", _cell(cells, _TYPE)).lower()),
+            sport_type=sport_type(_cell(cells, _TYPE)),
         ),
     }
     if row.is_whole:
