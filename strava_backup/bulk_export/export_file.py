@@ -41,16 +41,20 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 T = TypeVar("T")
 
 
-class Export(Protocol):
+class Files(Protocol):
+    """Files that are read by their names."""
+
+    def read_chunks(self, name: str) -> Iterator[bytes]:
+        """Yield the content. Raise ItemError, for a wrong checksum after the last chunk."""
+
+
+class Export(Files, Protocol):
     """An export: the names of its files, with slashes, and the day of its table of activities in
     local time, for example 2026-11-22.
     """
 
     names: Collection[str]
     day: str
-
-    def read_chunks(self, name: str) -> Iterator[bytes]:
-        """Yield the content. Raise ItemError, for a wrong checksum after the last chunk."""
 
 
 @contextmanager
@@ -88,7 +92,7 @@ def storable(name: str) -> str:
     return _last_bytes(path, _LONGEST_PATH)
 
 
-def read_lines(export: Export, name: str) -> Iterator[str]:
+def read_lines(export: Files, name: str) -> Iterator[str]:
     """Yield the lines of a text, including their ends. Raise ItemError, also if it is not Unicode.
 
     An incomplete character at the end of a truncated text is skipped.
