@@ -15,6 +15,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         options.authorize or options.login or options.check or options.import_path
     ):
         parser.error("--verify excludes --authorize, --login, --check and --import")
+    is_export = options.export_path is not None or options.zip_path is not None
+    if (options.since or options.no_gzip) and not is_export:
+        parser.error("--since and --no-gzip require --export or --zip")
+    if is_export and (options.verify or options.dry_run):
+        parser.error("--export and --zip exclude --verify and --dry-run")
     if options.cookies_from_browser and not options.login:
         parser.error("--cookies-from-browser requires --login")
     return options
@@ -155,6 +161,31 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="import Strava's bulk export, ZIP or folder, without network",
     )
+    mode(
+        "--export",
+        dest="export_path",
+        metavar="DIR",
+        type=Path,
+        help="write the archive into a folder in the form of Strava's bulk export, without network",
+    )
+    mode(
+        "--zip",
+        dest="zip_path",
+        metavar="FILE",
+        type=Path,
+        help="the same as one ZIP",
+    )
+    add(
+        "--since",
+        metavar="DATE",
+        type=_date,
+        help="with --export or --zip: only activities that start on YYYY-MM-DD or later",
+    )
+    add(
+        "--no-gzip",
+        action="store_true",
+        help="with --export or --zip: leave FIT and TCX files as they are",
+    )
     add(
         "--cookies-from-browser",
         metavar="BROWSER",
@@ -177,6 +208,13 @@ def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
     return int(text)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a date like 2026-05-06, not {text!r}") from None
 
 
 def _configure_logging(options: argparse.Namespace) -> None:
@@ -256,6 +294,8 @@ def _mode(
         return _log_in, "setup.login"
     if options.import_path is not None:
         return _import, "bulk_export.importing"
+    if options.export_path is not None or options.zip_path is not None:
+        return _export, "bulk_export.exporting"
     return (_check, "setup.check") if options.check else (_back_up, "backup.run")
 
 
@@ -425,6 +465,22 @@ def _import(options: argparse.Namespace, report: Report) -> int:
             clock=time.time,
             progress=progress,
         )
+    return errors.OK
+
+
+def _export(options: argparse.Namespace, report: Report) -> int:
+    from strava_backup.bulk_export import exporting
+
+    chosen = exporting.Options(
+        options.since, packs=not options.no_gzip, photos=not options.no_photos
+    )
+    folder = _archive_folder(options)
+    if options.zip_path is not None:
+        path = _absolute(options.zip_path, errors.ConfigError)
+        exporting.export_zip(folder, path, chosen, report, time.time())
+    else:
+        path = _absolute(options.export_path, errors.ConfigError)
+        exporting.export_folder(folder, path, chosen, report)
     return errors.OK
 
 

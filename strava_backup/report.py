@@ -95,6 +95,7 @@ class Report:
     archive: str = ""
     dry_run: bool = False
     is_import: bool = False
+    is_export: bool = False
     is_finished: bool = False
     has_bug: bool = False
     failed_ids: set[int] = field(default_factory=set)
@@ -105,6 +106,11 @@ class Report:
         with self._lock:
             self.saved[item] += 1
             self.saved_bytes += size
+
+    def count_activity(self) -> None:
+        """Count an activity that was exported."""
+        with self._lock:
+            self.listed += 1
 
     def count_listed(self) -> None:
         """Count a record that was saved as it was listed."""
@@ -195,6 +201,7 @@ class Report:
         lines = [str(error) for error in self.fatal]
         if self.failures:
             again = "may be available later" if self.is_import else "tried again next time"
+            again = "the export is without them" if self.is_export else again
             lines.append(f"{count_of(len(self.failures), 'item')} failed, {again}:")
             lines += _listed(self.failures)
         if self.left:
@@ -206,7 +213,7 @@ class Report:
         if not self.is_finished:
             return [self._unfinished_line("stopped early")]
         listed = count_of(self.listed, "activity", "activities")
-        where = "in the export" if self.is_import else "on Strava"
+        where = "in the export" if self.is_import or self.is_export else "on Strava"
         if self.nameless_files:
             where += f", {count_of(self.nameless_files, 'file')} of unknown activities"
         # An aborted run has no comparison with Strava.

@@ -320,3 +320,16 @@ def test_an_import_is_told_of_as_one():
         "1 item failed, may be available later:",
         "  activity 5: the export lacks it",
     ]
+
+
+def test_the_summary_of_an_export_names_what_it_lacks() -> None:
+    saved = Counter({"original": 2, "file": 7})
+    report = Report(listed=3, saved=saved, archive="/export", is_export=True, is_finished=True)
+    report.failures.append(Failure("activity 5, original", "it cannot be read"))
+    assert report.lines() == [
+        "3 activities in the export: saved 2 originals, 7 other files in /export"
+    ]
+    assert report.problem_lines() == [
+        "1 item failed, the export is without them:",
+        "  activity 5, original: it cannot be read",
+    ]
