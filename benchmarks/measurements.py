@@ -18,8 +18,11 @@ from benchmarks.programs import (
     Old,
     Ours,
     back_up,
+    export_archive,
     gunzip,
+    gzip,
     import_export,
+    link_files,
     replay,
     start,
     unzip,
@@ -158,6 +161,36 @@ def imports(sizes: Sizes) -> list[Row]:
     ]
 
 
+def exports(sizes: Sizes) -> list[Row]:
+    """Measure the export of an archive, against hard links and gzip of the same files."""
+    ours, floor = [], []
+    count, size = sizes.uploads
+    with _folder() as folder:
+        archive = _imported_archive(folder, count, size)
+        for number, label in enumerate(_rounds("export", sizes.rounds)):
+            _report(label)
+            linked = folder / f"linked{number}"
+            floor.append(link_files(archive, linked).seconds + gzip(linked).seconds)
+            ours.append(export_archive(archive, folder / f"export{number}"))
+    seconds = [one.seconds for one in ours]
+    return [
+        Row(f"Export of {count} activities, FIT of a device"),
+        Row("ours", "s", seconds),
+        Row("the floor: cp -al, and gzip of the originals", "s", floor),
+        ratio("ours / floor", seconds, floor, "<= 2"),
+        Row("ours, peak memory", "MB", [one.peak_bytes / MEGA for one in ours], "< 100"),
+    ]
+
+
+def _imported_archive(folder: Path, count: int, size: int) -> Path:
+    """Return an archive with the activities of a bulk export of that size."""
+    _report(f"export: making an archive of {count}")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        pool.submit(accounts.write_export, folder / "export.zip", count, size, ".fit").result()
+    import_export(folder / "export.zip", folder / "archive")
+    return folder / "archive"
+
+
 MEASUREMENTS: dict[str, Callable[[Sizes], list[Row]]] = {
     "first": first_backup,
     "disk": slow_disk,
@@ -165,6 +198,7 @@ MEASUREMENTS: dict[str, Callable[[Sizes], list[Row]]] = {
     "start": start_up,
     "memory": peak_memory,
     "import": imports,
+    "export": exports,
 }
 
 

@@ -131,6 +131,23 @@ def import_export(export: Path, folder: Path) -> Finished:
     return run([*ours.command(), *arguments], ours.environment())
 
 
+def export_archive(archive: Path, folder: Path) -> Finished:
+    """Export the archive into a new folder. Raises Broken if it fails."""
+    ours = Ours()
+    arguments = ["--export", str(folder), "--output-dir", str(archive)]
+    return run([*ours.command(), *arguments], ours.environment())
+
+
+def link_files(archive: Path, folder: Path) -> Finished:
+    """Copy the archive as hard links. Raises Broken if it fails."""
+    return run(["cp", "-al", str(archive), str(folder)], {})
+
+
+def gzip(folder: Path) -> Finished:
+    """Compress the FIT files of a folder, which may be hard links. Raises Broken if it fails."""
+    return run(["find", str(folder), "-name", "*.fit", "-exec", "gzip", "-f", "{}", "+"], {})
+
+
 def unzip(export: Path, folder: Path) -> Finished:
     """Unpack a bulk export. Raises Broken if it fails."""
     return run(["unzip", "-q", str(export), "-d", str(folder)], {})

@@ -65,6 +65,11 @@ ROWS = (
             "  ours, peak memory  ",
         )
     ),
+    "Export of 20 activities, FIT of a device",
+    "  ours  ",
+    "  the floor: cp -al, and gzip of the originals  ",
+    "  ours / floor  ",
+    "  ours, peak memory  ",
 )
 
 
