@@ -140,6 +140,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--no-gear", action="store_true", help="skip bikes and shoes")
     add("--no-photos", action="store_true", help="skip photos")
+    add(
+        "--private-notes",
+        action="store_true",
+        help="also fetch private notes and perceived exertion: one slow request to the website "
+        "for each activity",
+    )
+    add(
+        "--comments",
+        action="store_true",
+        help="also fetch comments and kudos: up to two requests to the API for each activity",
+    )
     add("-n", "--dry-run", action="store_true", help="list the items to fetch, and fetch none")
     add("--verify", action="store_true", help="check the archive for damage, offline")
     add(
@@ -402,6 +413,8 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
         photos=not options.no_photos,
         gear=not options.no_gear,
         dry_run=options.dry_run,
+        private_notes=options.private_notes,
+        comments=options.comments,
     )
     with _progress(options) as progress:
         out = progress.above(environment.out)

@@ -10,6 +10,8 @@ PHOTO_LIST = "photo list"
 PHOTO = "photo"
 GEAR = "gear"
 COMPONENTS = "components"
+PRIVATE_NOTE = "private note"
+COMMENTS = "comments"
 # Kinds that only an import counts.
 METADATA = "metadata"
 FILE = "file"

@@ -29,6 +29,8 @@ _NOUNS = {
     items.DETAIL: ("detail", "details"),
     items.GEAR: ("gear item", "gear items"),
     items.COMPONENTS: ("component list", "component lists"),
+    items.PRIVATE_NOTE: ("private note", "private notes"),
+    items.COMMENTS: ("comment list", "comment lists"),
     items.METADATA: ("metadata record", "metadata records"),
     items.FILE: ("other file", "other files"),
 }

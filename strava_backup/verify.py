@@ -107,7 +107,8 @@ class _Check:
         yield from self._check_top_level()
         yield from self._scan()
         for path, (key, problem) in self._unreadable.items():
-            yield self._damage(path, key, f"unreadable metadata{problem}")
+            kind = "metadata" if _is_metadata(path) else "comments"
+            yield self._damage(path, key, f"unreadable {kind}{problem}")
         listed = {
             path for path in map(PurePosixPath, self._manifest.digests) if self._is_file(path)
         }
@@ -153,13 +154,13 @@ class _Check:
             names = {path: layout.parse_name(path) for path in self._archive.paths(section)}
             names |= {path: layout.parse_name(path) for path, _ in others}
             for path, name in names.items():
-                if name is not None and name.suffix == layout.META_SUFFIX:
+                if name is not None and layout.has_record_suffix(name):
                     self._read_metadata(path, name.key)
             for path, name in names.items():
                 if name is not None and self._is_file(path):
                     self._files[path] = name.key
             for path, name in names.items():
-                is_own = path in self._files or (name and name.suffix == layout.META_SUFFIX)
+                is_own = path in self._files or (name and layout.has_record_suffix(name))
                 if not is_own and not path.name.startswith("."):
                     yield self._notice(path, "not checked: it has no name that this program gives")
         unknown = self._manifest.unknown
@@ -171,12 +172,24 @@ class _Check:
         """Return whether a path is that of an original or a picture; a manifest may list others."""
         # On Windows a backslash separates folders.
         name = layout.parse_name(path) if "\\" not in str(path) else None
-        if name is None or name.suffix == layout.META_SUFFIX:
+        if name is None or layout.has_record_suffix(name):
             return False
         metadata = self._metadata.get(name.key)
         return is_stored(name, metadata.own if metadata else {})
 
     def _read_metadata(self, path: PurePosixPath, key: layout.Key) -> None:
+        """Read metadata, or the comments of an activity, which have nothing else to check."""
+        record = self._read_record(path, key)
+        if record is None or not _is_metadata(path):
+            return
+        own = record.get(OWN_KEY, {})
+        notes = ("original", "picture", "bulk_export")
+        noted = {name: own[name] for name in notes if name in own}
+        noted.get("bulk_export", {}).pop("columns", None)
+        self._metadata[key] = _Metadata(path, "gone_since" in own, noted)
+
+    def _read_record(self, path: PurePosixPath, key: layout.Key) -> Record | None:
+        """Return the record in a file; None if it is unreadable."""
         self._records += 1
         try:
             record = self._archive.read_record(path)
@@ -184,15 +197,10 @@ class _Check:
             self._unreadable[path] = (key, f": {error}")
             if isinstance(error.__cause__, PermissionError):
                 self._denied.add(path)
-            return
+            return None
         if record is None:
             self._unreadable[path] = (key, "")
-            return
-        own = record.get(OWN_KEY, {})
-        notes = ("original", "picture", "bulk_export")
-        noted = {name: own[name] for name in notes if name in own}
-        noted.get("bulk_export", {}).pop("columns", None)
-        self._metadata[key] = _Metadata(path, "gone_since" in own, noted)
+        return record
 
     def _check_file(self, path: PurePosixPath) -> Iterator[Finding]:
         """Check an original or a picture by its checksum, else by the rules of its kind."""
@@ -225,7 +233,8 @@ class _Check:
 
     def _compare(self, listed: set[PurePosixPath]) -> Iterator[Finding]:
         """Yield notices of files without metadata, and of metadata without a file or checksum."""
-        with_metadata = self._metadata.keys() | {key for key, _ in self._unreadable.values()}
+        unreadable = {key for path, (key, _) in self._unreadable.items() if _is_metadata(path)}
+        with_metadata = self._metadata.keys() | unreadable
         for path, key in self._files.items():
             if key not in with_metadata:
                 yield self._notice(path, "has no metadata")
@@ -276,6 +285,8 @@ class _Check:
         name = layout.parse_name(path)
         metadata = self._metadata.get(name.key) if name is not None else None
         if name is None or metadata is None or isinstance(name.key, str):
+            return
+        if layout.has_record_suffix(name):
             return
         item = "picture" if isinstance(name.key, tuple) else "original"
         note = metadata.own.get(item, {})
@@ -328,3 +339,7 @@ class _Check:
         # A folder may have the name of the partial file; the rest of the repair continues.
         with suppress(errors.ItemError):
             self._archive.save_record(path, record, history=None)
+
+
+def _is_metadata(path: PurePosixPath) -> bool:
+    return path.name.endswith(layout.META_SUFFIX)

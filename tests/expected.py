@@ -86,7 +86,7 @@ def stored_originals(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {
         path: data
         for path, data in files.items()
-        if path.startswith("activities/") and not path.endswith(".meta.json")
+        if path.startswith("activities/") and not path.endswith((".meta.json", ".comments.json"))
     }
 
 

@@ -331,6 +331,8 @@ def test_a_path_is_parsed_by_the_rules_of_its_section(path, key):
     [
         f"activities/2026/.{STEM}.part",
         f"activities/2026/.{STEM}.meta.json.part",
+        f"activities/2026/.{STEM}.comments.json.part",
+        f"history/activities/2026/.{STEM}.comments.json.2026-11-22T10-00-00Z.json.part",
         "photos/.5_A-B.part",
         "photos/.5_A-B.meta.json.part",
         "gear/.b1.meta.json.part",
@@ -354,6 +356,7 @@ def test_a_partial_file_is_recognized_by_its_path(path):
     "path",
     [
         f"activities/2026/{STEM}.part",
+        "photos/.5_A-B.comments.json.part",
         f"activities/2026/.{STEM}.fit.part",
         "activities/2026/.notes.part",
         "activities/2026/.notes_5.txt.part",
@@ -446,3 +449,14 @@ def test_a_file_belongs_to_an_activity(path, activity_id):
 )
 def test_a_folder_is_the_archives_own_by_its_path(path, expected):
     assert layout.is_archive_folder(PurePosixPath(path)) is expected
+
+
+def test_comments_are_next_to_their_metadata_and_no_original():
+    metadata = PurePosixPath(f"activities/2026/{STEM}.meta.json")
+    path = layout.comments_path(metadata)
+    assert path == PurePosixPath(f"activities/2026/{STEM}.comments.json")
+    name = layout.parse_name(path)
+    assert name is not None
+    assert layout.activity_of(path) == layout.activity_of(metadata)
+    assert layout.has_record_suffix(name)
+    assert not layout.has_usual_suffix(name)

@@ -349,6 +349,24 @@ def test_calls_of_the_main_thread_alternate_with_tasks(rig):
     assert len(order) == 15
 
 
+def test_waiting_for_listed_records_waits_for_their_saves_only(rig):
+    release = threading.Event()
+    saved = []
+
+    def save(task, answer):
+        time.sleep(0.01)
+        saved.append(task.item)
+        return Result("", (rig.task("original", release.wait),))
+
+    with rig.pipeline() as pipeline:
+        pipeline.add("one", [rig.listed("listing")._replace(save=save)])
+        pipeline.wait_for_listed()
+        assert saved == ["listing"]
+        assert rig.jobs == []
+        release.set()
+        pipeline.wait()
+
+
 def test_an_item_error_reaches_the_caller_and_leaves_the_host_open(rig):
     def fetch():
         raise errors.ItemError("broken")

@@ -376,3 +376,31 @@ def test_a_wrong_exchange_brings_nothing_and_leaves_the_code_as_it_is(account, w
     code = account.consent(["read"])
     assert exchange(account, code, **{wrong: "7"})[0] == status
     assert exchange(account, code)[0] == 200
+
+
+def test_comments_have_cursors_and_ignore_page_numbers(account):
+    account.edit(16_600_000_000, comment_count=35)
+    path = "/activities/16600000000/comments"
+    first = get(account, path)[1]
+    assert len(first) == 30
+    rest = get(account, path, after_cursor=first[-1]["cursor"])[1]
+    assert len({one["id"] for one in [*first, *rest]}) == 35
+    assert get(account, path, after_cursor=rest[-1]["cursor"])[1] == []
+    assert get(account, path, page=2, per_page=10)[1] == first
+    assert len(get(account, path, page_size=500)[1]) == 35
+    assert get(account, path, after_cursor="other")[0] == 400
+
+
+def test_kudos_have_pages_and_names_only(account):
+    account.edit(16_600_000_000, kudos_count=35)
+    pages = [get(account, "/activities/16600000000/kudos", page=page)[1] for page in (1, 2, 3)]
+    assert [len(page) for page in pages] == [30, 5, 0]
+    assert set(pages[0][0]) == {"resource_state", "firstname", "lastname"}
+
+
+@pytest.mark.parametrize("kind", ["comments", "kudos"])
+def test_comments_need_the_scope_of_their_activity(account, kind):
+    assert get(account, f"/activities/1/{kind}")[0] == 404
+    assert get(account, f"/activities/16600000000/{kind}")[0] == 200
+    account.scopes = {"read"}
+    assert get(account, f"/activities/16600000000/{kind}")[0] == 401

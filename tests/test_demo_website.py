@@ -58,6 +58,7 @@ PRIVATE_PAGES = [
     "/activities/16600000000/export_original",
     "/activities/16600000000/export_gpx",
     "/activities/1/export_original",
+    "/activities/16600000000/edit",
     "/bikes/9000001",
     "/bikes/1",
 ]
@@ -162,6 +163,12 @@ def test_the_export_of_a_manual_activity_leads_to_its_page(account):
     page = signed_in(account, "/activities/13000000001")
     assert page.status == 200
     assert b"export_original" not in page.body
+
+
+def test_the_edit_page_has_the_note_and_a_deleted_activity_leads_elsewhere(account):
+    secret = signed_in(account, "/activities/15000000005/edit").body.decode()
+    assert "id='activity_private_note'>\n47.93 &lt; lat &amp; lon" in secret
+    assert signed_in(account, "/activities/1/edit").header("Location").endswith("/athlete/training")
 
 
 def test_a_gpx_that_cannot_be_made_leads_to_the_dashboard(account):

@@ -492,3 +492,29 @@ def test_a_source_fills_an_imported_record_up(source):
 def test_a_picture_that_is_held_as_another_photos_is_noted():
     own = merge.with_same_picture(PICTURE_REFUSED, "6d1e", NOW)
     assert own == {"picture": {"saved_at": STAMP, "same_as": "6d1e"}}
+
+
+FORM = {"private_note": "Knee", "perceived_exertion": 7.0}
+
+
+def with_note(source):
+    record = {**SUMMARY, OWN_KEY: {"website": {"id": 7}}} if source == "website" else SUMMARY
+    before = kept_after_listing(record, source=source)
+    return {**before, OWN_KEY: merge.with_private_note(before[OWN_KEY], FORM, NOW)}
+
+
+@pytest.mark.parametrize("source", ["api", "website"])
+def test_a_changed_activity_keeps_its_note_and_is_asked_for_it_again(source):
+    before = with_note(source)
+    assert "private_note_at" in before[OWN_KEY]
+    website = {OWN_KEY: {"website": {"id": 7, "name": "x"}}} if source == "website" else {}
+    after = kept_after_listing({**SUMMARY, "name": "x", **website}, before, source)
+    assert "private_note_at" not in after[OWN_KEY]
+    assert after[OWN_KEY]["website"] == {**website.get(OWN_KEY, {}).get("website", {}), **FORM}
+
+
+def test_the_first_listing_of_another_source_is_no_reason_to_ask_for_a_note_again():
+    record = {**SUMMARY, OWN_KEY: {"website": {"id": 7}}}
+    after = kept_after_listing(record, with_note("api"), "website")
+    assert "private_note_at" in after[OWN_KEY]
+    assert after[OWN_KEY]["website"] == {"id": 7, **FORM}

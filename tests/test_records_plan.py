@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.archive.directory import Inventory, Stored
-from strava_backup.items import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.items import (
+    COMMENTS,
+    COMPONENTS,
+    DETAIL,
+    GEAR,
+    GPX,
+    ORIGINAL,
+    PHOTO,
+    PHOTO_LIST,
+    PRIVATE_NOTE,
+)
 from strava_backup.records import plan
 from strava_backup.records.plan import Wanted
 from strava_backup.strava.records import parse_activity
@@ -209,6 +219,14 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
             {PHOTO},
         ),
         (
+            Inventory({7: Stored(PurePosixPath("7"), own={"private_note_at": "then"})}, {}, {}),
+            {PRIVATE_NOTE},
+        ),
+        (
+            Inventory({7: Stored(PurePosixPath("7"), comments=PurePosixPath("c"))}, {}, {}),
+            {COMMENTS},
+        ),
+        (
             Inventory({}, {}, {"b1": Stored(PurePosixPath("b1"), resource_state=2, own={**AT})}),
             {GEAR, COMPONENTS},
         ),
@@ -216,7 +234,8 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
 )
 def test_a_kind_is_proven_by_what_is_stored(inventory, proven):
     unproven = plan.unproven_items(inventory)
-    assert unproven == {ORIGINAL, DETAIL, PHOTO_LIST, PHOTO, GEAR, COMPONENTS} - proven
+    kinds = {ORIGINAL, DETAIL, PHOTO_LIST, PHOTO, GEAR, COMPONENTS, PRIVATE_NOTE, COMMENTS}
+    assert unproven == kinds - proven
 
 
 def test_a_refusal_is_noted_with_its_reason_and_days():
@@ -441,3 +460,54 @@ def test_items_not_available_are_counted_unless_they_are_stored(files, refused, 
 )
 def test_options_narrow_what_is_asked_for(wanted, has_details, not_asked):
     assert plan.asked_items(wanted, has_details=has_details) == EVERY_ITEM - not_asked
+
+
+COUNTS = {"comment_count": 2, "kudos_count": 3}
+NO_COUNTS = {"comment_count": 0, "kudos_count": 0}
+COMMENTS_NOT_AVAILABLE = {"refused": {COMMENTS: {"why": "404", "on": THREE_DAYS}}}
+
+
+@pytest.mark.parametrize(
+    ("counts", "stored", "own", "options", "lacks"),
+    [
+        (COUNTS, None, {}, {}, True),
+        (COUNTS, {"strava_backup": COUNTS}, {}, {}, False),
+        (COUNTS, {"strava_backup": COUNTS}, {}, {"full": True}, True),
+        (COUNTS, {"strava_backup": NO_COUNTS}, {}, {}, True),
+        (NO_COUNTS, {"strava_backup": COUNTS}, {}, {}, True),
+        (COUNTS, {}, {}, {}, True),
+        (NO_COUNTS, {}, {}, {}, True),
+        (NO_COUNTS, None, {}, {}, False),
+        (NO_COUNTS, None, {}, {"full": True}, False),
+        (COUNTS, None, {}, {"comments": False}, False),
+        (COUNTS, None, COMMENTS_NOT_AVAILABLE, {}, False),
+        (COUNTS, None, COMMENTS_NOT_AVAILABLE, {"full": True}, True),
+    ],
+)
+def test_comments_are_fetched_if_a_count_changed(counts, stored, own, options, lacks):
+    wanted = Wanted(**{"comments": True, **options})
+    assert plan.lacks_comments(counts, stored, own, wanted, TODAY) is lacks
+
+
+@pytest.mark.parametrize("count", [None, True, -1, 1.5, "2", [], 10**30])
+def test_a_count_of_a_wrong_type_counts_as_none(count):
+    assert plan.listed_counts({"comment_count": count, "kudos_count": 3}) == {
+        "comment_count": 0,
+        "kudos_count": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("own", "options", "is_missing"),
+    [
+        ({}, {}, True),
+        ({"private_note_at": "2026-11-22T10:00:00Z"}, {}, False),
+        ({"private_note_at": "2026-11-22T10:00:00Z"}, {"full": True}, True),
+        ({}, {"private_notes": False}, False),
+        ({"refused": {PRIVATE_NOTE: {"why": "404", "on": THREE_DAYS}}}, {}, False),
+    ],
+)
+def test_a_private_note_is_fetched_once(own, options, is_missing):
+    wanted = Wanted(**{"private_notes": True, **options})
+    missing = plan.missing_items(activity(), 3, (".fit",), own, wanted, TODAY)
+    assert (PRIVATE_NOTE in missing) is is_missing

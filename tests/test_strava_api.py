@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from strava_backup import errors
 from strava_backup.demo.account import Account
+from strava_backup.demo.comments import comment_records, kudos_records
 from strava_backup.demo.errors import api_error
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import photo_of
@@ -1007,3 +1008,94 @@ def test_our_own_key_in_answers_of_the_api_is_removed(rig):
     ]
     assert len(found) == 4
     assert not any("strava_backup" in record for record in found)
+
+
+# Comments and kudos
+
+
+def comments_of(rig, count):
+    rig.account.edit(RIDE, comment_count=count)
+    return comment_records(rig.account.activity(RIDE))
+
+
+def kudos_of(rig, count):
+    rig.account.edit(RIDE, kudos_count=count)
+    return kudos_records(rig.account.activity(RIDE))
+
+
+@pytest.mark.parametrize(
+    ("count", "cursors"),
+    [
+        (1, [None]),
+        (200, [None]),
+        (401, [None, f"{RIDE * 1000 + 199}%20", f"{RIDE * 1000 + 399}%20"]),
+    ],
+)
+def test_comments_are_requested_with_cursors_until_their_count_is_reached(rig, count, cursors):
+    records = comments_of(rig, count)
+    assert rig.source.fetch_comments(RIDE, count) == records
+    queries = [one.query for one in rig.account.requests if one.kind == "comments"]
+    assert [query.get("after_cursor") for query in queries] == cursors
+    assert {query["page_size"] for query in queries} == {"200"}
+    assert not {"page", "per_page"} & queries[0].keys()
+
+
+@pytest.mark.parametrize(("count", "pages"), [(1, 1), (200, 1), (401, 3)])
+def test_kudos_are_requested_until_their_count_is_reached(rig, count, pages):
+    assert rig.source.fetch_kudos(RIDE, count) == kudos_of(rig, count)
+    assert asked(rig.account).count("kudos") == pages
+
+
+@pytest.mark.parametrize("kind", ["comments", "kudos"])
+def test_hidden_entries_that_are_counted_end_a_list(rig, kind):
+    fetch = {"comments": rig.source.fetch_comments, "kudos": rig.source.fetch_kudos}[kind]
+    records = {"comments": comments_of, "kudos": kudos_of}[kind](rig, 30)
+    assert fetch(RIDE, 31) == records
+    assert asked(rig.account).count(kind) == 2
+
+
+@pytest.mark.parametrize("kind", ["comments", "kudos"])
+def test_a_server_that_repeats_a_page_of_comments_or_kudos_ends_the_list(rig, kind):
+    page = [{"id": number, "cursor": "c", "firstname": "Ada"} for number in range(1, 31)]
+    rig.wire.make = lambda path: json_response(page) if kind in path else None
+    fetch = {"comments": rig.source.fetch_comments, "kudos": rig.source.fetch_kudos}[kind]
+    assert fetch(RIDE, 90) == page
+    assert asked(rig.account).count(kind) == 2
+
+
+@pytest.mark.parametrize("cursor", [None, "", 7, [], "x" * 2000])
+def test_a_list_of_comments_that_does_not_lead_on_is_not_treated_as_complete(rig, cursor):
+    page = [{"id": number, "cursor": cursor} for number in range(1, 31)]
+    rig.wire.make = lambda path: json_response(page) if "comments" in path else None
+    with pytest.raises(errors.PageChanged, match="does not lead on"):
+        rig.source.fetch_comments(RIDE, 31)
+    assert rig.source.fetch_comments(RIDE, 30) == page
+
+
+@pytest.mark.parametrize("kind", ["comments", "kudos"])
+def test_an_endless_list_of_comments_or_kudos_is_an_error(rig, monkeypatch, kind):
+    monkeypatch.setattr(api, "_MOST_LIST_PAGES", 5)
+    numbers = iter(range(1, 10**9))
+
+    def answer(path):
+        return json_response([{"id": next(numbers), "cursor": "c"} for _ in range(10)])
+
+    rig.wire.make = lambda path: answer(path) if kind in path else None
+    fetch = {"comments": rig.source.fetch_comments, "kudos": rig.source.fetch_kudos}[kind]
+    with pytest.raises(errors.PageChanged, match="does not end: 50"):
+        fetch(RIDE, 10**18)
+
+
+def test_entries_of_any_form_are_comments(rig):
+    entries = [None, 7, "comment", [], {}, {"id": "x"}]
+    rig.wire.make = lambda path: json_response(entries) if "comments" in path else None
+    assert rig.source.fetch_comments(RIDE, 9) == entries
+
+
+@pytest.mark.parametrize("answer", [{}, None, "comments", 7])
+def test_an_answer_other_than_a_list_of_comments_or_kudos_fails_that_item(rig, answer):
+    rig.wire.make = lambda path: json_response(answer) if "/activities/" in path else None
+    for fetch in (rig.source.fetch_comments, rig.source.fetch_kudos):
+        with pytest.raises(errors.ItemError, match="no list of") as caught:
+            fetch(RIDE, 3)
+        assert type(caught.value) is errors.ItemError

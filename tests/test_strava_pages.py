@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from html import escape
 from urllib.parse import quote
 
 import pytest
@@ -435,6 +436,8 @@ def test_every_distance_that_a_page_shows_is_understood(tenths, language, units)
 MIB = 1 << 20
 HEAD = "<html lang='de'><table><thead></thead><tbody><tr>"
 WORST = {
+    "edit controls": "<textarea id=activity_private_note>",
+    "exertions": "<select id=activity_perceived_exertion><option selected>",
     "comments": "<!--",
     "comments in a table": (HEAD, "<!--"),
     "ended comments": "<!-- -->",
@@ -474,6 +477,11 @@ WORST = {
 }
 
 
+def form_or_changed(html):
+    with suppress(errors.PageChanged):
+        pages.parse_edit_page(html)
+
+
 def components_or_changed(html):
     with suppress(errors.PageChanged):
         pages.parse_components(html)
@@ -508,6 +516,7 @@ PARSERS = {
     "web photo": lambda text: web_records.photo_record({"caption_escaped": text, "large": text}),
     "web gear": lambda text: web_records.gear_record({"id": 1, "display_name": text}, "b"),
     "components": components_or_changed,
+    "edit page": form_or_changed,
     "csrf fields": pages.csrf_fields,
     "login": lambda html: pages.classify_login(200, "", html),
     "redirect": pages.redirect_target,
@@ -552,3 +561,115 @@ def test_a_table_in_a_comment_or_a_script_is_none():
     lie = "<table><thead></thead><tbody><tr><td>x</td></tr></tbody></table>"
     for hidden in (f"<!-- {lie} -->", f"<SCRIPT>'{lie}'</SCRIPT>", f"<style>{lie}</style>"):
         assert pages.parse_components(hidden + real) == pages.parse_components(real)
+
+
+# The page to edit an activity
+
+NOTE = '<textarea class="large" name="activity[private_note]" id="activity_private_note">'
+
+
+def edit_page(note="x", more=""):
+    return page(
+        f"<form><textarea name='activity[description]'>y</textarea>{NOTE}{note}</textarea>{more}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "note"),
+    [
+        ("", ""),
+        ("\n", ""),
+        ("\nKnee hurts", "Knee hurts"),
+        ("\r\nKnee\r\nhurts", "Knee\nhurts"),
+        ("\n\nKnee", "\nKnee"),
+        ("&lt;b&gt; &amp;amp; &quot;&#39; &#x1F6B4; 🚴", "<b> &amp; \"' 🚴 🚴"),
+        ("<b>bold</b> 1 < 2", "<b>bold</b> 1 < 2"),
+        ("a&#13;&#10;b", "a\nb"),
+        ("  kept  ", "  kept  "),
+    ],
+)
+def test_a_private_note_is_the_text_of_its_field(sent, note):
+    assert pages.parse_edit_page(edit_page(sent)) == {"private_note": note}
+
+
+@pytest.mark.parametrize(
+    ("control", "exertion"),
+    [
+        ("<input type=hidden name='activity[perceived_exertion]' value='7'>", 7.0),
+        ("<input id=activity_perceived_exertion value='2.5' />", 2.5),
+        ("<INPUT ID='activity_perceived_exertion' VALUE=''>", None),
+        ("<input id=activity_perceived_exertion>", None),
+        ("<input id=activity_perceived_exertion value='hard'>", None),
+        (
+            "<select name='activity[perceived_exertion]'><option value=''></option>"
+            "<option selected value=9>9</option></select><option selected value=1>",
+            9.0,
+        ),
+        ("<select id=activity_perceived_exertion><option value=9></select>", None),
+        (
+            "<input type=radio name='activity[perceived_exertion]' value=3>"
+            "<input type=radio name='activity[perceived_exertion]' value=4 checked>",
+            4.0,
+        ),
+    ],
+)
+def test_the_perceived_exertion_is_a_number_or_none(control, exertion):
+    found = pages.parse_edit_page(edit_page(more=control))
+    assert found == {"private_note": "x", "perceived_exertion": exertion}
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        "",
+        "<input type=radio name='activity[perceived_exertion]' value=3>",
+        "<input name='activity[prefer_perceived_exertion]' value=1>",
+        "<!-- <input id=activity_perceived_exertion value=7> -->",
+    ],
+)
+def test_a_page_that_shows_no_exertion_gives_none(control):
+    assert pages.parse_edit_page(edit_page(more=control)) == {"private_note": "x"}
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "",
+        page("<h1>Something went wrong</h1>"),
+        page("<textarea>x</textarea>"),
+        page(NOTE + "without an end"),
+        page("<input id='activity_private_note' value='x'>"),
+        page(f"<script>'{NOTE}x</textarea>'</script>"),
+        edit_page("x" * MIB),
+    ],
+)
+def test_an_edit_page_in_another_form_is_a_changed_one(html):
+    with pytest.raises(errors.PageChanged, match="edit page"):
+        pages.parse_edit_page(html)
+
+
+@given(
+    mixed(
+        NOTE,
+        "</textarea>",
+        "<select id=activity_perceived_exertion>",
+        "<option selected value=",
+        "7>",
+        "<!",
+        "<![",
+        "&#",
+        "<!--",
+        "\r",
+        '"',
+    )
+)
+def test_any_page_has_a_private_note_or_has_changed(html):
+    with suppress(errors.PageChanged):
+        found = pages.parse_edit_page(html)
+        assert isinstance(found["private_note"], str)
+        assert found.get("perceived_exertion") is None or 0 <= found["perceived_exertion"] < 100
+
+
+@given(st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"])))
+def test_any_note_survives_the_page(note):
+    assert pages.parse_edit_page(edit_page("\n" + escape(note)))["private_note"] == note

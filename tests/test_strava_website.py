@@ -378,3 +378,43 @@ def test_a_fault_of_the_count_is_reported(rig, what, error):
     rig.account.faults.append(Fault("web-list", what))
     with pytest.raises(error):
         rig.website.fetch_activity_count()
+
+
+EDIT = f"GET /activities/{RIDE}/edit"
+
+
+def test_a_private_note_comes_from_the_edit_page(rig):
+    found = rig.website.fetch_private_note(RIDE)()
+    assert found == {
+        "private_note": rig.account.activity(RIDE).private_note,
+        "perceived_exertion": 7.0,
+    }
+    assert asked(rig.account) == ["edit"]
+
+
+def test_the_edit_page_of_a_deleted_activity_is_refused(rig):
+    with pytest.raises(errors.Refused) as caught:
+        rig.website.fetch_private_note(7)
+    assert caught.value.why == "redirect elsewhere"
+    assert asked(rig.account) == ["edit", "me"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "kinds"),
+    [
+        (redirect("/login"), errors.SessionOver, ["edit"]),
+        (redirect(f"/activities/{RIDE}"), errors.Refused, ["edit"]),
+        (html("", 404), errors.Refused, ["edit"]),
+        (html("", 403), errors.Blocked, ["edit", "me"]),
+        (html("", 202), errors.PageInstead, ["edit", "me"]),
+        (html("<div id='challenge'></div>"), errors.PageChanged, ["edit"]),
+        (Response(200, (), b"\xff\xfe\x00<![<"), errors.PageChanged, ["edit"]),
+    ],
+)
+def test_every_answer_other_than_an_edit_page_has_its_error(rig, answer, error, kinds):
+    rig.wire.instead[EDIT] = answer
+    with pytest.raises(errors.Error) as caught:
+        rig.website.fetch_private_note(RIDE)()
+    assert type(caught.value) is error
+    assert rig.jwt not in error_text(caught.value)
+    assert asked(rig.account) == kinds

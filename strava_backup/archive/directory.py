@@ -99,7 +99,8 @@ class Stored(NamedTuple):
     `files` has the originals, or the picture; `videos` has the videos of a photo. `listed` has the
     `fingerprint` of the last listing record of each source, and `own` the values of our key as
     `slimmed` returns them, since ten thousand records are in memory. `problem` says why the
-    metadata can be neither read nor replaced.
+    metadata can be neither read nor replaced. `comments` is the file with an activity's comments
+    and kudos.
     """
 
     stem: PurePosixPath
@@ -110,6 +111,7 @@ class Stored(NamedTuple):
     listed: Fingerprints = ()
     problem: str | None = None
     videos: tuple[PurePosixPath, ...] = ()
+    comments: PurePosixPath | None = None
 
     def listed_by(self, source: str) -> int | None:
         """The `fingerprint` of the last listing record of a source, None if there is none."""
@@ -684,10 +686,12 @@ class Archive:
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
                 stored = self._with_metadata(stored, folder, name.stem + name.suffix)
+            elif layout.has_record_suffix(name):
+                stored = stored._replace(comments=folder / (name.stem + name.suffix))
         with_names = [
             (folder, name)
             for folder, name in files
-            if name.suffix != layout.META_SUFFIX and is_stored(name, stored.own)
+            if not layout.has_record_suffix(name) and is_stored(name, stored.own)
         ]
         if not with_names and stored.metadata is None:
             return None

@@ -19,6 +19,7 @@ BULK_EXPORT = PurePosixPath("bulk_export")
 MARKER = ".strava-backup.json"
 LOCK = ".lock"
 META_SUFFIX = ".meta.json"
+COMMENTS_SUFFIX = ".comments.json"
 
 # Matches the names of earlier versions, too, with their wrong dates and suffixes.
 _ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]{1,20}))(?P<suffix>\..+)", re.DOTALL)
@@ -36,7 +37,7 @@ _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
 _UNSAFE = re.compile(r"[^\w .,()+@=&-]")
 _PARTIAL_NAME = re.compile(r"\.(?P<target>\.?[^.].*)\.part", re.DOTALL)
 _HISTORY_NAME = re.compile(
-    r"(?P<metadata>.+\.meta\.json)\.[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z\.json"
+    r"(?P<record>.+\.(?:meta|comments)\.json)\.[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z\.json"
 )
 _UNFINISHED = (".part", ".tmp", ".crdownload", "~")
 
@@ -149,15 +150,22 @@ def is_partial(path: PurePosixPath) -> bool:
         return target in (CHECKSUMS, MARKER)
     if section == HISTORY.name:
         kept = _HISTORY_NAME.fullmatch(target)
-        return kept is not None and _is_metadata(PurePosixPath(*folders, kept["metadata"]))
+        return kept is not None and is_record(PurePosixPath(*folders, kept["record"]))
     if section == DAMAGED.name:
         return parse_name(PurePosixPath(*folders, target)) is not None
-    return _is_metadata(path.with_name(target)) or _is_stem(path.with_name(target))
+    return is_record(path.with_name(target)) or _is_stem(path.with_name(target))
 
 
-def _is_metadata(path: PurePosixPath) -> bool:
+def is_record(path: PurePosixPath) -> bool:
+    """Return whether a path is that of metadata, or of an activity's comments and kudos."""
     name = parse_name(path)
-    return name is not None and name.suffix == META_SUFFIX
+    return name is not None and has_record_suffix(name)
+
+
+def has_record_suffix(name: FileName) -> bool:
+    """Return whether a file has the suffix of metadata, or of an activity's comments and kudos."""
+    is_activity = isinstance(name.key, int)
+    return name.suffix == META_SUFFIX or (is_activity and name.suffix == COMMENTS_SUFFIX)
 
 
 def _is_stem(path: PurePosixPath) -> bool:
@@ -190,6 +198,11 @@ def gear_stem(gear_id: str) -> PurePosixPath:
 def metadata_path(stem: PurePosixPath) -> PurePosixPath:
     """Return the path of the metadata for a stem."""
     return stem.with_name(stem.name + META_SUFFIX)
+
+
+def comments_path(metadata: PurePosixPath) -> PurePosixPath:
+    """Return the path of the comments and kudos of the activity with this metadata."""
+    return metadata.with_name(metadata.name.removesuffix(META_SUFFIX) + COMMENTS_SUFFIX)
 
 
 def activity_stem(start: datetime, activity_id: int) -> PurePosixPath:

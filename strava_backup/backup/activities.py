@@ -113,7 +113,7 @@ class Activities:
         pictures = self._photos.missing(activity_id)
         if plan.is_gone(stored.own) or stored.metadata is None or stored.problem:
             return None
-        if not (pictures or self._may_lack_files(stored)):
+        if not (pictures or self._may_lack_files(stored) or self._lacks_note(stored)):
             return None
         try:
             activity = parse_activity(self._store.read(stored.metadata))
@@ -140,11 +140,13 @@ class Activities:
         return None
 
     def tasks(self, work: Work) -> list[Task]:
-        """Return the task that saves the listed record, with the other tasks as its follow-ups.
+        """Return the task that saves the listed record, with the other tasks as its follow-ups,
+        except for the items that are fetched last.
 
         They are its follow-ups even if the record is unchanged, so that activities stay in order.
         """
-        tasks = [self._task(work, item) for item in work.missing]
+        missing = [item for item in work.missing if item not in plan.LAST_ITEMS]
+        tasks = [self._task(work, item) for item in missing]
         start = work.activity.start
         tasks += [self._photos.stored_task(work.title, path, start) for path in work.pictures]
         save = partial(self._save_listed, work, tuple(tasks))
@@ -156,6 +158,9 @@ class Activities:
         if stored.lacks_original:
             return plan.may_have_original({}, own, self._wanted, today)
         return plan.lacks_gpx(suffixes, own, self._wanted, today)
+
+    def _lacks_note(self, stored: Stored) -> bool:
+        return self._wanted.private_notes and "private_note_at" not in stored.own
 
     def _task(self, work: Work, item: str) -> Task:
         website, source = self._hosts.website, self._hosts.source

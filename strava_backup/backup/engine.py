@@ -17,6 +17,7 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Archive, Stored
 from strava_backup.backup.activities import Activities, Originals, Work
+from strava_backup.backup.comments import Comments
 from strava_backup.backup.completeness import CompletenessCheck
 from strava_backup.backup.deletions import Counts, Deletions
 from strava_backup.backup.files import Files
@@ -24,9 +25,10 @@ from strava_backup.backup.gear import BikePages, Gear
 from strava_backup.backup.outcomes import Outcomes
 from strava_backup.backup.photos import Photos, Pictures
 from strava_backup.backup.pipeline import Pipeline
+from strava_backup.backup.private_notes import EditPages, PrivateNotes
 from strava_backup.backup.probes import Probes
 from strava_backup.backup.tasks import Host, HostClosed, Hosts, Job, Task
-from strava_backup.items import ORIGINAL, PHOTO
+from strava_backup.items import COMMENTS, ORIGINAL, PHOTO, PRIVATE_NOTE
 from strava_backup.progress import Progress
 from strava_backup.records import merge, plan
 from strava_backup.records.plan import Wanted, asked_items, is_absent, is_due, is_gone
@@ -53,7 +55,7 @@ _EXPORT_ARTICLE = (
 T = TypeVar("T")
 
 
-class Website(Originals, BikePages, Counts, Protocol):
+class Website(Originals, BikePages, EditPages, Counts, Protocol):
     """The requests to the website that a run makes."""
 
 
@@ -91,7 +93,10 @@ class Backup:
         self._athlete_id = athlete_id
         self._report = report
         self._progress = progress
-        self._wanted = wanted._replace(details=wanted.details and connections.source.has_details)
+        has_details = connections.source.has_details
+        self._wanted = wanted._replace(
+            details=wanted.details and has_details, comments=wanted.comments and has_details
+        )
         self._hosts = Hosts(connections.source.name, connections.source.stop_waiting)
         self._store = RecordStore(archive, clock)
         self._outcomes = Outcomes(self._store, report)
@@ -108,6 +113,8 @@ class Backup:
         self._photos = Photos(source, pictures, files, *rest, inventory.photos)
         self._activities = Activities(source, website, self._photos, files, *rest)
         self._gear = Gear(source, website, *rest, inventory.gear)
+        self._notes = PrivateNotes(website, self._store, report, self._hosts.website)
+        self._comments = Comments(*(source, self._store, report, self._hosts.source, self._wanted))
         self._deletions = Deletions(
             *(source, website, self._store, report, self._hosts.website, inventory),
             accepts_any_number=wanted.full,
@@ -153,6 +160,7 @@ class Backup:
             self._hosts.source.hold()
         missing: Counter[str] = Counter()
         tried = set()
+        last: list[Work] = []
         for work in self._plan(listing):
             if work.record is None and not work.has_missing_items:
                 continue
@@ -162,6 +170,7 @@ class Backup:
             if work.has_missing_items:
                 tried.add(work.activity.id)
                 missing.update(work.missing)
+                last += [work] if set(work.missing) & set(plan.LAST_ITEMS) else []
         if len(tried) > 1:
             _log.info("%d activities have missing items", len(tried))
         self._recommend_export(missing[ORIGINAL])
@@ -176,7 +185,21 @@ class Backup:
             # First, because it takes few requests, and some have follow-ups on the slow website.
             self._add_job(gear.title, self._gear.tasks(gear), first=True)
         self._hosts.source.release()
+        self._queue_last(last)
         return tried
+
+    def _queue_last(self, works: list[Work]) -> None:
+        """Queue the private notes and comments, which cost the most requests, after all others.
+
+        The listed records have to be saved before, or they would replace the private notes.
+        """
+        if works:
+            self._pipeline.wait_for_listed()
+        for work in works:
+            stored = self._inventory.activities.get(work.activity.id)
+            tasks = [self._notes.task(work)] if PRIVATE_NOTE in work.missing else []
+            tasks += [self._comments.task(work, stored)] if COMMENTS in work.missing else []
+            self._add_job(f"{work.activity.start.date()} {work.title}", tasks)
 
     def _add_job(self, title: str, tasks: Iterable[Task], *, first: bool = False) -> None:
         self._pipeline.add(title, tasks, first=first)
@@ -254,7 +277,9 @@ class Backup:
         """Yield listed activities, and stored ones that are incomplete but left out of the list."""
         for activity in listing:
             with self._report.guarding(f"activity {activity.id}", activity.id):
-                yield self._counted(self._activities.work(activity, self._inventory))
+                stored = self._inventory.activities.get(activity.id)
+                listed = self._activities.work(activity, self._inventory)
+                yield self._counted(self._comments.added_to(listed, stored))
         if self._source.listing_result is None or self._source.listing_result.is_whole:
             return
         for activity_id in self._inventory.activities:

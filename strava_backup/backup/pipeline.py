@@ -125,6 +125,13 @@ class Pipeline:
         answer: T = result_of(call.answer)
         return answer
 
+    def wait_for_listed(self) -> None:
+        """Wait until all listed records are saved. Raises the error that ended the run."""
+        with self._changed:
+            while self._listed_left and self._error is None:
+                self._changed.wait(LET_INTERRUPTS_THROUGH)
+            self._raise_error()
+
     def wait(self) -> None:
         """Wait until all jobs are done. Raises the error that ended the run."""
         with self._changed:

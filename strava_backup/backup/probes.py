@@ -14,7 +14,17 @@ from strava_backup.backup.activities import Originals
 from strava_backup.backup.files import Answer
 from strava_backup.backup.gear import BikePages
 from strava_backup.backup.photos import Pictures
-from strava_backup.items import COMPONENTS, DETAIL, GEAR, ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.backup.private_notes import EditPages
+from strava_backup.items import (
+    COMMENTS,
+    COMPONENTS,
+    DETAIL,
+    GEAR,
+    ORIGINAL,
+    PHOTO,
+    PHOTO_LIST,
+    PRIVATE_NOTE,
+)
 from strava_backup.records import plan
 from strava_backup.strava.records import DETAIL_STATE, Activity, Source, parse_activity, parse_photo
 
@@ -24,7 +34,7 @@ _MOST_PROBES = 3
 Probe = Callable[[], object]
 
 
-class Website(Originals, BikePages, Protocol):
+class Website(Originals, BikePages, EditPages, Protocol):
     """The requests to the website that a probe makes."""
 
 
@@ -79,6 +89,10 @@ class Probes:
                 yield partial(self._source.fetch_activity, activity_id)
             elif kind == PHOTO_LIST and stored.own.get("photos", {}).get("count"):
                 yield partial(self._fetch_photo_list, stored)
+            elif kind == PRIVATE_NOTE and "private_note_at" in stored.own and self._website:
+                yield partial(self._fetch_private_note, self._website, activity_id)
+            elif kind == COMMENTS and stored.comments is not None:
+                yield partial(self._fetch_comments, activity_id)
 
     def _gear_probes(self, kind: str) -> Iterator[Probe]:
         for gear_id, stored in self._inventory.gear.items():
@@ -109,6 +123,13 @@ class Probes:
         activity: Activity = parse_activity(record)
         if not self._source.fetch_photos(activity):
             raise errors.ItemError("the photo list is empty")
+
+    def _fetch_private_note(self, website: Website, activity_id: int) -> None:
+        website.fetch_private_note(activity_id)()
+
+    def _fetch_comments(self, activity_id: int) -> None:
+        self._source.fetch_comments(activity_id, 1)
+        self._source.fetch_kudos(activity_id, 1)
 
     def _fetch_components(self, website: Website, gear_id: str) -> None:
         website.fetch_components(gear_id)()

@@ -50,6 +50,8 @@ class Options(NamedTuple):
     photos: bool = True
     gear: bool = True
     dry_run: bool = False
+    private_notes: bool = False
+    comments: bool = False
 
 
 class Environment(NamedTuple):
@@ -102,8 +104,12 @@ def _back_up_locked(
         details=options.details,
         photos=options.photos,
         gear=options.gear and options.details,
+        private_notes=options.private_notes and options.details and config.user is not None,
+        comments=options.comments and options.details,
         full=options.full,
     )
+    if wanted.comments and not connections.source.has_details:
+        _log.info("comments and kudos are not fetched: only the API has them (--authorize)")
     backup = Backup(
         *(connections, archive, athlete_id, wanted, report),
         clock=environment.clock,
@@ -245,7 +251,10 @@ class _SignIn:
         web_sign_in, marker = self._web_sign_in, self._archive.marker
         if web_sign_in is None:
             _log.info(
-                "originals and bike components are not fetched: there is no [user] section in %s",
+                "%s are not fetched: there is no [user] section in %s",
+                "originals, bike components and private notes"
+                if self._options.private_notes
+                else "originals and bike components",
                 self._config.path,
             )
             return

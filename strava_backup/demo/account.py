@@ -166,6 +166,7 @@ class Account:
         With `problems` there are also photos that are not available.
         """
         activities = samples.sample_activities()
+        samples.add_private_notes(activities)
         if photos:
             samples.add_photos(activities)
         if problems:

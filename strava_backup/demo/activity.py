@@ -44,6 +44,8 @@ class Activity:
     gpx: bytes | None = None
     summary_changes: Json = field(default_factory=dict)
     photos: list[Photo] = field(default_factory=list)
+    # on the edit page only; the API sent it to few apps
+    private_note: str = ""
 
     @property
     def id(self) -> int:

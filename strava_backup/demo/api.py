@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from strava_backup.demo.account import Account, TokenRefused
 from strava_backup.demo.activity import Activity, Json
+from strava_backup.demo.comments import comment_records, kudos_records
 from strava_backup.demo.errors import api_error
 from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.routes import Match, Route, find
@@ -162,27 +163,60 @@ def _gear(account: Account, request: Request, gear_id: Item) -> Response:
 
 
 def _activity(account: Account, request: Request, activity_id: int) -> Response:
-    if not account.reads_activities:
-        return _scope_missing()
-    activity = account.activity(activity_id)
-    if activity is None or not account.visible(activity):
-        return api_error(404, "Resource Not Found", "Activity", "", "not found")
-    return json_response(activity.detail)
+    activity = _readable(account, activity_id)
+    return activity if isinstance(activity, Response) else json_response(activity.detail)
 
 
 def _photos(account: Account, request: Request, activity_id: int) -> Response:
     """Answer the undocumented photo list; `photo_sources` makes no difference
     (https://github.com/dblock/strava-ruby-client, spec of activity_photos).
     """
+    activity = _readable(account, activity_id)
+    if isinstance(activity, Response):
+        return activity
+    wanted = _numbers(request, _PHOTO_KEYS)
+    if wanted is None:
+        return _QUERY_REFUSED
+    return json_response(_page(activity.photo_records(wanted.get("size")), wanted))
+
+
+def _comments(account: Account, request: Request, activity_id: int) -> Response:
+    """Answer the list of comments, oldest first, with `page_size` and `after_cursor`.
+
+    Strava deprecated `page` and `per_page` here on 2022-10-18
+    (https://developers.strava.com/docs/changelog); this account ignores them.
+    """
+    activity = _readable(account, activity_id)
+    if isinstance(activity, Response):
+        return activity
+    wanted = _numbers(request, {"page_size"})
+    records = comment_records(activity)
+    cursors = [str(record["cursor"]) for record in records]
+    after = request.query.get("after_cursor")
+    if wanted is None or (after is not None and after not in cursors):
+        return _QUERY_REFUSED
+    rest = records if after is None else records[cursors.index(after) + 1 :]
+    return json_response(_page(rest, {"per_page": wanted.get("page_size", DEFAULT_PER_PAGE)}))
+
+
+def _kudos(account: Account, request: Request, activity_id: int) -> Response:
+    activity = _readable(account, activity_id)
+    if isinstance(activity, Response):
+        return activity
+    wanted = _numbers(request, _LIST_KEYS)
+    if wanted is None:
+        return _QUERY_REFUSED
+    return json_response(_page(kudos_records(activity), wanted))
+
+
+def _readable(account: Account, activity_id: int) -> Activity | Response:
+    """Return an activity, or the error if the token may not read it."""
     if not account.reads_activities:
         return _scope_missing()
     activity = account.activity(activity_id)
     if activity is None or not account.visible(activity):
         return api_error(404, "Resource Not Found", "Activity", "", "not found")
-    wanted = _numbers(request, _PHOTO_KEYS)
-    if wanted is None:
-        return _QUERY_REFUSED
-    return json_response(_page(activity.photo_records(wanted.get("size")), wanted))
+    return activity
 
 
 def _activities(account: Account, request: Request, _: int) -> Response:
@@ -243,5 +277,7 @@ ROUTES = (
     Route("GET", "/athlete/activities", "list", _activities),
     Route("GET", r"/activities/(\d+)", "detail", _activity),
     Route("GET", r"/activities/(\d+)/photos", "photos", _photos),
+    Route("GET", r"/activities/(\d+)/comments", "comments", _comments),
+    Route("GET", r"/activities/(\d+)/kudos", "kudos", _kudos),
     Route("GET", r"/gear/(\w+)", "gear", _gear),
 )

@@ -34,6 +34,12 @@ def numbered(count: int) -> list[Activity]:
     return [_numbered(index) for index in range(count)]
 
 
+def add_private_notes(activities: list[Activity]) -> None:
+    """Add a private note to some of the sample's activities."""
+    for activity in activities:
+        activity.private_note = _PRIVATE_NOTES.get(activity.id, "")
+
+
 def add_photos(activities: list[Activity]) -> None:
     """Add photos of every available kind to some of the sample's activities."""
     by_id = {activity.id: activity for activity in activities}
@@ -136,6 +142,13 @@ _PHOTOS: dict[int, list[tuple[str, dict[str, Any]]]] = {
     13_000_000_001: [("jpg", {"width": 1200, "height": 1600})],
 }
 
+_PRIVATE_NOTES = {
+    16_600_000_000: "Left knee again: saddle 5 mm up?",
+    # visible to its owner only, and with the characters that HTML escapes
+    15_000_000_005: '47.93 < lat & lon > 7.95 "here"\n\nDon\'t tell.</textarea>',
+    13_000_000_001: "3 sets of 12 @ 40 kg 🏋️",
+}
+
 _USED_GEAR = {
     16_600_000_000: "b9000001",
     99_999_999_999: "b9000001",
@@ -224,6 +237,8 @@ def _ordinary() -> list[Activity]:
             "Through the Höllental 🚴‍♀️🌲",
             length=3000,
             description="First frost.\nTwo coffees, one flat.",
+            comment_count=2,
+            perceived_exertion=7.0,
         ),
         fit_activity(16_480_211_034, _at("2026-10-25T00:30:00"), "Night Ride", length=1200),
         fit_activity(

@@ -9,7 +9,7 @@ from html import escape
 from urllib.parse import quote
 
 from strava_backup.demo.account import JWT_LIFETIME, Account, Visit
-from strava_backup.demo.activity import transliterated
+from strava_backup.demo.activity import Activity, transliterated
 from strava_backup.demo.bike_page import bike_body
 from strava_backup.demo.consent import ROUTES as CONSENT
 from strava_backup.demo.errors import WEBSITE, empty_json
@@ -95,6 +95,39 @@ def _activity_page(account: Account, request: Request, activity_id: int) -> Resp
             csrf=_csrf(account, request),
             classes="logged-in",
         )
+    )
+
+
+def _edit_page(account: Account, request: Request, activity_id: int) -> Response:
+    """Answer the form to edit an activity: Strava's ids, in the markup of Rails.
+
+    The note is `#activity_private_note`, and the description has no id (autumn 2026,
+    https://github.com/pmaxhogan/cameld). The control of the perceived exertion is our
+    guess.
+    """
+    activity = account.activity(activity_id)
+    if activity is None:
+        # It redirects elsewhere (same source); the target is our guess.
+        return redirect(f"{WEBSITE}/athlete/training")
+    csrf = _csrf(account, request)
+    return html(_page("Edit Activity", _edit_form(activity, csrf), csrf=csrf, classes="logged-in"))
+
+
+def _edit_form(activity: Activity, csrf: str) -> str:
+    exertion = activity.detail.get("perceived_exertion")
+    shown = "" if exertion is None else exertion
+    # Rails begins a textarea with a line break, which browsers ignore.
+    return (
+        f"<form action='/activities/{activity.id}' method='post'>"
+        f"<input type='hidden' name='authenticity_token' value='{csrf}' />"
+        f"<input name='activity[name]' value='{escape(activity.detail['name'], quote=True)}' />"
+        "<textarea name='activity[description]'>\n"
+        f"{escape(activity.detail['description'] or '')}</textarea>"
+        "<textarea name='activity[private_note]' id='activity_private_note'>\n"
+        f"{escape(activity.private_note)}</textarea>"
+        "<input type='hidden' name='activity[perceived_exertion]' "
+        f"id='activity_perceived_exertion' value='{shown}' />"
+        "</form>"
     )
 
 
@@ -239,6 +272,7 @@ ROUTES = (
     Route("GET", "/dashboard", "dashboard", _signed_in_page),
     Route("GET", r"/athletes/\d+", "profile", _signed_in_page),
     Route("GET", r"/activities/(\d+)", "page", _activity_page),
+    Route("GET", r"/activities/(\d+)/edit", "edit", _edit_page),
     Route("GET", r"/activities/(\d+)/export_original", "original", _export_original),
     Route("GET", r"/activities/(\d+)/export_gpx", "gpx", _export_gpx),
     Route("GET", r"/bikes/(\d+)", "bike", _bike),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from strava_backup.items import GPX, ORIGINAL, OWN_KEY, PHOTO, PHOTO_LIST
+from strava_backup.items import GPX, ORIGINAL, OWN_KEY, PHOTO, PHOTO_LIST, PRIVATE_NOTE
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
 from strava_backup.timestamps import utc_timestamp
@@ -44,6 +44,8 @@ _EDITED_FIELDS = {
     "trainer",
     "caption",
 }
+# The fields of the website's form to edit an activity that we store.
+FORM_FIELDS = ("private_note", "perceived_exertion")
 # The website's values of the first fields replace the API's; those of the others only fill gaps.
 _WEB_WINS = ("name", "description", "sport_type", "visibility", "commute", "trainer")
 _WEB_FILLS = (
@@ -76,8 +78,11 @@ def listed_record(activity: Activity, stored: Record | None, source: str, now: d
     own = dict((stored or {}).get(OWN_KEY) or {})
     before = own.get("listed", {}).get(source)
     listed = {**own.get("listed", {}), source: records.compared_fields(incoming)}
-    own |= {**activity.record.get(OWN_KEY, {}), "listed": listed}
+    own |= {**_sent_own(activity.record, own), "listed": listed}
     own.pop("gone_since", None)
+    if before not in (None, listed[source]):
+        # An athlete who edits an activity may have edited its private note as well.
+        own.pop("private_note_at", None)
     why = records.reason_for_no_original(incoming)
     if why is not None and not own.get("original"):
         own["original"] = {"absent": why, "since": utc_timestamp(now)}
@@ -277,6 +282,25 @@ def with_components(own: Record, now: datetime) -> Record:
     return {**own, "components_at": utc_timestamp(now)}
 
 
+def with_private_note(own: Record, values: Record, now: datetime) -> Record:
+    """Return our key after an activity's edit page was read; `values` are those of its form."""
+    website = {**own.get("website", {}), **values}
+    own = {**own, "website": website, "private_note_at": utc_timestamp(now)}
+    return without_refusal(own, PRIVATE_NOTE)
+
+
+def private_note_history_fields(record: Record) -> Record:
+    """Return the values of an activity's edit page, whose changes are stored in the history."""
+    website = record.get(OWN_KEY, {}).get("website", {})
+    return {name: website[name] for name in FORM_FIELDS if website.get(name) not in (None, "")}
+
+
+def comments_record(comments: list[Any], kudos: list[Any], counts: Record, now: datetime) -> Record:
+    """Return the record of an activity's comments and kudos; `counts` are those of its listing."""
+    own = {**counts, "fetched_at": utc_timestamp(now)}
+    return {"comments": comments, "kudos": kudos, OWN_KEY: own}
+
+
 def with_refusal(own: Record, item: str, why: str, now: datetime) -> Record:
     """Return our key after Strava refused an item, with the days of the same answer."""
     refused = dict(own.get("refused", {}))
@@ -291,6 +315,15 @@ def without_refusal(own: Record, item: str) -> Record:
     refused = {name: value for name, value in own.get("refused", {}).items() if name != item}
     rest = {name: value for name, value in own.items() if name != "refused"}
     return {**rest, "refused": refused} if refused else rest
+
+
+def _sent_own(record: Record, own: Record) -> Record:
+    """Return the values of our key that a listed record brings, with stored ones of the edit page,
+    which the website's list does not have."""
+    sent: Record = record.get(OWN_KEY, {})
+    stored = own.get("website", {})
+    form = {name: stored[name] for name in FORM_FIELDS if name in stored}
+    return {**sent, "website": {**sent["website"], **form}} if "website" in sent and form else sent
 
 
 def _web_changes(base: Record, incoming: Record, before: Record | None) -> Record:

@@ -13,7 +13,18 @@ from typing import NamedTuple
 from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.archive.metadata import fingerprint, lacks_original
 from strava_backup.errors import ItemError, Refused
-from strava_backup.items import COMPONENTS, DETAIL, GEAR, GPX, ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.items import (
+    COMMENTS,
+    COMPONENTS,
+    DETAIL,
+    GEAR,
+    GPX,
+    ORIGINAL,
+    OWN_KEY,
+    PHOTO,
+    PHOTO_LIST,
+    PRIVATE_NOTE,
+)
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
 
@@ -27,6 +38,11 @@ _CONFIRM_AFTER = (1, *_RETRY_AFTER)
 
 # Strava has processed an upload after this time.
 _PROCESSING_TIME = timedelta(days=7)
+
+# The items that are fetched after all others of their hosts.
+LAST_ITEMS = (PRIVATE_NOTE, COMMENTS)
+# The counts in a listing record that say how long the lists of comments and kudos are.
+COUNTS = ("comment_count", "kudos_count")
 
 # Interval of complete listings if partial ones are sufficient between them.
 _FULL_LISTING_INTERVAL = timedelta(days=30)
@@ -48,6 +64,8 @@ class Wanted(NamedTuple):
     details: bool = True
     photos: bool = True
     gear: bool = True
+    private_notes: bool = False
+    comments: bool = False
     full: bool = False
     unproven: frozenset[str] = frozenset()
 
@@ -87,6 +105,8 @@ def missing_items(
         items.append(PHOTO_LIST)
     if wanted.details and (wanted.full or resource_state != DETAIL_STATE):
         items.append(DETAIL)
+    if wanted.private_notes and (wanted.full or "private_note_at" not in own):
+        items.append(PRIVATE_NOTE)
     return tuple(
         item for item in items if item == PHOTO_LIST or not is_given_up(own, item, wanted, today)
     )
@@ -133,6 +153,27 @@ def lacks_gpx(suffixes: tuple[str, ...], own: Record, wanted: Wanted, today: dat
     if "no_gpx" not in original or wanted.full:
         return True
     return _is_due_again(original.get("no_gpx_on", []), _RETRY_AFTER, today)
+
+
+def listed_counts(record: Record) -> Record:
+    """Return the numbers of comments and kudos in a listing record; 0 if it has none."""
+    counts = {name: record.get(name) for name in COUNTS}
+    return {name: count if records.is_id(count) else 0 for name, count in counts.items()}
+
+
+def lacks_comments(
+    counts: Record, stored: Record | None, own: Record, wanted: Wanted, today: date
+) -> bool:
+    """Return whether the comments and kudos of an activity have to be fetched.
+
+    They have to if the `counts` of the listing are not those in our key of the `stored` record. An
+    activity that never had any needs no request.
+    """
+    if not wanted.comments or (stored is None and not any(counts.values())):
+        return False
+    before = (stored or {}).get(OWN_KEY, {})
+    is_changed = any(before.get(name) != count for name, count in counts.items())
+    return (wanted.full or is_changed) and not is_given_up(own, COMMENTS, wanted, today)
 
 
 def lacks_picture(photo: Stored, wanted: Wanted, today: date) -> bool:
@@ -258,6 +299,8 @@ def unproven_items(inventory: Inventory) -> frozenset[str]:
         PHOTO: any(one.files for one in inventory.photos.values()),
         GEAR: any(one.resource_state is not None for one in gear),
         COMPONENTS: any("components_at" in one.own for one in gear),
+        PRIVATE_NOTE: any("private_note_at" in one.own for one in activities),
+        COMMENTS: any(one.comments for one in activities),
     }
     return frozenset(item for item, is_proven in proofs.items() if not is_proven)
 
@@ -272,6 +315,8 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
         PHOTO_LIST: wanted.photos and has_details,
         GEAR: wanted.gear and has_details,
         COMPONENTS: wanted.gear and wanted.originals,
+        PRIVATE_NOTE: wanted.private_notes,
+        COMMENTS: wanted.comments and has_details,
     }
     return frozenset(item for item, is_asked in items.items() if is_asked)
 

@@ -45,6 +45,9 @@ _PER_PAGE = 200
 _SHORTEST_FULL_PAGE = 10
 # 20,000 photos of one activity, at _PER_PAGE each.
 _MOST_PHOTO_PAGES = 100
+# 20,000 comments or kudos of one activity, at _PER_PAGE each.
+_MOST_LIST_PAGES = 100
+_LONGEST_CURSOR = 1000
 _LARGEST_PICTURE = 5000
 # Seconds before its expiry at which an access token (valid for 6 hours) is renewed.
 _TOKEN_MARGIN = 300.0
@@ -188,6 +191,53 @@ class ApiSource:
             raise errors.ItemError("the API answers with something that is not this gear")
         return record
 
+    def fetch_comments(self, activity_id: int, count: int) -> list[Any]:
+        """Return an activity's comments; `count` is their number in the listing.
+
+        Strava deprecated `page` and `per_page` here in 2022, in favour of `page_size` and
+        `after_cursor` (https://developers.strava.com/docs/changelog). Pages are requested until
+        the count is reached or a page contains nothing new. Raises the errors of `fetch_activity`,
+        and PageChanged if the list breaks off or does not end.
+        """
+        entries: dict[str, Any] = {}
+        query: dict[str, Any] = {}
+        for _ in range(_MOST_LIST_PAGES):
+            path = f"/activities/{activity_id}/comments"
+            new = self._get_list(path, "comments", page_size=_PER_PAGE, **query)
+            before = len(entries)
+            entries |= {_comment_key(entry): entry for entry in new}
+            is_whole = len(entries) >= count or len(new) < _SHORTEST_FULL_PAGE
+            if is_whole or len(entries) == before:
+                return list(entries.values())
+            query = {"after_cursor": _cursor(new[-1])}
+        raise errors.PageChanged(f"the API's list of comments does not end: {len(entries):,}")
+
+    def fetch_kudos(self, activity_id: int, count: int) -> list[Any]:
+        """Return an activity's kudos; `count` is their number in the listing.
+
+        They have only first names and initials (recorded by bikeindex/bike_index), so that equal
+        entries may be two people. Raises as `fetch_comments`.
+        """
+        entries: list[Any] = []
+        last: list[Any] = []
+        for page in range(1, _MOST_LIST_PAGES + 1):
+            path = f"/activities/{activity_id}/kudos"
+            new = self._get_list(path, "kudos", page=page, per_page=_PER_PAGE)
+            # A server without pagination sends the same page again.
+            entries += [] if new == last else new
+            is_whole = len(entries) >= count or len(new) < _SHORTEST_FULL_PAGE
+            if is_whole or new == last:
+                return entries
+            last = new
+        raise errors.PageChanged(f"the API's list of kudos does not end: {len(entries):,}")
+
+    def _get_list(self, path: str, kind: str, **query: Any) -> list[Any]:
+        """Return a page of a list. Raises ItemError if the answer is something else."""
+        answer = self._get(path, **query)
+        if not isinstance(answer, list):
+            raise errors.ItemError(f"the API answers with something that is no list of {kind}")
+        return answer
+
     def _fetch_pages(self, needed: int) -> Iterator[list[Any]]:
         """Yield the pages before the first empty one.
 
@@ -320,6 +370,20 @@ def _our_errors(*, renewing: bool = False) -> Iterator[None]:
         raise errors.PageInstead("Strava's API answers with a page instead of JSON") from error
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise errors.PageInstead("Strava's API answers in an unknown form") from error
+
+
+def _comment_key(entry: Any) -> str:
+    """Return the id of a comment, or all of it, to recognise one that is sent again."""
+    comment_id = record_id(entry)
+    return json.dumps(entry, sort_keys=True) if comment_id is None else str(comment_id)
+
+
+def _cursor(comment: Any) -> str:
+    """Return the cursor that leads to the comments after this one. Raises PageChanged."""
+    cursor = comment.get("cursor") if isinstance(comment, dict) else None
+    if not isinstance(cursor, str) or not 0 < len(cursor) <= _LONGEST_CURSOR:
+        raise errors.PageChanged("the API's list of comments does not lead on to its next page")
+    return cursor
 
 
 def _photo_count(record: Record) -> int:

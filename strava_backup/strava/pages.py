@@ -12,8 +12,9 @@ from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
+from html import unescape
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from strava_backup import errors
@@ -57,6 +58,16 @@ _DISTANCE = re.compile(r"(?P<number>\d[\d\s.,'\u2019]*)(?P<unit>km|mi)")
 # A number with underscores between its thousands, or without separators.
 _SURE_NUMBER = re.compile(r"(?:[0-9]{1,9}|[0-9]{1,3}(?:_[0-9]{3}){1,2})(?:\.[0-9]{1,3})?")
 _METRES = {"km": 1000.0, "mi": 1609.344}
+_CONTROL = re.compile(r"<(textarea|input|select)\s[^<>]*>", re.IGNORECASE)
+_CONTROL_ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("textarea", "select")}
+_OPTION = re.compile(r"<option\s[^<>]*>", re.IGNORECASE)
+# The controls of an edit page that may concern us, and the options of one of them.
+_MOST_CONTROLS = 50
+_NOTE_ID = "activity_private_note"
+_EXERTION_ID = "activity_perceived_exertion"
+_EXERTION_NAME = "activity[perceived_exertion]"
+# Strava's scale of perceived exertion ends at 10.
+_EXERTION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,3})?")
 _DECIMAL_MARKS = {"en": ".", "de": ",", "fr": ","}
 
 
@@ -154,6 +165,77 @@ def parse_components(html: str) -> list[dict[str, Any]]:
     language = _attributes(root[0]).get("lang", "")[:2].lower() if root else ""
     # "No active components", in any language, is a row of one cell.
     return [_component(cells, language) for cells in rows if len(cells) > 1]
+
+
+def parse_edit_page(html: str) -> dict[str, Any]:
+    """Return `private_note` and, if the page shows it, `perceived_exertion` of an activity.
+
+    The note is the text of `#activity_private_note` in the form at `/activities/ID/edit`. The form
+    of the perceived exertion is not documented: it is read from controls with the name or id that
+    Rails would give them, as a number, or None if it is empty. Raises PageChanged if the page does
+    not show the note.
+    """
+    if len(html) > _LONGEST_PAGE:
+        raise errors.PageChanged("the edit page is larger than expected")
+    controls = list(islice(_edit_controls(_without_hidden_text(html)), _MOST_CONTROLS))
+    notes = (one.content for one in controls if one.attributes.get("id") == _NOTE_ID)
+    note = next(notes, None)
+    if note is None:
+        raise errors.PageChanged("the edit page shows no field for the private note")
+    values = [value for one in filter(_is_exertion, controls) for value in _shown_values(one)]
+    exertion = {"perceived_exertion": _first_number(values)} if values else {}
+    return {"private_note": _textarea_text(note), **exertion}
+
+
+class _Control(NamedTuple):
+    """A control of a form; `content` is up to its end tag, None without one."""
+
+    name: str
+    attributes: dict[str, str]
+    content: str | None
+
+
+def _edit_controls(html: str) -> Iterator[_Control]:
+    """Yield the controls that may be those of the private note or the perceived exertion."""
+    for tag in _CONTROL.finditer(html):
+        if _NOTE_ID in tag[0] or "perceived_exertion" in tag[0]:
+            name = tag[1].lower()
+            end = _CONTROL_ENDS[name].search(html, tag.end()) if name in _CONTROL_ENDS else None
+            content = html[tag.end() : end.start()] if end else None
+            yield _Control(name, _attributes(tag[0]), content)
+
+
+def _is_exertion(control: _Control) -> bool:
+    attributes = control.attributes
+    return attributes.get("id") == _EXERTION_ID or attributes.get("name") == _EXERTION_NAME
+
+
+def _textarea_text(content: str) -> str:
+    """Return the text in a textarea.
+
+    Only character references have a meaning in it, and a line break right after its tag has none
+    (https://html.spec.whatwg.org/multipage/parsing.html).
+    """
+    return _with_line_feeds(unescape(_with_line_feeds(content).removeprefix("\n")))
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _shown_values(control: _Control) -> list[str]:
+    """Return the values that a control shows; none for a radio button that is not chosen."""
+    attributes = control.attributes
+    if control.name == "select":
+        options = islice(_OPTION.finditer(control.content or ""), _MOST_CONTROLS)
+        chosen = (one for one in (_attributes(tag[0]) for tag in options) if "selected" in one)
+        return [next(chosen, {}).get("value", "")]
+    is_choice = attributes.get("type", "").lower() in ("radio", "checkbox")
+    return [] if is_choice and "checked" not in attributes else [attributes.get("value", "")]
+
+
+def _first_number(texts: list[str]) -> float | None:
+    return next((float(text) for text in texts if _EXERTION.fullmatch(text)), None)
 
 
 def parse_distance(text: str, language: str) -> float | None:

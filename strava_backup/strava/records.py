@@ -189,6 +189,12 @@ class Source(Protocol):
     def fetch_gear(self, gear_id: str) -> Record:
         """Return the detail of a bike or a pair of shoes. Raises as above."""
 
+    def fetch_comments(self, activity_id: int, count: int) -> list[Any]:
+        """Return an activity's comments, of which its listing counts so many. Raises as above."""
+
+    def fetch_kudos(self, activity_id: int, count: int) -> list[Any]:
+        """Return an activity's kudos, of which its listing counts so many. Raises as above."""
+
 
 def parse_activity(record: Any) -> Activity:
     """Return the activity in a record of a listing. Raises ItemError without an id or a start.

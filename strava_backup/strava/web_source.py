@@ -149,6 +149,14 @@ class WebSource:
         """Raise NotImplementedError: the website lists the photos of all activities together."""
         raise NotImplementedError
 
+    def fetch_comments(self, activity_id: int, count: int) -> list[Any]:
+        """Raise NotImplementedError: only the API has comments."""
+        raise NotImplementedError
+
+    def fetch_kudos(self, activity_id: int, count: int) -> list[Any]:
+        """Raise NotImplementedError: only the API has kudos."""
+        raise NotImplementedError
+
 
 def fetch_list_page(web: WebSession, page: int) -> tuple[list[Any], int | None]:
     """Return a page of the website's list of activities, unchanged, and the list's total if any.

@@ -1,4 +1,5 @@
-"""Downloads originals, GPX files and component lists from the website, and its activity count.
+"""Downloads originals, GPX files, component lists and private notes from the website, and its
+activity count.
 
 Saves nothing, and follows no redirects.
 """
@@ -46,6 +47,24 @@ class Website:
 
         return read
 
+    def fetch_private_note(self, activity_id: int) -> Callable[[], dict[str, Any]]:
+        """Fetch an activity's edit page, and return a function that parses the values of its form.
+
+        The errors are those of `fetch_components`. The page of a deleted activity redirects
+        elsewhere, which is Refused.
+        """
+        response = self._web.get(f"/activities/{activity_id}/edit")
+        if response.status_code != 200:
+            raise self._edit_refusal(response)
+        renewed = self._web.renewed()
+
+        def read() -> dict[str, Any]:
+            values = pages.parse_edit_page(response.text)
+            self._web.keep(renewed)
+            return values
+
+        return read
+
     def fetch_activity_count(self) -> int | None:
         """Return the number of activities in the website's list, private ones included.
 
@@ -74,7 +93,14 @@ class Website:
         finally:
             response.close()
 
-    def _refusal(self, response: transport.Response) -> errors.Error:
+    def _edit_refusal(self, response: transport.Response) -> errors.Error:
+        error = self._refusal(response, "edit page")
+        if response.is_redirect and isinstance(error, errors.PageInstead):
+            why = "redirect elsewhere"
+            return errors.Refused("Strava sends no edit page and redirects elsewhere", why)
+        return error
+
+    def _refusal(self, response: transport.Response, kind: str = "file") -> errors.Error:
         status = response.status_code
         if status == 404:
             return errors.Refused("Strava answers 404 (not found)", "404")
@@ -86,7 +112,7 @@ class Website:
         if target is pages.Target.OTHER:
             return self._blocked(status)
         return errors.Refused(
-            f"Strava sends no file and redirects to the {target.name.lower()}",
+            f"Strava sends no {kind} and redirects to the {target.name.lower()}",
             f"redirect to the {target.name.lower()}",
         )
 
