@@ -28,8 +28,9 @@ from tests.strava_proxy import Hold
 MakeCommand = Callable[..., Command]
 
 DYING = Path(__file__).parent / "dying"
-API_KINDS = ("list", "detail", "original", "photo", "photos")
-WEB_KINDS = ("web-list", "web-photos", "original", "photo", "web-gear")
+OPTIONS = ("--private-notes", "--comments")
+API_KINDS = ("list", "detail", "original", "photo", "photos", "edit", "kudos")
+WEB_KINDS = ("web-list", "web-photos", "original", "photo", "web-gear", "edit")
 # The number of requests of each kind that every run sends at least.
 MOST = {"list": 2, "web-list": 1, "web-photos": 1, "web-gear": 2}
 KILLS_AT_REQUESTS = 12
@@ -75,7 +76,7 @@ class Growing:
 def kill_at_request(command: Command, kind: str, chance: random.Random) -> None:
     nth = chance.randint(1, MOST.get(kind, 3))
     hold = command.proxy.hold = NthHold(kind, after_bytes=chance.randint(0, 3000), nth=nth)
-    process = command.start()
+    process = command.start(*OPTIONS)
     assert hold.reached.wait(60), (kind, nth, process.poll())
     time.sleep(chance.choice((0, 0.01)))
     process.send_signal(signal.SIGKILL)
@@ -87,7 +88,7 @@ def kill_at_request(command: Command, kind: str, chance: random.Random) -> None:
 
 def kill_at_disk(command: Command, death: str) -> None:
     own = {"DEATH": death, "PYTHONPATH": f"{DYING}:{command.environment()['PYTHONPATH']}"}
-    process = command.start(variables=own)
+    process = command.start(*OPTIONS, variables=own)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, (death, stderr)
 
@@ -108,7 +109,7 @@ def comparable(files: Mapping[str, bytes]) -> dict[str, Any]:
         else _TIME.sub('"then"', content.decode())
         if path.startswith(".")
         else _without_moments(json.loads(content))
-        if path.endswith(".meta.json")
+        if path.endswith((".meta.json", ".comments.json"))
         else content
         for path, content in files.items()
     }
@@ -116,7 +117,7 @@ def comparable(files: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _without_moments(record: dict[str, Any]) -> dict[str, Any]:
     own = record["strava_backup"]
-    for key in ("fetched_at", "components_at"):
+    for key in ("fetched_at", "components_at", "private_note_at"):
         own.pop(key, None)
     for note in ("original", "picture"):
         for key in ("saved_at", "since"):
@@ -146,7 +147,7 @@ def test_a_run_killed_anywhere_damages_nothing_and_the_last_one_makes_the_same_a
 
     kill_at_request(command, kinds[0], chance)
     verified(command)
-    assert command.run("--limit", "2").returncode == errors.OK
+    assert command.run(*OPTIONS, "--limit", "2").returncode == errors.OK
     for place in places:
         growing.grow()
         if place in kinds:
@@ -155,7 +156,7 @@ def test_a_run_killed_anywhere_damages_nothing_and_the_last_one_makes_the_same_a
             kill_at_disk(command, place)
         verified(command)
 
-    result = command.run()
+    result = command.run(*OPTIONS)
     assert result.returncode == errors.OK, result.stderr
     (line,) = verified(command)
     assert "notice" not in line
@@ -163,7 +164,7 @@ def test_a_run_killed_anywhere_damages_nothing_and_the_last_one_makes_the_same_a
     undisturbed.config.write_text(
         command.config.read_text().replace(str(command.root), str(undisturbed.root))
     )
-    assert undisturbed.run().returncode == errors.OK
+    assert undisturbed.run(*OPTIONS).returncode == errors.OK
     assert comparable(command.files()) == comparable(undisturbed.files())
     assert stored_originals(command.files()) == expected_originals(growing.account)
     assert stored_pictures(command.files()) == expected_pictures(growing.account)
