@@ -1042,7 +1042,8 @@ def test_comments_are_requested_with_cursors_until_their_count_is_reached(rig, c
 
 @pytest.mark.parametrize(("count", "pages"), [(1, 1), (200, 1), (401, 3)])
 def test_kudos_are_requested_until_their_count_is_reached(rig, count, pages):
-    assert rig.source.fetch_kudos(RIDE, count) == kudos_of(rig, count)
+    records = kudos_of(rig, count)
+    assert rig.source.fetch_kudos(RIDE, count) == records
     assert asked(rig.account).count("kudos") == pages
 
 
