@@ -37,6 +37,11 @@ def rig(small_rig: Rig) -> Rig:
     return small_rig
 
 
+@pytest.fixture
+def whole_rig(make_rig: MakeRig) -> Rig:
+    return make_rig()
+
+
 def first_with_original(account: Account) -> Activity:
     return next(
         one
@@ -614,42 +619,42 @@ class Requested(logging.Handler):
 
 @pytest.fixture
 def recommended(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    whole_rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[Requested]:
     monkeypatch.setattr(engine, "_MANY_ORIGINALS", 12)
     logger = logging.getLogger("strava_backup.backup.engine")
     caplog.set_level(logging.INFO, logger.name)
-    handler = Requested(rig)
+    handler = Requested(whole_rig)
     logger.addHandler(handler)
     yield handler
     logger.removeHandler(handler)
 
 
 def test_the_bulk_export_is_recommended_before_the_first_of_many_downloads(
-    rig: Rig, recommended: Requested
+    whole_rig: Rig, recommended: Requested
 ) -> None:
-    rig.config = replace(rig.config, api=None, delay=200.0)
-    rig.run()
+    whole_rig.config = replace(whole_rig.config, api=None, delay=200.0)
+    whole_rig.run()
     assert recommended.originals == [0]
     assert recommended.text.startswith("about 28 originals are missing, which takes 1 h 57 min or")
     assert "articles/216918437" in recommended.text
     assert "delete" not in recommended.text
-    rig.run()
+    whole_rig.run()
     assert recommended.originals == [0]
 
 
 def test_the_bulk_export_is_recommended_once_if_the_api_lists_the_activities(
-    rig: Rig, recommended: Requested
+    whole_rig: Rig, recommended: Requested
 ) -> None:
-    rig.run()
+    whole_rig.run()
     assert len(recommended.originals) == 1
 
 
 @pytest.mark.parametrize("options", [{"limit": 12}, {}], ids=["a limit", "no website"])
 def test_the_bulk_export_is_not_recommended_for_few_originals(
-    rig: Rig, recommended: Requested, options: dict[str, int]
+    whole_rig: Rig, recommended: Requested, options: dict[str, int]
 ) -> None:
     lacks = {"api": None} if options else {"user": None}
-    rig.config = replace(rig.config, **lacks)
-    rig.run(**options)
+    whole_rig.config = replace(whole_rig.config, **lacks)
+    whole_rig.run(**options)
     assert recommended.originals == []
