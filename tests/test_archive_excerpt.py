@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from strava_backup.archive.excerpt import excerpt
 from strava_backup.archive.metadata import to_json
 
-NAMES = ("resource_state", "strava_backup")
+NAMES = ("name", "resource_state", "strava_backup", "type")
 
-keys = st.sampled_from([*NAMES, "name", 'a "b": {', "\n  ", "\u2028"]) | st.text(max_size=3)
+keys = st.sampled_from([*NAMES, 'a "b": {', "\n  ", "\u2028"]) | st.text(max_size=3)
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -42,6 +42,8 @@ def test_an_excerpt_has_the_values_of_the_whole_record(record):
         json.dumps({"resource_state": 3}, indent=2).replace("\n", "\r\n").encode(),
         to_json({"name": "Ride", "resource_state": 3})[:-3],
         to_json({"name": "Ride", "resource_state": 3})[9:],
+        b'{\n  "strava_backup": {\n"a": 1}\n}\n',
+        b'{\n  "type": {"a": 1\n}\n',
     ],
 )
 def test_json_of_another_form_has_no_excerpt(content):

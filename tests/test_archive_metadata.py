@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 
@@ -66,6 +68,19 @@ def test_a_scan_reads_fewer_values_of_metadata_but_the_same_ones(tmp_path, conte
     assert (scanned is None) is (record is None)
     assert (scanned or {}).items() <= (record or {}).items()
     assert (scanned or {}).get("resource_state") == (record or {}).get("resource_state")
+
+
+@pytest.mark.parametrize("indent", [2, None])
+def test_a_scan_reads_the_fields_that_it_is_asked_for(tmp_path, indent):
+    record = {"distance": 5.5, "name": "Run \ud83d", "resource_state": 3, "x": 1}
+    path = tmp_path / "x.meta.json"
+    path.write_text(json.dumps(record, indent=indent) + "\n")
+    scanned = read_for_scan(path, ("name", "distance", "type"))
+    assert {name: scanned.get(name) for name in ("name", "distance", "type")} == {
+        "name": "Run \ud83d",
+        "distance": 5.5,
+        "type": None,
+    }
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class Stored(NamedTuple):
     `fingerprint` of the last listing record of each source, and `own` the values of our key as
     `slimmed` returns them, since ten thousand records are in memory. `problem` says why the
     metadata can be neither read nor replaced. `comments` is the file with an activity's comments
-    and kudos.
+    and kudos. `fields` has the values of Strava's that the scan was asked for.
     """
 
     stem: PurePosixPath
@@ -112,6 +112,7 @@ class Stored(NamedTuple):
     problem: str | None = None
     videos: tuple[PurePosixPath, ...] = ()
     comments: PurePosixPath | None = None
+    fields: Record = {}  # noqa: RUF012  # never modified
 
     def listed_by(self, source: str) -> int | None:
         """The `fingerprint` of the last listing record of a source, None if there is none."""
@@ -323,15 +324,16 @@ class Archive:
             except NotAFile as error:
                 self._marker_problem = f"not writable: {error.filename} is {error.strerror}"
 
-    def scan(self) -> Inventory:
+    def scan(self, fields: tuple[str, ...] = ()) -> Inventory:
         """Return the inventory of all stored items. Raises DiskError.
 
         A scan parses only the few values of metadata that it needs, if the file has our form; only
-        `--verify` checks all of it. Hidden names are skipped.
+        `--verify` checks all of it. `fields` are further values of activities to read. Hidden names
+        are skipped.
         """
         with _disk_errors(f"cannot read {self.root}"):
             return Inventory(
-                self._scan_section(layout.ACTIVITIES),
+                self._scan_section(layout.ACTIVITIES, fields),
                 self._scan_section(layout.PHOTOS),
                 self._scan_section(layout.GEAR),
             )
@@ -667,7 +669,9 @@ class Archive:
         else:
             self._uncommitted.add(folder)
 
-    def _scan_section(self, section: PurePosixPath) -> dict[Any, Stored]:
+    def _scan_section(
+        self, section: PurePosixPath, fields: tuple[str, ...] = ()
+    ) -> dict[Any, Stored]:
         found: dict[layout.Key, list[tuple[PurePosixPath, layout.FileName]]] = {}
         parse = layout.PARSERS[section.name]
         for folder in self._folders(section):
@@ -677,15 +681,17 @@ class Archive:
                 if name is not None:
                     found.setdefault(name.key, []).append((folder.path, name))
         # Popped one by one, since the parsed names take as much memory as the result.
-        stored = ((key, self._stored(found.pop(key))) for key in list(found))
+        stored = ((key, self._stored(found.pop(key), fields)) for key in list(found))
         return {key: one for key, one in stored if one is not None}
 
-    def _stored(self, files: list[tuple[PurePosixPath, layout.FileName]]) -> Stored | None:
+    def _stored(
+        self, files: list[tuple[PurePosixPath, layout.FileName]], fields: tuple[str, ...]
+    ) -> Stored | None:
         """What files of one key are, each with its folder; None if all are other programs'."""
         stored = _NOTHING
         for folder, name in files:
             if name.suffix == layout.META_SUFFIX:
-                stored = self._with_metadata(stored, folder, name.stem + name.suffix)
+                stored = self._with_metadata(stored, folder, name.stem + name.suffix, fields)
             elif layout.has_record_suffix(name):
                 stored = stored._replace(comments=folder / (name.stem + name.suffix))
         with_names = [
@@ -727,11 +733,13 @@ class Archive:
                     yield folder
                     waiting[:0] = subfolders
 
-    def _with_metadata(self, stored: Stored, folder: PurePosixPath, name: str) -> Stored:
+    def _with_metadata(
+        self, stored: Stored, folder: PurePosixPath, name: str, fields: tuple[str, ...]
+    ) -> Stored:
         path = folder / name
         try:
             # Not `path` itself, which would cache its text and keep it in memory.
-            record = read_for_scan(f"{self.root}{os.sep}{folder}{os.sep}{name}")
+            record = read_for_scan(f"{self.root}{os.sep}{folder}{os.sep}{name}", fields)
         except OSError as error:
             return stored._replace(metadata=path, problem=error.strerror or str(error))
         if record is None:
@@ -739,7 +747,11 @@ class Archive:
             return stored if stored.metadata else stored._replace(metadata=path)
         own, listed = slimmed(record.get(OWN_KEY, {}))
         return stored._replace(
-            metadata=path, resource_state=record.get("resource_state"), own=own, listed=listed
+            metadata=path,
+            resource_state=record.get("resource_state"),
+            own=own,
+            listed=listed,
+            fields={name: record[name] for name in fields if name in record},
         )
 
     def _make_folder(self, folder: PurePosixPath) -> None:

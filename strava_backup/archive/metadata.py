@@ -121,12 +121,15 @@ def _is_json(suffix: str) -> bool:
     return suffix.lower().removesuffix(".gz") == ".json"
 
 
-def read_for_scan(path: str) -> Record | None:
-    """What a scan needs of metadata, at least; None as of `read_record`. Raises OSError."""
+def read_for_scan(path: str, fields: tuple[str, ...] = ()) -> Record | None:
+    """What a scan needs of metadata, at least; None as of `read_record`. Raises OSError.
+
+    `fields` are names of values of Strava's that the caller needs, too.
+    """
     content = _read(path, follows_link=True)
     if content is None:
         return None
-    record = excerpt(content, ("resource_state", OWN_KEY))
+    record = excerpt(content, ("resource_state", OWN_KEY, *fields))
     return _sound(_parse_json(content) if record is None else record)
 
 
