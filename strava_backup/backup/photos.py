@@ -187,10 +187,10 @@ class Photos:
 
     def _lacks_picture(self, activity_id: int, photo: Stored) -> bool:
         """Whether a picture has to be fetched; not if it is stored as that of another photo."""
-        same = photo.own.get("picture", {}).get("same_as")
-        other = self._stored.get(layout.photo_key(activity_id, str(same)))
         today = self._store.now().date()
-        return not (other and other.files) and plan.lacks_picture(photo, self._wanted, today)
+        return plan.lacks_picture(photo, self._wanted, today) and not plan.is_stored_as_other(
+            activity_id, photo, self._stored
+        )
 
     def _save_metadata(self, photo: Photo, stored: Stored | None) -> PurePosixPath:
         stem = stored.stem if stored else layout.photo_stem(photo.activity_id, photo.id)

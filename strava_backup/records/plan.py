@@ -6,10 +6,11 @@ in a stored record; docs/format.md specifies it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.archive.metadata import fingerprint, lacks_original
 from strava_backup.errors import ItemError, Refused
@@ -179,6 +180,15 @@ def lacks_comments(
 def lacks_picture(photo: Stored, wanted: Wanted, today: date) -> bool:
     """Return whether the picture of a photo with stored metadata has to be fetched."""
     return not photo.files and not is_given_up(photo.own, PHOTO, wanted, today)
+
+
+def is_stored_as_other(
+    activity_id: int, photo: Stored, photos: Mapping[tuple[int, str], Stored]
+) -> bool:
+    """Return whether a picture is stored as that of another photo, from a bulk export."""
+    same = photo.own.get("picture", {}).get("same_as")
+    other = photos.get(layout.photo_key(activity_id, str(same)))
+    return other is not None and bool(other.files)
 
 
 def missing_gear_items(
