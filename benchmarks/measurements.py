@@ -23,6 +23,8 @@ from benchmarks.programs import (
     gzip,
     import_export,
     link_files,
+    list_archive,
+    read_metadata,
     replay,
     start,
     unzip,
@@ -119,6 +121,33 @@ def nothing_new(sizes: Sizes) -> list[Row]:
     return [*rows, ratio(title, per_activity[1], per_activity[0], "<= 1")]
 
 
+def listing(sizes: Sizes) -> list[Row]:
+    """Measure `--list`, against a run that finds nothing new and against reading the metadata."""
+    stored = sizes.stored[-1]
+    ours, noop, floor = [], [], []
+    with Strava("rich", stored, sizes.metadata) as strava, _folder() as folder:
+        archive = _empty(folder)
+        _report(f"list: making an archive of {stored}")
+        back_up(Ours(), strava, archive, 0)
+        for label in _rounds(f"list of {stored}", sizes.rounds):
+            _report(label)
+            ours.append(list_archive(archive))
+            noop.append(_without_downloads(back_up(Ours(), strava, archive, 0)))
+            floor.append(read_metadata(archive).seconds)
+            if len(ours[-1].output.splitlines()) != stored:
+                raise Broken(f"the list should have {stored} lines:\n{ours[-1].output[-2000:]}")
+    seconds = [one.seconds for one in ours]
+    return [
+        Row(f"List of {stored} activities, metadata of {sizes.metadata / 1000:g} kB each"),
+        Row("ours, --list", "s", seconds, "< 2"),
+        Row("ours, a run that finds nothing new, no latency", "s", _seconds(noop)),
+        Row("the floor: wc reads the metadata", "s", floor),
+        ratio("--list / a run that finds nothing new", seconds, _seconds(noop), "<= 0.7"),
+        ratio("--list / floor", seconds, floor),
+        Row("ours, peak memory", "MB", [one.peak_bytes / MEGA for one in ours], "< 100"),
+    ]
+
+
 def start_up(sizes: Sizes) -> list[Row]:
     """Measure the time until the program answers without a config."""
     ours, old = Ours(), Old()
@@ -195,6 +224,7 @@ MEASUREMENTS: dict[str, Callable[[Sizes], list[Row]]] = {
     "first": first_backup,
     "disk": slow_disk,
     "noop": nothing_new,
+    "list": listing,
     "start": start_up,
     "memory": peak_memory,
     "import": imports,

@@ -124,6 +124,18 @@ def start(program: Program, argument: str) -> Finished:
     return run([*program.command(), argument], program.environment())
 
 
+def list_archive(folder: Path) -> Finished:
+    """List the activities of the archive at `folder`. Raises Broken if it fails."""
+    ours = Ours()
+    return run([*ours.command(), "--list", "--output-dir", str(folder)], ours.environment())
+
+
+def read_metadata(folder: Path) -> Finished:
+    """Read the metadata of the activities of an archive. Raises Broken if it fails."""
+    names = ["-name", "*.meta.json"]
+    return run(["find", str(folder / "activities"), *names, "-exec", "wc", "-l", "{}", "+"], {})
+
+
 def import_export(export: Path, folder: Path) -> Finished:
     """Import a bulk export into the archive at `folder`. Raises Broken if it fails."""
     ours = Ours()

@@ -46,6 +46,13 @@ ROWS = (
         )
     ),
     "  ours, time an activity at 20 / at 10  ",
+    "List of 20 activities, metadata of 20 kB each",
+    "  ours, --list  ",
+    "  ours, a run that finds nothing new, no latency  ",
+    "  the floor: wc reads the metadata  ",
+    "  --list / a run that finds nothing new  ",
+    "  --list / floor  ",
+    "  ours, peak memory  ",
     "Start-up, 1 times",
     "  ours, --version  ",
     "  0.4.0, --help  ",
