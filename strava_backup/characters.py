@@ -14,6 +14,7 @@ INVISIBLES = (
 )
 _UNSAFE = re.compile(f"[{CONTROLS}{INVISIBLES}]")
 _UNSAFE_BUT_LINE_ENDS = re.compile(rf"(?!\n){_UNSAFE.pattern}")
+_UNSAFE_BUT_TABS = re.compile(rf"(?!\t){_UNSAFE.pattern}")
 
 
 def escape_line(text: str) -> str:
@@ -27,6 +28,11 @@ def escape_line(text: str) -> str:
 def escape_lines(text: str) -> str:
     """Return the text with unsafe characters escaped, except its line ends."""
     return _UNSAFE_BUT_LINE_ENDS.sub(_escape, text)
+
+
+def escape_fields(text: str) -> str:
+    """Return the text as one line, with unsafe characters escaped, except its tabs."""
+    return _UNSAFE_BUT_TABS.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -85,15 +85,22 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(
             "--repair requires --verify, and excludes --dry-run: --verify alone changes nothing"
         )
-    if options.verify and (
+    is_list = options.list is not None
+    is_export = options.export_path is not None or options.zip_path is not None
+    if (options.verify or is_list) and (
         options.authorize or options.login or options.check or options.import_path
     ):
-        parser.error("--verify excludes --authorize, --login, --check and --import")
-    is_export = options.export_path is not None or options.zip_path is not None
-    if (options.since or options.no_gzip) and not is_export:
-        parser.error("--since and --no-gzip require --export or --zip")
+        parser.error("--verify and --list exclude --authorize, --login, --check and --import")
     if is_export and (options.verify or options.dry_run):
         parser.error("--export and --zip exclude --verify and --dry-run")
+    if is_list and (options.verify or options.dry_run or is_export):
+        parser.error("--list excludes --verify, --dry-run, --export and --zip")
+    if options.no_gzip and not is_export:
+        parser.error("--no-gzip requires --export or --zip")
+    if options.since and not (is_export or is_list):
+        parser.error("--since requires --list, --export or --zip")
+    if (options.until or options.incomplete or options.json) and not is_list:
+        parser.error("--until, --incomplete and --json require --list")
     if options.cookies_from_browser and not options.login:
         parser.error("--cookies-from-browser requires --login")
     return options
@@ -158,6 +165,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --verify: move damaged files to damaged/, so that the next run fetches them",
     )
+    add(
+        "--list",
+        metavar="TEXT",
+        nargs="?",
+        const="",
+        help="list the archive's activities, newest last, offline; "
+        "with TEXT, only those that have it in the title",
+    )
     mode = parser.add_mutually_exclusive_group().add_argument
     mode("--demo", action="store_true", help="back up a made-up account, without network or config")
     mode("--authorize", action="store_true", help="get a refresh token for the API in the browser")
@@ -190,8 +205,20 @@ def _parser() -> argparse.ArgumentParser:
         "--since",
         metavar="DATE",
         type=_date,
-        help="with --export or --zip: only activities that start on YYYY-MM-DD or later",
+        help="with --list, --export or --zip: only activities that start on YYYY-MM-DD or later",
     )
+    add(
+        "--until",
+        metavar="DATE",
+        type=_date,
+        help="with --list: only activities that start on that day or earlier",
+    )
+    add(
+        "--incomplete",
+        action="store_true",
+        help="with --list: only activities that lack an original or a photo",
+    )
+    add("--json", action="store_true", help="with --list: print one JSON object per line")
     add(
         "--no-gzip",
         action="store_true",
@@ -299,6 +326,8 @@ def _mode(
     """Return the function of the requested mode, and the module to import before it."""
     if options.verify:
         return _verify, "verify"
+    if options.list is not None:
+        return _list, "listing_text"
     if options.authorize:
         return _authorize, "setup.authorize"
     if options.login:
@@ -446,6 +475,26 @@ def _verify(options: argparse.Namespace, report: Report) -> int:
             quiet=options.quiet,
             progress=progress,
         )
+
+
+def _list(options: argparse.Namespace, report: Report) -> int:
+    import shutil
+
+    from strava_backup import listing, listing_text
+
+    folder = _archive_folder(options)
+    rows = listing.read_rows(folder, time.time)
+    query = listing.Query(options.list, options.since, options.until, options.incomplete)
+    selected = listing.select(rows, query)
+    if options.json:
+        streams.print_table(map(listing_text.json_line, selected))
+    elif sys.stdout.isatty():
+        streams.print_table(listing_text.table(selected, shutil.get_terminal_size().columns))
+    else:
+        streams.print_table(map(listing_text.tabbed_line, selected))
+    if not selected:
+        _log.info("no activity in %s%s", folder, " matches" if rows else "")
+    return errors.OK
 
 
 def _archive_folder(options: argparse.Namespace) -> Path:

@@ -11,10 +11,11 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
 
-from strava_backup.characters import escape_line, escape_lines
+from strava_backup.characters import escape_fields, escape_line, escape_lines
 
 
 class OutputError(Exception):
@@ -50,8 +51,20 @@ def print_line(line: str) -> None:
 
 def print_text(text: str) -> None:
     """Write a text, line ends included, to standard output. Raises ReaderGone, OutputError."""
+    _write(escape_lines(text))
+
+
+def print_table(lines: Iterable[str]) -> None:
+    """Write lines, whose tabs separate fields, to standard output. Raises as `print_text`.
+
+    They are written at once: each line of its own would take a system call.
+    """
+    _write("".join(f"{escape_fields(line)}\n" for line in lines))
+
+
+def _write(text: str) -> None:
     try:
-        sys.stdout.write(escape_lines(text))
+        sys.stdout.write(text)
         # Flush each time, so that the work ends as soon as the reader has closed the pipe.
         sys.stdout.flush()
     except BrokenPipeError as error:

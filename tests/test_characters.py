@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strava_backup.characters import escape_line, escape_lines
+from strava_backup.characters import escape_fields, escape_line, escape_lines
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 # Format characters that show something: signs that span the digits or letters that follow them.
@@ -48,6 +48,10 @@ def test_of_all_characters_the_unsafe_ones_are_escaped_and_no_others() -> None:
 )
 def test_unsafe_characters_are_shown_by_their_numbers(text: str, escaped: str) -> None:
     assert escape_line(text) == escaped
+
+
+def test_tabs_between_fields_stay() -> None:
+    assert escape_fields("one\ttwo\n\x1b\t") == "one\ttwo\\u000a\\u001b\t"
 
 
 def test_line_ends_that_are_meant_stay() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from strava_backup import __version__, cli
+from strava_backup import __version__, cli, process
+from strava_backup.archive.metadata import to_json
+from strava_backup.report import Report
 
 API = "[api]\nclient_id = 1\nclient_secret = a\nrefresh_token = b\n"
 ROOT = Path(__file__).parent.parent
@@ -80,6 +83,15 @@ def test_checks_and_runs_read_the_browser_that_the_config_names(tmp_path: Path) 
         ["--verify", "--login"],
         ["--verify", "--check"],
         ["--verify", "--import", "export.zip"],
+        ["--list", "--verify"],
+        ["--list", "--dry-run"],
+        ["--list", "--check"],
+        ["--list", "--zip", "x.zip"],
+        ["--since", "2026-05-06"],
+        ["--until", "2026-05-06"],
+        ["--incomplete"],
+        ["--json"],
+        ["--list", "--since", "6 May"],
         ["somewhere"],
         ["--login", "--check"],
         ["--authorize", "--demo"],
@@ -188,3 +200,119 @@ def test_verify_finds_the_archive_by_the_config_and_asks_for_no_secret(tmp_path:
     assert (result.returncode, result.stderr) == (0, "")
     assert not list(tmp_path.rglob("ran"))
     assert not (ROOT / "ran").exists()
+
+
+def list_archive(*arguments: str) -> int:
+    """Run --list in this process, without the handling of interrupts around it."""
+    report = Report()
+    return cli._run(cli._parse(["--list", *arguments]), report) or report.exit_code
+
+
+@pytest.fixture
+def without_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "raise_interrupts", lambda: None)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> list[str]:
+    """The arguments that name an archive of two activities."""
+    for name, record in (("2026-05-06T07-08-09Z_5", RUN), ("2019-01-01T00-00-00Z_4", OLD)):
+        path = tmp_path / "activities" / name[:4] / f"{name}.meta.json"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(to_json(record))
+    return ["--output-dir", str(tmp_path)]
+
+
+RUN = {"name": "Zürich\t\x1b[2J\ud83d", "distance": 5000.4, "resource_state": 2}
+OLD = {"name": "Ride", "manual": True, "resource_state": 3}
+RUN_FIELDS = "2026-05-06T07:08:09Z\t5\t\t5000.4\t\tZürich ?[2J?\t\t0\toriginal"
+OLD_FIELDS = "2019-01-01T00:00:00Z\t4\t\t\t\tRide\t\t0\t"
+
+
+@pytest.mark.usefixtures("without_signals")
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ([], [OLD_FIELDS, RUN_FIELDS]),
+        (["--quiet"], [OLD_FIELDS, RUN_FIELDS]),
+        (["zü"], [RUN_FIELDS]),
+        (["--since", "2020-01-01"], [RUN_FIELDS]),
+        (["--until", "2020-01-01"], [OLD_FIELDS]),
+        (["--incomplete"], [RUN_FIELDS]),
+    ],
+)
+def test_a_list_in_a_pipe_has_tabs_between_its_fields(
+    small: list[str], capsys: pytest.CaptureFixture[str], arguments: list[str], lines: list[str]
+) -> None:
+    assert list_archive(*arguments, *small) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.usefixtures("without_signals")
+def test_a_list_in_json_has_one_object_in_each_line(
+    small: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list_archive("--json", *small) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["id"], one["name"]) for one in found] == [(4, "Ride"), (5, RUN["name"])]
+
+
+@pytest.mark.usefixtures("without_signals")
+def test_a_list_on_a_terminal_is_aligned(
+    small: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert list_archive(*small) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "2019-01-01 00:00Z  4          Ride",
+        "2026-05-06 07:08Z  5  5.0 km  Zürich ?[2J?  original",
+    ]
+
+
+@pytest.mark.usefixtures("without_signals")
+def test_a_list_without_a_match_says_so_and_exits_0(
+    small: list[str],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "strava_backup")
+    assert list_archive("nothing", *small) == 0
+    assert capsys.readouterr().out == ""
+    assert caplog.messages == [f"no activity in {small[1]} matches"]
+
+
+def test_a_list_of_no_activities_is_one_line_and_one_of_no_archive_a_config_error(
+    tmp_path: Path,
+) -> None:
+    arguments = ["--list", "--output-dir", str(tmp_path)]
+    code = f"from strava_backup import cli; raise SystemExit(cli.main({arguments}))"
+    nothing = run_python(code)
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+    assert nothing.stderr.startswith("strava-backup: error: there is no archive in")
+    (tmp_path / "SHA256SUMS").write_text("")
+    empty = run_python(code)
+    assert (empty.returncode, empty.stdout) == (0, "")
+    assert empty.stderr == f"no activity in {tmp_path}\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_list_whose_reader_wants_one_line_ends_quietly_in_any_encoding(
+    tmp_path: Path, encoding: str
+) -> None:
+    # More than a pipe holds.
+    for number in range(2000):
+        path = tmp_path / "activities" / f"2026-05-06T07-08-09Z_{number}.meta.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(to_json({**RUN, "resource_state": 3}))
+    line = f"{sys.executable} -m strava_backup --list --output-dir {tmp_path} | head -1"
+    result = subprocess.run(
+        ["bash", "-c", f"{line}; exit ${{PIPESTATUS[0]}}"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        env={"HOME": "/nowhere", "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": encoding},
+    )
+    assert (result.returncode, result.stderr) == (130, b"")
+    assert result.stdout.count(b"\n") == 1
+    assert result.stdout.startswith(b"2026-05-06T07:08:09Z\t0\t")
