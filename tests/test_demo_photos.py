@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -197,9 +198,33 @@ def test_the_address_of_a_photo_that_was_deleted_is_denied(account):
     assert get(account, photos[0].address()).status == 200
 
 
-def test_a_playlist_is_not_to_be_had(account):
+def test_a_video_comes_from_its_playlist_and_that_of_a_variant(account):
     video = next(photo for photo in photos_of(account) if photo.kind == "video")
-    assert get(account, video.record(RIDE)["video_url"]).status == 403
+    assert get(account, video.record(RIDE)["video_url"]).body.startswith(b"#EXTM3U\n")
+    for name, content in video.video.files.items():
+        assert get(account, video.video_folder + name).body == content
+    assert get(account, f"{video.video_folder}none.ts").status == 403
+    kinds = Counter(request.kind for request in account.requests)
+    assert kinds == {"playlist": 2, "variant": 3, "segment": 9, "video": 1}
+    assert {request.id for request in account.requests} == {video.unique_id, None}
+
+
+@pytest.mark.parametrize(
+    ("byte_range", "status", "part", "content_range"),
+    [
+        ("bytes=0-187", 206, slice(0, 188), "bytes 0-187/4324"),
+        ("bytes=188-199", 206, slice(188, 200), "bytes 188-199/4324"),
+        ("bytes=4000-9999", 206, slice(4000, None), "bytes 4000-4323/4324"),
+        ("bytes=4324-5000", 416, slice(0, 0), "bytes */4324"),
+        ("bytes=-5", 200, slice(None), None),
+    ],
+)
+def test_a_part_of_a_segment_can_be_requested(account, byte_range, status, part, content_range):
+    video = next(photo for photo in photos_of(account) if photo.kind == "video")
+    name = f"{video.token}_1080x1920_00000.ts"
+    answer = get(account, video.video_folder + name, range=byte_range)
+    assert (answer.status, answer.body) == (status, video.video.files[name][part])
+    assert answer.header("Content-Range") == content_range
 
 
 def test_a_photo_host_answers_nothing_but_get(account):

@@ -248,6 +248,15 @@ class Account:
                     return photo, content
         return None
 
+    def video_file_at(self, address: str) -> tuple[Photo, str, bytes] | None:
+        """Return the video with a file at an address, and the kind and the content of the file."""
+        for activity in self._activities.values():
+            for photo in activity.photos:
+                found = photo.video_file_at(address)
+                if found is not None:
+                    return photo, *found
+        return None
+
     def refresh(self, client_id: str, client_secret: str, refresh_token: str) -> Tokens:
         """Exchange a refresh token for an access token.
 

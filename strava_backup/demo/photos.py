@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from strava_backup.demo.pictures import picture
+from strava_backup.demo.videos import Video, ts_video
 from strava_backup.timestamps import utc_timestamp
 
 PHOTO_HOST = "dgtzuqphqg23d.cloudfront.net"
@@ -39,7 +40,7 @@ class Photo:
     """A photo. `kind` is one of KINDS; the first five are the real format behind a `.jpg` address.
 
     `url` replaces the address that Strava would use. `bytes_wanted` is the approximate size of the
-    full picture; with None it varies.
+    full picture; with None it varies. `video` replaces the files of a video.
     """
 
     unique_id: str
@@ -51,10 +52,13 @@ class Photo:
     location: tuple[float, float] | None = None
     url: str | None = None
     bytes_wanted: int | None = None
+    video: Video | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"no such kind of photo: {self.kind}")
+        if self.kind == "video" and self.video is None:
+            self.video = ts_video(self.token)
 
     @property
     def number(self) -> int:
@@ -67,10 +71,19 @@ class Photo:
         return 4.0 if self.kind == "video" else None
 
     @property
+    def token(self) -> str:
+        """The secret in its addresses."""
+        return _token(self.unique_id)
+
+    @property
+    def video_folder(self) -> str:
+        """The address of the folder with the files of a video."""
+        return f"https://{VIDEO_HOST}/{self.token}/hls/"
+
+    @property
     def playlist(self) -> str:
         """The address of a video."""
-        token = _token(self.unique_id)
-        return f"https://{VIDEO_HOST}/{token}/hls/{token}.m3u8"
+        return f"{self.video_folder}{self.token}.m3u8"
 
     @functools.cached_property
     def content(self) -> bytes:
@@ -109,6 +122,14 @@ class Photo:
             return None
         edge = next((edge for edge in EDGES if address == self.address(edge)), None)
         return None if edge is None else self._picture(*self.dimensions(edge), 0)
+
+    def video_file_at(self, address: str) -> tuple[str, bytes] | None:
+        """Return the kind and the content of a file at an address, if this video has it."""
+        folder, slash, name = address.rpartition("/")
+        if self.video is None or folder + slash != self.video_folder:
+            return None
+        content = self.video.files.get(name)
+        return None if content is None else (self.video.kind_of(name), content)
 
     def record(self, activity: Json, size: int | None = None, *, is_default: bool = False) -> Json:
         """Return the photo's record in the API's list of an activity's photos.

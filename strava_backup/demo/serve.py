@@ -44,6 +44,9 @@ def identify(account: Account, request: Request) -> tuple[str, Item | None]:
     if found.route.kind == "photo":
         picture = account.picture_at(cloudfront.address(request))
         return "photo", picture[0].unique_id if picture else None
+    if found.route.kind == "video":
+        file = account.video_file_at(cloudfront.address(request))
+        return (file[1], file[0].unique_id) if file else ("video", None)
     return found.route.kind, found.id
 
 
