@@ -46,6 +46,7 @@ setup(
         "appdirs>=1.4.4",
         "beautifulsoup4>=4.12",
         "filelock>=4",
+        "m3u8>=6",
         "requests>=2.31",
         "stravalib>=2.6",
         "tqdm>=4.65",

@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 import strava_backup
+from strava_backup import errors
 from strava_backup.archive import checks, checksums, layout, pictures
 from strava_backup.archive.excerpt import excerpt
 from strava_backup.bulk_export import rows
 from strava_backup.bulk_export.start_time import find_start
 from strava_backup.demo import files
+from strava_backup.strava.playlists import parse_playlist
 
 PACKAGE = Path(strava_backup.__file__).parent
 SMALL, LARGE = 1 << 16, 1 << 18
@@ -64,6 +66,13 @@ def numbered_lines(size: int) -> bytes:
 
 def named(parse: Callable[[str], Any]) -> Callable[[bytes], object]:
     return lambda content: parse(content.decode())
+
+
+def playlist(content: bytes) -> object:
+    try:
+        return parse_playlist(content, "https://d1.cloudfront.net/a.m3u8")
+    except errors.ItemError as error:
+        return error
 
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
@@ -134,6 +143,13 @@ PARSERS: dict[str, tuple[Callable[..., object], Callable[[int], bytes]]] = {
     "captions": (
         named(lambda text: rows.parse_pairs(text.splitlines(keepends=True))),
         lambda n: filled(n, b'"\n'),
+    ),
+    "playlist of quotes": (playlist, lambda n: filled(n, b"\"'", b"#EXTM3U\n#EXT-X-MEDIA:")),
+    "playlist of open quotes": (playlist, lambda n: filled(n, b"'a,", b'#EXTM3U\n#EXT-X-MAP:"')),
+    "playlist of keys": (playlist, lambda n: filled(n, b"#EXT-X-KEY:METHOD=NONE\n", b"#EXTM3U\n")),
+    "playlist of maps": (
+        playlist,
+        lambda n: filled(n, b"#EXT-X-MAP:URI=a\n#EXTINF:1\na\n", b"#EXTM3U\n", b"#EXT-X-ENDLIST"),
     ),
     "metadata of keys": (
         lambda content: excerpt(content, ("resource_state", "strava_backup")),
