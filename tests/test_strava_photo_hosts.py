@@ -7,6 +7,7 @@ import pytest
 from strava_backup import errors
 from strava_backup.demo.account import Account
 from strava_backup.demo.photos import PHOTO_HOST
+from strava_backup.demo.videos import mp4_video
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
 from strava_backup.strava.photo_hosts import PhotoHosts
@@ -273,3 +274,188 @@ def test_a_body_that_grows_beyond_the_limit_is_left(rig, framing):
 def test_an_error_while_a_picture_is_saved_passes_through(rig):
     with pytest.raises(OSError, match="disk full"), rig.hosts.download(rig.photo.address()):
         raise OSError("disk full")
+
+
+# Videos
+
+
+@pytest.fixture
+def video(rig):
+    """The video of the sample account, whose playlists and segments tests may replace."""
+    photos = (photo for one in rig.account.activities for photo in one.photos)
+    return next(photo for photo in photos if photo.kind == "video")
+
+
+def joined(rig, video):
+    """Return the name and the content of a video."""
+    with rig.hosts.download_video(video.playlist) as download:
+        return download.sent_name, b"".join(download.chunks)
+
+
+def no_video(rig, video):
+    """Return the error of a video's download."""
+    with pytest.raises(errors.Error) as caught:
+        joined(rig, video)
+    return caught.value
+
+
+def use_ranges(video):
+    """Make the video a file of each variant, whose segments are byte ranges."""
+    video.video = mp4_video(video.token, video.video_folder)
+
+
+def use_playlist(video, *lines, closed=True):
+    """Replace the playlists by a single one."""
+    text = "\n".join(["#EXTM3U", *lines, *(["#EXT-X-ENDLIST"] if closed else [])])
+    files = {**video.video.files, video.video.playlist: text.encode()}
+    video.video = video.video._replace(files=files)
+
+
+def test_the_segments_of_the_best_variant_come_joined_and_in_order(rig, video):
+    assert joined(rig, video) == ("video.ts", video.video.content)
+    assert asked(rig.account) == ["playlist", "variant", "segment", "segment", "segment"]
+    assert all("cookie" not in request.headers for request in rig.account.requests)
+    assert all("range" not in request.headers for request in rig.account.requests)
+
+
+def test_byte_ranges_at_absolute_addresses_come_after_the_initialisation_section(rig, video):
+    use_ranges(video)
+    assert joined(rig, video) == ("video.mp4", video.video.content)
+    ranges = [one.headers.get("range") for one in rig.account.requests if one.kind == "segment"]
+    assert ranges == ["bytes=0-71", "bytes=72-1151", "bytes=1152-2231", "bytes=2232-3311"]
+
+
+def test_a_playlist_of_segments_needs_no_list_of_variants(rig, video):
+    name = f"{video.token}_270x480_00001.ts"
+    use_playlist(video, "#EXTINF:1,", name)
+    assert joined(rig, video) == ("video.ts", video.video.files[name])
+
+
+def test_a_host_that_ignores_ranges_sends_the_whole_file_of_which_the_range_is_taken(rig, video):
+    use_ranges(video)
+    name = f"{video.token}_1080x1920.mp4"
+    whole = Response(200, (), video.video.files[name])
+    rig.wire.instead[f"GET {urlsplit(video.video_folder).path}{name}"] = whole
+    assert joined(rig, video)[1] == video.video.content
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("size", [3311, 100, 10, 0])
+def test_a_file_that_ends_before_the_range_is_cut_short(rig, video, framing, size):
+    use_ranges(video)
+    name = f"{video.token}_1080x1920.mp4"
+    whole = Response(200, (), video.video.files[name][:size], framing)
+    rig.wire.instead[f"GET {urlsplit(video.video_folder).path}{name}"] = whole
+    assert type(no_video(rig, video)) is errors.CutShort
+
+
+@pytest.mark.parametrize(
+    "content_range",
+    ["", "bytes 0-71", "bytes 0-70/3312", "bytes 1-72/3312", "bytes 0-99/3312", "items 0-71/9"],
+)
+def test_another_part_than_the_requested_one_is_not_accepted(rig, video, content_range):
+    use_ranges(video)
+    name = f"{video.token}_1080x1920.mp4"
+    part = Response(206, (("Content-Range", content_range),), b"x" * 72)
+    rig.wire.instead[f"GET {urlsplit(video.video_folder).path}{name}"] = part
+    assert type(no_video(rig, video)) is errors.CutShort
+
+
+@pytest.mark.parametrize(("size", "is_whole"), [(72, True), (71, False), (0, False)])
+def test_a_part_is_complete_only_if_all_of_its_bytes_came(rig, video, size, is_whole):
+    use_ranges(video)
+    use_playlist(video, "#EXTINF:1,", "#EXT-X-BYTERANGE:72@0", "a.mp4")
+    part = Response(206, (("Content-Range", "bytes 0-71/3312"),), b"x" * size, "close")
+    rig.wire.instead[f"GET {urlsplit(video.video_folder).path}a.mp4"] = part
+    if is_whole:
+        assert joined(rig, video)[1] == b"x" * 72
+    else:
+        assert type(no_video(rig, video)) is errors.CutShort
+
+
+@pytest.mark.parametrize("kind", ["playlist", "variant", "segment"])
+@pytest.mark.parametrize("what", ["403", "404"])
+def test_a_missing_playlist_or_segment_is_a_refusal(rig, video, kind, what):
+    rig.account.faults.append(Fault(kind, what))
+    error = no_video(rig, video)
+    assert type(error) is errors.Refused
+    assert error.why == what
+
+
+@pytest.mark.parametrize("kind", ["playlist", "variant", "segment"])
+def test_a_web_page_is_no_part_of_a_video(rig, video, kind):
+    rig.account.faults.append(Fault(kind, "html"))
+    assert type(no_video(rig, video)) is errors.PageInstead
+
+
+@pytest.mark.parametrize("kind", ["playlist", "variant", "segment"])
+@pytest.mark.parametrize("what", ["truncated", "stalled"])
+def test_a_part_of_a_video_that_is_cut_short_is_never_complete(rig, video, kind, what):
+    rig.account.faults.append(Fault(kind, what))
+    assert type(no_video(rig, video)) is errors.CutShort
+
+
+def test_a_5xx_in_the_middle_is_tried_three_times(rig, video):
+    rig.account.faults.append(Fault("segment", "503", times=2))
+    assert joined(rig, video)[1] == video.video.content
+    rig.account.faults.append(Fault("segment", "503"))
+    assert type(no_video(rig, video)) is errors.Unreachable
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("https://video.example.org/a.ts", "host video.example.org"),
+        ("//video.example.org/a.ts", "host video.example.org"),
+        (f"http://{PHOTO_HOST}/a.ts", "not https"),
+        (f"https://{PHOTO_HOST}:444/a.ts", "not https"),
+        (f"https://ada@{PHOTO_HOST}/a.ts", "no address"),
+        ("a b.ts", "no address"),
+        ("file:///etc/passwd", "not https"),
+    ],
+)
+def test_no_segment_is_requested_if_one_of_them_is_elsewhere(rig, video, address, why):
+    name = f"{video.token}_270x480_00001.ts"
+    use_playlist(video, "#EXTINF:1,", name, "#EXTINF:1,", address)
+    assert no_video(rig, video).why == why
+    assert asked(rig.account) == ["playlist"]
+
+
+def test_no_variant_is_requested_from_a_foreign_host(rig, video):
+    use_playlist(video, "#EXT-X-STREAM-INF:BANDWIDTH=1", "https://example.org/a.m3u8")
+    assert no_video(rig, video).why == "host example.org"
+    assert asked(rig.account) == ["playlist"]
+
+
+def test_a_variant_has_no_variants(rig, video):
+    use_playlist(video, "#EXT-X-STREAM-INF:BANDWIDTH=1", video.video.playlist)
+    assert no_video(rig, video).why == "no playlist"
+    assert asked(rig.account) == ["playlist", "playlist"]
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_playlist_of_more_than_1_mib_is_left(rig, video, framing):
+    path = urlsplit(video.playlist).path
+    rig.wire.instead[f"GET {path}"] = Response(200, (), b"#EXTM3U\n" + b"#" * (1 << 20), framing)
+    assert no_video(rig, video).why == "too large"
+
+
+def test_a_video_that_grows_beyond_the_limit_is_left(rig, video):
+    size = len(video.video.content)
+    rig.http.limits = transport.Limits(file_bytes=size)
+    assert len(joined(rig, video)[1]) == size
+    rig.http.limits = transport.Limits(file_bytes=size - 1)
+    assert no_video(rig, video).why == "too large"
+
+
+def test_an_empty_segment_is_not_accepted(rig, video):
+    rig.account.faults.append(Fault("segment", "empty", times=1))
+    assert no_video(rig, video).why == "empty"
+
+
+def test_a_redirect_of_a_segment_is_not_followed(rig, video):
+    name = f"{video.token}_1080x1920_00001.ts"
+    answer = redirect("https://example.org/a.ts")
+    rig.wire.instead[f"GET {urlsplit(video.video_folder).path}{name}"] = answer
+    assert no_video(rig, video).why == "302"
+    assert asked(rig.account) == ["playlist", "variant", "segment", "segment"]

@@ -47,6 +47,9 @@ _MOST_ACTIVITIES = 100_000
 _MOST_BEYOND_TOTAL = 100
 # More digits than any picture size has.
 _LONGEST_SIZE = 9
+# The `type` of videos in the API, and their `media_type` on the website
+# (https://github.com/dblock/strava-ruby-client, spec of activity_photos).
+_VIDEO_TYPE = 2
 # Why an entry of a photo list has no picture.
 NO_PICTURE = ("no address", "placeholder", *NEVER_OFFERED)
 # The address of the placeholder that Strava sends if it has no picture in the requested size
@@ -75,6 +78,17 @@ class Photo(NamedTuple):
     url: str | None
     why_not: str
     record: Record
+
+    @property
+    def is_video(self) -> bool:
+        """Whether Strava has a video of which the picture is the poster."""
+        return self.video_url is not None or self.record.get("type") == _VIDEO_TYPE
+
+    @property
+    def video_url(self) -> str | None:
+        """The address of a video's playlist."""
+        url = self.record.get("video_url")
+        return url if url and isinstance(url, str) else None
 
 
 class Checkpoint(NamedTuple):

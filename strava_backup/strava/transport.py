@@ -256,17 +256,20 @@ class Response(requests.Response):
         """Return the JSON in the body. Raises ValueError, as stravalib expects."""
         return parse_json(self.content)
 
-    def read_chunks(self) -> Iterator[bytes]:
-        """Yield the body of a file in chunks. Raises the errors described at Download."""
-        return self._chunks(self.session.limits.file_bytes)
+    def read_chunks(self, most: int | None = None) -> Iterator[bytes]:
+        """Yield the body of a file of at most that many bytes, by default the limit of files.
+
+        Raises the errors described at Download.
+        """
+        return self._chunks(self.session.limits.file_bytes if most is None else most)
 
     def _chunks(self, most: int) -> Iterator[bytes]:
         announced = _announced_length(self.headers)
-        _refuse_too_large(announced or 0, most)
+        refuse_too_large(announced or 0, most)
         size = 0
         for chunk in _unpacked(self._raw_chunks(most), self.headers):
             size += len(chunk)
-            _refuse_too_large(size, most)
+            refuse_too_large(size, most)
             if chunk:
                 yield chunk
         # The number of bytes received, before decoding; urllib3 1.26 does not compare it.
@@ -286,7 +289,7 @@ class Response(requests.Response):
             left, size = left - (session.clock() - began), size + len(chunk)
             if not chunk:
                 return
-            _refuse_too_large(self.raw.tell(), most)
+            refuse_too_large(self.raw.tell(), most)
             if size >= limits.slow_bytes:
                 left, size = limits.slow_seconds, 0
             yield chunk
@@ -386,7 +389,8 @@ def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise errors.CutShort("its compressed data ends in the middle", why="cut short")
 
 
-def _refuse_too_large(size: int, most: int) -> None:
+def refuse_too_large(size: int, most: int) -> None:
+    """Raise ItemError if a size in bytes exceeds a limit."""
     if size > most:
         raise errors.ItemError(f"it is larger than {_size_text(most)}", why="too large")
 
