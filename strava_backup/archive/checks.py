@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from strava_backup.archive import pictures, track_points
+from strava_backup.archive import layout, pictures, track_points, videos
 from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.regular import follow_link
 
@@ -214,6 +214,12 @@ def _check_picture(file: BinaryIO, suffix: str) -> None:
         raise Damaged(damage)
 
 
+def _check_video(file: BinaryIO, suffix: str) -> None:
+    damage = videos.find_damage(file, suffix)
+    if damage:
+        raise Damaged(damage)
+
+
 def _text_start(head: bytes) -> bytes:
     # TCX files can have white space before <?xml (seen in exports since 2018).
     return head.removeprefix(_BOM).lstrip()
@@ -344,4 +350,5 @@ _CHECKS: dict[str, Callable[[BinaryIO], None]] = {
     ".tcx": _check_xml,
     ".json": _check_json,
     **{suffix: partial(_check_picture, suffix=suffix) for suffix in pictures.SUFFIXES},
+    **{suffix: partial(_check_video, suffix=suffix) for suffix in layout.VIDEO_SUFFIXES},
 }

@@ -46,6 +46,16 @@ def find_damage(file: BinaryIO, suffix: str) -> str | None:
     return None if _ENDS[suffix](_Content(file), size) else f"the {suffix} picture has no end"
 
 
+def box_kinds(file: BinaryIO) -> set[bytes] | None:
+    """Return the kinds of the outermost boxes of a file in the ISO base media file format.
+
+    Returns None if it is not a complete sequence of boxes. Raises OSError.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return _box_kinds(_Content(file), size)
+
+
 class _Content:
     """Random access to the bytes of a file, through a window of 16 kB.
 
@@ -136,19 +146,24 @@ def _has_webp_end(content: _Content, size: int) -> bool:
 
 
 def _has_heic_end(content: _Content, size: int) -> bool:
-    """Return whether the file is a complete sequence of boxes, data included (ISO/IEC 14496-12)."""
-    at, has_data = 0, False
+    """Return whether the file is a complete sequence of boxes, data included."""
+    return b"mdat" in (_box_kinds(content, size) or ())
+
+
+def _box_kinds(content: _Content, size: int) -> set[bytes] | None:
+    """Return the kinds of the outermost boxes (ISO/IEC 14496-12); None if one is incomplete."""
+    at, kinds = 0, set()
     while at + 8 <= size:
         length, kind = struct.unpack(">I4s", content.read(at, 8))
-        has_data = has_data or kind == b"mdat"
+        kinds.add(kind)
         if length == 1 and at + 16 <= size:
             (length,) = struct.unpack(">Q", content.read(at + 8, 8))
         if length == 0:
-            return has_data
+            return kinds
         if length < 8 or at + length > size:
-            return False
+            return None
         at += length
-    return has_data and at == size
+    return kinds if at == size else None
 
 
 _ENDS: dict[str, Callable[[_Content, int], bool]] = {
