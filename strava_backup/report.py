@@ -26,6 +26,7 @@ _NOUNS = {
     items.GPX: ("GPX", "GPX"),
     items.PHOTO_LIST: ("photo list", "photo lists"),
     items.PHOTO: ("photo", "photos"),
+    items.VIDEO: ("video", "videos"),
     items.DETAIL: ("detail", "details"),
     items.GEAR: ("gear item", "gear items"),
     items.COMPONENTS: ("component list", "component lists"),

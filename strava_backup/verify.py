@@ -16,10 +16,12 @@ from strava_backup.archive import layout
 from strava_backup.archive.checksums import Manifest
 from strava_backup.archive.directory import Archive
 from strava_backup.archive.metadata import (
+    NOTES,
     Record,
     is_stored,
     lacks_original,
-    promises_file,
+    noted_as,
+    promised_files,
 )
 from strava_backup.items import OWN_KEY
 from strava_backup.progress import Progress
@@ -183,8 +185,7 @@ class _Check:
         if record is None or not _is_metadata(path):
             return
         own = record.get(OWN_KEY, {})
-        notes = ("original", "picture", "bulk_export")
-        noted = {name: own[name] for name in notes if name in own}
+        noted = {name: own[name] for name in (*NOTES, "bulk_export") if name in own}
         noted.get("bulk_export", {}).pop("columns", None)
         self._metadata[key] = _Metadata(path, "gone_since" in own, noted)
 
@@ -239,9 +240,9 @@ class _Check:
             if key not in with_metadata:
                 yield self._notice(path, "has no metadata")
         names = map(layout.parse_name, listed | self._files.keys())
-        keys = {name.key for name in names if name is not None}
+        found = {(name.key, noted_as(name)) for name in names if name is not None}
         for key, metadata in self._metadata.items():
-            if promises_file(metadata.own) and key not in keys:
+            if {(key, note) for note in promised_files(metadata.own)} - found:
                 yield self._notice(metadata.path, "notes a saved file that does not exist")
 
     def _notice(self, path: PurePosixPath, text: str) -> Finding:
@@ -288,7 +289,7 @@ class _Check:
             return
         if layout.has_record_suffix(name):
             return
-        item = "picture" if isinstance(name.key, tuple) else "original"
+        item = noted_as(name)
         note = metadata.own.get(item, {})
         is_conversion = name.suffix == ".gpx" and (
             lacks_original([name.suffix], metadata.own) or self._has_json(name.key)

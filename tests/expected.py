@@ -12,6 +12,8 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
 from strava_backup.demo.photos import Photo
 
+VIDEO_SUFFIXES = (".ts", ".mp4", ".mov")
+
 
 def stem_of(activity: Activity) -> str:
     """Return the path of an activity's files, without suffix."""
@@ -46,16 +48,27 @@ def expected_pictures(account: Account) -> dict[str, bytes]:
 
 
 def expected_times(account: Account) -> dict[str, float]:
-    """Return the modification times of originals and pictures, by path: the activity's start."""
+    """Return the modification times of originals, pictures and videos, by path: the activity's start."""
     starts = {str(activity.id): activity.started for activity in account.activities}
     return {
         **{path: starts[_id_in(path, -1)] for path in expected_originals(account)},
         **{path: starts[_id_in(path, 0)] for path in expected_pictures(account)},
+        **{path: starts[_id_in(path, 0)] for path in expected_videos(account)},
     }
 
 
 def _id_in(path: str, part: int) -> str:
     return Path(path).name.partition(".")[0].split("_")[part]
+
+
+def expected_videos(account: Account) -> dict[str, bytes]:
+    """Return every video of the account, by path: the segments of its best variant, joined."""
+    return {
+        f"{photo_stem(activity, photo)}{photo.video.suffix}": photo.video.content
+        for activity in account.activities
+        for photo in activity.photos
+        if photo.video is not None
+    }
 
 
 def expected_activity_metadata(account: Account) -> dict[str, Any]:
@@ -95,8 +108,22 @@ def stored_pictures(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {
         path: data
         for path, data in files.items()
-        if path.startswith("photos/") and not path.endswith(".meta.json")
+        if path.startswith("photos/") and not path.endswith((".meta.json", *VIDEO_SUFFIXES))
     }
+
+
+def stored_videos(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return an archive's videos, by path."""
+    return {
+        path: data
+        for path, data in files.items()
+        if path.startswith("photos/") and path.endswith(VIDEO_SUFFIXES)
+    }
+
+
+def stored_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of an archive that have checksums, by path."""
+    return {**stored_originals(files), **stored_pictures(files), **stored_videos(files)}
 
 
 def stored_metadata(files: Mapping[str, bytes], section: str) -> dict[str, Any]:
@@ -113,9 +140,9 @@ def stored_metadata(files: Mapping[str, bytes], section: str) -> dict[str, Any]:
 
 
 def expected_checksums(files: Mapping[str, bytes]) -> list[str]:
-    """Return the sorted lines of SHA256SUMS for an archive's originals and pictures."""
-    stored = {**stored_originals(files), **stored_pictures(files)}
-    return sorted(f"{hashlib.sha256(data).hexdigest()}  {path}" for path, data in stored.items())
+    """Return the sorted lines of SHA256SUMS for an archive's originals, pictures and videos."""
+    stored = stored_files(files).items()
+    return sorted(f"{hashlib.sha256(data).hexdigest()}  {path}" for path, data in stored)
 
 
 def assert_complete(account: Account, files: Mapping[str, bytes]) -> None:
@@ -123,6 +150,7 @@ def assert_complete(account: Account, files: Mapping[str, bytes]) -> None:
     assert stored_originals(files) == expected_originals(account)
     assert stored_metadata(files, "activities") == expected_activity_metadata(account)
     assert stored_pictures(files) == expected_pictures(account)
+    assert stored_videos(files) == expected_videos(account)
     assert stored_metadata(files, "photos") == expected_photo_metadata(account)
     assert stored_metadata(files, "gear") == expected_gear_metadata(account)
     assert sorted(files["SHA256SUMS"].decode().splitlines()) == expected_checksums(files)

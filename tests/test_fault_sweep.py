@@ -27,9 +27,11 @@ from tests.expected import (
     expected_originals,
     expected_photo_metadata,
     expected_pictures,
+    expected_videos,
     stored_metadata,
     stored_originals,
     stored_pictures,
+    stored_videos,
 )
 from tests.faults import Fault
 
@@ -39,7 +41,7 @@ FAULTS = (
     *("401", "403", "404", "429", "500", "503"),
     *("truncated", "stalled", "dropped", "html", "empty", "wrong type"),
 )
-FILES = ("original", "gpx", "photo")
+FILES = ("original", "gpx", "photo", "segment")
 WRONG_TYPE = b'{"message": "something else"}'
 WRONG_FILE = b"something else"
 
@@ -74,6 +76,8 @@ TABLE = (
     Row("api", "bike", "one", "     3   3   3   5   3   3     3     3    3    3     3     3"),
     Row("api", "photo", None, "     5   5   5   5   5   5     5     5    5    5     5     3"),
     Row("api", "photo", "one", "    3   3   3   3   3   3     3     3    3    3     3     3"),
+    Row("api", "playlist", None, "  3   3   3   3   3   3     3     3    3    3     3     3"),
+    Row("api", "segment", None, "   3   3   3   3   3   3     3     3    3    3     3     3"),
     Row("password", "about", None, "4   4   4   5   5   5     5     5    5    4     4     4"),
     Row("password", "login", None, "4   4   4   4   5   5     0     0    5    4     0     0"),
     Row("website", "me", None, "    4   5   5   5   5   5     0     0    5    5     0     0"),
@@ -149,6 +153,7 @@ def assert_right_archive(rig: Rig, source: str) -> None:
         return
     assert stored_originals(files) == expected_originals(account)
     assert stored_pictures(files) == expected_pictures(account)
+    assert stored_videos(files) == expected_videos(account)
     for section, expected in (
         ("activities", expected_activity_metadata(account)),
         ("photos", expected_photo_metadata(account)),

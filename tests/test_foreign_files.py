@@ -18,7 +18,7 @@ from strava_backup.demo import files
 from strava_backup.demo.activity import Activity
 from strava_backup.verify import verify
 from tests.conftest import Rig
-from tests.expected import stem_of, stored_originals, stored_pictures
+from tests.expected import stem_of, stored_files
 
 START = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 MakeRig = Callable[..., Rig]
@@ -78,11 +78,7 @@ def forget_files(rig: Rig) -> None:
 @pytest.mark.parametrize("is_old", [True, False])
 def test_no_foreign_file_counts_as_an_original_or_a_picture(full: Rig, is_old: bool) -> None:
     originals = [one for one in full.account.activities if one.original is not None]
-    lost = {
-        path
-        for path in {**stored_originals(full.files()), **stored_pictures(full.files())}
-        if (full.root / path).exists()
-    }
+    lost = {path for path in stored_files(full.files()) if (full.root / path).exists()}
     if is_old:
         forget_files(full)
     expected = full.files()
@@ -264,6 +260,9 @@ def test_an_original_is_recognized_by_its_suffix_or_its_note(suffix, own, expect
         (".MP4", {}, False),
         (".fit", {}, False),
         (".mp4", {"picture": {"file": "5_a.jpg", "saved_at": "2026"}}, True),
+        (".ts", {"video": {"file": "5_a.ts", "saved_at": "2026"}}, True),
+        (".mp4", {"video": {"file": "5_a.ts", "saved_at": "2026"}}, False),
+        (".jpg", {"video": {"file": "5_a.ts", "saved_at": "2026"}}, True),
         (".jpg", {"picture": {"file": "5_a.webp", "saved_at": "2026"}}, False),
         (".bmp", {"picture": {"file": "5_a.bmp", "saved_at": "2026"}}, True),
         (".bmp", {"picture": {"saved_at": "2026"}, "bulk_export": {"name": "media/a.bmp"}}, True),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from strava_backup.items import COMPONENTS, DETAIL, ORIGINAL, OWN_KEY, PHOTO_LIST
+from strava_backup.items import COMPONENTS, DETAIL, ORIGINAL, OWN_KEY, PHOTO_LIST, VIDEO
 from strava_backup.records import merge, plan
 from strava_backup.records.plan import Wanted
 from strava_backup.strava.records import parse_activity
@@ -328,6 +328,14 @@ def test_a_saved_picture_is_noted_and_ends_its_refusal():
     assert merge.with_picture(own, None, "5_a.jpg", NOW) == {"source": "api", "picture": picture}
     suspicion = merge.with_picture(own, "no end", "5_a.jpg", NOW)
     assert suspicion["picture"] == {**picture, "odd": "no end"}
+
+
+def test_a_saved_video_is_noted_beside_its_picture_and_ends_its_refusal():
+    own = merge.with_refusal({"picture": {"file": "5_a.jpg"}}, VIDEO, "404", NOW)
+    video = {"saved_at": STAMP, "file": "5_a.ts"}
+    expected = {"picture": {"file": "5_a.jpg"}, "video": video}
+    assert merge.with_video(own, None, "5_a.ts", NOW) == expected
+    assert merge.with_video(own, "no end", "5_a.ts", NOW)["video"] == {**video, "odd": "no end"}
 
 
 def test_fetched_gear_is_missing_no_longer():

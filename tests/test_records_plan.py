@@ -21,6 +21,7 @@ from strava_backup.items import (
     PHOTO,
     PHOTO_LIST,
     PRIVATE_NOTE,
+    VIDEO,
 )
 from strava_backup.records import plan
 from strava_backup.records.plan import Wanted
@@ -48,6 +49,8 @@ NOT_AVAILABLE = {
 NO_GPX = {"original": {"no_gpx": "no track", "no_gpx_on": ["2026-11-01"]}}
 THREE_DAYS = ["2026-11-19", "2026-11-20", "2026-11-21"]
 PICTURE_NOT_AVAILABLE = {"refused": {PHOTO: {"why": "404", "on": THREE_DAYS}}}
+VIDEO_URL = {"video_url": "https://d1.cloudfront.net/a.m3u8"}
+VIDEO_NOT_AVAILABLE = {"refused": {VIDEO: {"why": "404", "on": THREE_DAYS}}}
 
 
 def test_an_activity_that_is_not_stored_is_new():
@@ -315,6 +318,34 @@ def test_a_picture_is_missing_until_it_is_stored_or_not_available(files, own, fu
 
 
 @pytest.mark.parametrize(
+    ("photo", "wanted", "lacks"),
+    [
+        ({}, ALL, False),
+        ({"fields": VIDEO_URL}, ALL, True),
+        ({"fields": VIDEO_URL, "files": ("7_a.jpg",)}, ALL, True),
+        ({"fields": VIDEO_URL, "videos": ("7_a.ts",)}, ALL, False),
+        ({"fields": VIDEO_URL, "videos": ("7_a.mp4",)}, Wanted(full=True), False),
+        ({"fields": VIDEO_URL}, Wanted(videos=False), False),
+        ({"fields": VIDEO_URL}, Wanted(photos=False), False),
+        ({"fields": VIDEO_URL, "own": PICTURE_NOT_AVAILABLE}, ALL, True),
+        ({"fields": VIDEO_URL, "own": VIDEO_NOT_AVAILABLE}, ALL, False),
+        ({"fields": VIDEO_URL, "own": VIDEO_NOT_AVAILABLE}, Wanted(full=True), True),
+        # a video whose record had no address
+        ({"own": {"refused": {VIDEO: {"why": "no address", "on": ["2026-11-21"]}}}}, ALL, True),
+    ],
+)
+def test_a_video_is_missing_until_it_is_stored_or_not_available(photo, wanted, lacks):
+    stored = Stored(PurePosixPath("photos/7_a"), **photo)
+    assert plan.lacks_video(stored, wanted, TODAY) is lacks
+    if not lacks:
+        assert plan.lacks_video(stored, wanted, TODAY, is_listed=True) is (photo == {})
+
+
+def test_pictures_are_the_evidence_for_videos():
+    assert plan.evidence_kind(VIDEO) == PHOTO
+
+
+@pytest.mark.parametrize(
     ("summary", "stored", "wanted", "missing"),
     [
         pytest.param(BIKE, None, ALL, (GEAR,), id="a new bike"),
@@ -396,9 +427,14 @@ def test_what_is_missing_of_gear(summary, stored, wanted, missing):
         (PHOTO, errors.PageInstead("x", why="a web page"), "a web page"),
         # the way there, not the host's answer
         (PHOTO, errors.Unreachable("x"), None),
+        (VIDEO, errors.Refused("x", "404"), "404"),
+        (VIDEO, errors.ItemError("x", why="encrypted"), "encrypted"),
+        (VIDEO, errors.ItemError("x"), None),
+        (VIDEO, errors.Unreachable("x", why="500"), None),
+        (VIDEO, errors.CutShort("x", why="cut short"), None),
     ],
 )
-def test_a_passing_fault_is_the_last_word_on_pictures_only(item, error, reason):
+def test_a_passing_fault_is_noted_for_pictures_only(item, error, reason):
     assert plan.lasting_reason(item, error) == reason
 
 
@@ -428,7 +464,7 @@ def test_a_look_at_all_of_a_list_is_due_after_thirty_days(last, due):
 
 
 REFUSED_THRICE = {"why": "404", "on": THREE_DAYS}
-EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
+EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, VIDEO, PHOTO_LIST, GEAR, COMPONENTS}
 
 
 @pytest.mark.parametrize(
@@ -441,6 +477,7 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, PHOTO_LIST, GEAR, COMPONENTS}
         (("a.fit",), {ORIGINAL: REFUSED_THRICE}, EVERY_ITEM, 0),
         (("a.json",), {GPX: REFUSED_THRICE}, EVERY_ITEM, 1),
         (("a.jpg",), {PHOTO: REFUSED_THRICE}, EVERY_ITEM, 0),
+        (("a.jpg",), {VIDEO: REFUSED_THRICE}, EVERY_ITEM, 1),
     ],
 )
 def test_items_not_available_are_counted_unless_they_are_stored(files, refused, asked, count):
@@ -454,7 +491,8 @@ def test_items_not_available_are_counted_unless_they_are_stored(files, refused, 
         (ALL, True, set()),
         (ALL, False, {DETAIL, PHOTO_LIST, GEAR}),
         (Wanted(originals=False), True, {ORIGINAL, GPX, COMPONENTS}),
-        (Wanted(photos=False), True, {PHOTO, PHOTO_LIST}),
+        (Wanted(photos=False), True, {PHOTO, PHOTO_LIST, VIDEO}),
+        (Wanted(videos=False), True, {VIDEO}),
         (Wanted(details=False, gear=False), True, {DETAIL, GEAR, COMPONENTS}),
     ],
 )

@@ -25,8 +25,7 @@ from tests.expected import (
     assert_complete,
     expected_checksums,
     stem_of,
-    stored_originals,
-    stored_pictures,
+    stored_files,
 )
 from tests.faults import Fault
 from tests.limits import without_root
@@ -52,7 +51,7 @@ def notices(lines: list[str]) -> set[str]:
 
 def stored(root: Path) -> list[str]:
     files = read_files(root)
-    return sorted({**stored_originals(files), **stored_pictures(files)})
+    return sorted(stored_files(files))
 
 
 def assert_sha256sum_passes(root: Path) -> None:
@@ -94,7 +93,7 @@ def test_a_whole_archive_has_no_damage_and_is_left_as_it_is(full: Rig) -> None:
     code, [summary] = check(full.root)
     assert code == 0
     files = full.files()
-    count = len({**stored_originals(files), **stored_pictures(files)})
+    count = len(stored_files(files))
     records = sum(path.endswith(".meta.json") for path in files if not path.startswith("history"))
     assert summary == f"checked {count} files and {records} metadata files: no damage"
     assert check(full.root, quiet=True) == (0, [])
@@ -531,10 +530,7 @@ def test_what_is_repaired_comes_back_with_the_next_run(
     assert comes.keys() >= before.keys()
     if source == "api":
         assert_complete(rig.account, comes)
-    assert {**stored_originals(comes), **stored_pictures(comes)} == {
-        **stored_originals(before),
-        **stored_pictures(before),
-    }
+    assert stored_files(comes) == stored_files(before)
     assert_sha256sum_passes(rig.root)
     assert check(rig.root)[0] == 0
     assert rig.run().saved == {}

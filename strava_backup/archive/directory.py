@@ -59,6 +59,9 @@ _NO_FILE = (
 
 FORMAT = 1
 
+# The values of photos that every scan reads.
+_PHOTO_FIELDS = ("video_url",)
+
 _MARKER_SHAPE = {
     "athlete_id": int,
     "failed": [int],
@@ -100,7 +103,8 @@ class Stored(NamedTuple):
     `fingerprint` of the last listing record of each source, and `own` the values of our key as
     `slimmed` returns them, since ten thousand records are in memory. `problem` says why the
     metadata can be neither read nor replaced. `comments` is the file with an activity's comments
-    and kudos. `fields` has the values of Strava's that the scan was asked for.
+    and kudos. `fields` has the values of Strava's that the scan was asked for, and the address of
+    the video of a photo.
     """
 
     stem: PurePosixPath
@@ -117,6 +121,12 @@ class Stored(NamedTuple):
     def listed_by(self, source: str) -> int | None:
         """The `fingerprint` of the last listing record of a source, None if there is none."""
         return dict(self.listed).get(source)
+
+    @property
+    def has_video_url(self) -> bool:
+        """Whether the metadata of a photo has the address of a video."""
+        url = self.fields.get("video_url")
+        return isinstance(url, str) and url != ""
 
     @property
     def lacks_original(self) -> bool:
@@ -334,7 +344,7 @@ class Archive:
         with _disk_errors(f"cannot read {self.root}"):
             return Inventory(
                 self._scan_section(layout.ACTIVITIES, fields),
-                self._scan_section(layout.PHOTOS),
+                self._scan_section(layout.PHOTOS, _PHOTO_FIELDS),
                 self._scan_section(layout.GEAR),
             )
 
@@ -541,8 +551,9 @@ class Archive:
             path = stem.with_name(stem.name + suffix)
             if not self._has_content(path, partial_file.sha256):
                 self._check_free(path)
-            # A picture that is fetched again may come in another format.
-            suffixes = set(pictures.SUFFIXES) - {suffix} if suffix in pictures.SUFFIXES else ()
+            # A picture or video that is fetched again may come in another format.
+            kinds = (pictures.SUFFIXES, layout.VIDEO_SUFFIXES)
+            suffixes = {one for kind in kinds if suffix in kind for one in kind} - {suffix}
             others = [stem.with_name(stem.name + other) for other in suffixes]
             gone = [other for other in others if not (self.root / other).exists()]
             self.checksums.make_room(path, partial_file.sha256, gone)

@@ -30,6 +30,8 @@ _PHOTO_NAME = re.compile(
 _ORIGINAL_SUFFIX = re.compile(r"\.(?:fit|tcx|gpx|json|dat)(?:\.gz)?|\.gz", re.IGNORECASE)
 # A video is stored next to its poster, which counts as its picture.
 VIDEO_SUFFIXES = (".mp4", ".mov", ".ts")
+# Distinguishes the partial file of a video from that of its poster.
+_PARTIAL_VIDEO = ".video"
 _PICTURE_SUFFIX = re.compile(r"\.(?:jpg|png|gif|webp|heic)", re.IGNORECASE)
 _YEAR = re.compile(r"[0-9]{4}")
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
@@ -138,8 +140,9 @@ PARSERS: dict[str, Callable[[str], FileName | None]] = {
 def is_partial(path: PurePosixPath) -> bool:
     """Return whether a path is that of a partial file of this program.
 
-    The name of a partial file contains the stem of an original or a picture, or the full name of
-    any other file. All other `.part` files belong to the user or to other programs.
+    The name of a partial file contains the stem of an original or a picture, the stem of a video
+    with a suffix, or the full name of any other file. All other `.part` files belong to the user or
+    to other programs.
     """
     match = _PARTIAL_NAME.fullmatch(path.name)
     if match is None:
@@ -153,7 +156,8 @@ def is_partial(path: PurePosixPath) -> bool:
         return kept is not None and is_record(PurePosixPath(*folders, kept["record"]))
     if section == DAMAGED.name:
         return parse_name(PurePosixPath(*folders, target)) is not None
-    return is_record(path.with_name(target)) or _is_stem(path.with_name(target))
+    stem = target.removesuffix(_PARTIAL_VIDEO) if section == PHOTOS.name else target
+    return is_record(path.with_name(target)) or _is_stem(path.with_name(stem))
 
 
 def is_record(path: PurePosixPath) -> bool:
@@ -188,6 +192,11 @@ def photo_key(activity_id: int, photo_id: str) -> tuple[int, str]:
 def photo_stem(activity_id: int, photo_id: str) -> PurePosixPath:
     """Return the path of a photo's files without their suffix."""
     return PHOTOS / f"{activity_id}_{photo_id}"
+
+
+def partial_video_stem(stem: PurePosixPath) -> PurePosixPath:
+    """Return the stem for the partial file of a video, whose poster may be fetched concurrently."""
+    return stem.with_name(stem.name + _PARTIAL_VIDEO)
 
 
 def gear_stem(gear_id: str) -> PurePosixPath:

@@ -43,9 +43,12 @@ _RECORD_SHAPE = {
             "no_gpx_on": [str],
         },
         "picture": dict.fromkeys(("file", "saved_at", "odd", "same_as"), str),
+        "video": dict.fromkeys(("file", "saved_at", "odd"), str),
         "bulk_export": {"export": str, "name": str, "sha256": str, "columns": {_EACH: str}},
     },
 }
+# Our key's notes about stored files.
+NOTES = ("original", "picture", "video")
 _NOT_KEPT = {"listed", "website", "bulk_export"}
 # Shared by all records of which no source has listed anything; never changed in place.
 # The `fingerprint` of the last listing record of each source. A dictionary takes twice the memory.
@@ -68,9 +71,9 @@ def is_what_strava_holds(own: Record, damage: str) -> bool:
     return damage in (note.get("odd") for note in _notes(own))
 
 
-def promises_file(own: Record) -> bool:
-    """Return whether metadata notes a saved file."""
-    return any("saved_at" in note for note in _notes(own))
+def promised_files(own: Record) -> set[str]:
+    """Return the names under our key of the notes about saved files."""
+    return {item for item in NOTES if "saved_at" in own.get(item, {})}
 
 
 def is_stored(name: layout.FileName, own: Record) -> bool:
@@ -80,13 +83,20 @@ def is_stored(name: layout.FileName, own: Record) -> bool:
     The note in the metadata decides, or the suffix if there is no note. Files of other programs do
     not count.
     """
-    if layout.is_video(name):
-        return True
-    note = own.get("picture" if isinstance(name.key, tuple) else "original", {})
+    note = own.get(noted_as(name), {})
     stored = layout.suffix_of(note.get("file", ""))
+    if layout.is_video(name):
+        return stored in ("", name.suffix)
     if stored:
         return name.suffix == stored or (_is_json(stored) and name.suffix == ".gpx")
     return layout.has_usual_suffix(name) or ("saved_at" in note and name.suffix in _sent(own))
+
+
+def noted_as(name: layout.FileName) -> str:
+    """Return the name under our key of the note about a stored file."""
+    if layout.is_video(name):
+        return "video"
+    return "picture" if isinstance(name.key, tuple) else "original"
 
 
 def lacks_original(suffixes: Collection[str], own: Record) -> bool:
@@ -108,7 +118,7 @@ def _was_json_sent(own: Record) -> bool:
 
 
 def _notes(own: Record) -> list[Record]:
-    return [own[item] for item in ("original", "picture") if item in own]
+    return [own[item] for item in NOTES if item in own]
 
 
 def _sent(own: Record) -> set[str]:

@@ -13,7 +13,7 @@ from strava_backup import errors
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.backup.files import Answer, FetchedFile, Files
-from strava_backup.backup.photos import Photos
+from strava_backup.backup.photos import PhotoFile, Photos
 from strava_backup.backup.tasks import Host, Hosts, Result, Task
 from strava_backup.items import DETAIL, GPX, ORIGINAL, OWN_KEY, PHOTO_LIST
 from strava_backup.records import merge, plan
@@ -34,8 +34,8 @@ class Originals(Protocol):
 class Work(NamedTuple):
     """One listed activity, its new metadata (None if unchanged), and its missing items.
 
-    `pictures` are the metadata paths of listed photos without a stored picture, `suffixes` those of
-    the stored files.
+    `photo_files` are the missing pictures and videos of listed photos, `suffixes` those of the
+    stored files.
     """
 
     activity: Activity
@@ -43,13 +43,13 @@ class Work(NamedTuple):
     metadata: PurePosixPath
     record: Record | None
     missing: tuple[str, ...]
-    pictures: tuple[PurePosixPath, ...] = ()
+    photo_files: tuple[PhotoFile, ...] = ()
     suffixes: tuple[str, ...] = ()
 
     @property
     def has_missing_items(self) -> bool:
         """Whether items other than the listed record are missing."""
-        return bool(self.missing or self.pictures)
+        return bool(self.missing or self.photo_files)
 
     @property
     def title(self) -> str:
@@ -100,8 +100,8 @@ class Activities:
         missing = plan.missing_items(activity, state, suffixes, own, self._wanted, today)
         if self._photos.wants_list(activity.id) and self._source.has_details:
             missing = tuple(dict.fromkeys([*missing, PHOTO_LIST]))
-        pictures = () if PHOTO_LIST in missing else self._photos.missing(activity.id)
-        return Work(activity, stem, metadata, record, missing, pictures, suffixes)
+        files = () if PHOTO_LIST in missing else self._photos.missing(activity.id)
+        return Work(activity, stem, metadata, record, missing, files, suffixes)
 
     def stored_work(self, activity_id: int, inventory: Inventory) -> Work | None:
         """Return the missing items of a stored activity that this run's listing left out.
@@ -110,10 +110,10 @@ class Activities:
         metadata cannot be used. Raises DiskError.
         """
         stored = inventory.activities[activity_id]
-        pictures = self._photos.missing(activity_id)
+        files = self._photos.missing(activity_id)
         if plan.is_gone(stored.own) or stored.metadata is None or stored.problem:
             return None
-        if not (pictures or self._may_lack_files(stored) or self._lacks_note(stored)):
+        if not (files or self._may_lack_files(stored) or self._lacks_note(stored)):
             return None
         try:
             activity = parse_activity(self._store.read(stored.metadata))
@@ -124,9 +124,7 @@ class Activities:
         missing = plan.missing_items(
             activity, stored.resource_state, stored.suffixes, stored.own, wanted, today
         )
-        return Work(
-            activity, stored.stem, stored.metadata, None, missing, pictures, stored.suffixes
-        )
+        return Work(activity, stored.stem, stored.metadata, None, missing, files, stored.suffixes)
 
     def find_start(self, activity_id: int, inventory: Inventory) -> datetime | None:
         """Return the start of an activity that was listed in this run or is stored, else None."""
@@ -148,7 +146,7 @@ class Activities:
         missing = [item for item in work.missing if item not in plan.LAST_ITEMS]
         tasks = [self._task(work, item) for item in missing]
         start = work.activity.start
-        tasks += [self._photos.stored_task(work.title, path, start) for path in work.pictures]
+        tasks += [self._photos.stored_task(work.title, file, start) for file in work.photo_files]
         save = partial(self._save_listed, work, tuple(tasks))
         return [Task("listing", f"activity {work.title}", None, work.metadata, save)]
 

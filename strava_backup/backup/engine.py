@@ -28,7 +28,7 @@ from strava_backup.backup.pipeline import Pipeline
 from strava_backup.backup.private_notes import EditPages, PrivateNotes
 from strava_backup.backup.probes import Probes
 from strava_backup.backup.tasks import Host, HostClosed, Hosts, Job, Task
-from strava_backup.items import COMMENTS, ORIGINAL, PHOTO, PRIVATE_NOTE
+from strava_backup.items import COMMENTS, ORIGINAL, PHOTO, PRIVATE_NOTE, VIDEO
 from strava_backup.progress import Progress
 from strava_backup.records import merge, plan
 from strava_backup.records.plan import Wanted, asked_items, is_absent, is_due, is_gone
@@ -245,15 +245,17 @@ class Backup:
         with self._pipeline:
             self._report_problems()
             for work in self._plan(self._checked_listing() or ()):
-                items = [*work.missing, *("photo" for _ in work.pictures)]
+                items = [*work.missing, *(file.item for file in work.photo_files)]
                 if items:
                     out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
                 self._report.saved.update(items)
             new_photos = self._photos.new_keys(self._listed_photos())
-            if new_photos:
-                out(f"photos: {len(new_photos)} that are not stored")
-                self._report.saved[PHOTO] += len(new_photos)
-                self._completeness.incomplete |= {activity_id for activity_id, _ in new_photos}
+            for item, keys in new_photos.items():
+                if not keys:
+                    continue
+                out(f"{item}s: {len(keys)} that are not stored")
+                self._report.saved[item] += len(keys)
+                self._completeness.incomplete |= {activity_id for activity_id, _ in keys}
             for gear in self._gear.plan(self._used_gear, self._ask):
                 out(f"{gear.title}: {', '.join(gear.missing)}")
                 self._report.saved.update(gear.missing)
@@ -410,10 +412,10 @@ class Backup:
 
     def _finish_job(self, job: Job) -> None:
         self._progress.done()
-        photos = job.results.count(PHOTO)
-        rest = [text for text in job.results if text != PHOTO]
+        counts = {item: job.results.count(item) for item in (PHOTO, VIDEO)}
         if job.results:
-            results = [*rest, *([count_of(photos, PHOTO)] if photos else [])]
+            results = [text for text in job.results if text not in counts]
+            results += [count_of(number, item) for item, number in counts.items() if number]
             _log.info("%s: %s", job.title, ", ".join(results))
 
     def _compare(self, missing: Collection[int | None]) -> None:

@@ -56,18 +56,25 @@ class FetchedFile:
     A large body is written while it is fetched, so that memory stays bounded.
     """
 
-    def __init__(self, sent_name: str, body: list[bytes] | PartialFile, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        sent_name: str,
+        stem: PurePosixPath,
+        body: list[bytes] | PartialFile,
+        stack: ExitStack,
+    ) -> None:
         self.sent_name = sent_name
+        self._stem = stem
         self._body = body
         self._stack = stack
 
     @contextmanager
-    def partial_file(self, archive: Archive, stem: PurePosixPath) -> Iterator[PartialFile]:
+    def partial_file(self, archive: Archive) -> Iterator[PartialFile]:
         """Yield the complete file under its temporary name. Raises DiskError, ItemError."""
         if isinstance(self._body, PartialFile):
             yield self._body
         else:
-            with archive.partial_file(stem, self._body) as partial_file:
+            with archive.partial_file(self._stem, self._body) as partial_file:
                 yield partial_file
 
     def close(self) -> None:
@@ -97,6 +104,7 @@ class Files:
     def fetch(self, stem: PurePosixPath, download: Download) -> FetchedFile:
         """Return a complete download, after up to three attempts if its body is cut short.
 
+        `stem` names its partial file, which no other download may use concurrently.
         Raises ItemError, also for a web page in place of a file, and the download's errors.
         """
         for _ in range(_DOWNLOAD_ATTEMPTS - 1):
@@ -119,7 +127,7 @@ class Files:
         that are not saved again to their ids. A suspicious file is saved only if a second download
         is identical. Raises FetchAgain for the first copy, DiskError and ItemError.
         """
-        with fetched.partial_file(self._archive, stem) as partial_file:
+        with fetched.partial_file(self._archive) as partial_file:
             digest = partial_file.sha256
             if digest in stored:
                 return SavedFile("", partial_file.size, stored[digest])
@@ -152,7 +160,7 @@ class Files:
                 body = stack.enter_context(self._archive.partial_file(stem, chunks))
                 head = body.head
             self._archive.refuse_page(head)
-            return FetchedFile(answer.sent_name, body, stack.pop_all())
+            return FetchedFile(answer.sent_name, stem, body, stack.pop_all())
 
     def _place(
         self,

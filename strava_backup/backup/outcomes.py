@@ -13,7 +13,7 @@ from functools import partial
 
 from strava_backup import errors
 from strava_backup.backup.tasks import Entry, Result, Task
-from strava_backup.items import ORIGINAL
+from strava_backup.items import ORIGINAL, VIDEO
 from strava_backup.records import merge, plan
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of_items, first_of, printable
@@ -39,7 +39,8 @@ class Outcomes:
         """Accept a saved item as evidence that its host serves items of that kind."""
         if result.refusal is not None:
             return self._refused(entry, result.refusal) or result.text
-        if entry.task.host is not None:
+        # A video is no evidence for pictures: those of photos are on another host.
+        if entry.task.host is not None and entry.task.item != VIDEO:
             self._served_kinds.add(plan.evidence_kind(entry.task.item))
         return result.text
 

@@ -48,6 +48,7 @@ class Options(NamedTuple):
     full: bool = False
     details: bool = True
     photos: bool = True
+    videos: bool = True
     gear: bool = True
     dry_run: bool = False
     private_notes: bool = False
@@ -103,6 +104,7 @@ def _back_up_locked(
         originals=config.user is not None,
         details=options.details,
         photos=options.photos,
+        videos=options.videos,
         gear=options.gear and options.details,
         private_notes=options.private_notes and options.details and config.user is not None,
         comments=options.comments and options.details,

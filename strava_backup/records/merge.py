@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from strava_backup.items import GPX, ORIGINAL, OWN_KEY, PHOTO, PHOTO_LIST, PRIVATE_NOTE
+from strava_backup.items import GPX, ORIGINAL, OWN_KEY, PHOTO, PHOTO_LIST, PRIVATE_NOTE, VIDEO
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
 from strava_backup.timestamps import utc_timestamp
@@ -263,6 +263,13 @@ def with_same_picture(own: Record, photo_id: str, now: datetime) -> Record:
     """Return our key after a picture was found to be stored already, for another photo."""
     own = with_picture(own, None, None, now)
     return {**own, "picture": {**own["picture"], "same_as": photo_id}}
+
+
+def with_video(own: Record, suspicion: str | None, file: str, now: datetime) -> Record:
+    """Return our key after a video was saved as `file`."""
+    video = {"saved_at": utc_timestamp(now), "file": file}
+    video |= {"odd": suspicion} if suspicion else {}
+    return without_refusal({**own, "video": video}, VIDEO)
 
 
 def with_gear_summary(own: Record, summary: Record | None, source: str) -> Record:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from strava_backup.archive import layout
 from strava_backup.archive.directory import Inventory, Stored
 from strava_backup.archive.metadata import fingerprint, lacks_original
-from strava_backup.errors import ItemError, Refused
+from strava_backup.errors import ItemError, Refused, Unreachable
 from strava_backup.items import (
     COMMENTS,
     COMPONENTS,
@@ -25,6 +25,7 @@ from strava_backup.items import (
     PHOTO,
     PHOTO_LIST,
     PRIVATE_NOTE,
+    VIDEO,
 )
 from strava_backup.strava import records
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
@@ -64,6 +65,7 @@ class Wanted(NamedTuple):
     originals: bool = True
     details: bool = True
     photos: bool = True
+    videos: bool = True
     gear: bool = True
     private_notes: bool = False
     comments: bool = False
@@ -191,6 +193,17 @@ def is_stored_as_other(
     return other is not None and bool(other.files)
 
 
+def lacks_video(photo: Stored, wanted: Wanted, today: date, *, is_listed: bool = False) -> bool:
+    """Return whether the video of a photo with stored metadata has to be fetched.
+
+    `is_listed` says that Strava has just listed the photo as a video. Otherwise it is one if its
+    metadata has an address, or lacked one in an earlier run.
+    """
+    is_video = is_listed or photo.has_video_url or VIDEO in photo.own.get("refused", {})
+    is_wanted = wanted.photos and wanted.videos and is_video and not photo.videos
+    return is_wanted and not is_given_up(photo.own, VIDEO, wanted, today)
+
+
 def missing_gear_items(
     gear_id: str,
     summary: Record | None,
@@ -230,9 +243,12 @@ def lacks_components(gear_id: str, own: Record, wanted: Wanted, today: date) -> 
 def lasting_reason(item: str, error: ItemError) -> str | None:
     """Return the reason of an error to note with an item, or None if it may be temporary.
 
-    Every error of a photo host is noted, but only explicit refusals of Strava itself.
+    Every error of a photo host is noted for a picture, but only explicit refusals of Strava itself.
+    A video has many requests, of which one may fail for a moment; but a playlist stays as it is.
     """
-    return error.why if isinstance(error, Refused) or item == PHOTO else None
+    is_lasting = isinstance(error, Refused) or item == PHOTO
+    is_of_playlist = item == VIDEO and not isinstance(error, Unreachable)
+    return error.why if is_lasting or is_of_playlist else None
 
 
 def is_gone(own: Record) -> bool:
@@ -293,9 +309,10 @@ def _is_due_again(days: list[str], waits: tuple[int, ...], today: date) -> bool:
 def evidence_kind(item: str) -> str:
     """Return the kind of item that proves that a host can send this one.
 
-    Strava generates a GPX only for some originals, and both come from the same host.
+    Strava generates a GPX only for some originals, and both come from the same host. Few accounts
+    have a second video, but each video has a poster on its host.
     """
-    return ORIGINAL if item == GPX else item
+    return {GPX: ORIGINAL, VIDEO: PHOTO}.get(item, item)
 
 
 def unproven_items(inventory: Inventory) -> frozenset[str]:
@@ -322,6 +339,7 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
         GPX: wanted.originals,
         DETAIL: wanted.details and has_details,
         PHOTO: wanted.photos,
+        VIDEO: wanted.photos and wanted.videos,
         PHOTO_LIST: wanted.photos and has_details,
         GEAR: wanted.gear and has_details,
         COMPONENTS: wanted.gear and wanted.originals,
@@ -335,10 +353,9 @@ def count_given_up(stored: Stored, items: Collection[str], wanted: Wanted, today
     """Return the number of these items that are neither stored nor available."""
     if "refused" not in stored.own:
         return 0
+    files = {ORIGINAL: stored.files, PHOTO: stored.files, VIDEO: stored.videos}
     return sum(
-        is_given_up(stored.own, item, wanted, today)
-        and not (stored.files and item in (ORIGINAL, PHOTO))
-        for item in items
+        is_given_up(stored.own, item, wanted, today) and not files.get(item) for item in items
     )
 
 
