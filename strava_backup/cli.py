@@ -146,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
         help="skip all requests that return only metadata (implies --no-gear)",
     )
     add("--no-gear", action="store_true", help="skip bikes and shoes")
-    add("--no-photos", action="store_true", help="skip photos")
+    add("--no-photos", action="store_true", help="skip photos, their lists, and videos")
+    add("--no-videos", action="store_true", help="skip videos, except their posters")
     add(
         "--private-notes",
         action="store_true",
@@ -440,6 +441,7 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
         options.full,
         details=not options.no_meta,
         photos=not options.no_photos,
+        videos=not options.no_videos,
         gear=not options.no_gear,
         dry_run=options.dry_run,
         private_notes=options.private_notes,
@@ -519,7 +521,12 @@ def _import(options: argparse.Namespace, report: Report) -> int:
         importing.import_export(
             _absolute(options.import_path, errors.ConfigError),
             folder,
-            importing.Options(options.limit, photos=not options.no_photos, dry_run=options.dry_run),
+            importing.Options(
+                options.limit,
+                photos=not options.no_photos,
+                videos=not options.no_videos,
+                dry_run=options.dry_run,
+            ),
             report,
             with_parents=options.output_dir is None
             and folder == loader.default_output_dir(os.environ),

@@ -39,6 +39,7 @@ from tests.expected import (
     stored_metadata,
     stored_originals,
     stored_pictures,
+    stored_videos,
 )
 from tests.first_backups import copied_account
 
@@ -161,7 +162,8 @@ def test_an_export_of_any_language_and_year_makes_the_right_archive(
         assert record == expected_record(activity, language, columns)
         assert len(own["bulk_export"]["columns"]) == columns
     if columns >= 87:  # other tables do not assign photos to activities
-        assert stored_pictures(stored) == {**exported_pictures(account), **exported_videos(account)}
+        assert stored_pictures(stored) == exported_pictures(account)
+        assert stored_videos(stored) == exported_videos(account)
     else:
         rest = {path: data for path, data in stored.items() if "/media/" in path}
         assert len(rest) == len([name for name in contents if name.startswith("media/")])
@@ -945,6 +947,33 @@ def test_photos_can_be_left_out(setting: Setting, account: Account) -> None:
     assert not [path for path in setting.files() if path.startswith("photos/") or "media/" in path]
     assert setting.run().saved["photo"] == len(exported_pictures(account))
     assert stored_pictures(setting.files()) == exported_pictures(account)
+
+
+def test_videos_can_be_left_out_and_are_counted_apart(setting: Setting, account: Account) -> None:
+    setting.write(account_export.export_files(account, videos=True))
+    report = setting.run(videos=False)
+    assert (report.exit_code, report.saved["video"]) == (0, 0)
+    assert stored_pictures(setting.files()) == exported_pictures(account)
+    assert not [path for path in setting.files() if path.endswith(".mp4")]
+    assert setting.run(dry_run=True).saved == {"video": 1}
+    assert setting.run().saved == {"video": 1}
+    assert stored_videos(setting.files()) == exported_videos(account)
+    (path,) = exported_videos(account)
+    own = json.loads(setting.files()[path.replace(".mp4", ".meta.json")])["strava_backup"]
+    assert own["video"]["file"] == path.removeprefix("photos/")
+    assert "picture" not in own
+
+
+def test_a_damaged_video_of_an_export_is_set_aside(setting: Setting, account: Account) -> None:
+    contents = account_export.export_files(account, videos=True)
+    (name,) = (name for name in contents if name.endswith(".mp4"))
+    setting.write({**contents, name: contents[name][:-1]})
+    report = setting.run()
+    assert report.exit_code == 3
+    assert "the .mp4 video has no end" in report.failures[0].why
+    assert stored_videos(setting.files()) == {}
+    (path,) = exported_videos(account)
+    assert f"damaged/{path}" in setting.files()
 
 
 def test_a_dry_run_lists_what_an_import_saves_and_writes_nothing(

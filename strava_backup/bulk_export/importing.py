@@ -22,7 +22,7 @@ from strava_backup.archive.directory import Archive
 from strava_backup.bulk_export import export_file, rows, start_time, table
 from strava_backup.bulk_export.export_file import Export
 from strava_backup.bulk_export.table import Entry
-from strava_backup.items import FILE, METADATA, ORIGINAL, OWN_KEY, PHOTO
+from strava_backup.items import FILE, METADATA, ORIGINAL, OWN_KEY, PHOTO, VIDEO
 from strava_backup.progress import Progress
 from strava_backup.records import merge
 from strava_backup.records.store import RecordStore
@@ -50,6 +50,7 @@ class Options(NamedTuple):
 
     limit: int | None = None
     photos: bool = True
+    videos: bool = True
     dry_run: bool = False
 
 
@@ -73,7 +74,7 @@ class Work(NamedTuple):
     def items(self) -> list[str]:
         """The missing items."""
         items = [ORIGINAL] * self.lacks_original + [METADATA] * self.lacks_metadata
-        return items + [PHOTO] * len(self.photos)
+        return items + [_item_of(name) for name in self.photos]
 
 
 class SavedFile(NamedTuple):
@@ -363,13 +364,16 @@ class Import:
                     continue  # without a path of its own, the file counts as one of the rest
                 keys.add(key)
                 self._rest.discard(self._file(name))
-                if not self._options.photos or self._has_photo(entry.id, name):
+                if not self._is_wanted(name) or self._has_photo(entry.id, name):
                     continue
             if self._file(name):
                 lacking.append(name)
             else:
                 self._fail(f"activity {_title(entry)}", self._lacks(name))
         return tuple(lacking)
+
+    def _is_wanted(self, name: str) -> bool:
+        return self._options.photos and (self._options.videos or not _is_video(name))
 
     def _has_photo(self, activity_id: int, name: str) -> bool:
         """Return whether the archive has a picture, or a video and not only its poster."""
@@ -406,8 +410,8 @@ class Import:
             subject = f"activity {_title(work.entry)}"
             self._report.saved.update([METADATA] * work.lacks_metadata)
             self._count(subject, ORIGINAL, original)
-            for photo in photos.values():
-                self._count(subject, PHOTO, photo)
+            for name, photo in photos.items():
+                self._count(subject, _item_of(name), photo)
 
     def _count(self, subject: str, item: str, result: SavedFile | errors.ItemError | None) -> None:
         if isinstance(result, errors.ItemError):
@@ -500,8 +504,8 @@ class Import:
         }
         stored = self._archive.read_record(path)
         record = merge.imported_record(record, export_data, stored, now)
-        if not _is_video(name):
-            record[OWN_KEY] = merge.with_picture(record[OWN_KEY], photo.suspicion, photo.name, now)
+        with_file = merge.with_video if _is_video(name) else merge.with_picture
+        record[OWN_KEY] = with_file(record[OWN_KEY], photo.suspicion, photo.name, now)
         self._save_record(path, stored, record)
 
     def _save_record(self, path: PurePosixPath, stored: Record | None, record: Record) -> None:
@@ -571,6 +575,10 @@ class Import:
 
 def _is_video(name: str) -> bool:
     return layout.sent_suffix(name) in layout.VIDEO_SUFFIXES
+
+
+def _item_of(name: str) -> str:
+    return VIDEO if _is_video(name) else PHOTO
 
 
 def _unpacked_name(name: str) -> str:
