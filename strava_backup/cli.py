@@ -541,7 +541,10 @@ def _export(options: argparse.Namespace, report: Report) -> int:
     from strava_backup.bulk_export import exporting
 
     chosen = exporting.Options(
-        options.since, packs=not options.no_gzip, photos=not options.no_photos
+        options.since,
+        packs=not options.no_gzip,
+        photos=not options.no_photos,
+        videos=not options.no_videos,
     )
     folder = _archive_folder(options)
     if options.zip_path is not None:

@@ -48,7 +48,7 @@ def expected_pictures(account: Account) -> dict[str, bytes]:
 
 
 def expected_times(account: Account) -> dict[str, float]:
-    """Return the modification times of originals, pictures and videos, by path: the activity's start."""
+    """Return the modification times of files by path: the starts of their activities."""
     starts = {str(activity.id): activity.started for activity in account.activities}
     return {
         **{path: starts[_id_in(path, -1)] for path in expected_originals(account)},

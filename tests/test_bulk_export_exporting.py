@@ -252,7 +252,7 @@ def test_a_row_names_the_files_and_the_gear_of_its_activity(exported: Path) -> N
         "",
     )
     media = row["Media 2"].split("|")
-    assert len(media) == 3
+    assert len(media) == 4  # two photos, a poster and its video
     assert all((exported / name).is_file() for name in media)
     assert table(exported)[MANUAL]["Filename"] == ""
 
@@ -408,10 +408,24 @@ def test_a_zip_has_the_same_files_as_the_folder(
     del files[".strava-backup-export.json"]
     assert packed == files
     assert report.lines() == [
-        f"28 activities in the export: saved 26 originals, 10 photos, 7 other files "
+        f"28 activities in the export: saved 26 originals, 10 photos, 1 video, 7 other files "
         f"({report.lines()[0].partition('(')[2]}"
     ]
     assert import_into(tmp_path / "again", path).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "suffixes"),
+    [
+        ({"videos": False}, {".jpg", ".png", ".gif", ".webp", ".heic"}),
+        ({"photos": False}, set()),
+    ],
+)
+def test_videos_can_be_left_out_and_go_with_the_photos(
+    archive: Rig, tmp_path: Path, chosen: dict[str, bool], suffixes: set[str]
+) -> None:
+    export(archive.root, tmp_path / "export", **chosen)
+    assert {path.suffix for path in (tmp_path / "export").glob("media/*")} == suffixes
 
 
 @pytest.mark.parametrize("place", ["", "export", "activities/export"])

@@ -22,7 +22,7 @@ from strava_backup.bulk_export import activity_rows, export_file, imported_cells
 from strava_backup.bulk_export.columns import HEADER
 from strava_backup.bulk_export.imported_files import ImportedFiles
 from strava_backup.bulk_export.places import Folder, Place, new_zip
-from strava_backup.items import FILE, METADATA, ORIGINAL, OWN_KEY, PHOTO
+from strava_backup.items import FILE, METADATA, ORIGINAL, OWN_KEY, PHOTO, VIDEO
 from strava_backup.report import Report, count_of, first_of, printable
 from strava_backup.strava.records import Record
 
@@ -53,11 +53,16 @@ class Options(NamedTuple):
     since: date | None = None
     packs: bool = True
     photos: bool = True
+    videos: bool = True
 
 
 class _Media(NamedTuple):
-    """The file of a photo or a video, its name in the export, and the metadata with its caption."""
+    """The file of a photo or a video, its name in the export, and the metadata with its caption.
 
+    `item` is PHOTO or VIDEO.
+    """
+
+    item: str
     name: str
     source: PurePosixPath
     metadata: PurePosixPath | None
@@ -133,7 +138,7 @@ class _Exporter:
         self._imported = ImportedFiles(archive.root)
         self._headers = imported_cells.headers_of(self._imported.read_headers())
         self._gear = self._read_gear()
-        self._media = _media_files(self._inventory) if options.photos else {}
+        self._media = _media_files(self._inventory, options)
         self._outdated: set[str] = set()
 
     def run(self) -> None:
@@ -206,7 +211,7 @@ class _Exporter:
         return [
             one
             for one in self._media.get(activity_id, ())
-            if self._add(title, PHOTO, one.name, self._archive.root / one.source)
+            if self._add(title, one.item, one.name, self._archive.root / one.source)
         ]
 
     def _read(self, subject: str, path: PurePosixPath | None) -> Record:
@@ -371,7 +376,7 @@ def _original(stored: Stored) -> PurePosixPath | None:
     return next(iter(named or stored.files), None)
 
 
-def _media_files(inventory: Inventory) -> dict[int, list[_Media]]:
+def _media_files(inventory: Inventory, options: Options) -> dict[int, list[_Media]]:
     """Return the files of photos and videos by activity, with unique names in the export.
 
     An import takes the id of a photo from its name.
@@ -379,11 +384,13 @@ def _media_files(inventory: Inventory) -> dict[int, list[_Media]]:
     media: dict[int, list[_Media]] = {}
     names: set[str] = set()
     for (activity_id, _), stored in sorted(inventory.photos.items()):
-        for path in (*stored.files, *stored.videos):
+        videos = stored.videos if options.videos else ()
+        for path in (*stored.files, *videos) if options.photos else ():
             _, _, own_name = path.name.partition("_")
             name = own_name if own_name.lower() not in names else path.name
             names.add(name.lower())
-            one = _Media(f"media/{name}", path, stored.metadata)
+            item = VIDEO if path in videos else PHOTO
+            one = _Media(item, f"media/{name}", path, stored.metadata)
             media.setdefault(activity_id, []).append(one)
     return media
 
