@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from strava_backup import verify
+from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
 from strava_backup.demo.photos import Photo, photo_of
 from strava_backup.demo.videos import PACKET, mp4_video
-from tests.conftest import DAY, Rig
+from tests.conftest import DAY, Command, Rig
 from tests.expected import (
     assert_complete,
     expected_pictures,
@@ -116,6 +117,19 @@ def test_a_video_of_byte_ranges_is_an_mp4(rig: Rig) -> None:
     assert_complete(rig.account, rig.files())
 
 
+def test_a_video_of_byte_ranges_comes_through_a_proxy(make_command: Callable[..., Command]) -> None:
+    account = Account.of(1, photos=False, gear=False)
+    (one,) = account.activities
+    video = photo_of(one.detail, 1, "video")
+    video.video = mp4_video(video.token, video.video_folder)
+    one.photos.append(video)
+    command = make_command(account)
+    result = command.run()
+    assert (result.returncode, "1 photo, 1 video" in result.stderr) == (0, True)
+    assert_complete(account, command.files())
+    assert command.asked.count("segment") == 4
+
+
 def test_a_large_video_is_written_while_it_is_fetched(rig: Rig) -> None:
     video = video_of(rig)
     assert video.video
@@ -202,6 +216,14 @@ def test_a_video_that_vanished_is_fetched_again_and_its_absence_is_noticed(rig: 
     assert rig.run().exit_code == 0
     assert asked(rig) == {*KINDS}
     assert_complete(rig.account, rig.files())
+
+
+def test_the_partial_file_of_a_run_that_died_is_removed(rig: Rig) -> None:
+    rig.run(videos=False)
+    left = rig.root / "photos" / f".{stem(rig).removeprefix('photos/')}.video.part"
+    left.write_bytes(b"half")
+    assert rig.run(videos=False).exit_code == 0
+    assert not left.exists()
 
 
 def test_a_damaged_video_is_set_aside_and_fetched_again_alone(rig: Rig) -> None:

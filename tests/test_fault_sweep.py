@@ -17,6 +17,7 @@ import pytest
 from strava_backup import verify
 from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import Account
+from strava_backup.demo.photos import photo_of
 from strava_backup.demo.wire import Item
 from tests.conftest import DAY, Rig
 from tests.expected import (
@@ -133,6 +134,9 @@ def prepare(rig: Rig, row: Row) -> None:
         rig.config.path.write_text("[user]\n")  # stores the token of a log-in
         password = Secret(rig.account.password, read_only=True)
         rig.config = replace(rig.config, user=User(email=rig.account.email, password=password))
+    if row.kind in ("playlist", "segment"):
+        activity = rig.account.activities[6]
+        activity.photos[0] = photo_of(activity.detail, 1, "video")
     if row.kind in ("gear", "bike"):
         # No other item may succeed in between.
         assert rig.run(gear=False).exit_code == 0
