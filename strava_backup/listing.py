@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from strava_backup import errors
 from strava_backup.archive.directory import Archive, Inventory, Stored
-from strava_backup.items import ORIGINAL, PHOTO, PHOTO_LIST
+from strava_backup.items import ORIGINAL, PHOTO, PHOTO_LIST, VIDEO
 from strava_backup.records import plan
 from strava_backup.records.plan import Wanted
 from strava_backup.strava.records import DETAIL_STATE, Activity
@@ -159,7 +159,8 @@ class _Rows:
             items = tuple(item for item in items if item != PHOTO_LIST)
         if ORIGINAL not in items and self._is_refused(stored):
             items = (ORIGINAL, *items)
-        return (*items, PHOTO) if self._lacks_picture(activity_id) else items
+        items += (PHOTO,) if self._lacks_picture(activity_id) else ()
+        return (*items, VIDEO) if self._lacks_video(activity_id) else items
 
     def _is_refused(self, stored: Stored) -> bool:
         own, wanted, today = stored.own, self._wanted, self._today
@@ -179,6 +180,12 @@ class _Rows:
             photo.metadata is not None
             and plan.lacks_picture(photo, self._wanted, self._today)
             and not plan.is_stored_as_other(activity_id, photo, self._inventory.photos)
+            for photo in self._photos.get(activity_id, ())
+        )
+
+    def _lacks_video(self, activity_id: int) -> bool:
+        return any(
+            photo.metadata is not None and plan.lacks_video(photo, self._wanted, self._today)
             for photo in self._photos.get(activity_id, ())
         )
 

@@ -276,6 +276,28 @@ def test_a_listed_photo_without_a_picture_is_missing_unless_it_is_not_available(
     assert (row.photos, row.missing) == (1, missing)
 
 
+@pytest.mark.parametrize(
+    ("stored", "photo_own", "missing"),
+    [
+        ((), {}, ("photo", "video")),
+        ((".jpg",), {}, ("video",)),
+        ((".ts",), {}, ("photo",)),
+        ((".jpg", ".mp4"), {}, ()),
+        ((".jpg",), refusal("video", *THREE_DAYS), ()),
+    ],
+)
+def test_a_video_is_missing_unless_it_is_stored_or_not_available(
+    tmp_path: Path, stored: tuple[str, ...], photo_own: dict[str, Any], missing: tuple[str, ...]
+) -> None:
+    url = "https://d1.cloudfront.net/a.m3u8"
+    record = {"unique_id": "a", "video_url": url, "strava_backup": photo_own}
+    save(tmp_path, "photos/5_a.meta.json", record)
+    save(tmp_path, "photos/5_b.jpg")
+    for suffix in stored:
+        save(tmp_path, f"photos/5_a{suffix}")
+    assert row_of(tmp_path, RECORD, ".fit").missing == missing
+
+
 def test_photos_that_the_website_listed_need_no_list_of_the_api(tmp_path: Path) -> None:
     save(tmp_path, "photos/5_a.jpg")
     assert row_of(tmp_path, {**RECORD, "total_photo_count": 1}, ".fit").missing == ()
