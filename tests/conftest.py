@@ -1,7 +1,7 @@
 """Keeps tests off the network and out of the home directory, and provides two kinds of runs.
 
-`rig` runs in process against a demo account with a clock that tests set; `command` runs the
-real command as a subprocess, with the same account behind an HTTPS proxy on loopback.
+`rig` backs up a demo account with a clock that tests set; `command` runs the whole command line,
+with the same account behind an HTTPS proxy on loopback.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from strava_backup.demo import photos, setting
 from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.report import Report
-from tests import first_backups
+from tests import first_backups, in_process
 from tests.browsers import FakeBrowser
 from tests.first_backups import FirstBackups
+from tests.forked import Forked
 from tests.strava_proxy import StravaProxy
 
 # A shell starts background processes with SIGINT ignored, which subprocesses would inherit.
@@ -277,7 +278,10 @@ def small_rig(rig: Rig) -> Rig:
 
 
 class Command:
-    """The real command with a config and home of its own, and the account behind a proxy."""
+    """The command with a config and home of its own, and the account behind a proxy.
+
+    `run` uses this process, `start` and `start_new` another.
+    """
 
     def __init__(self, proxy: StravaProxy, folder: Path) -> None:
         self.proxy = proxy
@@ -318,32 +322,27 @@ class Command:
     def arguments(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "strava_backup", "--config", str(self.config), *arguments]
 
-    def run(
-        self, *arguments: str, text_in: str = "", **kwargs: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the command, and return its result; requests of earlier runs are cleared."""
+    def run(self, *arguments: str, text_in: str = "") -> subprocess.CompletedProcess[str]:
+        """Run in this process, and return the result; requests of earlier runs are cleared."""
         self.account.requests.clear()
-        result = subprocess.run(
-            self.arguments(*arguments),
-            env=self.environment(),
-            cwd=self.folder,
-            input=text_in,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            **kwargs,
+        result = in_process.run(
+            self.arguments(*arguments)[3:], self.environment(), self.folder, text_in=text_in
         )
         assert self.proxy.errors == []
         assert self.account.unknown_requests == []
         return result
 
-    def start(
+    def start(self, *arguments: str) -> Forked:
+        """Start a process that is a copy of one that has imported everything."""
+        return Forked(self.arguments(*arguments)[3:], self.environment(), self.folder)
+
+    def start_new(
         self,
         *arguments: str,
         stdin: int = subprocess.DEVNULL,
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.Popen[str]:
+        """Start a new process, for tests of the start and the exit of Python."""
         return subprocess.Popen(
             self.arguments(*arguments),
             env={**self.environment(), **variables},
@@ -381,7 +380,7 @@ def make_command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
 
 @pytest.fixture
 def command(make_command: Callable[..., Command]) -> Command:
-    """The real command with the sample account."""
+    """The command with the sample account."""
     return make_command()
 
 

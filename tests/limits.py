@@ -59,8 +59,36 @@ def disk_filled_up(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def obey_permissions() -> None:
-    """Drop root's capabilities, so that the permissions of files apply to this process."""
-    pr_capbset_drop, cap_dac_override, cap_dac_read_search = 24, 1, 2
-    for capability in (cap_dac_override, cap_dac_read_search):
-        ctypes.CDLL(None).prctl(pr_capbset_drop, capability)
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("process", ctypes.c_int))
+
+
+class _Capabilities(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+@contextmanager
+def obeying_permissions() -> Iterator[None]:
+    """Let the permissions of files apply to root in this thread and those that it starts.
+
+    Unlike with another user, root still owns its files (man 2 capset, man 7 capabilities).
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    libc, header = ctypes.CDLL(None, use_errno=True), _Header(0x20080522, 0)
+    both = (_Capabilities * 2)()
+    assert libc.capget(ctypes.byref(header), both) == 0
+    before = both[0].effective
+    cap_dac_override, cap_dac_read_search = 1 << 1, 1 << 2
+    both[0].effective &= ~(cap_dac_override | cap_dac_read_search)
+    assert libc.capset(ctypes.byref(header), both) == 0
+    try:
+        yield
+    finally:
+        both[0].effective = before
+        assert libc.capset(ctypes.byref(header), both) == 0

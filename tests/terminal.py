@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -11,8 +10,12 @@ import signal
 import subprocess
 import termios
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
+
+from tests.forked import Forked
 
 PATIENCE = 60.0
 
@@ -20,19 +23,10 @@ PATIENCE = 60.0
 class Terminal:
     """A terminal of 24 lines and 80 columns, in which one program runs as its foreground job."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, start: Callable[[int], Any]) -> None:
         self._master, slave = os.openpty()
         termios.tcsetwinsize(self._master, (24, 80))
-        self._process = subprocess.Popen(
-            arguments,
-            env=dict(environment),
-            cwd=folder,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=_sit_down,
-        )
+        self._process = start(slave)
         os.close(slave)
         self._is_open = True
         self.shown = ""
@@ -113,12 +107,37 @@ def _sit_down() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@contextlib.contextmanager
 def terminal(
     arguments: list[str], environment: Mapping[str, str], folder: Path
-) -> Iterator[Terminal]:
+) -> AbstractContextManager[Terminal]:
+    """A terminal with a new process."""
+
+    def start(slave: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            arguments,
+            env=dict(environment),
+            cwd=folder,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=_sit_down,
+        )
+
+    return _opened(start)
+
+
+def terminal_of_command(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path
+) -> AbstractContextManager[Terminal]:
+    """A terminal with a forked process of the command, which starts faster."""
+    return _opened(lambda slave: Forked(arguments, environment, folder, slave))
+
+
+@contextmanager
+def _opened(start: Callable[[int], Any]) -> Iterator[Terminal]:
     """A terminal that is closed at the end."""
-    opened = Terminal(arguments, environment, folder)
+    opened = Terminal(start)
     try:
         yield opened
     finally:

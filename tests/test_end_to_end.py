@@ -1,4 +1,4 @@
-"""The real command as a subprocess, the made-up Strava behind an HTTPS proxy on loopback."""
+"""The whole command line, with the made-up Strava behind an HTTPS proxy on loopback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +20,7 @@ import pytest
 from strava_backup.demo import files, samples
 from strava_backup.demo.account import Account
 from strava_backup.strava.session import RENEWAL
-from tests import account_export
+from tests import account_export, in_process
 from tests.conftest import DAY, Command, read_files
 from tests.expected import (
     assert_complete,
@@ -32,7 +31,8 @@ from tests.expected import (
     stored_pictures,
 )
 from tests.faults import Fault
-from tests.limits import obey_permissions
+from tests.forked import Forked
+from tests.limits import obeying_permissions
 from tests.strava_proxy import Hold
 
 MakeCommand = Callable[..., Command]
@@ -129,20 +129,24 @@ def test_a_new_refresh_token_that_was_lost_on_the_way_is_named_by_the_next_run(
 
 
 def test_a_renewed_jwt_is_written_back(command: Command) -> None:
-    command.account.renews_jwt_within = 40 * 86400
-    time.sleep(1.1)  # the JWT's times are whole seconds, and only a later end counts as newer
+    command.account.renews_jwt_within = 40 * DAY
+    old = command.account.issue_jwt(expires_in=29 * DAY)
+    command.write_config(user=f"jwt = {old}\n")
     before = command.config.read_text()
     command.run("--limit", "1")
     after = command.config.read_text()
-    assert command.secrets["jwt"] not in after
+    assert old in before
+    assert old not in after
     assert [line.split("=")[0] for line in before.splitlines()] == [
         line.split("=")[0] for line in after.splitlines()
     ]
 
 
 def test_quiet_says_nothing_when_all_is_well(command: Command) -> None:
-    result = command.run("--quiet")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    process = command.start_new("--quiet")
+    assert process.communicate(timeout=120) == ("", "")
+    assert process.returncode == 0
+    assert_complete(command.account, command.files())
 
 
 @pytest.mark.parametrize("loudness", [[], ["--quiet"]])
@@ -319,13 +323,7 @@ def test_bad_input_gets_its_own_message_and_exit_code_and_harms_no_file(
 
 
 def test_no_config_at_all_gets_one_line_that_says_how_to_make_one(command: Command) -> None:
-    result = subprocess.run(
-        command.arguments()[:3],
-        env=command.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = in_process.run([], command.environment(), command.folder)
     assert result.returncode == 2
     assert only_line(result.stderr) == (
         f"strava-backup: error: there is no config at {command.folder}/.config/strava-backup.conf: "
@@ -409,7 +407,8 @@ def test_a_missing_parent_of_the_output_folder_is_not_made(command: Command) -> 
 def test_an_output_folder_that_cannot_be_written_is_an_error(command: Command) -> None:
     command.root.mkdir()
     command.root.chmod(0o555)
-    result = command.run(preexec_fn=obey_permissions)
+    with obeying_permissions():
+        result = command.run()
     assert result.returncode == 1, result.stderr
     assert f"cannot write into {command.root}" in result.stderr
     assert command.asked == []
@@ -555,9 +554,7 @@ def test_debug_output_of_a_password_log_in_holds_no_secret(command: Command) -> 
 def test_a_proxy_whose_certificate_is_not_trusted_is_named(command: Command) -> None:
     environment = command.environment()
     del environment["REQUESTS_CA_BUNDLE"]
-    result = subprocess.run(
-        command.arguments(), env=environment, capture_output=True, text=True, check=False
-    )
+    result = in_process.run(command.arguments()[3:], environment, command.folder)
     assert result.returncode == 5
     assert "certificate" in result.stderr
     assert "try again later" in result.stderr
@@ -567,14 +564,7 @@ def test_the_demo_needs_neither_network_nor_config_and_finds_nothing_new_the_sec
     tmp_path: Path,
 ) -> None:
     def demo() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "strava_backup", "--demo"],
-            env={"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent.parent)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return in_process.run(["--demo"], {"HOME": str(tmp_path)}, tmp_path)
 
     first = demo()
     assert first.returncode == 0, first.stderr
@@ -593,16 +583,8 @@ def import_environment(folder: Path) -> dict[str, str]:
 
 
 def import_export(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The real command, without config and without network."""
-    return subprocess.run(
-        [sys.executable, "-m", "strava_backup", *arguments],
-        env=import_environment(folder),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    """Run the command without config and without network."""
+    return in_process.run(arguments, import_environment(folder), folder)
 
 
 def test_an_export_is_imported_without_config_and_a_run_fetches_only_the_rest(
@@ -657,12 +639,7 @@ def test_an_import_that_is_killed_leaves_nothing_half_and_goes_on_later(tmp_path
     contents = account_export.export_files(account)
     account_export.write_zip(contents, tmp_path / "e.zip")
     arguments = ("--import", "e.zip", "--output-dir", str(tmp_path / "archive"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "strava_backup", *arguments],
-        env=import_environment(tmp_path),
-        cwd=tmp_path,
-        stderr=subprocess.DEVNULL,
-    )
+    process = Forked(arguments, import_environment(tmp_path), tmp_path)
     activities = tmp_path / "archive" / "activities"
     while process.poll() is None and not list(activities.rglob("*Z_*")):
         time.sleep(0.002)

@@ -88,7 +88,7 @@ def kill_at_request(command: Command, kind: str, chance: random.Random) -> None:
 
 def kill_at_disk(command: Command, death: str) -> None:
     own = {"DEATH": death, "PYTHONPATH": f"{DYING}:{command.environment()['PYTHONPATH']}"}
-    process = command.start(*OPTIONS, variables=own)
+    process = command.start_new(*OPTIONS, variables=own)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, (death, stderr)
 

@@ -1,14 +1,15 @@
-"""The real command gets a refresh token, with a script in place of the browser."""
+"""The command gets a refresh token, with a script in place of the browser."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import subprocess
-import sys
+import threading
 from collections.abc import Callable, Iterator
+from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 import requests
@@ -17,33 +18,69 @@ from strava_backup.config import loader
 from strava_backup.demo.account import Account
 from tests.conftest import Command
 from tests.faults import Fault
-from tests.terminal import Terminal, terminal
+from tests.terminal import Terminal, terminal, terminal_of_command
 
-# The steps of a person in a browser that is signed in to Strava. Arguments: the cookie, the scopes
-# to untick or "cancel", a change to the address that Strava leads to, and the page's address.
+# In place of a browser: gives the address of the page to the test.
 BROWSER = """\
-#!{python}
-import re, sys
-from html import unescape
-import requests
-from urllib.parse import urljoin
-
-session, choice, change = {session!r}, {choice!r}, {change!r}
-http = requests.Session()
-http.cookies.set("_strava4_session", session, domain=".strava.com")
-page = http.get(sys.argv[1])
-if choice == "cancel":
-    address = unescape(re.findall("href='([^']+)'>Cancel", page.text)[0])
-else:
-    form = urljoin(page.url, unescape(re.findall("action='([^']+)'", page.text)[0]))
-    fields = {{"authenticity_token": re.findall("value='([^']+)'", page.text)[0]}}
-    fields |= {{name: "on" for name in re.findall("name='([^']+)' checked", page.text)}}
-    for scope in choice.split():
-        del fields[scope]
-    address = http.post(form, data=fields, allow_redirects=False).headers["Location"]
-old, new = change
-print("browser:", requests.get(re.sub(old, new, address)).status_code, flush=True)
+#!/bin/sh
+echo "$1" > {folder}/address.part
+mv {folder}/address.part {folder}/address
 """
+
+
+class Browser:
+    """A browser that is signed in to Strava, and the person in front of it."""
+
+    def __init__(self, command: Command, choice: str, change: tuple[str, str]) -> None:
+        """`choice`: the scopes to untick, or "cancel". `change`: of the address after that page."""
+        self._command = command
+        self._choice = choice
+        self._change = change
+        self._address = command.folder / "address"
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._wait_for_address)
+        self.program = command.folder / "browser"
+        self.program.write_text(BROWSER.format(folder=command.folder))
+        self.program.chmod(0o700)
+        self.status = 0
+
+    def __enter__(self) -> Browser:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _wait_for_address(self) -> None:
+        while not self._is_over.wait(0.01):
+            if self._address.exists():
+                self.status = self._consent(self._address.read_text().strip())
+                return
+
+    def _consent(self, address: str) -> int:
+        """Return the status of the last page, which is the command's own."""
+        http = requests.Session()
+        http.trust_env = False
+        http.proxies = {"https": self._command.proxy.url}
+        http.verify = self._command.proxy.ca_file
+        session = self._command.account.issue_session()
+        http.cookies.set("_strava4_session", session, domain=".strava.com")
+        page = http.get(address, timeout=10)
+        if self._choice == "cancel":
+            last = unescape(re.findall("href='([^']+)'>Cancel", page.text)[0])
+        else:
+            last = self._submit(http, page)
+        return requests.get(re.sub(*self._change, last), timeout=10).status_code
+
+    def _submit(self, http: requests.Session, page: requests.Response) -> str:
+        form = urljoin(page.url, unescape(re.findall("action='([^']+)'", page.text)[0]))
+        fields = {"authenticity_token": re.findall("value='([^']+)'", page.text)[0]}
+        fields |= dict.fromkeys(re.findall("name='([^']+)' checked", page.text), "on")
+        for scope in self._choice.split():
+            del fields[scope]
+        answer = http.post(form, data=fields, allow_redirects=False, timeout=10)
+        return answer.headers["Location"]
 
 
 class Desk:
@@ -53,6 +90,7 @@ class Desk:
         self.command = command
         self.account = command.account
         self.before = command.config.read_text()
+        self.status = 0
 
     @contextlib.contextmanager
     def authorize(
@@ -60,22 +98,13 @@ class Desk:
     ) -> Iterator[Terminal]:
         self.account.requests.clear()
         environment = self.command.environment()
-        if browser:
-            script = self.command.folder / "browser"
-            script.write_text(
-                BROWSER.format(
-                    python=sys.executable,
-                    session=self.account.issue_session(),
-                    choice=choice,
-                    change=change,
-                )
-            )
-            script.chmod(0o700)
-            environment["BROWSER"] = str(script)
-        with terminal(
-            self.command.arguments("--authorize"), environment, self.command.folder
-        ) as opened:
-            yield opened
+        arguments = self.command.arguments("--authorize")[3:]
+        with Browser(self.command, choice, change) as opposite:
+            if browser:
+                environment["BROWSER"] = str(opposite.program)
+            with terminal_of_command(arguments, environment, self.command.folder) as opened:
+                yield opened
+        self.status = opposite.status
 
     def end(self, opened: Terminal) -> int:
         code = opened.wait()
@@ -112,7 +141,7 @@ def test_consent_in_the_browser_stores_a_refresh_token_and_leaves_the_rest_as_it
     assert desk.account.refresh_token != old
     assert desk.command.config.read_text() == desk.before.replace(old, desk.account.refresh_token)
     assert desk.command.config.stat().st_mode & 0o777 == 0o600
-    assert "browser: 200" in opened.shown
+    assert desk.status == 200
     assert (
         f"athlete {desk.account.athlete_id} (Ada Example) allows: activity:read_all, "
         f"profile:read_all, read. The refresh token is in {desk.command.config}\n"
@@ -167,7 +196,7 @@ def test_the_answer_may_be_pasted_where_the_browser_is_on_another_machine(desk: 
 
 
 def test_the_answer_may_be_piped_in_without_a_terminal(desk: Desk) -> None:
-    process = desk.command.start("--authorize", stdin=subprocess.PIPE)
+    process = desk.command.start_new("--authorize", stdin=subprocess.PIPE)
     assert process.stderr
     assert process.stdin
     address = ""
@@ -230,7 +259,7 @@ def test_what_goes_wrong_is_told_and_the_config_stays_as_it_was(
     with desk.authorize(choice, change or ("^$", "")) as opened:
         assert desk.end(opened) == code
     assert message in opened.shown
-    assert "browser: 200" in opened.shown
+    assert desk.status == 200
     assert desk.command.config.read_text() == desk.before
 
 

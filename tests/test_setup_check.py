@@ -24,7 +24,7 @@ from strava_backup.strava.transport import Session
 from tests.browsers import LOCKED, found
 from tests.conftest import DAY, Command, Rig, read_files
 from tests.faults import Fault
-from tests.limits import obey_permissions
+from tests.limits import obeying_permissions
 from tests.strava_proxy import Hold
 
 RUN = "2026-11-22T10:00:00Z"
@@ -108,7 +108,7 @@ def test_a_config_with_several_problems(command: Command) -> None:
     assert screen(command) == (
         2,
         [
-            f"config   FAIL  {command.config}: unknown section [usr]",
+            f"config   FAIL  {command.config}: unknown section [usr], did you mean [user]?",
             f"config   FAIL  {command.config}: [global] delay: must be a number of seconds from 0 "
             "to 3600, not 'soon'",
         ],
@@ -372,7 +372,8 @@ def test_an_archive_of_a_newer_format(well: Command) -> None:
 
 def test_an_archive_that_cannot_be_written(well: Command) -> None:
     well.root.chmod(0o555)
-    result = well.run("--check", preexec_fn=obey_permissions)
+    with obeying_permissions():
+        result = well.run("--check")
     assert result.returncode == 1
     assert f"archive  FAIL  cannot write into {well.root}" in result.stdout
 

@@ -12,10 +12,10 @@ import pytest
 
 from strava_backup import errors
 from strava_backup.config import loader
-from tests.limits import obey_permissions
+from tests import in_process
+from tests.limits import obeying_permissions
 
 ROOT = Path(__file__).parent.parent
-COMMAND = f"{sys.executable} -m strava_backup"
 CONFIG = "[global]\noutput_dir = {}\n[user]\njwt = eyJ\n"
 
 PLACES = {
@@ -61,18 +61,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"HOME": str(folder), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", "strava_backup", *arguments],
-        cwd=folder,
-        env={**environment, **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        preexec_fn=obey_permissions,
-    )
+    with obeying_permissions():
+        return in_process.run(arguments, {**environment(folder), **variables}, folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {"HOME": str(folder), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
 
 def assert_reported(result: subprocess.CompletedProcess[str], code: int, name: str = "") -> None:
@@ -138,6 +132,24 @@ def test_without_a_home_there_is_no_config(folder: Path, command: list[str], hom
     assert_reported(run(folder, *command, HOME=home), 2)
 
 
+@pytest.fixture
+def deleted(folder: Path) -> Iterator[Path]:
+    """The current folder, which was deleted."""
+    gone, before = folder / "gone", os.open(".", os.O_RDONLY)
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    yield folder
+    os.fchdir(before)
+    os.close(before)
+
+
+def assert_no_crash(result: subprocess.CompletedProcess[str]) -> None:
+    assert "Traceback" not in result.stderr
+    assert result.returncode in (1, 2), result.stderr
+    assert "strava-backup: error: " in result.stderr
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -148,20 +160,22 @@ def test_without_a_home_there_is_no_config(folder: Path, command: list[str], hom
     ],
     ids=" ".join,
 )
-def test_a_current_folder_that_was_deleted_is_no_crash(folder: Path, command: list[str]) -> None:
-    result = subprocess.run(
-        ["sh", "-c", f"mkdir gone; cd gone; rmdir ../gone; {COMMAND} {' '.join(command)}"],
-        cwd=folder,
-        env={"HOME": str(folder), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+def test_a_current_folder_that_was_deleted_is_no_crash(deleted: Path, command: list[str]) -> None:
+    assert_no_crash(in_process.run(command, environment(deleted), Path()))
+
+
+def test_python_starts_in_a_current_folder_that_was_deleted(deleted: Path) -> None:
+    assert_no_crash(
+        subprocess.run(
+            [sys.executable, "-m", "strava_backup", "--demo"],
+            env=environment(deleted),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     )
-    assert "Traceback" not in result.stderr
-    assert result.returncode in (1, 2), result.stderr
-    assert "strava-backup: error: " in result.stderr
 
 
 def test_a_locked_profile_of_firefox_is_named(folder: Path) -> None:
