@@ -59,6 +59,11 @@ def disk_filled_up(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1 << 1, 1 << 2
+_PR_GET_SECUREBITS, _PR_SET_SECUREBITS = 27, 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
+
+
 class _Header(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("process", ctypes.c_int))
 
@@ -80,15 +85,17 @@ def obeying_permissions() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    libc, header = ctypes.CDLL(None, use_errno=True), _Header(0x20080522, 0)
+    libc, header = ctypes.CDLL(None), _Header(0x20080522, 0)
     both = (_Capabilities * 2)()
     assert libc.capget(ctypes.byref(header), both) == 0
-    before = both[0].effective
-    cap_dac_override, cap_dac_read_search = 1 << 1, 1 << 2
-    both[0].effective &= ~(cap_dac_override | cap_dac_read_search)
+    before, bits_before = both[0].effective, libc.prctl(_PR_GET_SECUREBITS)
+    both[0].effective &= ~(_CAP_DAC_OVERRIDE | _CAP_DAC_READ_SEARCH)
+    # Without this bit, access() uses the permitted capabilities of root, not the effective ones.
+    assert libc.prctl(_PR_SET_SECUREBITS, bits_before | _SECBIT_NO_SETUID_FIXUP) == 0
     assert libc.capset(ctypes.byref(header), both) == 0
     try:
         yield
     finally:
         both[0].effective = before
         assert libc.capset(ctypes.byref(header), both) == 0
+        assert libc.prctl(_PR_SET_SECUREBITS, bits_before) == 0
