@@ -18,6 +18,8 @@ from strava_backup import errors
 from strava_backup.archive.directory import Archive, Marker
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
+from strava_backup.demo.gear import Bike, Component
+from strava_backup.demo.photos import photo_of
 from strava_backup.verify import verify
 from tests.conftest import Clock, Rig, read_files
 from tests.expected import assert_complete, stem_of, stored_pictures
@@ -392,13 +394,20 @@ NESTED = [
 
 
 @pytest.mark.parametrize(
-    "own", [*({key: value} for key in OUR_KEYS for value in WRONG), *NESTED, *WRONG], ids=repr
+    "owns",
+    [*([{key: value} for value in WRONG] for key in OUR_KEYS), NESTED, WRONG],
+    ids=[*OUR_KEYS, "nested", "no object"],
 )
-def test_a_value_of_a_wrong_type_under_our_key_harms_nothing(archive: Rig, own: Any) -> None:
-    """Metadata of each kind has the value, and runs and verifications ignore it."""
+def test_values_of_a_wrong_type_under_our_key_harm_nothing(
+    large_archive: Rig, owns: list[Any]
+) -> None:
+    """Each value is in metadata of each kind, and runs and verifications ignore it."""
+    archive = large_archive
     before = read_files(archive.root)
     for section in ("activities", "photos", "gear"):
-        for path in [path for path in before if path.startswith(section) and ".meta" in path][:3]:
+        paths = [path for path in before if path.startswith(section) and ".meta" in path]
+        assert len(paths) >= len(owns)
+        for path, own in zip(paths, owns, strict=False):
             record = json.loads(before[path])
             more = own if isinstance(own, dict) else {}
             record["strava_backup"] = {**record["strava_backup"], **more} if more else own
@@ -428,8 +437,25 @@ def test_metadata_with_an_invalid_state_is_replaced(archive: Rig, state: Any) ->
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """One complete archive for all tests that undo their changes."""
-    clock = Clock()
-    rig = Rig(Account.of(4, clock), tmp_path_factory.mktemp("odd"), clock)
+    return complete(Account.of(4, Clock()), tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def large_archive(tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """Another one, with an activity, a photo and a bike for each wrong value."""
+    account = Account.of(len(WRONG), Clock())
+    for number, activity in enumerate(account.activities):
+        activity.photos[:] = [photo_of(activity.detail, number)]
+        activity.detail["gear_id"] = None
+        bike = Bike(f"b{number + 1}", f"Bike {number}", components=[Component(1, "Chain")])
+        account.gear[bike.id] = bike
+    return complete(account, tmp_path_factory)
+
+
+def complete(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    clock = account.clock
+    assert isinstance(clock, Clock)
+    rig = Rig(account, tmp_path_factory.mktemp("odd"), clock)
     assert rig.run().exit_code == 0
     return rig
 
@@ -494,7 +520,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(own=JSON, marker=st.dictionaries(st.sampled_from(MARKER_KEYS), JSON))
 def test_no_value_stops_a_scan_or_a_verification(
     archive: Rig, own: Any, marker: dict[str, Any]
