@@ -1,4 +1,4 @@
-"""The command line in a process of its own, without network."""
+"""The command line without network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 
 from strava_backup import __version__, cli, process
 from strava_backup.archive.metadata import to_json
+from strava_backup.backup import run
 from strava_backup.report import Report
+from tests import in_process
 
 API = "[api]\nclient_id = 1\nclient_secret = a\nrefresh_token = b\n"
 ROOT = Path(__file__).parent.parent
@@ -26,6 +28,10 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
         check=False,
         env={"HOME": "/nowhere", "PYTHONPATH": str(ROOT)},
     )
+
+
+def run_command(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return in_process.run(arguments, {"HOME": "/nowhere"}, folder)
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
@@ -114,19 +120,26 @@ def test_a_short_option_is_the_long_one(short: str, long: str) -> None:
     assert cli._parse([short]) == cli._parse([long])
 
 
-def test_a_bug_is_reported_as_one_with_exit_code_1() -> None:
-    result = run_python(
-        "from strava_backup import cli\nfrom strava_backup.backup import run\n"
-        "def broken(*arguments): raise ZeroDivisionError('oops')\n"
-        "run.back_up = broken\n"
-        "raise SystemExit(cli.main(['--demo']))\n"
-    )
+def test_a_bug_is_reported_as_one_with_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(run, "back_up", broken)
+    result = run_command(["--demo"], tmp_path)
     assert result.returncode == 1
     assert "this is a bug in strava-backup" in result.stderr
     assert "ZeroDivisionError" in result.stderr
 
 
-@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("raise KeyboardInterrupt", marks=pytest.mark.thorough),
+        "exec('raise KeyboardInterrupt')",
+    ],
+)
 def test_an_interrupt_is_told_by_the_exit_code_wherever_it_comes(tmp_path: Path, how: str) -> None:
     (tmp_path / "interrupted.py").write_text(
         "from strava_backup import cli\nfrom strava_backup.backup import run\n"
@@ -152,16 +165,14 @@ def test_a_source_without_its_section_is_a_config_error(
 ) -> None:
     config = tmp_path / "strava-backup.conf"
     config.write_text(section)
-    arguments = ["--config", str(config), "--source", source]
-    result = run_python(f"from strava_backup import cli; raise SystemExit(cli.main({arguments}))")
+    result = run_command(["--config", str(config), "--source", source], tmp_path)
     assert result.returncode == 2
     assert f"the source {source} needs the section" in result.stderr
 
 
 def test_verify_needs_no_config_and_tells_by_its_exit_code(tmp_path: Path) -> None:
-    code = "from strava_backup import cli; raise SystemExit(cli.main({!r}))"
     verify = ["--verify", "--output-dir", str(tmp_path)]
-    nothing = run_python(code.format(verify))
+    nothing = run_command(verify, tmp_path)
     assert nothing.returncode == 2
     assert nothing.stderr.startswith("strava-backup: error: there is no archive in")
     assert nothing.stdout == ""
@@ -169,21 +180,21 @@ def test_verify_needs_no_config_and_tells_by_its_exit_code(tmp_path: Path) -> No
     photo = tmp_path / "photos" / "5_a.jpg"
     photo.parent.mkdir()
     photo.write_bytes(b"\xff\xd8\xff\xe0\x00\x02\xff\xd9")
-    whole = run_python(code.format(verify))
+    whole = run_command(verify, tmp_path)
     assert (whole.returncode, whole.stderr) == (0, "")
     assert whole.stdout.splitlines() == [
         "notice: photos/5_a.jpg: has no metadata",
         "checked 1 file and 0 metadata files: no damage, 1 notice; "
         "1 without a checksum, the next run adds it",
     ]
-    quiet = run_python(code.format([*verify, "--quiet"]))
+    quiet = run_command([*verify, "--quiet"], tmp_path)
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
     photo.write_bytes(b"x")
-    broken = run_python(code.format([*verify, "--quiet"]))
+    broken = run_command([*verify, "--quiet"], tmp_path)
     assert (broken.returncode, broken.stderr) == (6, "")
     assert broken.stdout.startswith("damaged: photos/5_a.jpg: no .jpg picture")
-    repaired = run_python(code.format([*verify, "--repair"]))
+    repaired = run_command([*verify, "--repair"], tmp_path)
     assert repaired.returncode == 6
     assert (tmp_path / "damaged/photos/5_a.jpg").read_bytes() == b"x"
 
@@ -192,14 +203,12 @@ def test_verify_finds_the_archive_by_the_config_and_asks_for_no_secret(tmp_path:
     config = tmp_path / "strava-backup.conf"
     config.write_text("[global]\noutput_dir = mine\n[user]\njwt_command = touch ran; false\n")
     arguments = ["--verify", "--config", str(config)]
-    code = f"from strava_backup import cli; raise SystemExit(cli.main({arguments}))"
-    assert f"there is no archive in {tmp_path}/mine" in run_python(code).stderr
+    assert f"there is no archive in {tmp_path}/mine" in run_command(arguments, tmp_path).stderr
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "SHA256SUMS").write_text("")
-    result = run_python(code)
+    result = run_command(arguments, tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert not list(tmp_path.rglob("ran"))
-    assert not (ROOT / "ran").exists()
 
 
 def list_archive(*arguments: str) -> int:
@@ -286,12 +295,11 @@ def test_a_list_of_no_activities_is_one_line_and_one_of_no_archive_a_config_erro
     tmp_path: Path,
 ) -> None:
     arguments = ["--list", "--output-dir", str(tmp_path)]
-    code = f"from strava_backup import cli; raise SystemExit(cli.main({arguments}))"
-    nothing = run_python(code)
+    nothing = run_command(arguments, tmp_path)
     assert (nothing.returncode, nothing.stdout) == (2, "")
     assert nothing.stderr.startswith("strava-backup: error: there is no archive in")
     (tmp_path / "SHA256SUMS").write_text("")
-    empty = run_python(code)
+    empty = run_command(arguments, tmp_path)
     assert (empty.returncode, empty.stdout) == (0, "")
     assert empty.stderr == f"no activity in {tmp_path}\n"
 

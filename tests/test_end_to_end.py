@@ -45,10 +45,10 @@ def only_line(text: str) -> str:
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_sixty_activities_come_whole_and_a_second_run_asks_only_what_it_must(
+def test_all_activities_come_whole_and_a_second_run_asks_only_what_it_must(
     make_command: MakeCommand, announced: bool
 ) -> None:
-    account = Account.of(60)
+    account = Account.of(25)
     account.announce_lengths = announced
     command = make_command(account)
 
@@ -66,13 +66,13 @@ def test_sixty_activities_come_whole_and_a_second_run_asks_only_what_it_must(
     after = command.files()
     del before[".strava-backup.json"], after[".strava-backup.json"]
     assert before == after
-    assert only_line(second.stderr) == "60 on Strava: 60 complete here; nothing new"
+    assert only_line(second.stderr) == "25 on Strava: 25 complete here; nothing new"
 
 
 def test_new_distance_on_one_bike_fetches_that_bike_and_nothing_else(
     make_command: MakeCommand,
 ) -> None:
-    command = make_command(Account.of(60))
+    command = make_command(Account.of(25))
     assert command.run().returncode == 0
     command.account.ride("b9000001", 12_345.0)
 
@@ -182,7 +182,7 @@ def test_a_session_cookie_alone_is_enough_for_the_website(command: Command) -> N
 
 
 def test_a_cookie_is_enough_for_everything(make_command: MakeCommand) -> None:
-    command = make_command(Account.of(60))
+    command = make_command(Account.of(25))
     jwt = command.secrets["jwt"]
     command.config.write_text(f"[global]\noutput_dir = archive\ndelay = 0\n[user]\njwt = {jwt}\n")
 
@@ -473,6 +473,7 @@ def test_a_run_killed_in_the_middle_of_an_original_is_made_good_by_the_next(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.thorough
 def test_an_interrupted_run_ends_with_130_and_leaves_only_whole_files(
     command: Command, number: signal.Signals
 ) -> None:
@@ -635,7 +636,7 @@ def test_what_is_no_export_gets_a_message_and_exit_code_2(
 
 
 def test_an_import_that_is_killed_leaves_nothing_half_and_goes_on_later(tmp_path: Path) -> None:
-    account = Account.of(150)
+    account = Account.of(60)
     contents = account_export.export_files(account)
     account_export.write_zip(contents, tmp_path / "e.zip")
     arguments = ("--import", "e.zip", "--output-dir", str(tmp_path / "archive"))

@@ -17,6 +17,9 @@ from strava_backup import errors
 ROOT = Path(__file__).parent.parent
 INTERRUPTED = "strava-backup: error: interrupted; nothing was changed\n"
 MODULE = [sys.executable, "-m", "strava_backup"]
+BRIEF = ["--demo", "--limit", "1"]
+# The moments, from its start to its end, at which a process is interrupted.
+STEPS = 20 if "THOROUGH" in os.environ else 6
 # The script that pip generates for the entry point.
 SCRIPT = [
     *(sys.executable, "-c"),
@@ -58,19 +61,19 @@ def test_an_interrupt_ends_quietly_whenever_it_comes(
     tmp_path: Path, command: list[str], number: signal.Signals
 ) -> None:
     started = time.monotonic()
-    subprocess.run([*command, "--demo"], cwd=tmp_path, env=environment(tmp_path), check=True)
+    subprocess.run([*command, *BRIEF], cwd=tmp_path, env=environment(tmp_path), check=True)
     duration = max(0.4, time.monotonic() - started)
     ends = []
-    for step in range(20):
+    for step in range(STEPS):
         process = subprocess.Popen(
-            [*command, "--demo"],
+            [*command, *BRIEF],
             cwd=tmp_path,
             env=environment(tmp_path),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        time.sleep(step * duration / 20)
+        time.sleep(step * duration / STEPS)
         process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
         ends.append((process.returncode, stderr))
@@ -86,12 +89,19 @@ def test_an_interrupt_ends_quietly_whenever_it_comes(
     assert errors.INTERRUPTED in [code for code, _ in ends]
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGHUP,
+        pytest.param(signal.SIGINT, marks=pytest.mark.thorough),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_signal_that_the_parent_had_ignored_stays_ignored(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     process = subprocess.Popen(
-        [*MODULE, "--demo", "--quiet"],
+        [*MODULE, *BRIEF, "--quiet"],
         cwd=tmp_path,
         env=environment(tmp_path),
         stderr=subprocess.PIPE,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 import pytest
 
 from strava_backup import streams
+from strava_backup.backup import run
 from strava_backup.demo.account import Account
+from tests import in_process
 from tests.conftest import read_files
 from tests.expected import assert_complete
 
@@ -20,7 +25,7 @@ COMMAND = f"{sys.executable} -m strava_backup"
 FULL = "strava-backup: error: cannot write to standard output: No space left on device\n"
 
 # Redirections of a shell, behind a command or before it.
-BROKEN_STREAMS = {
+REDIRECTIONS = {
     "stdin closed": "{} 0<&-",
     "stdout closed": "{} >&-",
     "stderr closed": "{} 2>&-",
@@ -36,6 +41,46 @@ BROKEN_STREAMS = {
 PRINTING = [["--demo", "--dry-run"], ["--demo", "--verify"], ["--check"], ["--help"], ["--version"]]
 
 
+# The quick suite runs a few of them in a shell; all have their like in BROKEN_STREAMS.
+IN_SHELL = ("all closed", "stdout and stderr without reader", "C")
+
+
+def without_reader() -> TextIO:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return open(writer, "w", buffering=1)
+
+
+def full() -> TextIO:
+    return open("/dev/full", "w", buffering=1)
+
+
+def encoded(encoding: str) -> Callable[[], TextIO]:
+    return lambda: io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+
+
+def closed() -> None:
+    return None
+
+
+BROKEN_STREAMS: dict[str, dict[str, Callable[[], TextIO | None]]] = {
+    "stdin closed": {"stdin": closed},
+    "stdout closed": {"stdout": closed},
+    "stderr closed": {"stderr": closed},
+    "both closed": {"stdout": closed, "stderr": closed},
+    "all closed": {"stdin": closed, "stdout": closed, "stderr": closed},
+    "stderr full": {"stderr": full},
+    "stderr without reader": {"stderr": without_reader},
+    "stdout and stderr without reader": {"stdout": without_reader, "stderr": without_reader},
+    "ascii": {"stdout": encoded("ascii"), "stderr": encoded("ascii")},
+    "cp1252": {"stdout": encoded("cp1252"), "stderr": encoded("cp1252")},
+}
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {"HOME": str(folder), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+
+
 def shell(
     line: str, arguments: list[str], folder: Path, *, is_slow_to_start: bool = False
 ) -> subprocess.CompletedProcess[str]:
@@ -48,15 +93,30 @@ def shell(
         encoding="latin-1",
         timeout=120,
         check=False,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        env=environment(folder),
     )
+
+
+def run_with(
+    broken: dict[str, Callable[[], TextIO | None]], arguments: list[str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run in this process with some standard streams broken."""
+    opened = {name: make() for name, make in broken.items()}
+    result = in_process.run(arguments, environment(folder), folder, streams=opened)
+    for name, stream in opened.items():
+        if isinstance(stream, io.TextIOWrapper):
+            if isinstance(stream.buffer, io.BytesIO):
+                setattr(result, name, stream.buffer.getvalue().decode(stream.encoding))
+            stream.close()
+    return result
 
 
 @pytest.fixture(scope="module")
 def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a complete archive of the demo."""
     folder = tmp_path_factory.mktemp("archived")
-    assert shell("{}", ["--demo", "--quiet"], folder).returncode == 0
+    arguments = ["--demo", "--quiet"]
+    assert in_process.run(arguments, environment(folder), folder).returncode == 0
     return folder
 
 
@@ -65,20 +125,47 @@ def assert_quiet(result: subprocess.CompletedProcess[str]) -> None:
         assert text not in result.stderr + result.stdout
 
 
-@pytest.mark.parametrize("streams", BROKEN_STREAMS)
-def test_a_backup_is_complete_whatever_its_streams_lead_to(tmp_path: Path, streams: str) -> None:
-    result = shell(BROKEN_STREAMS[streams], ["--demo", "--debug"], tmp_path, is_slow_to_start=True)
+@pytest.mark.parametrize("name", BROKEN_STREAMS)
+def test_a_backup_is_complete_whatever_its_streams_lead_to(tmp_path: Path, name: str) -> None:
+    result = run_with(BROKEN_STREAMS[name], ["--demo", "--debug"], tmp_path)
     assert result.returncode == 0, result
     assert_quiet(result)
     assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
 
 
-@pytest.mark.parametrize("streams", [name for name in BROKEN_STREAMS if "reader" not in name])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in IN_SHELL else [pytest.mark.thorough])
+        for name in REDIRECTIONS
+    ],
+)
+def test_a_backup_in_a_shell_is_complete_whatever_its_streams_lead_to(
+    tmp_path: Path, name: str
+) -> None:
+    result = shell(REDIRECTIONS[name], ["--demo", "--debug"], tmp_path, is_slow_to_start=True)
+    assert result.returncode == 0, result
+    assert_quiet(result)
+    assert_complete(Account.sample(), read_files(tmp_path / "strava-backup-demo"))
+
+
+@pytest.mark.parametrize("name", [name for name in BROKEN_STREAMS if "reader" not in name])
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_a_command_that_prints_ends_as_ever_where_it_is_not_heard(
-    archived: Path, streams: str, arguments: list[str]
+    archived: Path, name: str, arguments: list[str]
 ) -> None:
-    result = shell(BROKEN_STREAMS[streams], arguments, archived)
+    result = run_with(BROKEN_STREAMS[name], arguments, archived)
+    assert result.returncode == (2 if arguments == ["--check"] else 0), result
+    assert_quiet(result)
+
+
+@pytest.mark.parametrize("name", [name for name in REDIRECTIONS if "reader" not in name])
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+@pytest.mark.thorough
+def test_a_command_that_prints_in_a_shell_ends_as_ever_where_it_is_not_heard(
+    archived: Path, name: str, arguments: list[str]
+) -> None:
+    result = shell(REDIRECTIONS[name], arguments, archived)
     assert result.returncode == (2 if arguments == ["--check"] else 0), result
     assert_quiet(result)
 
@@ -89,12 +176,37 @@ def test_a_full_standard_output_is_one_line_and_exit_code_1(
 ) -> None:
     # A dry run prints nothing if the archive is complete.
     folder = tmp_path if "--dry-run" in arguments else archived
-    result = shell("{} > /dev/full", arguments, folder)
+    result = run_with({"stdout": full}, arguments, folder)
     assert (result.returncode, result.stderr) == (1, FULL)
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_a_closed_pipe_ends_a_command_that_prints_quietly(
+    archived: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    folder = tmp_path if "--dry-run" in arguments else archived
+    result = run_with({"stdout": without_reader}, arguments, folder)
+    assert (result.returncode, result.stderr) == (130, "")
+
+
+# Python writes what is left at its exit, and prints a traceback if it cannot.
+AT_EXIT = [
+    pytest.param(one, marks=[] if one == ["--version"] else [pytest.mark.thorough])
+    for one in PRINTING
+]
+
+
+@pytest.mark.parametrize("arguments", AT_EXIT, ids=" ".join)
+def test_a_full_standard_output_is_no_traceback_at_the_exit(
+    archived: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    folder = tmp_path if "--dry-run" in arguments else archived
+    result = shell("{} > /dev/full", arguments, folder)
+    assert (result.returncode, result.stderr) == (1, FULL)
+
+
+@pytest.mark.parametrize("arguments", AT_EXIT, ids=" ".join)
+def test_a_closed_pipe_is_no_traceback_at_the_exit(
     archived: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
     folder = tmp_path if "--dry-run" in arguments else archived
@@ -111,7 +223,8 @@ def test_the_reader_gets_what_it_waits_for(tmp_path: Path) -> None:
 
 
 def test_wrong_usage_is_told_in_any_encoding_and_without_control_characters(tmp_path: Path) -> None:
-    result = shell("export PYTHONIOENCODING=ascii; {}", ["$'\\e[2J'böse"], tmp_path)
+    ascii_only = {"stderr": encoded("ascii")}
+    result = run_with(ascii_only, ["\x1b[2Jböse"], tmp_path)
     assert result.returncode == 2
     assert "error: unrecognized arguments: \\u001b[2Jb\\xf6se" in result.stderr
 
@@ -119,7 +232,7 @@ def test_wrong_usage_is_told_in_any_encoding_and_without_control_characters(tmp_
 def test_a_config_with_control_characters_stays_text_on_several_lines(tmp_path: Path) -> None:
     config = tmp_path / "conf\u202e"
     config.write_text("[\x1b[31mred]\na = 1\n[api]\nb\x9b = 1\n")
-    result = shell("{}", ["--config", config.name], tmp_path)
+    result = in_process.run(["--config", config.name], environment(tmp_path), tmp_path)
     assert result.returncode == 2
     lines = result.stderr.splitlines()
     assert len(lines) > 1
@@ -129,20 +242,14 @@ def test_a_config_with_control_characters_stays_text_on_several_lines(tmp_path: 
 
 
 @pytest.mark.parametrize("option", ["", "--debug"])
-def test_neither_does_a_traceback_reach_the_terminal_with_control_characters(option: str) -> None:
-    code = (
-        "from strava_backup import cli\nfrom strava_backup.backup import run\n"
-        "def broken(*arguments): raise ZeroDivisionError('\\x1b[2J\\u202e')\n"
-        "run.back_up = broken\n"
-        f"raise SystemExit(cli.main(['--demo', *{option!r}.split()]))\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"HOME": "/nowhere", "PYTHONPATH": str(ROOT)},
-    )
+def test_neither_does_a_traceback_reach_the_terminal_with_control_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("\x1b[2J\u202e")
+
+    monkeypatch.setattr(run, "back_up", broken)
+    result = in_process.run(["--demo", *option.split()], environment(tmp_path), tmp_path)
     assert result.returncode == 1
     assert "ZeroDivisionError: \\u001b[2J\\u202e" in result.stderr
     assert all(line.isprintable() for line in result.stderr.splitlines())
