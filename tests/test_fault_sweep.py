@@ -7,7 +7,6 @@ host serves the same.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -167,25 +166,20 @@ def assert_right_archive(rig: Rig, source: str) -> None:
     assert sorted(files["SHA256SUMS"].decode().splitlines()) == expected_checksums(files)
 
 
-@pytest.fixture(autouse=True)
-def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 @pytest.mark.parametrize(("row", "what", "code"), CELLS)
 def test_a_fault_damages_nothing_has_an_exit_code_and_is_repaired_by_the_next_run(
     make_rig: MakeRig, row: Row, what: str, code: int
 ) -> None:
-    rig = make_rig(22 if row.kind == "web-list" else 12)
+    # Ten activities have two photo lists. Three might close the host, if they failed in a row: the
+    # threads of the host may or may not fetch a detail in between.
+    rig = make_rig({"web-list": 22, "photos": 10}.get(row.kind, 12))
     prepare(rig, row)
     rig.account.faults.append(fault(rig.account, row, what))
 
     report = rig.run()
 
-    # Three photo lists close the host if they fail in a row, with no detail between them.
-    codes = {code, 5} if row.kind == "photos" and code == 3 else {code}
     assert row.kind in rig.asked
-    assert report.exit_code in codes, report
+    assert report.exit_code == code, report
     assert bool(report.problem_lines()) == (code != 0)
     assert_no_damage(rig)
 
