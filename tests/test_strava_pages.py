@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -527,23 +528,25 @@ PARSERS = {
 }
 
 
+# A quadratic parser would need seconds for the longer one.
+SIZES = (MIB // 4, MIB) if "THOROUGH" in os.environ else (MIB // 32, MIB // 8)
+
+
 def seconds(parse, text):
-    """Return the processor time of the fastest of three calls."""
-    times = []
-    for _ in range(3):
-        began = time.process_time()
-        parse(text)
-        times.append(time.process_time() - began)
-    return min(times)
+    """Return the processor time of a call."""
+    began = time.process_time()
+    parse(text)
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize("worst", WORST)
 @pytest.mark.parametrize("parser", PARSERS)
 def test_the_cost_of_a_parser_is_linear_in_the_worst_of_pages(parser, worst):
     start, again = WORST[worst] if isinstance(WORST[worst], tuple) else ("", WORST[worst])
-    texts = [start + again * ((size - len(start)) // len(again)) for size in (MIB // 4, MIB)]
-    short, long = (seconds(PARSERS[parser], text) for text in texts)
-    assert long < 12 * short + 0.02
+    short, long = (start + again * ((size - len(start)) // len(again)) for size in SIZES)
+    parse = PARSERS[parser]
+    # Another process may delay any one of the calls.
+    assert any(seconds(parse, long) < 12 * seconds(parse, short) + 0.02 for _ in range(3))
 
 
 def test_a_page_larger_than_any_is_a_changed_one():
