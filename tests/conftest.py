@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -368,7 +369,7 @@ def make_command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
     proxies: list[StravaProxy] = []
 
     def make(account: Account | None = None) -> Command:
-        proxy = StravaProxy(account or Account.sample())
+        proxy = StravaProxy(account or first_backups.copied_account(None, time.time))
         proxy.__enter__()
         proxies.append(proxy)
         folder = tmp_path / f"command{len(proxies)}"

@@ -23,6 +23,7 @@ from strava_backup.strava import api, records, transport
 from strava_backup.strava.records import Checkpoint, parse_activity
 from tests.conftest import NOW, Clock
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.made_up_json import JSON_VALUES
 from tests.strava_wire import RIDE, Store, Wire, asked, error_text, is_pause
 from tests.wrong_answers import WRONG_ANSWERS
@@ -100,13 +101,13 @@ def as_the_command_does(monkeypatch):
 
 @pytest.fixture
 def rig(clock):
-    return Rig(Account.sample(clock), clock)
+    return Rig(copied_account(None, clock), clock)
 
 
 @pytest.fixture
 def make_rig(clock):
     def make(count, **app):
-        return Rig(Account.of(count, clock), clock, **app)
+        return Rig(copied_account(count, clock), clock, **app)
 
     return make
 

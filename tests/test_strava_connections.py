@@ -12,10 +12,10 @@ from contextlib import contextmanager
 import pytest
 
 from strava_backup import errors
-from strava_backup.demo.account import Account
 from strava_backup.strava import transport
 from strava_backup.strava.connections import Watchdog
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.loopback_server import LoopbackServer
 from tests.strava_proxy import StravaProxy
 
@@ -30,7 +30,7 @@ LATEST = 4.0
 
 @pytest.fixture
 def proxy(clock, monkeypatch):
-    with StravaProxy(Account.sample(clock)) as running:
+    with StravaProxy(copied_account(None, clock)) as running:
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
         yield running

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup import errors
-from strava_backup.demo.account import Account
 from strava_backup.demo.wire import Response, json_response
 from strava_backup.strava import consent, transport
+from tests.first_backups import copied_account
 from tests.strava_wire import Wire
 
 BACK = "http://127.0.0.1:4711/authorized"
@@ -107,7 +107,7 @@ def test_an_answer_that_brings_nothing_says_why(query, message):
 
 @pytest.fixture
 def wire(clock):
-    return Wire(Account.sample(clock))
+    return Wire(copied_account(None, clock))
 
 
 def fetch(wire, code):

@@ -5,13 +5,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from strava_backup import errors
-from strava_backup.demo.account import Account
 from strava_backup.demo.photos import PHOTO_HOST
 from strava_backup.demo.videos import mp4_video
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
 from strava_backup.strava.photo_hosts import PhotoHosts
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.strava_wire import RIDE, Wire, asked, is_pause
 
 
@@ -44,7 +44,7 @@ class Rig:
 
 @pytest.fixture
 def rig(clock):
-    return Rig(Account.sample(clock), clock)
+    return Rig(copied_account(None, clock), clock)
 
 
 def test_the_constructor_asks_for_nothing(rig):

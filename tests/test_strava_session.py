@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strava_backup import errors
-from strava_backup.demo.account import JWT_LIFETIME, Account
+from strava_backup.demo.account import JWT_LIFETIME
 from strava_backup.demo.wire import Response, html, redirect
 from strava_backup.strava import transport
 from strava_backup.strava.session import (
@@ -27,6 +27,7 @@ from strava_backup.strava.session import (
 )
 from tests.conftest import DAY
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.strava_wire import RIDE, Store, Wire, asked, cookies, error_text, is_pause
 
 SITE = "https://www.strava.com"
@@ -67,7 +68,7 @@ class Rig:
 
 @pytest.fixture
 def rig(clock):
-    return Rig(Account.sample(clock), clock)
+    return Rig(copied_account(None, clock), clock)
 
 
 def with_cookie(response, cookie):

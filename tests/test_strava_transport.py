@@ -15,6 +15,7 @@ from strava_backup.demo.wire import Response
 from strava_backup.strava import transport
 from tests.conftest import Clock
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.loopback_server import LoopbackServer
 from tests.strava_proxy import StravaProxy
 from tests.strava_wire import RIDE, Wire, asked, gaps, is_pause
@@ -26,7 +27,7 @@ EXPORT = f"{SITE}/activities/{RIDE}/export_original"
 
 @pytest.fixture
 def account(clock):
-    return Account.sample(clock)
+    return copied_account(None, clock)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from strava_backup.strava.web_source import WebSource
 from strava_backup.strava.website import Website
 from tests.conftest import Clock
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.made_up_json import JSON_VALUES
 from tests.strava_wire import Store, Wire, is_pause
 from tests.wrong_answers import WRONG_ANSWERS
@@ -33,7 +34,7 @@ class Rig:
 
     def __init__(self, clock, count):
         self.clock = clock
-        self.account = Account.of(count, clock)
+        self.account = copied_account(count, clock)
         self.wire = Wire(self.account)
         http = transport.Session(adapter=self.wire, sleep=clock.sleep)
         web = WebSession(

@@ -10,6 +10,7 @@ from strava_backup.strava.session import Credentials, WebSession, parse_jwt
 from strava_backup.strava.website import Website
 from tests.conftest import DAY
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.strava_wire import MANUAL, NO_GPX, RIDE, Store, Wire, asked, error_text, gaps, is_pause
 
 SITE = "https://www.strava.com"
@@ -57,7 +58,7 @@ class Rig:
 
 @pytest.fixture
 def rig(clock):
-    return Rig(Account.sample(clock), clock)
+    return Rig(copied_account(None, clock), clock)
 
 
 @pytest.mark.parametrize("announced", [True, False])
