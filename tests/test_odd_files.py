@@ -78,9 +78,9 @@ def damaged(lines: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def full(rig: Rig) -> Rig:
-    assert rig.run().exit_code == 0
-    return rig
+def full(small_rig: Rig) -> Rig:
+    assert small_rig.run().exit_code == 0
+    return small_rig
 
 
 def ride(rig: Rig) -> Activity:
