@@ -16,6 +16,12 @@ from strava_backup.backup import run
 from tests import in_process
 
 
+@pytest.fixture(autouse=True)
+def without_frozen_objects() -> None:
+    """Runs of other tests may have frozen objects, and a restored process has none."""
+    gc.unfreeze()
+
+
 def state() -> list[object]:
     return [
         *(signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)),

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from queue import Empty, PriorityQueue
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from strava_backup import errors
 from strava_backup.backup.tasks import (
@@ -26,6 +26,7 @@ from strava_backup.backup.tasks import (
     Job,
     Outcomes,
     Result,
+    Save,
     Task,
 )
 from strava_backup.strava.background import LET_INTERRUPTS_THROUGH, result_of
@@ -36,15 +37,6 @@ _WRITERS = 8
 _GRACE_PERIOD = 0.5
 
 T = TypeVar("T")
-
-
-class _Save(NamedTuple):
-    """A fetched answer in the queue of the writers, in the order of the tasks."""
-
-    place: tuple[int, ...]
-    entry: Entry
-    conclude: Callable[[], Result]
-    answer: Any
 
 
 class Pipeline:
@@ -69,7 +61,7 @@ class Pipeline:
         self._listed_left = 0
         self._is_ended = False
         self._error: BaseException | None = None
-        self._saves: PriorityQueue[_Save | tuple[tuple[int, ...]]] = PriorityQueue()
+        self._saves: PriorityQueue[Save | tuple[tuple[int, ...]]] = PriorityQueue()
         self._hosts: dict[Host, list[threading.Thread]] = {}
         self._writers: list[threading.Thread] = []
 
@@ -115,10 +107,8 @@ class Pipeline:
         Raises ItemError, and HostClosed if the host is closed. Tasks that result from an earlier
         answer are queued first, so that the host can alternate between calls and tasks.
         """
+        self._wait_while(lambda: self._listed_left > 0 and not host.is_ready)
         with self._changed:
-            while self._error is None and self._listed_left and not host.is_ready:
-                self._changed.wait(LET_INTERRUPTS_THROUGH)
-            self._raise_error()
             self._start_threads(host)
         call = Call(fetch, Future())
         host.add(call)
@@ -127,17 +117,11 @@ class Pipeline:
 
     def wait_for_listed(self) -> None:
         """Wait until all listed records are saved. Raises the error that ended the run."""
-        with self._changed:
-            while self._listed_left and self._error is None:
-                self._changed.wait(LET_INTERRUPTS_THROUGH)
-            self._raise_error()
+        self._wait_while(lambda: self._listed_left > 0)
 
     def wait(self) -> None:
         """Wait until all jobs are done. Raises the error that ended the run."""
-        with self._changed:
-            while self._jobs_left and self._error is None:
-                self._changed.wait(LET_INTERRUPTS_THROUGH)
-            self._raise_error()
+        self._wait_while(lambda: self._jobs_left > 0)
 
     def close(self, host: Host, error: errors.Error) -> None:
         """Make no more requests to a host; the run ends with the error's exit code."""
@@ -162,7 +146,7 @@ class Pipeline:
         with self._changed:
             if not self._writers:
                 self._writers = [self._start(self._write_loop, "writer") for _ in range(_WRITERS)]
-        self._saves.put(_Save(entry.place, entry, conclude, answer))
+        self._saves.put(Save(entry.place, entry, conclude, answer))
 
     def _start_threads(self, host: Host) -> None:
         if host not in self._hosts:
@@ -220,7 +204,7 @@ class Pipeline:
 
     def _write_loop(self) -> None:
         """Save answers until the run ends. Tasks use the disk only here."""
-        while isinstance(save := self._saves.get(), _Save):
+        while isinstance(save := self._saves.get(), Save):
             entry, conclude, answer = save.entry, save.conclude, save.answer
             del save  # or it keeps the answer in memory until the next one arrives
             try:
@@ -284,8 +268,14 @@ class Pipeline:
         with suppress(Empty):
             while True:
                 save = self._saves.get_nowait()
-                if isinstance(save, _Save):
+                if isinstance(save, Save):
                     _close(save.answer)
+
+    def _wait_while(self, is_pending: Callable[[], bool]) -> None:
+        with self._changed:
+            while is_pending() and self._error is None:
+                self._changed.wait(LET_INTERRUPTS_THROUGH)
+            self._raise_error()
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -90,6 +90,15 @@ class Entry(NamedTuple):
     job: Job
 
 
+class Save(NamedTuple):
+    """A fetched answer in the queue of the writers, in the order of the tasks."""
+
+    place: tuple[int, ...]
+    entry: Entry
+    conclude: Callable[[], Result]
+    answer: Any
+
+
 class Outcomes(Protocol):
     """Reports how each task ended. Called from many threads."""
 
