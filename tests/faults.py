@@ -18,9 +18,9 @@ class Fault:
     """One kind of failure, the requests that it affects, and how many times (None: always).
 
     `id` is an activity id, for lists the page, for the website's list of photos the cursor ("" on
-    its first page), for the list of gear "bikes" or "shoes", for gear and bike pages the gear id
-    ("b123"), for pictures the photo's `unique_id`; None stands for all of them. `what` is a key of
-    REPLACEMENTS or CHANGES below.
+    its first page; "0" for the list of routes), for the list of gear "bikes" or "shoes", for gear
+    and bike pages the gear id ("b123"), for pictures the photo's `unique_id`; None stands for all
+    of them. `what` is a key of REPLACEMENTS or CHANGES below.
     """
 
     kind: str

@@ -204,6 +204,7 @@ def _read_request(stream: BinaryIO, host: str) -> Request | None:
         query=dict(parse_qsl(url.query, keep_blank_values=True)),
         headers={name.lower(): value for name, value in message.items()},
         form=dict(parse_qsl(body, keep_blank_values=True)),
+        body=body,
     )
 
 

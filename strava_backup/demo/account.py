@@ -19,6 +19,7 @@ from strava_backup.demo.activity import ATHLETE_ID, Activity
 from strava_backup.demo.gear import Bike, Shoe
 from strava_backup.demo.limits import RateLimits
 from strava_backup.demo.photos import Photo
+from strava_backup.demo.saved_routes import SavedRoute, sample_routes
 from strava_backup.demo.wire import Item, Response
 
 ACCESS_TOKEN_LIFETIME = 6 * 60 * 60
@@ -26,7 +27,7 @@ ACCESS_TOKEN_LIFETIME = 6 * 60 * 60
 ACCESS_TOKEN_RENEWAL = 60 * 60
 JWT_LIFETIME = 30 * 24 * 60 * 60
 
-ALL_SCOPES = frozenset({"read", "profile:read_all", "activity:read_all"})
+ALL_SCOPES = frozenset({"read", "read_all", "profile:read_all", "activity:read_all"})
 
 
 @dataclass
@@ -98,6 +99,7 @@ class Account:
         clock: Callable[[], float] = time.time,
         limits: RateLimits | None = None,
         gear: Iterable[Bike | Shoe] = (),
+        routes: Iterable[SavedRoute] = (),
     ) -> None:
         self.athlete_id = athlete_id
         self.clock = clock
@@ -105,6 +107,7 @@ class Account:
         self.lock = threading.RLock()
         # by id; the gear in an activity's detail is derived from it
         self.gear = {one.id: one for one in gear}
+        self.routes = {one.id: one for one in routes}
         # the athlete's unit of distance: "km" or "mi"
         self.units = "km"
         # the language of the website's bike pages and list: "en", "de" or "fr"
@@ -159,6 +162,7 @@ class Account:
         *,
         photos: bool = True,
         gear: bool = True,
+        routes: bool = True,
         problems: bool = False,
     ) -> Account:
         """Return an account of about two dozen activities, of every kind in real accounts.
@@ -178,6 +182,7 @@ class Account:
             clock=clock,
             limits=limits or RateLimits(1000, 10_000),
             gear=samples.sample_gear() if gear else (),
+            routes=sample_routes() if routes else (),
         )
 
     @classmethod
@@ -322,6 +327,20 @@ class Account:
         """Return whether the scopes allow the app to read the whole profile."""
         return "profile:read_all" in self.scopes
 
+    @property
+    def reads_routes(self) -> bool:
+        """Return whether the scopes allow the app to read routes."""
+        return bool(self.scopes & {"read", "read_all"})
+
+    def visible_route(self, route: SavedRoute) -> bool:
+        """Return whether the scopes allow the app to read this route."""
+        return "read_all" in self.scopes or not route.private
+
+    @property
+    def newest_routes(self) -> list[SavedRoute]:
+        """Return all routes, newest first, which is our guess of the order in both lists."""
+        return sorted(self.routes.values(), key=lambda route: route.id, reverse=True)
+
     def visible(self, activity: Activity) -> bool:
         """Return whether the scopes allow the app to read this activity."""
         return "activity:read_all" in self.scopes or not activity.only_me
@@ -394,6 +413,10 @@ class Account:
     def csrf_token(self, session: str) -> str:
         """Return the authenticity token of the forms shown to that session."""
         return base64.b64encode(self._hmac(f"csrf {session}")).decode()
+
+    def script_token(self) -> str:
+        """Return the token that scripts of the website's newer pages send with a POST."""
+        return self._hmac(f"script token {self._era}").hex()[:40]
 
     def refuse_login(self, session: str) -> None:
         """Record that the log-in page has to show a wrong password to this session."""

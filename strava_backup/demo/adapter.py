@@ -69,6 +69,7 @@ def wire_request(request: requests.PreparedRequest) -> Request:
         query=dict(parse_qsl(url.query, keep_blank_values=True)),
         headers={name.lower(): _text(value) for name, value in request.headers.items()},
         form=dict(parse_qsl(text, keep_blank_values=True)),
+        body=text,
     )
 
 

@@ -1,4 +1,4 @@
-"""Strava's API v3: answers for an account's tokens, athlete, activities and gear.
+"""Strava's API v3: answers for an account's tokens, athlete, activities, gear and routes.
 
 Opens no sockets and keeps no state of its own. Error bodies are those recorded by
 bikeindex/bike_index (2026) and dblock/strava-ruby-client.
@@ -232,8 +232,40 @@ def _activities(account: Account, request: Request, _: int) -> Response:
     return json_response([activity.summary() for activity in page])
 
 
+def _routes(account: Account, request: Request, athlete_id: int) -> Response:
+    """Answer with the routes that the athlete created. "Private routes are filtered out unless
+    requested by a token with read_all scope" (https://developers.strava.com/docs/reference/).
+    """
+    if athlete_id != account.athlete_id:
+        return api_error(404, "Resource Not Found", "Athlete", "", "not found")
+    if not account.reads_routes:
+        return _ROUTES_REFUSED
+    wanted = _numbers(request, {"page", "per_page"})
+    if wanted is None:
+        return _QUERY_REFUSED
+    listed = [
+        route.record(account.athlete_id)
+        for route in account.newest_routes
+        if route.creator_id is None and account.visible_route(route)
+    ]
+    return json_response(_page(listed, wanted))
+
+
+def _route_gpx(account: Account, request: Request, route_id: int) -> Response:
+    """Answer with the GPX of a route, whose headers are a guess, as is the refusal of a private
+    one."""
+    route = account.routes.get(route_id)
+    if route is None:
+        return api_error(404, "Resource Not Found", "Route", "", "not found")
+    if not account.visible_route(route):
+        return api_error(403, "Forbidden", "Route", "", "private")
+    return Response(200, (("Content-Type", "application/gpx+xml"),), route.gpx)
+
+
 _LIST_KEYS = {"before", "after", "page", "per_page"}
 _PHOTO_KEYS = {"size", "page", "per_page"}
+# The names in this error are a guess, after those of activities.
+_ROUTES_REFUSED = api_error(401, "Authorization Error", "AccessToken", "read_permission", "missing")
 _QUERY_REFUSED = api_error(400, "Bad Request", "Application", "query", "invalid")
 
 
@@ -280,4 +312,6 @@ ROUTES = (
     Route("GET", r"/activities/(\d+)/comments", "comments", _comments),
     Route("GET", r"/activities/(\d+)/kudos", "kudos", _kudos),
     Route("GET", r"/gear/(\w+)", "gear", _gear),
+    Route("GET", r"/athletes/(\d+)/routes", "routes", _routes),
+    Route("GET", r"/routes/(\d+)/export_gpx", "route", _route_gpx),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from strava_backup.demo import api, cloudfront, website
+from strava_backup.demo import api, cloudfront, web_lists, website
 from strava_backup.demo.account import Account, Fault, LoggedRequest
 from strava_backup.demo.api import rate_headers
 from strava_backup.demo.wire import DROPPED, Item, Request, Response
@@ -34,11 +34,13 @@ def identify(account: Account, request: Request) -> tuple[str, Item | None]:
     found = site.match(request) if site else None
     if found is None:
         return "unknown", None
-    if found.route.kind in ("list", "web-list"):
+    if found.route.kind in ("list", "web-list", "routes"):
         page = request.query.get("page", "1")
         return found.route.kind, int(page) if page.isdecimal() else None
     if found.route.kind == "web-photos":
         return "web-photos", request.query.get("cursor", "")
+    if found.route.kind == "web-routes":
+        return "web-routes", web_lists.route_cursor(request)
     if found.route.kind == "bike":
         return "bike", f"b{found.id}"
     if found.route.kind == "photo":

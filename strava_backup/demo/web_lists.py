@@ -6,6 +6,9 @@ https://github.com/mapliberator/extension (docs/phase0-findings.md, 2026).
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity, Json
 from strava_backup.demo.errors import empty_json
@@ -17,6 +20,7 @@ from strava_backup.demo.wire import Request, Response, json_response
 
 ACTIVITIES_PER_PAGE = 20
 MAX_PHOTOS_PER_PAGE = 20
+MAX_ROUTES_PER_PAGE = 200
 PHOTOS_PER_PAGE = 10
 
 # Seconds since 1970 and the photo's number: its position in the list of all photos.
@@ -69,6 +73,48 @@ def _gear(account: Account, request: Request, which: str) -> Response:
     return json_response([gear_item(gear, account.units) for gear in listed])
 
 
+def _mint_token(account: Account, request: Request, _: int) -> Response:
+    if not account.visit_by_script(request.cookies).signed_in:
+        return empty_json(403)
+    return json_response({"token": account.script_token()})
+
+
+def _routes(account: Account, request: Request, _: int) -> Response:
+    """Answer with created and starred routes. Without the right token, 403 and no body; the token
+    of the pages' forms is answered with 500, as is `createdBy: "Me"`. An empty list of
+    `routeTypes` means none.
+    """
+    visit, token = account.visit_by_script(request.cookies), request.headers.get("x-csrf-token")
+    if token == account.csrf_token(request.cookies.get("_strava4_session", "")):
+        return empty_json(500)
+    if not visit.signed_in or token != account.script_token():
+        return empty_json(403)
+    wanted = _read_wanted(request)
+    search = wanted.get("searchArgs", {})
+    if search.get("createdBy") != "Any":
+        return empty_json(500)
+    routes = account.newest_routes if search.get("routeTypes") != [] else []
+    # The cursor counts from 0, so that of the next page is our guess.
+    after, size = int(wanted["after"]), min(int(wanted["pageSize"]), MAX_ROUTES_PER_PAGE)
+    nodes = [route.node(account.athlete_id) for route in routes[after : after + size]]
+    end = after + len(nodes)
+    page = {"endCursor": str(end), "hasNextPage": end < len(routes)}
+    return json_response({"me": {"searchRoutes": {"nodes": nodes, "pageInfo": page}}})
+
+
+def route_cursor(request: Request) -> str:
+    """Return the cursor in a request of the list of routes."""
+    return str(_read_wanted(request).get("after", ""))
+
+
+def _read_wanted(request: Request) -> dict[str, Any]:
+    try:
+        wanted = json.loads(request.body)
+    except ValueError:
+        return {}
+    return wanted if isinstance(wanted, dict) else {}
+
+
 def _current(account: Account, request: Request, _: int) -> Response:
     """Answer with the signed-in athlete, if any; the values of `measurement_units` are guesses."""
     athlete = {
@@ -118,5 +164,12 @@ ROUTES = (
     Route("GET", r"/athlete/training_activities/(\d+)", "web-activity", _activity, xhr=True),
     Route("GET", r"/athletes/\d+/photos", "web-photos", _photos, xhr=True),
     Route("GET", r"/athletes/\d+/gear/(bikes|shoes)", "web-gear", _gear, xhr=True),
+    # A GET is answered with 405. Without a session, the answer is not the 401 of other scripts.
+    Route("POST", "/api/next/mint-csrf-token", "csrf-token", _mint_token, public=True, xhr=True),
+    Route(
+        *("POST", "/api/next/data/routes/my-routes", "web-routes", _routes),
+        public=True,
+        xhr=True,
+    ),
     Route("GET", "/frontend/athletes/current", "current", _current, xhr=True, public=True),
 )

@@ -154,6 +154,15 @@ def _export_gpx(account: Account, request: Request, activity_id: int) -> Respons
     return response._replace(framing="chunked")
 
 
+def _export_route(account: Account, request: Request, route_id: int) -> Response:
+    """Answer with the GPX, also of private routes and of starred ones of others."""
+    route = account.routes.get(route_id)
+    if route is None:
+        return _not_found()
+    response = _attachment(f"{route.name}.gpx", "application/octet-stream", route.gpx)
+    return response._replace(framing="chunked")
+
+
 def _attachment(name: str, content_type: str, content: bytes) -> Response:
     # both forms, as recorded in https://github.com/liskin/strava-offline (test_download_gpx.yaml)
     disposition = (
@@ -276,6 +285,7 @@ ROUTES = (
     Route("GET", r"/activities/(\d+)/export_original", "original", _export_original),
     Route("GET", r"/activities/(\d+)/export_gpx", "gpx", _export_gpx),
     Route("GET", r"/bikes/(\d+)", "bike", _bike),
+    Route("GET", r"/routes/(\d+)/export_gpx", "route", _export_route),
     *CONSENT,
     *LISTS,
 )

@@ -29,6 +29,7 @@ class Request(NamedTuple):
     query: Mapping[str, str] = MappingProxyType({})
     headers: Mapping[str, str] = MappingProxyType({})
     form: Mapping[str, str] = MappingProxyType({})
+    body: str = ""
 
     @property
     def cookies(self) -> dict[str, str]:
