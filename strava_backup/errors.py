@@ -5,7 +5,7 @@
     +-- ItemError             3  one item failed, the run goes on
     |   +-- Refused           3  Strava refuses this item
     |   |   +-- NotOffered    3  its record says that there is none
-    |   +-- PageChanged, PageInstead, Unreachable
+    |   +-- NotPermitted, PageChanged, PageInstead, Unreachable
     +-- HumanNeeded           4  a human must renew a log-in
     |   +-- ApiInactive, ScopeMissing, RefreshTokenDead   (the website may replace the API)
     +-- TryLater              5  rate limit, Strava unreachable, another run is active
@@ -75,6 +75,10 @@ class NotOffered(Refused):
     """Strava's record of an item says that there is nothing to fetch."""
 
     needs_evidence = False
+
+
+class NotPermitted(ItemError):
+    """The token lacks the scope for this item: no failure, since one warning covers all of them."""
 
 
 class PageChanged(ItemError):

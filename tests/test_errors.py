@@ -17,6 +17,7 @@ EXIT_CODES = {
     errors.NotOffered: 3,
     errors.Blocked: 3,
     errors.PageInstead: 3,
+    errors.NotPermitted: 3,
     errors.Unreachable: 3,
     errors.CutShort: 3,
     errors.TooSlow: 3,

@@ -144,7 +144,7 @@ def test_consent_in_the_browser_stores_a_refresh_token_and_leaves_the_rest_as_it
     assert desk.status == 200
     assert (
         f"athlete {desk.account.athlete_id} (Ada Example) allows: activity:read_all, "
-        f"profile:read_all, read. The refresh token is in {desk.command.config}\n"
+        f"profile:read_all, read, read_all. The refresh token is in {desk.command.config}\n"
         "next: strava-backup --check\n"
     ) in opened.shown
     result = desk.command.run("--limit", "1", "--source", "api")
@@ -160,7 +160,7 @@ def test_the_page_is_asked_for_as_strava_wants_it(desk: Desk) -> None:
         "client_id": [desk.account.client_id],
         "response_type": ["code"],
         "approval_prompt": ["force"],
-        "scope": ["read,profile:read_all,activity:read_all"],
+        "scope": ["read,read_all,profile:read_all,activity:read_all"],
     }
 
 

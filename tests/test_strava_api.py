@@ -1105,3 +1105,97 @@ def test_an_answer_other_than_a_list_of_comments_or_kudos_fails_that_item(rig, a
         with pytest.raises(errors.ItemError, match="no list of") as caught:
             fetch(RIDE, 3)
         assert type(caught.value) is errors.ItemError
+
+
+# Routes
+
+OWN_ROUTE = 3_100_000_000_000_000_001
+
+
+def read(rig, route_id=OWN_ROUTE):
+    with rig.source.download_route(str(route_id)) as download:
+        return download.sent_name, b"".join(download.chunks)
+
+
+def test_a_route_is_downloaded_with_the_token_and_uncompressed(rig):
+    rig.source.sign_in()
+    assert read(rig) == (f"{OWN_ROUTE}.gpx", rig.account.routes[OWN_ROUTE].gpx)
+    request = rig.account.requests[-1]
+    assert request.headers["authorization"].startswith("Bearer ")
+    assert request.headers["accept-encoding"] == "identity"
+
+
+def test_an_expired_token_is_renewed_for_a_route(rig):
+    rig.source.sign_in()
+    rig.account.end_access_tokens()
+    assert read(rig)[1] == rig.account.routes[OWN_ROUTE].gpx
+
+
+def test_the_download_of_a_route_counts_for_the_limits(rig):
+    rig.source.sign_in()
+    rig.account.faults.append(Fault("route", "429", times=1))
+    assert read(rig)[1] == rig.account.routes[OWN_ROUTE].gpx
+    assert len(rig.clock.slept) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("404", errors.Refused),
+        ("403", errors.ApiInactive),
+        ("401", errors.AccessTokenRefused),
+        ("429", errors.LimitReached),
+        ("503", errors.Unreachable),
+        ("truncated", errors.CutShort),
+        ("redirect-login", errors.ItemError),
+    ],
+)
+def test_faults_of_a_route_are_those_of_other_requests(rig, what, error):
+    rig.source.sign_in()
+    rig.account.faults.append(Fault("route", what))
+    with pytest.raises(error):
+        read(rig)
+
+
+def test_a_private_route_is_refused_without_the_scope(rig):
+    rig.source.sign_in()
+    rig.account.scopes.remove("read_all")
+    with pytest.raises(errors.Blocked):
+        read(rig, 3_100_000_000_000_000_003)
+
+
+def test_routes_are_requested_until_a_page_is_short_or_has_nothing_new(rig):
+    rig.source.sign_in()
+    full = json_response([{"id": number} for number in range(1, 201)])
+    rig.wire.make = lambda path: full if "/routes?" in path else None
+    assert [len(page) for page in rig.source.fetch_routes()] == [200]
+    assert asked(rig.account).count("routes") == 2
+    rig.wire.make = lambda path: None
+    assert [len(page) for page in rig.source.fetch_routes()] == [3]
+    assert asked(rig.account).count("routes") == 3
+
+
+def test_an_endless_list_of_routes_is_an_error(rig, monkeypatch):
+    monkeypatch.setattr(api, "_MOST_ROUTE_PAGES", 5)
+    rig.source.sign_in()
+    numbers = iter(range(1, 10**9))
+    rig.wire.make = lambda path: (
+        json_response([{"id": next(numbers)} for _ in range(10)]) if "/routes?" in path else None
+    )
+    with pytest.raises(errors.PageChanged, match="does not end: 50"):
+        list(rig.source.fetch_routes())
+
+
+def test_a_list_of_routes_without_the_scope_is_not_permitted(rig):
+    rig.source.sign_in()
+    rig.account.scopes = {"activity:read_all"}
+    with pytest.raises(errors.NotPermitted, match="read_all"):
+        list(rig.source.fetch_routes())
+
+
+@pytest.mark.parametrize("answer", [{}, None, "routes", 7])
+def test_an_answer_other_than_a_list_of_routes_is_an_item_error(rig, answer):
+    rig.source.sign_in()
+    rig.wire.make = lambda path: json_response(answer) if "/routes?" in path else None
+    with pytest.raises(errors.ItemError, match="no list of routes"):
+        list(rig.source.fetch_routes())

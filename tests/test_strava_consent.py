@@ -14,7 +14,7 @@ from tests.first_backups import copied_account
 from tests.strava_wire import Wire
 
 BACK = "http://127.0.0.1:4711/authorized"
-WHOLE = f"{BACK}?state=s&code=c&scope=read,activity:read_all,profile:read_all"
+WHOLE = f"{BACK}?state=s&code=c&scope=read,read_all,activity:read_all,profile:read_all"
 TOKEN = "POST /oauth/token"
 PIECES = [
     *("http://", "[", "]", "?", "state=s", "&", "code=", "code=c", "error=", "scope=", "%", "%2"),
@@ -29,7 +29,7 @@ def test_the_address_requests_all_scopes_even_after_an_earlier_consent():
         "redirect_uri": [BACK],
         "response_type": ["code"],
         "approval_prompt": ["force"],
-        "scope": ["read,profile:read_all,activity:read_all"],
+        "scope": ["read,read_all,profile:read_all,activity:read_all"],
         "state": ["a state"],
     }
 
@@ -75,9 +75,9 @@ def test_an_answer_belongs_to_the_question_of_its_state():
 @pytest.mark.parametrize(
     ("scope", "missing"),
     [
-        ("&scope=read,activity:read_all,profile:read_all", []),
-        ("&scope=read%2Cactivity:read_all", ["profile:read_all"]),
-        ("&scope=activity:read,profile:read_all", ["read", "activity:read_all"]),
+        ("&scope=read,read_all,activity:read_all,profile:read_all", []),
+        ("&scope=read%2Cactivity:read_all", ["read_all", "profile:read_all"]),
+        ("&scope=activity:read,profile:read_all", ["read", "read_all", "activity:read_all"]),
         ("", []),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strava_backup import errors
 from strava_backup.demo.account import Account
 from strava_backup.demo.photos import photo_of
+from strava_backup.demo.saved_routes import sample_routes
 from strava_backup.demo.wire import Response, json_response
 from strava_backup.strava import records, transport, web_source
 from strava_backup.strava.records import Checkpoint, ListingResult, record_id
@@ -22,7 +23,7 @@ from tests.conftest import Clock
 from tests.faults import Fault
 from tests.first_backups import copied_account
 from tests.made_up_json import JSON_VALUES
-from tests.strava_wire import Store, Wire, is_pause
+from tests.strava_wire import Store, Wire, asked, is_pause
 from tests.wrong_answers import WRONG_ANSWERS
 
 ALWAYS_SEEN = timedelta(days=30)
@@ -657,3 +658,67 @@ def test_our_own_key_in_answers_of_the_website_is_removed(rig):
     assert len(found) == 4
     for record in found:
         assert record["strava_backup"] == {"website": {"id": 5, "photo_id": "a"}}
+
+
+# Routes
+
+
+def test_routes_have_the_names_of_the_api_and_ids_as_text(rig):
+    rig.account.routes = {one.id: one for one in sample_routes()}
+    [page] = rig.source.fetch_routes()
+    assert [one["id_str"] for one in page] == [str(one.id) for one in rig.account.newest_routes]
+    route, sent = page[0], rig.account.newest_routes[0]
+    assert (route["id"], route["name"], route["distance"]) == (sent.id, sent.name, sent.distance)
+    assert route["strava_backup"] == {"website": sent.node(rig.account.athlete_id)}
+    assert asked(rig.account) == ["csrf-token", "web-routes"]
+
+
+def test_the_request_for_routes_names_all_of_them(rig):
+    list(rig.source.fetch_routes())
+    assert json.loads(rig.wire.bodies[-1]) == {
+        "pageSize": 200,
+        "after": "0",
+        "searchArgs": {
+            "query": "",
+            "onlyStarred": False,
+            "createdBy": "Any",
+            "elevGainMin": None,
+            "elevGainMax": None,
+            "distanceMin": None,
+            "distanceMax": None,
+        },
+        "resolutions": [],
+    }
+
+
+def test_a_session_that_scripts_cannot_use_is_renewed_before_routes_are_listed(rig):
+    rig.account.routes = {one.id: one for one in sample_routes()}
+    rig.account.remember_needs_dashboard = True
+    assert len(next(rig.source.fetch_routes())) == 4
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_a_refusal_of_the_list_of_routes_is_an_item_unless_the_session_is_over(rig, status):
+    rig.fault("web-routes", status)
+    with pytest.raises(errors.SessionOver if status == "401" else errors.Blocked):
+        list(rig.source.fetch_routes())
+    rig.account.end_sessions()
+    with pytest.raises(errors.SessionOver):
+        list(rig.source.fetch_routes())
+
+
+@pytest.mark.parametrize(
+    ("what", "error"), [("429", errors.LimitReached), ("500", errors.Unreachable)]
+)
+def test_faults_of_the_token_are_those_of_other_requests(rig, what, error):
+    rig.fault("csrf-token", what)
+    with pytest.raises(error):
+        list(rig.source.fetch_routes())
+
+
+@given(value=JSON_VALUES)
+def test_any_answer_to_the_list_of_routes_is_records_or_one_of_our_errors(value):
+    rig = Rig(Clock(), 1)
+    rig.answer("web-routes", {"me": {"searchRoutes": value}})
+    with suppress(errors.ItemError):
+        list(rig.source.fetch_routes())

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from strava_backup import errors
 from strava_backup.secret_text import is_storable
@@ -32,6 +32,7 @@ from strava_backup.strava.records import (
     is_id,
     record_id,
 )
+from strava_backup.strava.routes import RouteDeduplicator
 
 if TYPE_CHECKING:
     from stravalib import Client
@@ -48,11 +49,16 @@ _MOST_PHOTO_PAGES = 100
 # 20,000 comments or kudos of one activity, at _PER_PAGE each.
 _MOST_LIST_PAGES = 100
 _LONGEST_CURSOR = 1000
+# 20,000 routes.
+_MOST_ROUTE_PAGES = 100
 _LARGEST_PICTURE = 5000
 # Seconds before its expiry at which an access token (valid for 6 hours) is renewed.
 _TOKEN_MARGIN = 300.0
 # An upper bound for plausible expiry times, in seconds since the epoch.
 _END_OF_TIME = 10**11
+
+
+T = TypeVar("T")
 
 
 class App(NamedTuple):
@@ -238,6 +244,36 @@ class ApiSource:
             raise errors.ItemError(f"the API answers with something that is no list of {kind}")
         return answer
 
+    def fetch_routes(self) -> Iterator[list[Any]]:
+        """Yield pages of the routes that the athlete created, without private ones if the token
+        lacks the scope read_all (https://developers.strava.com/docs/reference/#api-Routes).
+
+        Pages are requested until one is too short for a full one, or has nothing new. Raises the
+        errors of `fetch_activity`, and NotPermitted.
+        """
+        unseen = RouteDeduplicator()
+        athlete_id = record_id(self._athlete)
+        for page in range(1, _MOST_ROUTE_PAGES + 1):
+            path = f"/athletes/{athlete_id}/routes"
+            records = self._get(path, page=page, per_page=_PER_PAGE)
+            if not isinstance(records, list):
+                raise errors.ItemError("the API answers with something that is no list of routes")
+            before = unseen.count
+            if new := unseen.of(records):
+                yield new
+            if len(records) < _SHORTEST_FULL_PAGE or unseen.count == before:
+                return
+        raise errors.PageChanged(f"the API's list of routes does not end: {unseen.count:,} routes")
+
+    @contextmanager
+    def download_route(self, route_id: str) -> Iterator[transport.Download]:
+        """Return the GPX of a route. Raises the errors of `fetch_activity`, and NotPermitted."""
+        response = self._request(partial(self._fetch_file, f"/routes/{route_id}/export_gpx"))
+        try:
+            yield transport.Download(f"{route_id}.gpx", response.read_chunks())
+        finally:
+            response.close()
+
     def _fetch_pages(self, needed: int) -> Iterator[list[Any]]:
         """Yield the pages before the first empty one.
 
@@ -273,34 +309,38 @@ class ApiSource:
         return records
 
     def _get(self, path: str, **query: Any) -> Any:
-        """Return the answer to a GET. An error that ends the run also ends all waits."""
+        """Return the JSON in the answer to a GET."""
+        return self._request(partial(self._fetch_json, path, query))
+
+    def _request(self, fetch: Callable[[Client], T]) -> T:
+        """Return the answer to a request. An error that ends the run also ends all waits."""
         try:
-            return self._get_signed_in(path, query)
+            return self._request_signed_in(fetch)
         except (errors.HumanNeeded, errors.TryLater):
             self.stop_waiting()
             raise
 
-    def _get_signed_in(self, path: str, query: dict[str, Any]) -> Any:
-        """Return the answer to a GET; a refused access token is renewed once."""
+    def _request_signed_in(self, fetch: Callable[[Client], T]) -> T:
+        """Return the answer to a request; a refused access token is renewed once."""
         client, renewals = self._signed_in_client()
         try:
-            return self._get_patiently(client, path, query)
+            return self._request_patiently(client, fetch)
         except errors.AccessTokenRefused:
             client, _ = self._signed_in_client(refused=renewals)
-            return self._get_patiently(client, path, query)
+            return self._request_patiently(client, fetch)
 
-    def _get_patiently(self, client: Client, path: str, query: dict[str, Any]) -> Any:
-        """Return the answer to a GET, repeated in the next quarter of the hour after an unexpected
-        429."""
+    def _request_patiently(self, client: Client, fetch: Callable[[Client], T]) -> T:
+        """Return the answer to a request, repeated in the next quarter of the hour after an
+        unexpected 429."""
         try:
-            return self._get_once(client, path, query)
+            return fetch(client)
         except errors.LimitReached:
             # Before the sign-in is complete, the whole run is repeated later instead.
             if self._budget.is_closed or not self._has_signed_in:
                 raise
-        return self._get_once(client, path, query)
+        return fetch(client)
 
-    def _get_once(self, client: Client, path: str, query: dict[str, Any]) -> Any:
+    def _fetch_json(self, path: str, query: dict[str, Any], client: Client) -> Any:
         with self._budget.request() as answered, _our_errors():
             # A copy for each request, so that its answer is counted for the quarter it began in.
             protocol = copy.copy(client.protocol)
@@ -308,6 +348,22 @@ class ApiSource:
             # An absolute address, since stravalib's own base serves the token endpoint too, which
             # stays where it is when the API moves (https://github.com/stravalib/stravalib/issues/737).
             return protocol.get(self._app.base_url + path, **query)
+
+    def _fetch_file(self, path: str, client: Client) -> transport.Response:
+        """Return an answer whose body is a file, unread; stravalib itself parses every body."""
+        from stravalib import exc
+
+        with self._budget.request() as answered, _our_errors():
+            headers = {
+                "Authorization": f"Bearer {client.access_token}",
+                "Accept-Encoding": "identity",
+            }
+            response = self._http.get(self._app.base_url + path, headers=headers, stream=True)
+            answered(response.headers)
+            if response.status_code != 200:
+                response.read()
+                raise exc.Fault(str(response.status_code), response=response)
+            return response
 
     def _signed_in_client(self, refused: int = 0) -> tuple[Client, int]:
         """Return the client with a valid access token, and the number of renewals so far.
@@ -432,6 +488,8 @@ def _api_error(fault: Fault) -> errors.Error:
     if isinstance(fault, exc.ApplicationInactive):
         return _inactive()
     status = _status(fault)
+    if status == 403 and (error := app_error(_body(fault))):
+        return error
     if status == 401:
         return _access_error(fault)
     if status == 404:
@@ -449,6 +507,9 @@ def _access_error(fault: Fault) -> errors.Error:
                 f"[api] refresh_token lacks the scope {field.replace('_permission', '_all')}: "
                 "run strava-backup --authorize and leave everything ticked"
             )
+        # The names that Strava uses for the scopes of routes are not known.
+        if field.startswith("read"):
+            return errors.NotPermitted("[api] refresh_token lacks the scope read_all")
     return errors.AccessTokenRefused("Strava's API refuses the access token that it issued")
 
 

@@ -18,6 +18,7 @@ from strava_backup.strava.session import SITE
 # The scopes that a backup requests, and the records that are missing without each.
 SCOPES = {
     "read": "public data",
+    "read_all": "routes that only you can see",
     "profile:read_all": "bikes and shoes that no activity names",
     "activity:read_all": "activities that only you can see",
 }

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
 
 from strava_backup import errors
+
+if TYPE_CHECKING:
+    from strava_backup.strava.transport import Download
 
 Record = dict[str, Any]
 
@@ -208,6 +212,13 @@ class Source(Protocol):
 
     def fetch_kudos(self, activity_id: int, count: int) -> list[Any]:
         """Return an activity's kudos, of which its listing counts so many. Raises as above."""
+
+    def fetch_routes(self) -> Iterator[list[Any]]:
+        """Yield pages of the athlete's routes, no id twice and no page empty. Raises as above, and
+        NotPermitted if the token's scopes hide all routes."""
+
+    def download_route(self, route_id: str) -> AbstractContextManager[Download]:
+        """Return the GPX of a route. Raises as above, and NotPermitted."""
 
 
 def parse_activity(record: Any) -> Activity:

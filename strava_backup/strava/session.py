@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from strava_backup import errors
@@ -231,18 +232,7 @@ class WebSession:
         self, path: str, *, stream: bool = False, headers: Mapping[str, str] | None = None
     ) -> transport.Response:
         """Return the answer to a GET, redirects not followed. Raises Unreachable, LimitReached."""
-        response = self._get_once(path, stream, headers)
-        if response.status_code == 429 and self._waited_as_asked(response):
-            response = self._get_once(path, stream, headers)
-        if response.status_code == 429:
-            response.close()
-            raise errors.LimitReached(
-                "www.strava.com asks for a pause (429): the next run goes on from here"
-            )
-        if response.status_code >= 500:
-            response.close()
-            raise errors.Unreachable(f"www.strava.com answers {response.status_code}")
-        return response
+        return self._answer(partial(self._get_once, path, stream, headers))
 
     def get_json(self, path: str) -> Any:
         """Return the JSON that the website's own scripts load.
@@ -255,6 +245,43 @@ class WebSession:
         if response.status_code == 401:
             self._renew_session()
             response = self.get(path, headers=_XHR)
+        return self._json_of(response)
+
+    def post_json(self, path: str, value: Any, headers: Mapping[str, str]) -> Any:
+        """Return the JSON with which the website answers a POST of its own scripts.
+
+        These paths answer an unknown session with 403 and an empty body
+        (https://github.com/mapliberator/extension, docs/phase0-findings.md). Raises as `get_json`.
+        """
+        post = partial(self._http.post, SITE + path, json=value, headers={**_XHR, **headers})
+        response = self._answer(post)
+        if response.status_code in (401, 403):
+            self._renew_session()
+            response = self._answer(post)
+        if response.status_code == 403 and self.fetch_athlete_id() is None:
+            raise errors.SessionOver(f"the web session is over: {RENEWAL}")
+        return self._json_of(response)
+
+    def _answer(self, send: Callable[[], transport.Response]) -> transport.Response:
+        """Return the answer to a request, after a pause if Strava asks for one.
+
+        Raises Unreachable, LimitReached.
+        """
+        response = send()
+        if response.status_code == 429 and self._waited_as_asked(response):
+            response = send()
+        if response.status_code == 429:
+            response.close()
+            raise errors.LimitReached(
+                "www.strava.com asks for a pause (429): the next run goes on from here"
+            )
+        if response.status_code >= 500:
+            response.close()
+            raise errors.Unreachable(f"www.strava.com answers {response.status_code}")
+        return response
+
+    def _json_of(self, response: transport.Response) -> Any:
+        """Return the JSON of an answer to a script. Raises as `get_json`."""
         location = response.headers.get("Location", "")
         if response.status_code == 401 or pages.redirect_target(location) is pages.Target.LOGIN:
             raise errors.SessionOver(f"the web session is over: {RENEWAL}")

@@ -42,6 +42,17 @@ _GEAR_FIELDS = {
     "weight": "weight",
 }
 
+_ROUTE_FIELDS = {
+    "name": "title",
+    "distance": "length",
+    "elevation_gain": "elevationGain",
+    "estimated_moving_time": "estimatedTime",
+    "created_at": "creationTime",
+    "private": "isPrivate",
+    "starred": "isStarred",
+    "athlete": "athlete",
+}
+
 
 def activity_record(model: Any) -> Any:
     """Return an entry of the website's list with the API's field names; other values unchanged.
@@ -109,6 +120,29 @@ def gear_record(item: Any, prefix: str) -> Record | None:
         "resource_state": SUMMARY_STATE,
         OWN_KEY: {"website": item},
     }
+
+
+def route_record(node: Any) -> Any:
+    """Return an entry of the website's list of routes with the API's field names.
+
+    Its `id` is a text, the API's `id_str`. `routeType` has other values than the API's `type`.
+    """
+    if not isinstance(node, dict):
+        return node
+    record = {own: node[theirs] for own, theirs in _ROUTE_FIELDS.items() if theirs in node}
+    return {
+        **record,
+        "id_str": node.get("id") if isinstance(node.get("id"), str) else None,
+        "id": _number(node.get("id")),
+        "resource_state": SUMMARY_STATE,
+        OWN_KEY: {"website": node},
+    }
+
+
+def _number(value: Any) -> Any:
+    """Return a text of up to 19 digits as a number, and other values unchanged."""
+    is_number = isinstance(value, str) and value.isascii() and value.isdecimal()
+    return int(value) if is_number and len(value) <= 19 else value
 
 
 def _times(model: Record) -> Record:

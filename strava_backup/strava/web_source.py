@@ -1,4 +1,4 @@
-"""The website as a source of activities, photos and gear, for users without API access.
+"""The website as a source of activities, photos, gear and routes, for users without API access.
 
 Saves nothing. A listing stops as soon as the totals show that it has found all new activities.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from strava_backup import errors
 from strava_backup.items import OWN_KEY
+from strava_backup.secret_text import is_storable
 from strava_backup.strava import web_records
 from strava_backup.strava.records import (
     Activity,
@@ -22,7 +24,9 @@ from strava_backup.strava.records import (
     Record,
     has_photo_id,
 )
+from strava_backup.strava.routes import RouteDeduplicator
 from strava_backup.strava.session import WebSession
+from strava_backup.strava.transport import Download
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +36,18 @@ _PER_PAGE = 20
 # Enough for 100,000 photos: 27 a day for ten years.
 _MOST_PHOTO_PAGES = 5_000
 _LONGEST_CURSOR = 1_000
+# The largest page that https://github.com/mapliberator/extension has requested.
+_ROUTES_PER_PAGE = 200
+_MOST_ROUTE_PAGES = 500
+_MINT_TOKEN, _ROUTES = "/api/next/mint-csrf-token", "/api/next/data/routes/my-routes"
+# All routes: created and starred ones, of every type (`routeTypes` is left out) and length. The
+# value "Me" of `createdBy` is answered with 500 (docs/phase0-findings.md of the same project).
+_ALL_ROUTES = {
+    "query": "",
+    "onlyStarred": False,
+    "createdBy": "Any",
+    **dict.fromkeys(("elevGainMin", "elevGainMax", "distanceMin", "distanceMax")),
+}
 # More than can be listed; a number with hundreds of digits is not a total.
 _LARGEST_TOTAL = 10_000_000
 
@@ -141,6 +157,59 @@ class WebSource:
         """Return one of the listed bikes or shoes; makes no request."""
         return self._gear[gear_id]
 
+    def fetch_routes(self) -> Iterator[list[Any]]:
+        """Records of created and starred routes in the API's names, no id twice.
+
+        Costs one request more than there are pages, for the token that the others need. Raises
+        SessionOver, ItemError and TryLater; PageChanged like `fetch_new_photos`.
+        """
+        token = self._mint_token()
+        after, unseen = "0", RouteDeduplicator()
+        for number in range(1, _MOST_ROUTE_PAGES + 1):
+            nodes, after_this = self._fetch_route_page(token, after)
+            before = unseen.count
+            if new := unseen.of([web_records.route_record(node) for node in nodes]):
+                yield new
+            if after_this is None:
+                return
+            if after_this == after or unseen.count == before:
+                raise errors.PageChanged(
+                    f"the website's list of routes does not lead on from page {number}, although "
+                    "it says that there is more"
+                )
+            after = after_this
+        raise errors.PageChanged(
+            f"the website's list of routes does not end: {_MOST_ROUTE_PAGES:,} pages"
+        )
+
+    def download_route(self, route_id: str) -> AbstractContextManager[Download]:
+        """Raise NotImplementedError: `website` downloads files."""
+        raise NotImplementedError
+
+    def _mint_token(self) -> str:
+        """Return a token for requests of scripts; that of the pages' forms is answered with 500."""
+        answer = self._web.post_json(_MINT_TOKEN, {}, {})
+        token = answer.get("token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not is_storable(token):
+            raise errors.PageChanged("the website's token for the list of routes has another form")
+        return token
+
+    def _fetch_route_page(self, token: str, after: str) -> tuple[list[Any], str | None]:
+        """Return the entries of a page, and the cursor of the next one, None for the last page."""
+        wanted = {
+            "pageSize": _ROUTES_PER_PAGE,
+            "after": after,
+            "searchArgs": _ALL_ROUTES,
+            "resolutions": [],
+        }
+        found = self._web.post_json(_ROUTES, wanted, {"x-csrf-token": token})
+        nodes = _value_at(found, "me", "searchRoutes", "nodes")
+        info = _value_at(found, "me", "searchRoutes", "pageInfo")
+        if not isinstance(nodes, list) or not isinstance(info, dict):
+            raise errors.PageChanged("the website's list of routes has another form")
+        has_more = info.get("hasNextPage")
+        return nodes, str(info.get("endCursor"))[:_LONGEST_CURSOR] if has_more else None
+
     def fetch_activity(self, activity_id: int) -> Record:
         """Raise NotImplementedError: the website has no details."""
         raise NotImplementedError
@@ -179,6 +248,13 @@ def fetch_list_page(web: WebSession, page: int) -> tuple[list[Any], int | None]:
     total = answer.get("total")
     is_number = isinstance(total, int) and not isinstance(total, bool)
     return models, total if is_number and 0 <= total <= _LARGEST_TOTAL else None
+
+
+def _value_at(value: Any, *names: str) -> Any:
+    """Return the value below these names in nested objects; None if one of them is missing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _quoted(cursor: str) -> str:

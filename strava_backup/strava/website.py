@@ -1,5 +1,5 @@
-"""Downloads originals, GPX files, component lists and private notes from the website, and its
-activity count.
+"""Downloads originals, GPX files, routes, component lists and private notes from the website, and
+its activity count.
 
 Saves nothing, and follows no redirects.
 """
@@ -28,6 +28,10 @@ class Website:
     def download_gpx(self, activity_id: int) -> AbstractContextManager[transport.Download]:
         """Return the GPX that Strava creates for an activity with a track. Raises as above."""
         return self._download(f"/activities/{activity_id}/export_gpx")
+
+    def download_route(self, route_id: str) -> AbstractContextManager[transport.Download]:
+        """Return the GPX of a route, also of a private one. Raises as above."""
+        return self._download(f"/routes/{route_id}/export_gpx")
 
     def fetch_components(self, bike_id: str) -> Callable[[], list[dict[str, Any]]]:
         """Fetch a bike's page, and return a function that parses its components.
