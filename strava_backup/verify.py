@@ -76,7 +76,7 @@ class Finding(NamedTuple):
 
 
 class _Metadata(NamedTuple):
-    """The parts of the metadata of an activity, a photo or gear that the checks need."""
+    """The parts of the metadata of an activity, a photo, gear or a route that the checks need."""
 
     path: PurePosixPath
     is_deleted: bool
@@ -265,7 +265,8 @@ class _Check:
         if path in self._denied:
             return "not moved, since it may be whole: make it readable"
         if key is not None and self._is_deleted(key):
-            return "not moved, since Strava no longer has the activity"
+            what = "route" if isinstance(key, str) else "activity"
+            return f"not moved, since Strava no longer has the {what}"
         if path in self._unreadable and isinstance(key, tuple):
             self._forget_photo_list(key[0])
         self._note_name(path)

@@ -275,6 +275,37 @@ def test_history_has_the_same_path_and_the_moment_of_the_change_in_utc():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "parsed"),
+    [
+        ("3100000000000000001.gpx", (".gpx", True)),
+        ("3100000000000000001.meta.json", (".meta.json", False)),
+        ("7.gpx.bak", (".gpx.bak", False)),
+        ("7.GPX", (".GPX", False)),
+        ("7.gpx.part", None),
+        ("7.meta.json.orig", None),
+        ("07.gpx", None),
+        ("123456789012345678901.gpx", None),
+        ("Alps.gpx", None),
+        (".7.gpx", None),
+        ("7", None),
+    ],
+)
+def test_the_name_of_a_route_is_its_id(name, parsed):
+    found = layout.parse_route_name(name)
+    assert (found and (found.suffix, layout.is_route_file(found))) == parsed
+    if parsed:
+        assert found.key == name.partition(".")[0]
+        assert layout.parse_name(layout.ROUTES / name) == found
+
+
+def test_the_history_of_a_route_keeps_its_suffix():
+    moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    path = layout.history_path(PurePosixPath("routes/7.gpx"), moment)
+    assert path == PurePosixPath("history/routes/7.gpx.2026-11-22T10-00-00Z.gpx")
+    assert layout.is_archive_folder(path.parent)
+
+
 def test_history_of_gear_stays_apart_from_that_of_activities():
     moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
     assert layout.history_path(PurePosixPath("gear/b1.meta.json"), moment) == PurePosixPath(
@@ -337,6 +368,11 @@ def test_a_path_is_parsed_by_the_rules_of_its_section(path, key):
         "photos/.5_A-B.video.part",
         "photos/.5_A-B.meta.json.part",
         "gear/.b1.meta.json.part",
+        "routes/.7.part",
+        "routes/.7.meta.json.part",
+        "history/routes/.7.meta.json.2026-11-22T10-00-00Z.json.part",
+        "history/routes/.7.gpx.2026-11-22T10-00-00Z.gpx.part",
+        "damaged/routes/.7.gpx.part",
         f"history/activities/2026/.{STEM}.meta.json.2026-11-22T10-00-00Z.json.part",
         "history/gear/.b1.meta.json.2026-11-22T10-00-00Z.json.part",
         f"damaged/activities/2026/.{STEM}.fit.part",
@@ -369,6 +405,9 @@ def test_a_partial_file_is_recognized_by_its_path(path):
         "photos/5_A-B.jpg.part",
         "gear/.b1.part",
         "gear/.b1.pdf.part",
+        "routes/.Alps.part",
+        "history/routes/.7.gpx.2026-11-22T10-00-00Z.json.part",
+        "history/activities/2026/.7.gpx.2026-11-22T10-00-00Z.gpx.part",
         "history/gear/.b1.meta.json.part",
         "history/gear/.b1.meta.json.old.json.part",
         "history/.b1.meta.json.2026-11-22T10-00-00Z.json.part",

@@ -1,5 +1,5 @@
 """The archive on disk: locks, scans and saves. Never overwrites an original, and deletes only its
-own partial files.
+own partial files. A route is replaced only after the old one was copied to `history/`.
 
 The layout is a contract; docs/format.md specifies it.
 """
@@ -67,6 +67,7 @@ _MARKER_SHAPE = {
     "failed": [int],
     "last_walk": str,
     "last_photo_walk": str,
+    "last_route_walk": str,
     "surplus": int,
     "last_count": str,
     "uncounted": int,
@@ -88,6 +89,7 @@ class Marker:
     failed: tuple[int, ...] = ()
     last_walk: str | None = None
     last_photo_walk: str | None = None
+    last_route_walk: str | None = None
     surplus: int | None = None
     last_count: str | None = None
     uncounted: int | None = None
@@ -97,14 +99,14 @@ class Marker:
 
 
 class Stored(NamedTuple):
-    """The stored files and metadata of one activity, photo or gear; paths are relative to the root.
+    """The stored files and metadata of one item, with paths relative to the root.
 
-    `files` has the originals, or the picture; `videos` has the videos of a photo. `listed` has the
-    `fingerprint` of the last listing record of each source, and `own` the values of our key as
-    `slimmed` returns them, since ten thousand records are in memory. `problem` says why the
-    metadata can be neither read nor replaced. `comments` is the file with an activity's comments
-    and kudos. `fields` has the values of Strava's that the scan was asked for, and the address of
-    the video of a photo.
+    `files` has the originals, the picture or the route; `videos` has the videos of a photo.
+    `listed` has the `fingerprint` of the last listing record of each source, and `own` the values
+    of our key as `slimmed` returns them, since ten thousand records are in memory. `problem` says
+    why the metadata can be neither read nor replaced. `comments` is the file with an activity's
+    comments and kudos. `fields` has the values of Strava's that the scan was asked for, and the
+    address of the video of a photo.
     """
 
     stem: PurePosixPath
@@ -149,6 +151,7 @@ class Inventory(NamedTuple):
     activities: dict[int, Stored]
     photos: dict[tuple[int, str], Stored]
     gear: dict[str, Stored]
+    routes: dict[str, Stored] = {}  # noqa: RUF012  # never modified
 
 
 class FileCheck(NamedTuple):
@@ -346,6 +349,7 @@ class Archive:
                 self._scan_section(layout.ACTIVITIES, fields),
                 self._scan_section(layout.PHOTOS, _PHOTO_FIELDS),
                 self._scan_section(layout.GEAR),
+                self._scan_section(layout.ROUTES),
             )
 
     def problems(self, inventory: Inventory | None = None) -> list[tuple[PurePosixPath, str]]:
@@ -454,7 +458,11 @@ class Archive:
             self.checksums.mend()
             if self.checksums.problem is not None:
                 return []
-            stored = (*inventory.activities.values(), *inventory.photos.values())
+            stored = [
+                *inventory.activities.values(),
+                *inventory.photos.values(),
+                *inventory.routes.values(),
+            ]
             # Several digests come from a manual edit: reading the file shows the right one.
             doubtful = [
                 (path, one.own)
@@ -536,13 +544,19 @@ class Archive:
             raise errors.PageInstead("Strava sent a web page instead of the file", why="a web page")
 
     def prepare_file(
-        self, partial_file: PartialFile, stem: PurePosixPath, sent: str, only: str = ""
+        self,
+        partial_file: PartialFile,
+        stem: PurePosixPath,
+        sent: str,
+        only: str = "",
+        history: datetime | None = None,
     ) -> PurePosixPath:
         """Return the final path of a complete file, fsynced and ready for `place_file`.
 
         `sent` is the suffix of the name that Strava sent; the content's magic number corrects it.
-        With `only`, no other suffix is accepted. Raises DiskError, and ItemError if another file
-        has the path.
+        With `only`, no other suffix is accepted. With `history`, a file that has the path is copied
+        to `history/`, so that it can be replaced. Raises DiskError, and ItemError if another file
+        has the path and may not be replaced.
         """
         with _item_errors(f"cannot write {self.root / stem}"):
             suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
@@ -550,7 +564,10 @@ class Archive:
                 raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
             path = stem.with_name(stem.name + suffix)
             if not self._has_content(path, partial_file.sha256):
-                self._check_free(path)
+                if history is not None and (self.root / path).is_file():
+                    self._copy(path, self._free_history_path(path, history))
+                else:
+                    self._check_free(path)
             # A picture or video that is fetched again may come in another format.
             kinds = (pictures.SUFFIXES, layout.VIDEO_SUFFIXES)
             suffixes = {one for kind in kinds if suffix in kind for one in kind} - {suffix}

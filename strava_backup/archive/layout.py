@@ -11,7 +11,8 @@ from typing import NamedTuple
 ACTIVITIES = PurePosixPath("activities")
 PHOTOS = PurePosixPath("photos")
 GEAR = PurePosixPath("gear")
-SECTIONS = (ACTIVITIES, PHOTOS, GEAR)
+ROUTES = PurePosixPath("routes")
+SECTIONS = (ACTIVITIES, PHOTOS, GEAR, ROUTES)
 HISTORY = PurePosixPath("history")
 DAMAGED = PurePosixPath("damaged")
 CHECKSUMS = "SHA256SUMS"
@@ -20,6 +21,7 @@ MARKER = ".strava-backup.json"
 LOCK = ".lock"
 META_SUFFIX = ".meta.json"
 COMMENTS_SUFFIX = ".comments.json"
+ROUTE_SUFFIX = ".gpx"
 
 # Matches the names of earlier versions, too, with their wrong dates and suffixes.
 _ACTIVITY_NAME = re.compile(r"(?P<stem>[\dTZ-]*_(?P<id>[0-9]{1,20}))(?P<suffix>\..+)", re.DOTALL)
@@ -35,15 +37,17 @@ _PARTIAL_VIDEO = ".video"
 _PICTURE_SUFFIX = re.compile(r"\.(?:jpg|png|gif|webp|heic)", re.IGNORECASE)
 _YEAR = re.compile(r"[0-9]{4}")
 _GEAR_NAME = re.compile(r"(?P<stem>[a-z]+[0-9]+)(?P<suffix>\.meta\.json)")
+_ROUTE_NAME = re.compile(r"(?P<stem>[1-9][0-9]{0,19})(?P<suffix>\..+)", re.DOTALL)
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
 _UNSAFE = re.compile(r"[^\w .,()+@=&-]")
 _PARTIAL_NAME = re.compile(r"\.(?P<target>\.?[^.].*)\.part", re.DOTALL)
 _HISTORY_NAME = re.compile(
-    r"(?P<record>.+\.(?:meta|comments)\.json)\.[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z\.json"
+    r"(?P<name>.+(?P<suffix>\.json|\.gpx))"
+    r"\.[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z(?P=suffix)"
 )
 _UNFINISHED = (".part", ".tmp", ".crdownload", "~")
 
-# An activity's id, a gear's id, or the pair of activity id and photo id.
+# An activity's id, the id of gear or of a route, or the pair of activity id and photo id.
 Key = int | str | tuple[int, str]
 
 
@@ -82,6 +86,14 @@ def parse_gear_name(name: str) -> FileName | None:
     return match and FileName(match["stem"], match["stem"], match["suffix"])
 
 
+def parse_route_name(name: str) -> FileName | None:
+    """Return the parsed name of a route's file, like `3100000000000000000.gpx`, or None."""
+    match = _ROUTE_NAME.fullmatch(name)
+    if match is None or _is_foreign(match["suffix"]):
+        return None
+    return FileName(match["stem"], match["stem"], match["suffix"])
+
+
 def suffix_of(name: str) -> str:
     """The suffix of the name of a held file, which is all from its first dot."""
     _, dot, suffix = name.partition(".")
@@ -89,12 +101,12 @@ def suffix_of(name: str) -> str:
 
 
 def has_usual_suffix(name: FileName) -> bool:
-    """Return whether a file has a suffix of originals, pictures or videos.
+    """Return whether a file has a suffix of originals, pictures, videos or routes.
 
     Version 0.4 saved some originals with the suffix `.gz` alone, or in capitals.
     """
-    if is_video(name):
-        return True
+    if is_video(name) or isinstance(name.key, str):
+        return is_video(name) or is_route_file(name)
     pattern = _PICTURE_SUFFIX if isinstance(name.key, tuple) else _ORIGINAL_SUFFIX
     return name.suffix != META_SUFFIX and pattern.fullmatch(name.suffix) is not None
 
@@ -102,6 +114,11 @@ def has_usual_suffix(name: FileName) -> bool:
 def is_video(name: FileName) -> bool:
     """Return whether a file in `photos/` has the suffix of a video."""
     return isinstance(name.key, tuple) and name.suffix in VIDEO_SUFFIXES
+
+
+def is_route_file(name: FileName) -> bool:
+    """Return whether a file in `gear/` or `routes/` is the GPX of a route."""
+    return isinstance(name.key, str) and name.suffix == ROUTE_SUFFIX
 
 
 def is_archive_folder(path: PurePosixPath) -> bool:
@@ -134,6 +151,7 @@ PARSERS: dict[str, Callable[[str], FileName | None]] = {
     ACTIVITIES.name: parse_activity_name,
     PHOTOS.name: parse_photo_name,
     GEAR.name: parse_gear_name,
+    ROUTES.name: parse_route_name,
 }
 
 
@@ -153,7 +171,7 @@ def is_partial(path: PurePosixPath) -> bool:
         return target in (CHECKSUMS, MARKER)
     if section == HISTORY.name:
         kept = _HISTORY_NAME.fullmatch(target)
-        return kept is not None and is_record(PurePosixPath(*folders, kept["record"]))
+        return kept is not None and _has_history(PurePosixPath(*folders, kept["name"]))
     if section == DAMAGED.name:
         return parse_name(PurePosixPath(*folders, target)) is not None
     stem = target.removesuffix(_PARTIAL_VIDEO) if section == PHOTOS.name else target
@@ -170,6 +188,11 @@ def has_record_suffix(name: FileName) -> bool:
     """Return whether a file has the suffix of metadata, or of an activity's comments and kudos."""
     is_activity = isinstance(name.key, int)
     return name.suffix == META_SUFFIX or (is_activity and name.suffix == COMMENTS_SUFFIX)
+
+
+def _has_history(path: PurePosixPath) -> bool:
+    name = parse_name(path)
+    return name is not None and (has_record_suffix(name) or is_route_file(name))
 
 
 def _is_stem(path: PurePosixPath) -> bool:
@@ -202,6 +225,11 @@ def partial_video_stem(stem: PurePosixPath) -> PurePosixPath:
 def gear_stem(gear_id: str) -> PurePosixPath:
     """Return the path of the metadata of a bike or shoes, without its suffix."""
     return GEAR / gear_id
+
+
+def route_stem(route_id: str) -> PurePosixPath:
+    """Return the path of a route's files without their suffix."""
+    return ROUTES / route_id
 
 
 def metadata_path(stem: PurePosixPath) -> PurePosixPath:
@@ -237,9 +265,9 @@ def sent_suffix(name: str) -> str:
 
 
 def history_path(path: PurePosixPath, moment: datetime) -> PurePosixPath:
-    """Return the path in `history/` for the metadata that was at `path` until `moment`."""
+    """Return the path in `history/` for the file that was at `path` until `moment`."""
     stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    return HISTORY / path.parent / f"{path.name}.{stamp}.json"
+    return HISTORY / path.parent / f"{path.name}.{stamp}{path.suffix}"
 
 
 def export_path(day: str, name: str) -> PurePosixPath:

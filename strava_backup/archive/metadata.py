@@ -44,11 +44,12 @@ _RECORD_SHAPE = {
         },
         "picture": dict.fromkeys(("file", "saved_at", "odd", "same_as"), str),
         "video": dict.fromkeys(("file", "saved_at", "odd"), str),
+        "gpx": dict.fromkeys(("name", "file", "saved_at", "odd"), str),
         "bulk_export": {"export": str, "name": str, "sha256": str, "columns": {_EACH: str}},
     },
 }
 # Our key's notes about stored files.
-NOTES = ("original", "picture", "video")
+NOTES = ("original", "picture", "video", "gpx")
 _NOT_KEPT = {"listed", "website", "bulk_export"}
 # Shared by all records of which no source has listed anything; never changed in place.
 # The `fingerprint` of the last listing record of each source. A dictionary takes twice the memory.
@@ -77,12 +78,14 @@ def promised_files(own: Record) -> set[str]:
 
 
 def is_stored(name: layout.FileName, own: Record) -> bool:
-    """Return whether a file of that name is an original, a picture, a video, or Strava's GPX of a
-    JSON original.
+    """Return whether a file of that name is an original, a picture, a video, a route, or Strava's
+    GPX of a JSON original.
 
     The note in the metadata decides, or the suffix if there is no note. Files of other programs do
     not count.
     """
+    if isinstance(name.key, str):
+        return layout.is_route_file(name)
     note = own.get(noted_as(name), {})
     stored = layout.suffix_of(note.get("file", ""))
     if layout.is_video(name):
@@ -96,6 +99,8 @@ def noted_as(name: layout.FileName) -> str:
     """Return the name under our key of the note about a stored file."""
     if layout.is_video(name):
         return "video"
+    if isinstance(name.key, str):
+        return "gpx"
     return "picture" if isinstance(name.key, tuple) else "original"
 
 
