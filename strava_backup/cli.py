@@ -148,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-gear", action="store_true", help="skip bikes and shoes")
     add("--no-photos", action="store_true", help="skip photos, their lists, and videos")
     add("--no-videos", action="store_true", help="skip videos, except their posters")
+    add("--no-routes", action="store_true", help="skip routes")
     add(
         "--private-notes",
         action="store_true",
@@ -443,6 +444,7 @@ def _back_up(options: argparse.Namespace, report: Report) -> int:
         photos=not options.no_photos,
         videos=not options.no_videos,
         gear=not options.no_gear,
+        routes=not options.no_routes,
         dry_run=options.dry_run,
         private_notes=options.private_notes,
         comments=options.comments,

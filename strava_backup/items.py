@@ -13,6 +13,7 @@ GEAR = "gear"
 COMPONENTS = "components"
 PRIVATE_NOTE = "private note"
 COMMENTS = "comments"
+ROUTE = "route"
 # Kinds that only an import counts.
 METADATA = "metadata"
 FILE = "file"

@@ -32,6 +32,7 @@ _NOUNS = {
     items.COMPONENTS: ("component list", "component lists"),
     items.PRIVATE_NOTE: ("private note", "private notes"),
     items.COMMENTS: ("comment list", "comment lists"),
+    items.ROUTE: ("route", "routes"),
     items.METADATA: ("metadata record", "metadata records"),
     items.FILE: ("other file", "other files"),
 }

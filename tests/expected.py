@@ -123,11 +123,34 @@ def stored_videos(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def stored_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the files of an archive that have checksums, by path."""
-    return {**stored_originals(files), **stored_pictures(files), **stored_videos(files)}
+    return {
+        **stored_originals(files),
+        **stored_pictures(files),
+        **stored_videos(files),
+        **stored_routes(files),
+    }
+
+
+def expected_routes(account: Account) -> dict[str, bytes]:
+    """Return every route of the account that the API lists, by path."""
+    return {
+        f"routes/{route.id}.gpx": route.gpx
+        for route in account.routes.values()
+        if route.creator_id is None and account.visible_route(route)
+    }
+
+
+def stored_routes(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the GPX of every route in an archive, by path."""
+    return {
+        path: data
+        for path, data in files.items()
+        if path.startswith("routes/") and not path.endswith(".meta.json")
+    }
 
 
 def stored_metadata(files: Mapping[str, bytes], section: str) -> dict[str, Any]:
-    """Return Strava's keys of the metadata in `activities`, `photos` or `gear`, by path."""
+    """Return Strava's keys of the metadata in a folder like `activities` or `gear`, by path."""
     records = {
         path: json.loads(data)
         for path, data in files.items()
@@ -140,7 +163,7 @@ def stored_metadata(files: Mapping[str, bytes], section: str) -> dict[str, Any]:
 
 
 def expected_checksums(files: Mapping[str, bytes]) -> list[str]:
-    """Return the sorted lines of SHA256SUMS for an archive's originals, pictures and videos."""
+    """Return the sorted lines of SHA256SUMS for an archive's files."""
     stored = stored_files(files).items()
     return sorted(f"{hashlib.sha256(data).hexdigest()}  {path}" for path, data in stored)
 
@@ -153,6 +176,8 @@ def assert_complete(account: Account, files: Mapping[str, bytes]) -> None:
     assert stored_videos(files) == expected_videos(account)
     assert stored_metadata(files, "photos") == expected_photo_metadata(account)
     assert stored_metadata(files, "gear") == expected_gear_metadata(account)
+    # The website also lists the starred routes of others.
+    assert expected_routes(account).items() <= stored_routes(files).items()
     assert sorted(files["SHA256SUMS"].decode().splitlines()) == expected_checksums(files)
     assert account.leaks == []
     assert not [path for path in files if Path(path).name.endswith(".part")]

@@ -111,7 +111,7 @@ def test_an_old_archive_is_taken_over_without_fetching_any_original_or_photo_aga
     again = adopted.run()
     assert again.exit_code == 0
     assert again.lines()[0].endswith("nothing new")
-    assert sorted(adopted.asked) == ["athlete", "list", "list", "me", "token"]
+    assert sorted(adopted.asked) == ["athlete", "list", "list", "me", "routes", "token"]
 
 
 def test_a_file_that_was_cut_short_is_named_until_it_is_moved_away_and_then_fetched(

@@ -408,7 +408,7 @@ def test_a_zip_has_the_same_files_as_the_folder(
     del files[".strava-backup-export.json"]
     assert packed == files
     assert report.lines() == [
-        f"28 activities in the export: saved 26 originals, 10 photos, 1 video, 7 other files "
+        f"28 activities in the export: saved 26 originals, 10 photos, 1 video, 10 other files "
         f"({report.lines()[0].partition('(')[2]}"
     ]
     assert import_into(tmp_path / "again", path).exit_code == 0

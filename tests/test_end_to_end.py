@@ -62,7 +62,7 @@ def test_all_activities_come_whole_and_a_second_run_asks_only_what_it_must(
     second = command.run()
 
     assert second.returncode == 0, second.stderr
-    assert sorted(command.asked) == ["athlete", "list", "list", "me", "token"]
+    assert sorted(command.asked) == ["athlete", "list", "list", "me", "routes", "token"]
     after = command.files()
     del before[".strava-backup.json"], after[".strava-backup.json"]
     assert before == after
@@ -81,7 +81,7 @@ def test_new_distance_on_one_bike_fetches_that_bike_and_nothing_else(
     assert result.returncode == 0
     asked = [(one.kind, one.id) for one in command.account.requests]
     assert sorted(kind for kind, _ in asked) == [
-        *("athlete", "bike", "gear", "list", "list", "me", "token")
+        *("athlete", "bike", "gear", "list", "list", "me", "routes", "token")
     ]
     assert ("gear", "b9000001") in asked
     assert ("bike", "b9000001") in asked
@@ -100,7 +100,7 @@ def test_a_dry_run_prints_what_is_missing_and_leaves_the_archive_untouched(
     result = command.run("--dry-run")
 
     assert result.returncode == 0
-    lines = [line for line in result.stdout.splitlines() if not line.startswith("gear ")]
+    lines = [line for line in result.stdout.splitlines() if line[0].isdigit()]
     assert len(lines) == len(command.account.activities) - 2
     assert "would fetch" in result.stderr
     assert before == {path: path.stat().st_mtime_ns for path in command.root.rglob("*")}
@@ -194,7 +194,14 @@ def test_a_cookie_is_enough_for_everything(make_command: MakeCommand) -> None:
     assert "gear/b9000001.meta.json" in files
     result = command.run()
     assert result.returncode == 0
-    assert set(command.asked) == {"me", "web-list", "web-photos", "web-gear"}
+    assert set(command.asked) == {
+        "me",
+        "web-list",
+        "web-photos",
+        "web-gear",
+        "csrf-token",
+        "web-routes",
+    }
     assert "nothing new" in result.stderr
 
 

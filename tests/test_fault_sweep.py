@@ -17,6 +17,7 @@ from strava_backup import verify
 from strava_backup.config.loader import Secret, User
 from strava_backup.demo.account import Account
 from strava_backup.demo.photos import photo_of
+from strava_backup.demo.saved_routes import sample_routes
 from strava_backup.demo.wire import Item
 from tests.conftest import DAY, Rig
 from tests.expected import (
@@ -27,10 +28,12 @@ from tests.expected import (
     expected_originals,
     expected_photo_metadata,
     expected_pictures,
+    expected_routes,
     expected_videos,
     stored_metadata,
     stored_originals,
     stored_pictures,
+    stored_routes,
     stored_videos,
 )
 from tests.faults import Fault
@@ -41,7 +44,7 @@ FAULTS = (
     *("401", "403", "404", "429", "500", "503"),
     *("truncated", "stalled", "dropped", "html", "empty", "wrong type"),
 )
-FILES = ("original", "gpx", "photo", "segment")
+FILES = ("original", "gpx", "photo", "segment", "route")
 WRONG_TYPE = b'{"message": "something else"}'
 WRONG_FILE = b"something else"
 
@@ -90,6 +93,12 @@ TABLE = (
     Row("website", "gpx", None, "   3   3   3   5   3   3     3     3    3    3     3     3"),
     Row("website", "photo", None, " 5   5   5   5   5   5     5     5    5    5     5     3"),
     Row("website", "photo", "one", "3   3   3   3   3   3     3     3    3    3     3     3"),
+    Row("api", "routes", None, "    4   4   3   5   3   3     3     3    3    3     3     3"),
+    Row("api", "route", None, "     4   4   5   5   5   5     5     5    5    5     3     3"),
+    Row("api", "route", "one", "    4   4   3   5   3   3     3     3    3    3     3     3"),
+    Row("website", "csrf-token", None, "4   3   3   5   3   3   3     3    3    3     3     3"),
+    Row("website", "web-routes", None, "4   3   3   5   3   3   3     3    3    3     3     3"),
+    Row("website", "route", "one", "3   3   3   5   3   3     3     3    3    3     3     3"),
 )
 # The quick suite has a quarter of the cells: three faults of each row.
 CELLS = [
@@ -114,7 +123,9 @@ def named(account: Account, row: Row) -> Item | None:
     activity = account.activities[4]
     photo = account.activities[6].photos[0].unique_id
     gear = "b9000002"
-    return {"photo": photo, "gear": gear, "bike": gear}.get(row.kind, activity.id)
+    route = sample_routes()[0].id
+    ids = {"photo": photo, "gear": gear, "bike": gear, "route": route}
+    return ids.get(row.kind, activity.id)
 
 
 def fault(account: Account, row: Row, what: str) -> Fault:
@@ -136,6 +147,8 @@ def prepare(rig: Rig, row: Row) -> None:
     if row.kind in ("playlist", "segment"):
         activity = rig.account.activities[6]
         activity.photos[0] = photo_of(activity.detail, 1, "video")
+    if "route" in row.kind or row.kind == "csrf-token":
+        rig.account.routes = {one.id: one for one in sample_routes()}
     if row.kind in ("gear", "bike"):
         # No other item may succeed in between.
         assert rig.run(gear=False).exit_code == 0
@@ -163,6 +176,7 @@ def assert_right_archive(rig: Rig, source: str) -> None:
         ("gear", expected_gear_metadata(account)),
     ):
         assert stored_metadata(files, section).keys() == expected.keys()
+    assert expected_routes(account).items() <= stored_routes(files).items()
     assert sorted(files["SHA256SUMS"].decode().splitlines()) == expected_checksums(files)
 
 

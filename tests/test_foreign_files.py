@@ -76,7 +76,7 @@ def forget_files(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("is_old", [True, False])
-def test_no_foreign_file_counts_as_an_original_or_a_picture(full: Rig, is_old: bool) -> None:
+def test_no_foreign_file_counts_as_a_file_of_the_archive(full: Rig, is_old: bool) -> None:
     originals = [one for one in full.account.activities if one.original is not None]
     lost = {path for path in stored_files(full.files()) if (full.root / path).exists()}
     if is_old:

@@ -21,6 +21,7 @@ from strava_backup.items import (
     PHOTO,
     PHOTO_LIST,
     PRIVATE_NOTE,
+    ROUTE,
     VIDEO,
 )
 from strava_backup.records import plan
@@ -233,11 +234,15 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
             Inventory({}, {}, {"b1": Stored(PurePosixPath("b1"), resource_state=2, own={**AT})}),
             {GEAR, COMPONENTS},
         ),
+        (
+            Inventory({}, {}, {}, {"3": Stored(PurePosixPath("3"), (PurePosixPath("3.gpx"),))}),
+            {ROUTE},
+        ),
     ],
 )
 def test_a_kind_is_proven_by_what_is_stored(inventory, proven):
     unproven = plan.unproven_items(inventory)
-    kinds = {ORIGINAL, DETAIL, PHOTO_LIST, PHOTO, GEAR, COMPONENTS, PRIVATE_NOTE, COMMENTS}
+    kinds = {*EVERY_ITEM - {GPX, VIDEO}, PRIVATE_NOTE, COMMENTS}
     assert unproven == kinds - proven
 
 
@@ -464,7 +469,7 @@ def test_a_look_at_all_of_a_list_is_due_after_thirty_days(last, due):
 
 
 REFUSED_THRICE = {"why": "404", "on": THREE_DAYS}
-EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, VIDEO, PHOTO_LIST, GEAR, COMPONENTS}
+EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, VIDEO, PHOTO_LIST, GEAR, COMPONENTS, ROUTE}
 
 
 @pytest.mark.parametrize(

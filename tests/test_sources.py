@@ -14,18 +14,21 @@ from strava_backup.config.loader import Secret, User
 from strava_backup.demo import samples
 from strava_backup.demo.activity import Activity
 from strava_backup.demo.photos import photo_of
-from tests.conftest import DAY, Rig
+from strava_backup.demo.saved_routes import sample_routes
+from tests.conftest import DAY, NOW, Rig
 from tests.expected import (
     assert_complete,
     expected_activity_metadata,
     expected_originals,
     expected_pictures,
+    expected_routes,
     expected_times,
     own_key,
     stem_of,
     stored_metadata,
     stored_originals,
     stored_pictures,
+    stored_routes,
 )
 from tests.faults import Fault
 
@@ -178,6 +181,26 @@ class SourceTests:
         history = [data for name, data in files.items() if name.startswith("history/")]
         assert [json.loads(data) for data in history] == [before]
         assert not {"original", "photo"} & set(rig.asked)
+
+    def test_routes_are_saved_once_and_again_after_a_change(self, rig: Rig) -> None:
+        rig.account.routes = {one.id: one for one in sample_routes()}
+        assert rig.run(photos=False, gear=False).exit_code == 0
+        files = rig.files()
+        assert expected_routes(rig.account).items() <= stored_routes(files).items()
+        records = stored_metadata(files, "routes")
+        for route in rig.account.routes.values():
+            found = records.get(f"routes/{route.id}.meta.json")
+            expected = route.record(rig.account.athlete_id)
+            shared = common(found or {}, expected)
+            shared.pop("athlete", None)
+            assert shared == {name: expected[name] for name in shared}
+        changed = next(iter(rig.account.routes.values()))
+        changed.edit(NOW, distance=50_000.0)
+        rig.run(photos=False, gear=False)
+        assert rig.asked_for("route") == [changed.id]
+        assert rig.files()[f"routes/{changed.id}.gpx"] == changed.gpx
+        rig.run(photos=False, gear=False)
+        assert "route" not in rig.asked
 
     def test_other_gear_and_none_are_edits(self, rig: Rig) -> None:
         rig.run()
@@ -472,7 +495,14 @@ def test_a_quiet_day_costs_few_pages(make_rig: MakeRig) -> None:
     assert rig.run().exit_code == 0
     assert rig.asked.count("web-list") <= 3
     assert rig.asked.count("web-photos") == 1
-    assert set(rig.asked) == {"me", "web-list", "web-photos", "web-gear"}
+    assert set(rig.asked) == {
+        "me",
+        "web-list",
+        "web-photos",
+        "web-gear",
+        "csrf-token",
+        "web-routes",
+    }
 
 
 def test_an_upload_of_three_years_ago_is_found_by_the_next_run(make_rig: MakeRig) -> None:

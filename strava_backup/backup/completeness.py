@@ -103,5 +103,6 @@ class CompletenessCheck:
             *(one for key, one in self._inventory.activities.items() if key in ids),
             *(one for key, one in self._inventory.photos.items() if key[0] in ids),
             *self._inventory.gear.values(),
+            *self._inventory.routes.values(),
         ]
         return sum(plan.count_given_up(one, asked, wanted, today) for one in stored)

@@ -27,6 +27,7 @@ from strava_backup.backup.photos import Photos, Pictures
 from strava_backup.backup.pipeline import Pipeline
 from strava_backup.backup.private_notes import EditPages, PrivateNotes
 from strava_backup.backup.probes import Probes
+from strava_backup.backup.routes import RouteFiles, Routes
 from strava_backup.backup.tasks import Host, HostClosed, Hosts, Job, Task
 from strava_backup.items import COMMENTS, ORIGINAL, PHOTO, PRIVATE_NOTE, VIDEO
 from strava_backup.progress import Progress
@@ -55,7 +56,7 @@ _EXPORT_ARTICLE = (
 T = TypeVar("T")
 
 
-class Website(Originals, BikePages, EditPages, Counts, Protocol):
+class Website(Originals, BikePages, EditPages, Counts, RouteFiles, Protocol):
     """The requests to the website that a run makes."""
 
 
@@ -115,6 +116,7 @@ class Backup:
         self._gear = Gear(source, website, *rest, inventory.gear)
         self._notes = PrivateNotes(website, self._store, report, self._hosts.website)
         self._comments = Comments(*(source, self._store, report, self._hosts.source, self._wanted))
+        self._routes = Routes(source, website, files, *rest, inventory.routes)
         self._deletions = Deletions(
             *(source, website, self._store, report, self._hosts.website, inventory),
             accepts_any_number=wanted.full,
@@ -185,8 +187,15 @@ class Backup:
             # First, because it takes few requests, and some have follow-ups on the slow website.
             self._add_job(gear.title, self._gear.tasks(gear), first=True)
         self._hosts.source.release()
+        self._queue_routes()
         self._queue_last(last)
         return tried
+
+    def _queue_routes(self) -> None:
+        for route in self._routes.plan(self._ask):
+            self._add_job(route.title, self._routes.tasks(route))
+        if self._limit is None:
+            self._routes.conclude()
 
     def _queue_last(self, works: list[Work]) -> None:
         """Queue the private notes and comments, which cost the most requests, after all others.
@@ -240,7 +249,7 @@ class Backup:
         return missing if self._limit is None else min(missing, self._limit)
 
     def dry_run(self, out: Callable[[str], None], limit: int | None = None) -> None:
-        """Print the items that `run` would fetch, one line per activity or gear."""
+        """Print the items that `run` would fetch, one line per activity, gear or route."""
         self._limit = limit
         with self._pipeline:
             self._report_problems()
@@ -259,6 +268,10 @@ class Backup:
             for gear in self._gear.plan(self._used_gear, self._ask):
                 out(f"{gear.title}: {', '.join(gear.missing)}")
                 self._report.saved.update(gear.missing)
+            for route in self._routes.plan(self._ask):
+                if route.missing:
+                    out(f"{route.title}: {', '.join(route.missing)}")
+                    self._report.saved.update(route.missing)
         self._compare(self._completeness.incomplete)
         self._report.is_finished = True
 
@@ -306,6 +319,7 @@ class Backup:
     def _report_damage(self, path: PurePosixPath, damage: str) -> None:
         activity_id = layout.activity_of(path)
         stored = self._inventory.activities.get(activity_id or 0)
+        stored = stored or self._inventory.routes.get(path.stem)
         if stored is not None and is_gone(stored.own):
             # The file cannot be fetched again, and its readable parts may still be of use.
             _log.info("%s: damaged (%s), but deleted on Strava, so it stays as it is", path, damage)
@@ -460,6 +474,8 @@ class Backup:
                 marker = replace(marker, last_walk=now)
         if self._has_listed_photos:
             marker = replace(marker, last_photo_walk=now)
+        if self._routes.is_whole:
+            marker = replace(marker, last_route_walk=now)
         if not self._has_reached_limit and self._report.exit_code == errors.OK:
             marker = replace(marker, last_complete_run=now)
         self._archive.save_marker(marker)

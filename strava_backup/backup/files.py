@@ -1,4 +1,4 @@
-"""Fetches originals and pictures, and saves each with a note in its metadata."""
+"""Fetches originals, pictures and routes, and saves each with a note in its metadata."""
 
 from __future__ import annotations
 
@@ -120,12 +120,15 @@ class Files:
         note: Note,
         only: str = "",
         stored: Mapping[str, str] = MappingProxyType({}),
+        *,
+        replaces: bool = False,
     ) -> SavedFile:
         """Check a fetched file, record it in the task's metadata, and give it its final name.
 
         With `only`, a suffix, a file of another kind is refused. `stored` maps the SHA-256 of files
-        that are not saved again to their ids. A suspicious file is saved only if a second download
-        is identical. Raises FetchAgain for the first copy, DiskError and ItemError.
+        that are not saved again to their ids. With `replaces`, an older file of that name is copied
+        to `history/` and replaced. A suspicious file is saved only if a second download is
+        identical. Raises FetchAgain for the first copy, DiskError and ItemError.
         """
         with fetched.partial_file(self._archive) as partial_file:
             digest = partial_file.sha256
@@ -137,13 +140,20 @@ class Files:
                 raise errors.ItemError("it was damaged, and differently in a second download")
             if suspicion is not None and not task.first_sha256:
                 raise FetchAgain(digest)
-            path = self._archive.prepare_file(partial_file, stem, sent, only)
+            history = self._store.now() if replaces else None
+            path = self._archive.prepare_file(partial_file, stem, sent, only, history)
 
             def add_note(own: Record) -> Record:
                 return note(own, fetched.sent_name, suspicion, path.name)
 
-            self._place(partial_file, path, task, add_note)
-            self._archive.add_checksum(path, digest)
+            if replaces:
+                # A note without its file would make the next run accept the older file.
+                self._archive.place_file(partial_file, path, task.start)
+                self._archive.add_checksum(path, digest)
+                self._store.note(task.metadata, add_note)
+            else:
+                self._place(partial_file, path, task, add_note)
+                self._archive.add_checksum(path, digest)
         self._report.count(task.item, partial_file.size)
         if suspicion:
             _log.warning("%s: the %s is suspicious: %s", task.title, task.item, suspicion)

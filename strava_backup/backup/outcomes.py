@@ -85,6 +85,8 @@ class Outcomes:
             self._report.fatal.append(_refused_everything(item, refusals))
 
     def _refused(self, entry: Entry, error: errors.ItemError) -> str:
+        if isinstance(error, errors.NotPermitted):
+            return ""
         item = entry.task.item
         is_proven = plan.evidence_kind(item) in self._served_kinds or not error.needs_evidence
         has_reason = plan.lasting_reason(item, error) is not None

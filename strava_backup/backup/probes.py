@@ -15,6 +15,7 @@ from strava_backup.backup.files import Answer
 from strava_backup.backup.gear import BikePages
 from strava_backup.backup.photos import Pictures
 from strava_backup.backup.private_notes import EditPages
+from strava_backup.backup.routes import RouteFiles
 from strava_backup.items import (
     COMMENTS,
     COMPONENTS,
@@ -24,6 +25,7 @@ from strava_backup.items import (
     PHOTO,
     PHOTO_LIST,
     PRIVATE_NOTE,
+    ROUTE,
 )
 from strava_backup.records import plan
 from strava_backup.strava.records import DETAIL_STATE, Activity, Source, parse_activity, parse_photo
@@ -34,7 +36,7 @@ _MOST_PROBES = 3
 Probe = Callable[[], object]
 
 
-class Website(Originals, BikePages, EditPages, Protocol):
+class Website(Originals, BikePages, EditPages, RouteFiles, Protocol):
     """The requests to the website that a probe makes."""
 
 
@@ -76,6 +78,8 @@ class Probes:
             yield from self._picture_probes()
         elif kind in (GEAR, COMPONENTS):
             yield from self._gear_probes(kind)
+        elif kind == ROUTE:
+            yield from self._route_probes()
         else:
             yield from self._activity_probes(kind)
 
@@ -100,6 +104,13 @@ class Probes:
                 yield partial(self._source.fetch_gear, gear_id)
             elif kind == COMPONENTS and "components_at" in stored.own and self._website:
                 yield partial(self._fetch_components, self._website, gear_id)
+
+    def _route_probes(self) -> Iterator[Probe]:
+        source, website = self._source, self._website
+        downloads: RouteFiles = website if website and not source.has_details else source
+        for route_id, stored in sorted(self._inventory.routes.items(), reverse=True):
+            if stored.files and not plan.is_gone(stored.own):
+                yield partial(self._download, downloads.download_route, route_id)
 
     def _picture_probes(self) -> Iterator[Probe]:
         for (activity_id, _), stored in sorted(self._inventory.photos.items(), reverse=True):

@@ -50,6 +50,7 @@ class Options(NamedTuple):
     photos: bool = True
     videos: bool = True
     gear: bool = True
+    routes: bool = True
     dry_run: bool = False
     private_notes: bool = False
     comments: bool = False
@@ -108,6 +109,7 @@ def _back_up_locked(
         gear=options.gear and options.details,
         private_notes=options.private_notes and options.details and config.user is not None,
         comments=options.comments and options.details,
+        routes=options.routes,
         full=options.full,
     )
     if wanted.comments and not connections.source.has_details:

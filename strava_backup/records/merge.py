@@ -10,9 +10,19 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from strava_backup.items import GPX, ORIGINAL, OWN_KEY, PHOTO, PHOTO_LIST, PRIVATE_NOTE, VIDEO
-from strava_backup.strava import records
+from strava_backup.items import (
+    GPX,
+    ORIGINAL,
+    OWN_KEY,
+    PHOTO,
+    PHOTO_LIST,
+    PRIVATE_NOTE,
+    ROUTE,
+    VIDEO,
+)
+from strava_backup.strava import records, routes
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
+from strava_backup.strava.routes import Route
 from strava_backup.timestamps import utc_timestamp
 
 # The source of records that only the bulk export has, and our key for data from the export.
@@ -131,6 +141,36 @@ def gear_record(gear: Record, stored: Record, source: str) -> Record:
     return {**strava_part(stored), **_gaps(stored, strava_part(gear), gear)}
 
 
+def route_record(route: Route, stored: Record | None, source: str, now: datetime) -> Record:
+    """Return the stored record merged with a listed one that is new, changed or restored.
+
+    No stored field is lost. If the track may have changed, the note of the stored GPX is removed,
+    so that it is fetched again. The website only fills gaps in the API's record, and adds edits.
+    """
+    incoming, base = strava_part(route.record), strava_part(stored or {})
+    own = dict((stored or {}).get(OWN_KEY) or {})
+    before = own.get("listed", {}).get(source)
+    listed = routes.compared_fields(incoming)
+    own |= {**route.record.get(OWN_KEY, {}), "listed": {**own.get("listed", {}), source: listed}}
+    own.pop("gone_since", None)
+    if before is not None and routes.has_other_track(before, listed):
+        own.pop("gpx", None)
+    if better_source(stored or {}, source) != source:
+        old = listed if before is None else before
+        edits = {name: value for name, value in listed.items() if old.get(name) != value}
+        return {**base, **_gaps(base, incoming, incoming), **edits, OWN_KEY: own}
+    own |= {"source": source, "fetched_at": utc_timestamp(now)}
+    return {"resource_state": SUMMARY_STATE, **base, **incoming, OWN_KEY: own}
+
+
+def route_history_fields(record: Record) -> Record:
+    """Return the fields of a route whose changes are stored in the history.
+
+    The addresses of its map's pictures are not among them.
+    """
+    return {name: value for name, value in strava_part(record).items() if name != "map_urls"}
+
+
 def without_original(own: Record, why: str, now: datetime) -> Record:
     """Return our key after a redirect instead of an original, with the days of all redirects."""
     before = own.get("original", {})
@@ -214,7 +254,7 @@ def is_poorer(new: Any, old: Any) -> bool:
 
 
 def with_gone(own: Record, now: datetime) -> Record:
-    """Return our key after a complete listing without the activity."""
+    """Return our key after a complete listing without the activity or the route."""
     return {**own, "gone_since": utc_timestamp(now)}
 
 
@@ -270,6 +310,15 @@ def with_video(own: Record, suspicion: str | None, file: str, now: datetime) -> 
     video = {"saved_at": utc_timestamp(now), "file": file}
     video |= {"odd": suspicion} if suspicion else {}
     return without_refusal({**own, "video": video}, VIDEO)
+
+
+def with_route_gpx(
+    own: Record, sent_name: str, suspicion: str | None, file: str, now: datetime
+) -> Record:
+    """Return our key after the GPX of a route was saved as `file`."""
+    gpx = {"name": sent_name, "file": file, "saved_at": utc_timestamp(now)}
+    gpx |= {"odd": suspicion} if suspicion else {}
+    return without_refusal({**own, "gpx": gpx}, ROUTE)
 
 
 def with_gear_summary(own: Record, summary: Record | None, source: str) -> Record:

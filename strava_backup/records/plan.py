@@ -1,7 +1,7 @@
-"""Pure: the missing items of activities, photos and gear, and when to try them again. Does no I/O.
+"""Pure: the missing items of activities, photos, gear and routes, and when to try them again.
 
-The plan compares stored records with listed ones. `own` is the value of our key, `strava_backup`,
-in a stored record; docs/format.md specifies it.
+Does no I/O. The plan compares stored records with listed ones. `own` is the value of our key,
+`strava_backup`, in a stored record; docs/format.md specifies it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from strava_backup.items import (
     PHOTO,
     PHOTO_LIST,
     PRIVATE_NOTE,
+    ROUTE,
     VIDEO,
 )
-from strava_backup.strava import records
+from strava_backup.strava import records, routes
 from strava_backup.strava.records import DETAIL_STATE, SUMMARY_STATE, Activity, Record
+from strava_backup.strava.routes import Route
 
 # After the same refusal on this many days, an item is not available.
 _DAYS_UNTIL_NOT_AVAILABLE = 3
@@ -69,6 +71,7 @@ class Wanted(NamedTuple):
     gear: bool = True
     private_notes: bool = False
     comments: bool = False
+    routes: bool = True
     full: bool = False
     unproven: frozenset[str] = frozenset()
 
@@ -240,6 +243,23 @@ def lacks_components(gear_id: str, own: Record, wanted: Wanted, today: date) -> 
     return not is_given_up(own, COMPONENTS, wanted, today)
 
 
+def is_route_changed(route: Route, stored: Stored | None, source: str) -> bool:
+    """Return whether a listed route is new, changed or restored since the last listing of the same
+    source."""
+    if stored is None or stored.resource_state is None or is_gone(stored.own):
+        return True
+    return stored.listed_by(source) != fingerprint(routes.compared_fields(route.record))
+
+
+def lacks_route(own: Record, wanted: Wanted, today: date, *, is_stored: bool) -> bool:
+    """Return whether the GPX of a route has to be fetched: it is not stored, or it changed.
+
+    `own` is the value after the merge with the listing, which removes the note of a changed GPX.
+    """
+    is_current = is_stored and "saved_at" in own.get("gpx", {})
+    return not is_current and not is_given_up(own, ROUTE, wanted, today)
+
+
 def lasting_reason(item: str, error: ItemError) -> str | None:
     """Return the reason of an error to note with an item, or None if it may be temporary.
 
@@ -252,7 +272,7 @@ def lasting_reason(item: str, error: ItemError) -> str | None:
 
 
 def is_gone(own: Record) -> bool:
-    """Return whether an activity was missing in the last complete listing."""
+    """Return whether an activity or a route was missing in the last complete listing."""
     return "gone_since" in own
 
 
@@ -328,6 +348,7 @@ def unproven_items(inventory: Inventory) -> frozenset[str]:
         COMPONENTS: any("components_at" in one.own for one in gear),
         PRIVATE_NOTE: any("private_note_at" in one.own for one in activities),
         COMMENTS: any(one.comments for one in activities),
+        ROUTE: any(one.files for one in inventory.routes.values() if not is_gone(one.own)),
     }
     return frozenset(item for item, is_proven in proofs.items() if not is_proven)
 
@@ -345,6 +366,7 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
         COMPONENTS: wanted.gear and wanted.originals,
         PRIVATE_NOTE: wanted.private_notes,
         COMMENTS: wanted.comments and has_details,
+        ROUTE: wanted.routes,
     }
     return frozenset(item for item, is_asked in items.items() if is_asked)
 
