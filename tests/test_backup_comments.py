@@ -303,7 +303,7 @@ def test_verify_checks_that_comments_are_readable_and_repairs_them(rig: Rig) -> 
     rig.run(comments=True)
     lines: list[str] = []
     assert verify(rig.root, lines.append) == 0
-    assert lines == ["checked 1 file and 5 metadata files: no damage"]
+    assert lines == ["checked 4 files and 8 metadata files: no damage"]
     (rig.root / path(rig)).write_bytes(b'{"comments": [')
     lines.clear()
     assert verify(rig.root, lines.append, repairs=True) == 6
