@@ -32,8 +32,6 @@ _log = logging.getLogger(__name__)
 _THREADS = 4
 # Activities per batch, which limits the results in memory.
 _BATCH = 300
-_ROUTES = PurePosixPath("routes")
-_ROUTE_NAME = re.compile(r"[0-9]{1,20}\.gpx")
 _SAFE_ROUTE = re.compile(r"routes/[^/\\\0.][^/\\\0]*")
 _BIKE_HEADER = ("Bike Name", "Bike Brand", "Bike Model", "Bike Default Sport Types")
 _SHOE_HEADER = ("Shoe Name", "Shoe Brand", "Shoe Model", "Shoe Default Sport Types")
@@ -331,8 +329,9 @@ class _Exporter:
         self._add_table("routes.csv", _ROUTE_HEADER, rows)
 
     def _routes(self) -> list[PurePosixPath]:
-        paths = self._archive.paths(_ROUTES)
-        return sorted(path for path in paths if _ROUTE_NAME.fullmatch(path.name))
+        paths = sorted(self._archive.paths(layout.ROUTES))
+        names = ((path, layout.parse_name(path)) for path in paths)
+        return [path for path, name in names if name is not None and layout.is_route_file(name)]
 
     def _route_name(self, path: PurePosixPath) -> str:
         record = self._read(f"{path}, {METADATA}", path.with_suffix(layout.META_SUFFIX))
