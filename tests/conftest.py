@@ -93,6 +93,13 @@ def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect_on_loopback)
 
 
+@pytest.fixture(autouse=True)
+def restored_process() -> Iterator[None]:
+    """Restore signal handlers and logging, which a command in this process changes."""
+    with in_process.process_as_before():
+        yield
+
+
 @dataclass
 class Clock:
     """Seconds since the epoch, which only `now` and `sleep` advance."""

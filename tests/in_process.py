@@ -60,7 +60,7 @@ def run(
         enter(mock.patch.dict(os.environ, environment, clear=True))
         enter(mock.patch.multiple(sys, **ours))
         enter(_short_pauses())
-        enter(_process_as_before())
+        enter(process_as_before())
         enter(_limited())
         code = _exit_code(list(arguments))
     return subprocess.CompletedProcess(list(arguments), code, _text(out), _text(err))
@@ -109,7 +109,7 @@ def _short_pauses() -> Iterator[None]:
 
 
 @contextmanager
-def _process_as_before() -> Iterator[None]:
+def process_as_before() -> Iterator[None]:
     """Restore everything that a run changes in its process, except streams and environment."""
     root, own = logging.root, logging.getLogger("strava_backup")
     handlers, levels = root.handlers[:], (root.level, own.level)

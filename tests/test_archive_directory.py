@@ -492,8 +492,9 @@ def test_metadata_is_utf_8_with_sorted_keys_and_an_indent_of_2(archive):
 @example({"name": "half an emoji \ud83d", "ü": "ü"})
 @settings(deadline=None)
 def test_every_json_record_is_read_back(record):
-    # Values under our key that have another type are left out.
+    # Values of another type under these keys are left out.
     assume(isinstance(record.get("strava_backup", {}), dict))
+    assume(type(record.get("resource_state", 0)) is int)
     with tempfile.TemporaryDirectory() as root:
         archive = Archive(Path(root))
         archive.save_record(META, record, history=None)
