@@ -11,8 +11,10 @@ import gc
 import importlib
 import logging
 import os
+import re
 import shlex
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -34,9 +36,13 @@ _log = logging.getLogger("strava_backup")
 
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
+# A command that a message advises, and that reads or changes the config.
+_ADVICE = re.compile(r"\bstrava-backup (?=--(?:authorize|check|login)\b)")
+
 _EPILOG = """\
-exit codes: 0 all there, 1 failed, 2 usage or config, 3 some items failed (tried again next time),
-4 a human must renew a log-in, 5 try again later, 6 --verify found damage, 130 interrupted
+exit codes: 0 all done, 1 failed, 2 usage or config, 3 some items failed
+(tried again next time), 4 a human must act (most often: log in again),
+5 try again later, 6 --verify found damage, 130 interrupted
 """
 
 
@@ -83,18 +89,23 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.repair and (options.dry_run or not options.verify):
         parser.error(
-            "--repair requires --verify, and excludes --dry-run: --verify alone changes nothing"
+            "--repair works only together with --verify, and not with --dry-run: --verify alone "
+            "changes nothing"
         )
     is_list = options.list is not None
     is_export = options.export_path is not None or options.zip_path is not None
     if (options.verify or is_list) and (
         options.authorize or options.login or options.check or options.import_path
     ):
-        parser.error("--verify and --list exclude --authorize, --login, --check and --import")
+        parser.error(
+            "--verify and --list cannot be combined with --authorize, --login, --check and --import"
+        )
     if is_export and (options.verify or options.dry_run):
-        parser.error("--export and --zip exclude --verify and --dry-run")
+        parser.error("--export and --zip cannot be combined with --verify and --dry-run")
     if is_list and (options.verify or options.dry_run or is_export):
-        parser.error("--list excludes --verify, --dry-run, --export and --zip")
+        parser.error("--list cannot be combined with --verify, --dry-run, --export and --zip")
+    if options.export_path is not None and options.export_path.suffix.lower() == ".zip":
+        parser.error("--export writes a folder: for one ZIP use --zip FILE")
     if options.no_gzip and not is_export:
         parser.error("--no-gzip requires --export or --zip")
     if options.since and not (is_export or is_list):
@@ -104,6 +115,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.cookies_from_browser and not options.login:
         parser.error("--cookies-from-browser requires --login")
     return options
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Wraps each line, also that of a group of options, which argparse does from Python 3.13 on."""
+
+    def format_help(self) -> str:
+        """Return the help, or the usage alone, in lines of the terminal's width."""
+        return "\n".join(map(self._wrapped, super().format_help().split("\n")))
+
+    def _wrapped(self, line: str) -> str:
+        indent = " " * (len(line) - len(line.lstrip()))
+        lines = textwrap.wrap(line, self._width, subsequent_indent=indent, break_on_hyphens=False)
+        return "\n".join(lines)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -118,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="strava-backup",
         description="Get your own data back from Strava, whole, and keep it current.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     add = parser.add_argument
     add("--config", metavar="FILE", type=Path, help="the config to use (one for each account)")
@@ -172,8 +196,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TEXT",
         nargs="?",
         const="",
-        help="list the archive's activities, newest last, offline; "
-        "with TEXT, only those that have it in the title",
+        help="list the archived activities (offline), newest last; "
+        "TEXT: only titles that contain it",
     )
     mode = parser.add_mutually_exclusive_group().add_argument
     mode("--demo", action="store_true", help="back up a made-up account, without network or config")
@@ -246,7 +270,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, not {text!r}")
     return int(text)
 
 
@@ -262,10 +286,28 @@ def _configure_logging(options: argparse.Namespace) -> None:
 
     urllib3 and stravalib stay above DEBUG with --debug too, since they would log addresses.
     """
-    logging.root.handlers[:] = [streams.Handler(with_time=options.debug)]
+    handler = streams.Handler(with_time=options.debug, reword=_advice(options))
+    logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING if options.debug else logging.ERROR)
     level = logging.DEBUG if options.debug else logging.INFO
     _log.setLevel(logging.WARNING if options.quiet else level)
+
+
+def _advice(options: argparse.Namespace) -> Callable[[str], str]:
+    """Return a function that puts --config into the commands that a message advises.
+
+    Without it, they would read or change the config of another account.
+    """
+    if options.config is None:
+        return str
+    command = f"{_command(options)} "
+    return lambda text: _ADVICE.sub(lambda _: command, text)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command that runs a backup with the same config."""
+    named = [] if options.config is None else ["--config", str(options.config)]
+    return shlex.join(["strava-backup", *named])
 
 
 def _log_versions() -> None:
@@ -345,7 +387,7 @@ def _authorize(options: argparse.Namespace, report: Report) -> int:
     from strava_backup.setup.authorize import authorize
 
     config = _load_unfinished(options, "refresh_token", "jwt", "session", "password")
-    authorize(config, _dialog(), _page_opener())
+    authorize(config, _dialog(options), _page_opener())
     return errors.OK
 
 
@@ -363,19 +405,13 @@ def _log_in(options: argparse.Namespace, report: Report) -> int:
     config = _load_unfinished(options, "jwt", "session", "password")
     login.log_in(
         config,
-        _dialog(),
+        _dialog(options),
         cookies if browser else None,
         browser=browser,
         stores_folder=options.output_dir is not None,
-        next_command=_next_command(options),
+        next_command=_command(options),
     )
     return errors.OK
-
-
-def _next_command(options: argparse.Namespace) -> str:
-    """Return the command that runs a backup with the same config."""
-    named = [] if options.config is None else ["--config", str(options.config)]
-    return shlex.join(["strava-backup", *named])
 
 
 def _read_browser(browser: Browser, now: float) -> list[BrowserSession]:
@@ -393,8 +429,9 @@ def _check(options: argparse.Namespace, report: Report) -> int:
         return _with_overrides(_load_config(options), options)
 
     findings = check(load, read_browser=_read_browser)
+    advice = _advice(options)
     for finding in findings:
-        streams.print_line(str(finding))
+        streams.print_line(advice(str(finding)))
     failed = sum(finding.level is Level.FAIL for finding in findings)
     if failed:
         _log.error("%d of %d checks failed", failed, len(findings))
@@ -408,10 +445,12 @@ def _load_unfinished(options: argparse.Namespace, *unread: str) -> Config:
     return _with_overrides(loader.load_unfinished(path, os.environ, unread), options)
 
 
-def _dialog() -> Dialog:
+def _dialog(options: argparse.Namespace) -> Dialog:
     from strava_backup.setup.dialog import Dialog
 
-    return Dialog(sys.stdin.fileno() if sys.stdin else None, streams.show)
+    advice = _advice(options)
+    descriptor = sys.stdin.fileno() if sys.stdin else None
+    return Dialog(descriptor, lambda text: streams.show(advice(text)))
 
 
 def _page_opener() -> Callable[[str], object] | None:

@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TextIO
 
@@ -82,11 +82,14 @@ def show(text: str) -> None:
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """Writes log messages to standard error, and ignores a failure to write them."""
+    """Writes log messages to standard error, and ignores a failure to write them.
 
-    def __init__(self, *, with_time: bool) -> None:
+    `reword` may change the text of a message.
+    """
+
+    def __init__(self, *, with_time: bool, reword: Callable[[str], str] = str) -> None:
         super().__init__(sys.stderr)
-        self.setFormatter(_Format(with_time=with_time))
+        self.setFormatter(_Format(with_time=with_time, reword=reword))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Report a faulty call of the logger, but not a failure of standard error."""
@@ -101,15 +104,16 @@ class _Format(logging.Formatter):
     which may be any text, so that a name cannot forge a line.
     """
 
-    def __init__(self, *, with_time: bool) -> None:
+    def __init__(self, *, with_time: bool, reword: Callable[[str], str]) -> None:
         super().__init__("%(asctime)s %(name)s: %(message)s" if with_time else "%(message)s")
+        self._reword = reword
 
     def format(self, record: logging.LogRecord) -> str:
         args = record.args if isinstance(record.args, tuple) else ()
         if args:
             record = copy.copy(record)
             record.args = tuple(map(_escaped, args))
-        text = escape_lines(super().format(record))
+        text = escape_lines(self._reword(super().format(record)))
         if record.levelno < logging.WARNING:
             return text
         return f"strava-backup: {record.levelname.lower()}: {text}"

@@ -89,6 +89,7 @@ def test_checks_and_runs_read_the_browser_that_the_config_names(tmp_path: Path) 
         ["--verify", "--login"],
         ["--verify", "--check"],
         ["--verify", "--import", "export.zip"],
+        ["--export", "export.ZIP"],
         ["--list", "--verify"],
         ["--list", "--dry-run"],
         ["--list", "--check"],
@@ -167,7 +168,37 @@ def test_a_source_without_its_section_is_a_config_error(
     config.write_text(section)
     result = run_command(["--config", str(config), "--source", source], tmp_path)
     assert result.returncode == 2
-    assert f"the source {source} needs the section" in result.stderr
+    missing, advised = {"api": ("api", "authorize"), "website": ("user", "login")}[source]
+    assert (
+        f"the source {source} needs the section [{missing}]: run strava-backup --config {config} "
+        f"--{advised}, or use the source auto" in result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "shown"),
+    [
+        ([], "run strava-backup --login", "run strava-backup --login"),
+        (["--config", "b"], "run strava-backup --login", "run strava-backup --config b --login"),
+        (["--config", "my b"], "strava-backup --check", "strava-backup --config 'my b' --check"),
+        (["--config", "\\1"], "strava-backup --check", "strava-backup --config '\\1' --check"),
+        (["--config", "b"], "strava-backup --import: it is", "strava-backup --import: it is"),
+        (["--config", "b"], "a strava-backup --logins", "a strava-backup --logins"),
+    ],
+)
+def test_an_advised_command_names_the_config_in_use(
+    arguments: list[str], text: str, shown: str
+) -> None:
+    assert cli._advice(cli._parse(arguments))(text) == shown
+
+
+def test_the_help_fits_into_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_verify_needs_no_config_and_tells_by_its_exit_code(tmp_path: Path) -> None:
@@ -192,7 +223,8 @@ def test_verify_needs_no_config_and_tells_by_its_exit_code(tmp_path: Path) -> No
 
     photo.write_bytes(b"x")
     broken = run_command([*verify, "--quiet"], tmp_path)
-    assert (broken.returncode, broken.stderr) == (6, "")
+    assert broken.returncode == 6
+    assert broken.stderr == f"strava-backup: error: 1 damaged in {tmp_path}\n"
     assert broken.stdout.startswith("damaged: photos/5_a.jpg: no .jpg picture")
     repaired = run_command([*verify, "--repair"], tmp_path)
     assert repaired.returncode == 6

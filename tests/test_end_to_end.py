@@ -169,6 +169,7 @@ def test_the_end_of_the_web_session_is_told_in_time(
 
     told = [line for line in result.stderr.splitlines() if line.startswith("strava-backup: ")]
     assert result.returncode == code
+    words = words.replace("strava-backup --", f"strava-backup --config {command.config} --")
     assert told[:1] == ([f"strava-backup: {words}"] if words else [])
     assert len(told) == (0 if not words else 1 if code == 0 else 2)  # an error counts what it cost
     assert loudness == [] or told == result.stderr.splitlines()

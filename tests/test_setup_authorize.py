@@ -145,7 +145,7 @@ def test_consent_in_the_browser_stores_a_refresh_token_and_leaves_the_rest_as_it
     assert (
         f"athlete {desk.account.athlete_id} (Ada Example) allows: activity:read_all, "
         f"profile:read_all, read, read_all. The refresh token is in {desk.command.config}\n"
-        "next: strava-backup --check\n"
+        f"Next: strava-backup --config {desk.command.config} --check\n"
     ) in opened.shown
     result = desk.command.run("--limit", "1", "--source", "api")
     assert result.returncode == 0, result.stderr
@@ -182,7 +182,7 @@ def test_id_and_secret_are_asked_for_where_there_is_no_config_and_one_is_made(de
         expected = expected.replace(placeholder, value)
     assert made.read_text() == expected
     assert made.stat().st_mode & 0o777 == 0o600
-    assert "next: strava-backup --login" in opened.shown
+    assert f"Next: strava-backup --config {made} --login" in opened.shown
 
 
 def test_the_answer_may_be_pasted_where_the_browser_is_on_another_machine(desk: Desk) -> None:
@@ -279,7 +279,7 @@ def test_a_missing_scope_is_told_with_what_it_costs(desk: Desk) -> None:
         assert desk.end(opened) == 0, opened.shown
     assert (
         "warning: profile:read_all was not allowed: bikes and shoes that no activity names will be "
-        "missing. To allow it, run strava-backup --authorize again"
+        f"missing. To allow it, run strava-backup --config {desk.command.config} --authorize again"
     ) in opened.shown
     assert desk.account.refresh_token in desk.command.config.read_text()
 
@@ -297,7 +297,7 @@ def test_a_missing_scope_is_told_with_what_it_costs(desk: Desk) -> None:
         (
             lambda account: account.faults.append(Fault("token", "dropped")),
             5,
-            "run strava-backup --authorize again",
+            "strava-backup.conf --authorize again",
         ),
     ],
     ids=["wrong secret", "500", "html", "dropped"],

@@ -279,3 +279,10 @@ def test_a_message_keeps_its_own_line_ends_and_no_others(
     handler = streams.Handler(with_time=False)
     handler.handle(logging.LogRecord("", logging.INFO, "", 0, message, arguments, None))
     assert handler.stream.getvalue() == lines
+
+
+def test_a_message_can_be_reworded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    handler = streams.Handler(with_time=False, reword=str.upper)
+    handler.handle(logging.LogRecord("", logging.WARNING, "", 0, "a %s", ("b",), None))
+    assert handler.stream.getvalue() == "strava-backup: warning: A B\n"

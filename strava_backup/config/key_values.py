@@ -77,7 +77,7 @@ def path_text(text: str) -> str:
     if re.search(r"(^|\s)[#;]", text):
         raise ValueError("must have no comment after it: that needs a line of its own")
     if text[0] in "\"'" or text[-1] in "\"'":
-        raise ValueError("must not stand in quotes, even if it has spaces in it")
+        raise ValueError("remove the quotes, also around a path with spaces")
     if not text.isprintable():
         raise ValueError("must have no control characters")
     if _JWT.search(text):

@@ -101,9 +101,15 @@ class Config:
     def check_source(self) -> None:
         """Raise ConfigError if the requested source is not set up."""
         if self.source == "api" and self.api is None:
-            raise errors.ConfigError(f"{self.path}: the source api needs the section [api]")
+            raise errors.ConfigError(
+                f"{self.path}: the source api needs the section [api]: run strava-backup "
+                "--authorize, or use the source auto"
+            )
         if self.source == "website" and self.user is None:
-            raise errors.ConfigError(f"{self.path}: the source website needs the section [user]")
+            raise errors.ConfigError(
+                f"{self.path}: the source website needs the section [user]: run strava-backup "
+                "--login, or use the source auto"
+            )
 
     def open_files(self) -> dict[Path, str]:
         """Return the files that other users can access, each with "read", "change" or both.
@@ -474,7 +480,7 @@ class _Reader:
         is_empty = config.api is None and config.user is None
         if self._is_finished and is_empty and not self._problems:
             self._problems.append(
-                "neither [api] nor [user] is filled in, so there is nothing to do: see README"
+                "neither [api] nor [user] is filled in: run strava-backup --login"
             )
         self._raise_problems()
         return config
@@ -536,7 +542,8 @@ class _Reader:
             return None
         for name, value in values.items():
             if not value and not self._has_problem("api", name):
-                self._problems.append(f"[api] {name}: missing")
+                advice = "run strava-backup --authorize, or remove [api]"
+                self._problems.append(f"[api] {name}: missing; {advice}")
         if client_id is None or client_secret is None or refresh_token is None:
             return None
         return Api(client_id, client_secret, refresh_token, base_url)

@@ -190,6 +190,6 @@ def _report(config: Config, given: consent.Consent, granted: consent.Authorizati
             consent.SCOPES[scope],
         )
     if config.user is None:
-        _log.info("next: strava-backup --login, which the original files need")
+        _log.info("Next: strava-backup --login, which the original files need")
     else:
-        _log.info("next: strava-backup --check")
+        _log.info("Next: strava-backup --check")
