@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from strava_backup import errors
 from strava_backup.archive.directory import Archive, Inventory, Stored
 from strava_backup.items import ORIGINAL, PHOTO, PHOTO_LIST, VIDEO
 from strava_backup.records import plan
@@ -83,10 +82,7 @@ def read_rows(root: Path, clock: Callable[[], float]) -> list[Row]:
     is not locked: a run replaces whole files only, so that it does not disturb a reader.
     """
     archive = Archive(root)
-    if not archive.exists():
-        raise errors.ConfigError(
-            f"there is no archive in {root}: name the right folder with --output-dir"
-        )
+    archive.check_exists()
     archive.read_marker()
     inventory = archive.scan(_FIELDS)
     today = datetime.fromtimestamp(clock(), UTC).date()

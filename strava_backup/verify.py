@@ -5,6 +5,7 @@ Needs neither config nor network, so that it works as long as the files exist.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -27,8 +28,9 @@ from strava_backup.items import OWN_KEY
 from strava_backup.progress import Progress
 from strava_backup.report import count_of, printable
 
-_LONGEST_LINE = 10_000
+_log = logging.getLogger(__name__)
 
+_LONGEST_LINE = 10_000
 
 _SILENT = Progress()
 
@@ -41,16 +43,13 @@ def verify(
     quiet: bool = False,
     progress: Progress = _SILENT,
 ) -> int:
-    """Print a line for each finding, and a summary; return the exit code.
+    """Print a line for each finding, and a summary; return the exit code. Log damage as an error.
 
     Raises ConfigError without an archive, AnotherRun, DiskError. With `repairs`, damaged
     files go to `damaged/`, so that the next run fetches them again.
     """
     archive = Archive(root)
-    if not archive.exists():
-        raise errors.ConfigError(
-            f"there is no archive in {root}: name the right folder with --output-dir"
-        )
+    archive.check_exists()
     # A check writes nothing, not even a lock file; but if there is one, a run may be active.
     with archive.locked(is_reader=not repairs, creates=repairs):
         archive.read_marker()
@@ -58,9 +57,11 @@ def verify(
         for finding in check.findings():
             if finding.is_damage or not quiet:
                 out(str(finding))
-        if check.damaged or not quiet:
+        if check.has_damage or not quiet:
             out(check.summary())
-    return errors.DAMAGED if check.damaged else errors.OK
+    if check.has_damage:
+        _log.error("%s in %s", check.damage(), root)
+    return errors.DAMAGED if check.has_damage else errors.OK
 
 
 class Finding(NamedTuple):
@@ -88,7 +89,8 @@ class _Check:
     """One check of an archive. The constructor does no I/O."""
 
     def __init__(self, archive: Archive, repairs: bool, progress: Progress) -> None:
-        self.damaged = 0
+        self._damaged = 0
+        self._missing = 0
         self._archive = archive
         self._progress = progress
         self._repairs = repairs
@@ -124,18 +126,29 @@ class _Check:
         if self._to_remove:
             self._archive.remove_checksums(self._to_remove)
 
+    @property
+    def has_damage(self) -> bool:
+        """Return whether any file is damaged, or missing although it has a checksum."""
+        return bool(self._damaged or self._missing)
+
+    def damage(self) -> str:
+        """Return the counts of damaged and of missing files."""
+        counts = ((self._damaged, "damaged"), (self._missing, "missing"))
+        return ", ".join(f"{number:,} {state}" for number, state in counts if number) or "no damage"
+
     def summary(self) -> str:
-        """Return the counts of the findings in one line."""
+        """Return the counts of the findings, and the next steps, in one line."""
         text = f"checked {count_of(len(self._files), 'file')}"
-        text += f" and {count_of(self._records, 'metadata file')}"
-        text += f": {self.damaged:,} damaged" if self.damaged else ": no damage"
+        text += f" and {count_of(self._records, 'metadata file')}: {self.damage()}"
         text += f", {count_of(self._notices, 'notice')}" if self._notices else ""
         if self._without_checksum:
             text += f"; {self._without_checksum:,} without a checksum, the next run adds it"
         if self._moved:
-            return f"{text}; {self._moved:,} moved to damaged/, the next run fetches them again"
-        if self.damaged and not self._repairs:
-            return f"{text}; --repair moves them to damaged/, and the next run fetches them again"
+            text += f"; {self._moved:,} moved to damaged/"
+        elif self._damaged and not self._repairs:
+            text += "; --repair moves damaged files to damaged/"
+        if self._missing or self._moved:
+            text += "; the next run fetches missing files that Strava still has"
         return text
 
     def _check_top_level(self) -> Iterator[Finding]:
@@ -215,7 +228,8 @@ class _Check:
         if file_check is not None and file_check.is_denied:
             self._denied.add(path)
         if file_check is None and key is None:
-            yield self._damage(path, None, f"missing, but listed in {layout.CHECKSUMS}")
+            self._missing += 1
+            yield self._finding(path, None, f"missing, but listed in {layout.CHECKSUMS}")
         elif file_check is None:
             yield self._damage(path, key, "a broken link")
         elif file_check.digest in digests:
@@ -243,7 +257,9 @@ class _Check:
         found = {(name.key, noted_as(name)) for name in names if name is not None}
         for key, metadata in self._metadata.items():
             if {(key, note) for note in promised_files(metadata.own)} - found:
-                yield self._notice(metadata.path, "notes a saved file that does not exist")
+                is_deleted = self._is_deleted(key)
+                rest = "Strava no longer has it" if is_deleted else "the next run fetches it"
+                yield self._notice(metadata.path, f"its file is missing; {rest}")
 
     def _notice(self, path: PurePosixPath, text: str) -> Finding:
         self._notices += 1
@@ -252,8 +268,14 @@ class _Check:
     def _damage(
         self, path: PurePosixPath, key: layout.Key | None, text: str, *, repairs: bool = True
     ) -> Finding:
+        """Count damage, and return it as `_finding` does."""
+        self._damaged += 1
+        return self._finding(path, key, text, repairs=repairs)
+
+    def _finding(
+        self, path: PurePosixPath, key: layout.Key | None, text: str, *, repairs: bool = True
+    ) -> Finding:
         """Return damage as a finding, and repair it on request; no `key` if the file is missing."""
-        self.damaged += 1
         if repairs and self._repairs:
             text = f"{text}; {self._repair(path, key)}"
         return Finding(path, text, is_damage=True)

@@ -93,7 +93,7 @@ def test_the_last_folder_of_a_configured_path_is_created(tmp_path):
 
 
 def test_a_missing_parent_may_be_a_disk_that_is_not_mounted(tmp_path):
-    with pytest.raises(DiskError, match="is the disk mounted") as caught:
+    with pytest.raises(DiskError, match="Mount the disk") as caught:
         Archive(tmp_path / "disk" / "archive").prepare(with_parents=False)
     assert str(tmp_path / "disk") in str(caught.value)
     assert caught.value.exit_code == 1
@@ -136,7 +136,7 @@ def test_the_check_of_a_missing_folder_returns_its_parent_and_creates_nothing(
 
 
 def test_a_folder_whose_parent_is_missing_is_not_usable(tmp_path):
-    with pytest.raises(DiskError, match="is the disk mounted"):
+    with pytest.raises(DiskError, match="Mount the disk"):
         Archive(tmp_path / "disk" / "archive").check_usable(with_parents=False)
 
 

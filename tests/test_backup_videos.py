@@ -212,7 +212,7 @@ def test_a_video_that_vanished_is_fetched_again_and_its_absence_is_noticed(rig: 
     (rig.root / "SHA256SUMS").unlink()
     lines: list[str] = []
     assert verify.verify(rig.root, lines.append) == 0
-    assert "notes a saved file that does not exist" in str(lines)
+    assert "its file is missing; the next run fetches it" in str(lines)
     assert rig.run().exit_code == 0
     assert asked(rig) == {*KINDS}
     assert_complete(rig.account, rig.files())

@@ -443,6 +443,21 @@ def test_without_an_archive_nothing_is_exported(tmp_path: Path) -> None:
     assert not (tmp_path / "export").exists()
 
 
+def test_an_export_without_activities_says_why(
+    small: Small, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "strava_backup")
+    assert export(small.root, small.path, since=date(2027, 1, 1)).exit_code == 0
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "SHA256SUMS").touch()
+    assert export(empty, tmp_path / "nothing").exit_code == 0
+    assert caplog.messages == [
+        "no activity starts on 2027-01-01 or later",
+        f"the archive in {empty} is empty: it has no activities",
+    ]
+
+
 def test_the_command_line_exports_a_folder_and_a_zip(
     archive: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,9 +154,12 @@ def test_a_folder_with_other_content_is_refused_and_stays_as_it_is(
 
 
 def test_only_the_last_part_of_a_path_is_created(tmp_path: Path) -> None:
-    with pytest.raises(errors.ConfigError, match="mounted"):
+    with pytest.raises(errors.ConfigError, match="Mount the disk"):
         Folder(tmp_path / "disk/export").prepare(7)
-    with pytest.raises(errors.ConfigError, match="mounted"), new_zip(tmp_path / "disk/a.zip", 0):
+    with (
+        pytest.raises(errors.ConfigError, match="Mount the disk"),
+        new_zip(tmp_path / "disk/a.zip", 0),
+    ):
         pass
 
 

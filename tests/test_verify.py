@@ -30,6 +30,7 @@ from tests.expected import (
 from tests.faults import Fault
 from tests.limits import without_root
 
+FETCHED = "; the next run fetches missing files that Strava still has"
 HTML = b"<!DOCTYPE html>\n<html><body>Log in</body></html>"
 
 
@@ -271,6 +272,7 @@ def test_a_listed_file_that_is_missing_is_named_and_the_line_stays_until_it_is_f
         assert code == 6
         assert damaged(lines) == {path}
         assert notices(lines) == set()
+        assert lines[-1].endswith(f": 1 missing{FETCHED}")
     full.run(photos=False)
     assert full.files()["SHA256SUMS"] == before
 
@@ -279,9 +281,13 @@ def test_a_listed_file_that_is_missing_is_named_and_the_line_stays_until_it_is_f
     assert check(full.root)[0] == 0
 
     (full.root / other).unlink()
-    assert damaged(check(full.root, repairs=True)[1]) == {other}
+    lines = check(full.root, repairs=True)[1]
+    assert damaged(lines) == {other}
+    assert lines[-1].endswith(f": 1 missing{FETCHED}")
     assert other not in full.files()["SHA256SUMS"].decode()
-    assert check(full.root)[0] == 0
+    code, (notice, _) = check(full.root)
+    assert code == 0
+    assert notice.endswith(".meta.json: its file is missing; the next run fetches it")
 
 
 def test_a_missing_file_that_is_fetched_again_with_another_content_has_one_line(full: Rig) -> None:
@@ -568,6 +574,21 @@ def test_nothing_in_damaged_is_overwritten(full: Rig) -> None:
     assert files[f"damaged/{path}.2"] == b"second"
     assert files[f"damaged/{path}.3"] == b"third"
     assert_complete(full.account, files)
+
+
+def test_the_summary_and_one_logged_line_count_damaged_and_missing_files(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/5_a.jpg").write_bytes(b"x")
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  photos/5_b.jpg\n")
+    *_, summary = check(tmp_path, quiet=True)[1]
+    counts = "1 damaged, 1 missing"
+    repair = "; --repair moves damaged files to damaged/"
+    assert summary == f"checked 1 file and 0 metadata files: {counts}, 1 notice{repair}{FETCHED}"
+    assert caplog.messages == [f"{counts} in {tmp_path}"]
+    *_, summary = check(tmp_path, repairs=True, quiet=True)[1]
+    assert summary.endswith(f"{counts}, 1 notice; 1 moved to damaged/{FETCHED}")
 
 
 def test_what_strava_no_longer_has_stays_where_it_is(full: Rig) -> None:

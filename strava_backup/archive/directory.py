@@ -189,6 +189,14 @@ class Archive:
         self._uncommitted: set[Path] | None = None
         self._is_locked = False
 
+    def check_exists(self) -> None:
+        """Raise ConfigError unless there is an archive. Raises DiskError."""
+        if not self.exists():
+            raise errors.ConfigError(
+                f"there is no archive in {self.root}: name the right folder with --output-dir; "
+                "strava-backup makes one"
+            )
+
     def exists(self) -> bool:
         """Return whether there is an archive. Raises DiskError."""
         with self._access_errors():
@@ -230,8 +238,8 @@ class Archive:
             can_be_made = exists(self.root) or with_parents or exists(self.root.parent)
         if not can_be_made:
             raise DiskError(
-                f"{self.root.parent} does not exist (is the disk mounted?): "
-                f"cannot create {self.root.name} in it"
+                f"cannot create {self.root}: {self.root.parent} does not exist. "
+                "Mount the disk, or create the folder"
             )
 
     def _has_lock(self) -> bool:

@@ -115,10 +115,7 @@ def export_zip(root: Path, path: Path, options: Options, report: Report, moment:
 
 def _check(archive: Archive, path: Path) -> None:
     """Raise ConfigError without an archive, or if the export would be inside it."""
-    if not archive.exists():
-        raise errors.ConfigError(
-            f"there is no archive in {archive.root}: name the right folder with --output-dir"
-        )
+    archive.check_exists()
     root, place = (Path(os.path.realpath(one)) for one in (archive.root, path))
     if root in (place, *place.parents):
         raise errors.ConfigError(f"{path} is inside the archive: choose a place outside")
@@ -142,6 +139,8 @@ class _Exporter:
     def run(self) -> None:
         """Add all files. The table is the last one, so that no interrupted export has it."""
         results = list(self._export_activities())
+        if not self._report.listed:
+            _log.info("%s", self._why_empty())
         if self._outdated:
             activities = count_of(len(self._outdated), "activity", "activities")
             text = "the metadata of %s is of version 0.4, with wrong dates: the originals' are used"
@@ -152,6 +151,14 @@ class _Exporter:
         captions = (caption for result in results for caption in result.captions)
         self._add_table("media.csv", _MEDIA_HEADER, captions)
         self._add_table(export_file.TABLE, HEADER, (result.row for result in results))
+
+    def _why_empty(self) -> str:
+        """Return why the export has no activities."""
+        if not self._inventory.activities:
+            return f"the archive in {self._archive.root} is empty: it has no activities"
+        if self._options.since is not None:
+            return f"no activity starts on {self._options.since} or later"
+        return "no activity could be exported"
 
     def _export_activities(self) -> Iterator[_Result]:
         """Yield the activities, oldest first."""

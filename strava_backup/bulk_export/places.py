@@ -62,9 +62,7 @@ class Folder:
         """
         with _disk_errors(self._path):
             if not exists(self._path.parent):
-                raise errors.ConfigError(
-                    f"{self._path.parent} does not exist (is the disk mounted?)"
-                )
+                raise errors.ConfigError(_without_parent(self._path))
             self._check_content(athlete_id)
             self._path.mkdir(exist_ok=True)
             marker = {"format": 1, "athlete_id": athlete_id}
@@ -186,7 +184,7 @@ def new_zip(path: Path, moment: float) -> Iterator[Zip]:
     """
     with _disk_errors(path):
         if not exists(path.parent):
-            raise errors.ConfigError(f"{path.parent} does not exist (is the disk mounted?)")
+            raise errors.ConfigError(_without_parent(path))
         if os.path.lexists(path) and not _is_own_zip(path):
             raise errors.ConfigError(
                 f"{path} exists and is not an export of this program: {_ELSEWHERE}"
@@ -196,6 +194,12 @@ def new_zip(path: Path, moment: float) -> Iterator[Zip]:
                 file.comment = _COMMENT
                 yield Zip(file, moment)
             partial_file.save_as(path)
+
+
+def _without_parent(path: Path) -> str:
+    return (
+        f"cannot create {path}: {path.parent} does not exist. Mount the disk, or create the folder"
+    )
 
 
 def _is_own_zip(path: Path) -> bool:
