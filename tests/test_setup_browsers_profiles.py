@@ -63,7 +63,7 @@ def test_a_browser_that_is_missing_is_reported_with_its_folders(
     tmp_path: Path, profile: str | None
 ) -> None:
     roots = [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(errors.ConfigError, match=f"no Zen .* searched {roots[0]}, {roots[1]}"):
+    with pytest.raises(errors.ConfigError, match=f"no Zen .* Searched {roots[0]}, {roots[1]}"):
         wanted_profiles(Browser("zen", profile=profile), roots, find, tmp_path)
 
 

@@ -51,6 +51,8 @@ def screen(command: Command, *arguments: str) -> tuple[int, list[str]]:
     failed = sum(" FAIL " in line for line in lines)
     message = f"strava-backup: error: {failed} of {len(lines)} checks failed\n"
     assert result.stderr == (message if failed else "")
+    assert not re.search("strava-backup --(login|authorize)", result.stdout)
+    lines = [line.replace(f"--config {command.config} ", "") for line in lines]
     return result.returncode, [
         re.sub(r"[\d.]+ .?B free", "SPACE free", line) for line in lines if line != versions()
     ]
@@ -236,8 +238,8 @@ def test_a_disk_that_is_missing(well: Command) -> None:
             config_well(well),
             API_WELL,
             SESSION_WELL,
-            f"archive  FAIL  {missing.parent} does not exist (is the disk mounted?): cannot create "
-            "backup in it",
+            f"archive  FAIL  cannot create {missing}: {missing.parent} does not exist. Mount the "
+            "disk, or create the folder",
         ],
     )
     assert well.run("--output-dir", str(missing)).returncode == 1
@@ -328,7 +330,8 @@ def test_a_source_that_is_not_set_up(well: Command) -> None:
     code, lines = screen(well, "--source", "website")
     assert code == 2
     assert lines[0] == (
-        f"config   FAIL  {well.config}: the source website needs the section [user]"
+        f"config   FAIL  {well.config}: the source website needs the section [user]: run "
+        "strava-backup --login, or use the source auto"
     )
 
 
@@ -468,6 +471,14 @@ def test_a_browser_that_cannot_be_read_is_shown_with_the_exit_code_of_a_run(
     line = found_session(rig, f"jwt = {rig.account.issue_jwt(expires_in=lasts)}\n")
     assert (line.level, line.exit_code) == (level, exit_code)
     assert "the database is locked" in line.text
+
+
+def test_without_network_the_known_end_of_the_session_is_shown(rig: Rig) -> None:
+    rig.account.faults.append(Fault("me", "dropped"))
+    line = found_session(rig, f"jwt = {rig.account.issue_jwt(expires_in=2 * DAY + 300)}\n")
+    assert (line.level, line.exit_code) == (Level.FAIL, 5)
+    assert ": try again later. " in line.text
+    assert "the web session ends in 2 days" in line.text
 
 
 def test_of_two_athletes_in_a_browser_the_one_of_the_api_is_checked(rig: Rig) -> None:

@@ -132,7 +132,7 @@ def test_a_login_shows_the_athlete_the_end_and_the_next_command(
     athlete = desk.account.athlete_id
     assert messages(caplog) == [
         f"signed in as athlete {athlete} (https://www.strava.com/athletes/{athlete})",
-        f"the session is in {desk.config}",
+        f"the session is stored in {desk.config}",
         "it lasts 30 days",
         "Next: strava-backup --config mine",
     ]
@@ -189,7 +189,7 @@ def test_another_folder_is_asked_for_until_it_can_be_used(desk: Desk, tmp_path: 
     answers = [f"{theirs}\n", f"{tmp_path}/not/there\n", f"{tmp_path}/mine\n"]
     desk.type_in(desk.account.issue_jwt() + END, *answers)
     assert f"{theirs} is the archive of athlete 4711" in desk.shown
-    assert "is the disk mounted?" in desk.shown
+    assert "Mount the disk" in desk.shown
     assert loader.load(desk.config, {}).output_dir == tmp_path / "mine"
     assert (tmp_path / "mine").is_dir()
 
@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_used_ends_the_login_after_a_few_tries(
     desk: Desk, tmp_path: Path
 ) -> None:
     desk.config.write_text("[user]\njwt = old\n")
-    with pytest.raises(errors.Error, match="is the disk mounted"):
+    with pytest.raises(errors.Error, match="Mount the disk"):
         desk.type_in(desk.account.issue_jwt() + END, *[f"{tmp_path}/not/there\n"] * 3)
     assert desk.config.read_text() == "[user]\njwt = old\n"
 
@@ -215,7 +215,7 @@ def test_a_folder_without_its_parent_is_refused_and_the_config_stays_as_it_was(
     desk: Desk, tmp_path: Path
 ) -> None:
     before = desk.config.read_text()
-    with pytest.raises(errors.Error, match="is the disk mounted"):
+    with pytest.raises(errors.Error, match="Mount the disk"):
         desk.log_in(desk.account.issue_jwt(), output_dir=tmp_path / "not" / "there")
     assert desk.config.read_text() == before
 
@@ -288,7 +288,7 @@ def of_two_athletes(desk: Desk) -> str:
 
 # The input, the exit code, and the message.
 REFUSED: list[Any] = [
-    ("nothing", lambda d: "", 4, "neither strava_remember_token nor _strava4_session"),
+    ("nothing", lambda d: " \n", 4, "the input is empty: nothing was changed"),
     ("garbage", lambda d: "garbage", 4, "neither strava_remember_token nor _strava4_session"),
     ("cut off", lambda d: d.account.issue_jwt()[:99], 4, "this token is cut off"),
     ("a part missing", lambda d: f"strava_remember_token={'eyJ' * 9}.x", 4, "is cut off"),
@@ -542,7 +542,7 @@ def test_a_session_goes_into_the_file_that_the_config_names(
     jwt = desk.account.issue_jwt()
     desk.log_in(jwt)
     secret = desk.config.with_name("secret")
-    assert f"the session is in {secret}" in messages(caplog)
+    assert f"the session is stored in {secret}" in messages(caplog)
     assert secret.read_text() == f"{jwt}\n"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert desk.config.read_text() == text
@@ -604,7 +604,7 @@ def test_at_a_terminal_the_config_is_made_in_its_place_and_no_secret_is_shown(
         f"\nsigned in as athlete {athlete} (https://www.strava.com/athletes/{athlete})\n"
         f"Folder of the archive [{default}]: mine\n"
         f"the archive is in {fresh.folder / 'mine'}\n"
-        f"the session is in {made}\nit lasts 29 days\nNext: strava-backup\n"
+        f"the session is stored in {made}\nit lasts 29 days\nNext: strava-backup\n"
     )
     assert jwt in made.read_text()
     assert made.stat().st_mode & 0o777 == 0o600

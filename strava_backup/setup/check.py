@@ -31,6 +31,7 @@ from strava_backup.strava.session import time_left
 
 # The archive's disk is nearly full with fewer free bytes.
 _LITTLE_SPACE = 10**9
+_NO_OWNER = "no owner yet (set by the first run)"
 _LIBRARIES = ("requests", "stravalib", "beautifulsoup4")
 
 
@@ -146,8 +147,7 @@ class _Check:
             )
         web_sign_in = self._web_sign_in(config.user)
         try:
-            owner = archive_owner(config) or self._api_athlete
-            _, athlete_id = web_sign_in.sign_in(owner)
+            athlete_id = self._sign_in(web_sign_in)
         except errors.LoginPaused:
             return Finding(
                 "session",
@@ -162,6 +162,17 @@ class _Check:
                 "the same"
             )
         return self._describe_session(web_sign_in, athlete_id)
+
+    def _sign_in(self, web_sign_in: WebSignIn) -> int:
+        """Return the athlete of the session; an error for now also names the end of a session."""
+        try:
+            return web_sign_in.sign_in(archive_owner(self._config) or self._api_athlete)[1]
+        except (errors.ItemError, errors.TryLater) as error:
+            warning = web_sign_in.warning(self._clock(), self._config.warn_days)
+            if warning is None:
+                raise
+            later = ": try again later" if isinstance(error, errors.ItemError) else ""
+            raise errors.TryLater(f"{error}{later}. {warning}") from error
 
     def _describe_session(self, web_sign_in: WebSignIn, athlete_id: int) -> Finding:
         state = f"athlete {athlete_id}"
@@ -206,7 +217,7 @@ class _Check:
 
     def _contents(self) -> str:
         marker = self._archive.marker
-        owner = f"athlete {marker.athlete_id}" if marker.athlete_id else "nobody's yet"
+        owner = f"athlete {marker.athlete_id}" if marker.athlete_id else _NO_OWNER
         count = count_of(len(self._archive.scan().activities), "activity", "activities")
         last = marker.last_complete_run
         run = f"last complete run {last}" if last else "no complete run yet"

@@ -27,7 +27,7 @@ from strava_backup.strava.session import Credentials, Jwt, WebSession
 _QUESTION = """\
 In a private browser window sign in to www.strava.com; open the developer tools (F12), "Storage"
 (Firefox) or "Application" (Chrome), Cookies, and copy the value of strava_remember_token.
-Close the window without logging out.
+When this says that the session is stored, close the window without logging out.
 
 Paste it here and press Enter (it is not shown; a Cookie header, a cookies.txt, the JSON of a cookie
 extension or "Copy as cURL" will do as well): """
@@ -36,7 +36,7 @@ _TRIES = 4
 
 _WITHOUT_TOKEN = (
     f"there is no unexpired {TOKEN} among these cookies; accounts that sign in with a code sent by "
-    f"e-mail get none. {SESSION} is used instead, whose end is not known"
+    f"e-mail get none. Using {SESSION} instead; its expiry date is not known"
 )
 
 _log = logging.getLogger(__name__)
@@ -141,6 +141,8 @@ def _ask_for_cookies(dialog: Dialog, question: str) -> Cookies:
     text = dialog.ask_for_paste(question)
     if not text and dialog.is_terminal:
         raise errors.HumanNeeded("no cookie was given: nothing was changed")
+    if not text.strip():
+        raise errors.GarbledJwt("the input is empty: nothing was changed")
     cookies = parse_cookies(text)
     if not any(cookies):
         raise errors.GarbledJwt(
@@ -391,6 +393,8 @@ def _api_athlete(
 
 
 def _report(config: Config, jwt: Jwt | None, now: float) -> None:
-    _log.info("the session is in %s", config.place("user", "session" if jwt is None else "jwt"))
+    _log.info(
+        "the session is stored in %s", config.place("user", "session" if jwt is None else "jwt")
+    )
     if jwt is not None:
         _log.info("it lasts %s", session.time_left(jwt.expires_at - now))

@@ -83,6 +83,6 @@ def _no_profile(browser: Browser, roots: list[Path], profiles: list[Profile]) ->
         return f"{browser.title} has no profile {browser.profile!r}; there are: {names}"
     searched = ", ".join(map(str, roots))
     return (
-        f"there is no {browser.title} with cookies here; searched {searched}. The folder of a "
-        f"profile can be named: {browser.name}:/path/to/profile"
+        f"found no {browser.title} profile with cookies. Searched {searched}. If yours is "
+        f"elsewhere, name its folder: {browser.name}:/path/to/profile"
     )
