@@ -17,3 +17,8 @@ ROUTE = "route"
 # Kinds that only an import counts.
 METADATA = "metadata"
 FILE = "file"
+
+
+def shown_name(item: str) -> str:
+    """Return the name of a kind in messages, where each of Strava's records is metadata."""
+    return METADATA if item in (DETAIL, GEAR) else item

@@ -27,7 +27,7 @@ _NOUNS = {
     items.PHOTO_LIST: ("photo list", "photo lists"),
     items.PHOTO: ("photo", "photos"),
     items.VIDEO: ("video", "videos"),
-    items.DETAIL: ("detail", "details"),
+    items.DETAIL: ("metadata record", "metadata records"),
     items.GEAR: ("gear item", "gear items"),
     items.COMPONENTS: ("component list", "component lists"),
     items.PRIVATE_NOTE: ("private note", "private notes"),
@@ -196,7 +196,8 @@ class Report:
         """Return the saved items and their size; empty if there are none."""
         saved = Counter(self.saved)
         if with_listed:
-            saved[items.METADATA] += self.listed_saved
+            # A fetched record replaces the listed one of the same activity.
+            saved[items.METADATA] += max(0, self.listed_saved - saved[items.DETAIL])
         size = f" ({format_size(self.saved_bytes)})" if self.saved_bytes else ""
         return f"{_counts(saved)}{size}" if saved.total() else ""
 
@@ -290,8 +291,10 @@ def count_of_items(number: int, item: str) -> str:
 
 
 def _counts(counter: Counter[str]) -> str:
+    counts = Counter(counter)
+    counts[items.DETAIL] += counts.pop(items.METADATA, 0)
     return ", ".join(
-        count_of(counter[item], *nouns) for item, nouns in _NOUNS.items() if counter[item]
+        count_of(counts[item], *nouns) for item, nouns in _NOUNS.items() if counts[item]
     )
 
 

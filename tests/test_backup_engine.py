@@ -145,6 +145,16 @@ def test_an_edit_keeps_fields_of_the_old_detail_until_the_new_one_is_saved(rig: 
     assert len([path for path in rig.files() if path.startswith("history/")]) == 1
 
 
+def test_full_reports_activities_that_are_complete_as_fetched_again(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "strava_backup")
+    rig.run(limit=2)
+    rig.run(limit=2, full=True)
+    texts = [text for text in caplog.messages if text.startswith("2 activities")]
+    assert texts == ["2 activities are incomplete; fetching", "2 activities to fetch again"]
+
+
 def test_full_fetches_every_detail_again_and_no_stored_original(rig: Rig) -> None:
     rig.run()
     before = rig.files()
@@ -184,7 +194,7 @@ def test_a_dry_run_lists_what_is_missing_and_leaves_the_archive_untouched(rig: R
     assert not rig.root.exists()
     assert "original" not in rig.asked
     assert len(rig.printed) == len(rig.account.activities) + len(rig.account.gear) + 3
-    assert any(line.endswith("original, photo list, detail") for line in rig.printed)
+    assert any(line.endswith("original, photo list, metadata") for line in rig.printed)
 
     rig.run(limit=2)
     before = rig.files()

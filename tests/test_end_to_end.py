@@ -408,7 +408,7 @@ def test_a_missing_parent_of_the_output_folder_is_not_made(command: Command) -> 
     missing = command.folder / "not-mounted" / "archive"
     result = command.run("--output-dir", str(missing))
     assert result.returncode == 1
-    assert "is the disk mounted?" in result.stderr
+    assert "Mount the disk" in result.stderr
     assert not missing.parent.exists()
 
 

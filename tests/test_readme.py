@@ -57,7 +57,7 @@ def test_the_sample_config_has_every_key_and_is_refused_only_for_being_empty(
     assert keys - listed == {"base_url"}
     copy = tmp_path / "strava-backup.conf"
     copy.write_text(sample)
-    with pytest.raises(errors.ConfigError, match="nothing to do"):
+    with pytest.raises(errors.ConfigError, match="is filled in: run strava-backup --login"):
         loader.load(copy, {})
 
 

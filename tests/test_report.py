@@ -114,7 +114,8 @@ def test_a_run_tells_what_it_saved_and_where():
     report = Report(listed=1200, saved=saved, saved_bytes=23_400_000, archive="/backup")
     report.is_finished = True
     assert report.lines() == [
-        "1,200 activities on Strava: saved 1 original, 2 GPX, 1,200 details (23 MB) in /backup"
+        "1,200 activities on Strava: saved 1 original, 2 GPX, 1,200 metadata records (23 MB) in "
+        "/backup"
     ]
 
 
@@ -134,6 +135,11 @@ def test_a_run_tells_what_it_saved_and_where():
         (
             Report(archive="/backup", saved=Counter(original=2), saved_bytes=3_400_000),
             "interrupted: saved 2 originals (3.4 MB); "
+            "what was saved stays, the next run goes on from here",
+        ),
+        (
+            Report(archive="/backup", saved=Counter(original=2, detail=3), listed_saved=5),
+            "interrupted: saved 2 originals, 5 metadata records; "
             "what was saved stays, the next run goes on from here",
         ),
         (
@@ -282,7 +288,7 @@ def test_what_stopped_the_run_comes_before_the_items_that_failed():
         "2 items failed, tried again next time:",
         "  activity 5, original: cut short",
         "  activity 6: 404",
-        "not fetched this time: 3 originals, 1 detail",
+        "not fetched this time: 3 originals, 1 metadata record",
     ]
 
 

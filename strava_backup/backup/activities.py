@@ -192,7 +192,7 @@ class Activities:
         detail = self._source.fetch_activity(work.activity.id)
         lost = records.lost_fields(detail, work.activity.record)
         if lost:
-            raise errors.PageChanged(f"Strava's detail lacks fields that its list has: {lost}")
+            raise errors.PageChanged(f"Strava's metadata lacks fields that its list has: {lost}")
         return detail
 
     def _save_detail(self, work: Work, task: Task, detail: Record) -> Result:

@@ -29,7 +29,7 @@ from strava_backup.backup.private_notes import EditPages, PrivateNotes
 from strava_backup.backup.probes import Probes
 from strava_backup.backup.routes import RouteFiles, Routes
 from strava_backup.backup.tasks import Host, HostClosed, Hosts, Job, Task
-from strava_backup.items import COMMENTS, ORIGINAL, PHOTO, PRIVATE_NOTE, VIDEO
+from strava_backup.items import COMMENTS, ORIGINAL, PHOTO, PRIVATE_NOTE, VIDEO, shown_name
 from strava_backup.progress import Progress
 from strava_backup.records import merge, plan
 from strava_backup.records.plan import Wanted, asked_items, is_absent, is_due, is_gone
@@ -174,7 +174,9 @@ class Backup:
                 missing.update(work.missing)
                 last += [work] if set(work.missing) & set(plan.LAST_ITEMS) else []
         if len(tried) > 1:
-            _log.info("%d activities have missing items", len(tried))
+            is_again = self._wanted.full and self._inventory.activities
+            state = "to fetch again" if is_again else "are incomplete; fetching"
+            _log.info("%s activities %s", f"{len(tried):,}", state)
         self._recommend_export(missing[ORIGINAL])
         if self._limit is None:
             # Right after listing: an activity uploaded later would make the list look incomplete.
@@ -256,7 +258,8 @@ class Backup:
             for work in self._plan(self._checked_listing() or ()):
                 items = [*work.missing, *(file.item for file in work.photo_files)]
                 if items:
-                    out(f"{work.activity.start.date()} {work.title}: {', '.join(items)}")
+                    names = ", ".join(map(shown_name, items))
+                    out(f"{work.activity.start.date()} {work.title}: {names}")
                 self._report.saved.update(items)
             new_photos = self._photos.new_keys(self._listed_photos())
             for item, keys in new_photos.items():
@@ -266,7 +269,7 @@ class Backup:
                 self._report.saved[item] += len(keys)
                 self._completeness.incomplete |= {activity_id for activity_id, _ in keys}
             for gear in self._gear.plan(self._used_gear, self._ask):
-                out(f"{gear.title}: {', '.join(gear.missing)}")
+                out(f"{gear.title}: {', '.join(map(shown_name, gear.missing))}")
                 self._report.saved.update(gear.missing)
             for route in self._routes.plan(self._ask):
                 if route.missing:

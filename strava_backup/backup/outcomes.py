@@ -13,7 +13,7 @@ from functools import partial
 
 from strava_backup import errors
 from strava_backup.backup.tasks import Entry, Result, Task
-from strava_backup.items import ORIGINAL, VIDEO
+from strava_backup.items import ORIGINAL, VIDEO, shown_name
 from strava_backup.records import merge, plan
 from strava_backup.records.store import RecordStore
 from strava_backup.report import Report, count_of_items, first_of, printable
@@ -140,7 +140,7 @@ class Outcomes:
 
 
 def _name(task: Task) -> str:
-    return f"{task.title}, {task.item}"
+    return f"{task.title}, {shown_name(task.item)}"
 
 
 def _is_closed(task: Task) -> bool:
