@@ -253,7 +253,10 @@ def test_a_dry_run_prints_missing_gear_and_fetches_none(rig: Rig) -> None:
     rig.account.gear["b9000004"] = Bike("b9000004", "New\x1b[31m")
     before = rig.files()
     rig.run(dry_run=True)
-    assert rig.printed == ["gear b9000001 Rosinante: gear", "gear b9000004 New?[31m: gear"]
+    assert rig.printed == [
+        "gear b9000001 Rosinante: metadata, components",
+        "gear b9000004 New?[31m: metadata, components",
+    ]
     assert not {"gear", "bike"} & set(rig.asked)
     assert rig.files() == before
 
@@ -330,7 +333,7 @@ def test_failed_gear_is_reported_and_everything_else_is_saved(rig: Rig, what: st
     report = rig.run()
     assert report.exit_code == 3
     (failure,) = report.failures
-    assert failure.what == f"gear {BIKE} Rosinante, gear"
+    assert failure.what == f"gear {BIKE} Rosinante, metadata"
     # No page is fetched without its bike.
     assert asked_for(rig, "bike") == [RETIRED, BARE]
     stored = expected_gear_metadata(rig.account)

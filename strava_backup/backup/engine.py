@@ -269,8 +269,9 @@ class Backup:
                 self._report.saved[item] += len(keys)
                 self._completeness.incomplete |= {activity_id for activity_id, _ in keys}
             for gear in self._gear.plan(self._used_gear, self._ask):
-                out(f"{gear.title}: {', '.join(map(shown_name, gear.missing))}")
-                self._report.saved.update(gear.missing)
+                expected = self._gear.expected_items(gear)
+                out(f"{gear.title}: {', '.join(map(shown_name, expected))}")
+                self._report.saved.update(expected)
             for route in self._routes.plan(self._ask):
                 if route.missing:
                     out(f"{route.title}: {', '.join(route.missing)}")

@@ -108,6 +108,16 @@ class Gear:
         """Return the tasks that fetch the missing items."""
         return [self._task(work, item) for item in work.missing]
 
+    def expected_items(self, work: GearWork) -> tuple[str, ...]:
+        """Return the items that a run would fetch: the missing ones, and components after those."""
+        if GEAR not in work.missing:
+            return work.missing
+        stored = self._stored.get(work.gear_id)
+        own = merge.with_gear_summary(stored.own if stored else {}, work.summary, self._source.name)
+        today = self._store.now().date()
+        due = plan.lacks_components(work.gear_id, own, self._wanted, today)
+        return (*work.missing, COMPONENTS) if due else work.missing
+
     def _work(self, gear_id: str, summary: Record | None) -> GearWork:
         stored = self._stored.get(gear_id)
         metadata = (stored and stored.metadata) or layout.metadata_path(layout.gear_stem(gear_id))
