@@ -79,13 +79,15 @@ def test_an_odd_request_raises_nothing_and_ends_nothing(monkeypatch, heard, capf
     monkeypatch.setattr(_Server, "handle_error", lambda *_: raised.append(sys.exc_info()[1]))
     with Listener(consent.is_answer, heard.append) as listener:
         port = urlsplit(listener.redirect_uri).port
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            # The server may have closed the connection; then shutdown() fails with ENOTCONN.
-            with contextlib.suppress(OSError):
-                connection.sendall(said)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(1 << 16):
-                    pass
+        # The server may have closed the connection; then shutdown() fails with ENOTCONN.
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
+        ):
+            connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):
+                pass
         assert heard == []
         assert get(f"{listener.redirect_uri}?code=c").status_code == 200
     assert heard == ["/authorized?code=c"]
