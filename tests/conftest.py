@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -195,6 +195,16 @@ class Rig:
         run.back_up(replace(self.config, api=api), run.Options(**options), report, environment)
         assert self.account.unknown_requests == []
         return report
+
+    def keep_only(self, activity_ids: Collection[int]) -> None:
+        """Leave the account these activities, without photos and gear."""
+        for one in self.account.activities:
+            if one.id in activity_ids:
+                one.photos.clear()
+                one.detail["gear_id"] = None
+            else:
+                self.account.remove(one.id)
+        self.account.gear.clear()
 
     def renew_session(self) -> None:
         """Replace the session, as a user has to do once a month."""

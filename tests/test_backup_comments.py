@@ -27,13 +27,7 @@ ALL = [RIDE, GYM, DIARY]
 @pytest.fixture
 def rig(rig: Rig) -> Rig:
     """The sample account with three activities, without photos and gear."""
-    for one in rig.account.activities:
-        if one.id in ALL:
-            one.photos.clear()
-            one.detail["gear_id"] = None
-        else:
-            rig.account.remove(one.id)
-    rig.account.gear.clear()
+    rig.keep_only(ALL)
     rig.account.edit(DIARY, kudos_count=0)
     return rig
 
