@@ -244,9 +244,9 @@ def slimmed(own: Record) -> tuple[Record, Fingerprints]:
     kept: Record = _interned({name: own[name] for name in own.keys() - _NOT_KEPT})
     if "bulk_export" in own:
         export = own["bulk_export"]
-        told = {name: export[name] for name in export.keys() - {"columns"}}
-        is_shared = told.keys() == {"export"}
-        kept["bulk_export"] = _of_export(told["export"]) if is_shared else _interned(told)
+        noted = {name: export[name] for name in export.keys() - {"columns"}}
+        is_shared = noted.keys() == {"export"}
+        kept["bulk_export"] = _of_export(noted["export"]) if is_shared else _interned(noted)
     return kept, tuple((sys.intern(source), fingerprint(was)) for source, was in prints)
 
 
