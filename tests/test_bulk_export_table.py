@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strava_backup.bulk_export.columns import FIRST_BLOCK, SECOND_BLOCK
 from strava_backup.bulk_export.rows import Row, parse_table
 from strava_backup.bulk_export.table import (
     MISSING_FILE,
@@ -148,6 +149,26 @@ def test_the_second_column_of_commutes_counts(
     first: str, second: str, expected: bool | None
 ) -> None:
     assert entry({**REAL, 9: first, 50: second}).record.get("commute") is expected
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "expected"),
+    [
+        (FIRST_BLOCK, SECOND_BLOCK[:3], True),
+        ([title for title in FIRST_BLOCK if "Note" not in title], SECOND_BLOCK[:3], True),
+        # Other columns are where the second commutes are in whole tables.
+        (FIRST_BLOCK, [*SECOND_BLOCK[:35], *SECOND_BLOCK[36:]], True),
+        (["Viaje" if one == "Commute" else one for one in FIRST_BLOCK], SECOND_BLOCK[:3], None),
+    ],
+)
+def test_a_single_column_of_commutes_counts_in_english(
+    first: Sequence[str], rest: Sequence[str], expected: bool | None
+) -> None:
+    header = [*first, *rest]
+    cells = ["true" if title in ("Commute", "Viaje") else "0.0" for title in header]
+    found = parse_entry(find_columns(header), Row(["7", *cells[1:]]))
+    assert found is not None
+    assert found.record.get("commute") is expected
 
 
 @pytest.mark.parametrize("language", account_export.LANGUAGES)

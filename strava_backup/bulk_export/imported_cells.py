@@ -75,7 +75,7 @@ def _by_position(index: int, found: table.Columns) -> Column | None:
     if index < _FIRST_WIDTH:
         title = FIRST_BLOCK[index]
         return (False, title) if title in _SAME_IN_ALL_LANGUAGES else None
-    certain = 0 if found.first_commute is None else SECOND_BLOCK.index("Commute") + 1
+    certain = SECOND_BLOCK.index("Commute") + 1 if len(found.commutes) > 1 else 0
     if certain and len(found.titles) == _WIDTH:
         certain = len(SECOND_BLOCK)
     offset = index - _FIRST_WIDTH

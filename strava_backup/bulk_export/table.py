@@ -36,6 +36,7 @@ _RAW_NUMBERS = {
 }
 # One or two columns and the file follow the commute of the first block.
 _FIRST_COMMUTES = (_FILE - 2, _FILE - 3)
+_ENGLISH_COMMUTE = "Commute"
 # The form of 2018 and 2019 has no second block; distances are in metres, the file name is last.
 _SHORT_WIDTHS = (10, 11)
 # Less than any speed in metres per second, more than any in kilometres or miles per second.
@@ -53,14 +54,15 @@ _COMMUTES = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "
 class Columns(NamedTuple):
     """The indexes of a table's columns; None if a column is missing or ambiguous.
 
-    `titles` are unique. `raw` is the first column of the second block. `is_resaved` is set if
-    another program saved the table, and may have changed numbers.
+    `titles` are unique. `raw` is the first column of the second block. `commutes` are the columns
+    of commutes, the preferred one first. `is_resaved` is set if another program saved the table,
+    and may have changed numbers.
     """
 
     titles: tuple[str, ...]
     raw: int | None = None
     file: int | None = None
-    first_commute: int | None = None
+    commutes: tuple[int, ...] = ()
     is_short: bool = False
     is_resaved: bool = False
 
@@ -129,9 +131,7 @@ def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
     if len(raws) != 1:
         return columns
     (raw,) = raws
-    commutes = (raw + back for back in _FIRST_COMMUTES)
-    commute = next((one for one in commutes if _returns(titles, one, raw + _COMMUTE)), None)
-    return columns._replace(raw=raw, file=raw + _FILE, first_commute=commute)
+    return columns._replace(raw=raw, file=raw + _FILE, commutes=_find_commutes(titles, raw))
 
 
 def parse_entry(columns: Columns, row: Row, *, is_day_first: bool | None = None) -> Entry | None:
@@ -313,11 +313,20 @@ def _unchanged(raw: dict[str, str], seconds: int | None) -> dict[str, str]:
     return {name: cell for name, cell in raw.items() if not cell.isdecimal()}
 
 
+def _find_commutes(titles: Sequence[str], raw: int) -> tuple[int, ...]:
+    """Return the columns of commutes: both, or the first one of an English table without another.
+
+    Before the file name, another column is where the commute is in other years.
+    """
+    firsts = [raw + back for back in _FIRST_COMMUTES]
+    both = [(raw + _COMMUTE, one) for one in firsts if _returns(titles, one, raw + _COMMUTE)]
+    alone = [(one,) for one in firsts if titles[one] == _ENGLISH_COMMUTE]
+    return next(iter([*both, *alone]), ())
+
+
 def _commute(columns: Columns, cells: Sequence[str]) -> bool | None:
-    if columns.raw is None or columns.first_commute is None:
-        return None
-    again = _cell(cells, columns.raw + _COMMUTE) or cells[columns.first_commute]
-    return _COMMUTES.get(again.lower())
+    known = (cells[column] for column in columns.commutes if cells[column])
+    return _COMMUTES.get(next(known, "").lower())
 
 
 def _known(**fields: object) -> Record:
