@@ -33,12 +33,13 @@ def test_a_file_is_found_under_the_name_that_the_archive_gave_it(tmp_path: Path)
 def test_every_table_of_activities_has_its_header_read(tmp_path: Path) -> None:
     write(tmp_path, "2025-01-01/activities.csv", "2026-11-20/activities.csv")
     (tmp_path / "bulk_export/2026-11-20/activities.csv").write_bytes(b"\xe4,\n")
-    assert ImportedFiles(tmp_path).read_headers() == [["Title", "File"]]
+    (found,) = ImportedFiles(tmp_path).read_tables()
+    assert found.header == ["Title", "File"]
 
 
 def test_an_archive_without_imports_has_none(tmp_path: Path) -> None:
     files = ImportedFiles(tmp_path)
-    assert (files.names, files.read_headers(), files.read_rows("x.csv")) == ({}, [], [])
+    assert (files.names, list(files.read_tables()), files.read_rows("x.csv")) == ({}, [], [])
 
 
 def test_a_missing_file_is_reported_by_its_name(tmp_path: Path) -> None:

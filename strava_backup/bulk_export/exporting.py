@@ -131,7 +131,7 @@ class _Exporter:
         self._report = report
         self._inventory = archive.scan()
         self._imported = ImportedFiles(archive.root)
-        self._headers = imported_cells.headers_of(self._imported.read_headers())
+        self._headers = imported_cells.headers_of(self._imported.read_tables())
         self._gear = self._read_gear()
         self._media = _media_files(self._inventory, options)
         self._outdated: set[str] = set()

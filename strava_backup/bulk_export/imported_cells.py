@@ -7,39 +7,65 @@ header of the imported table has the order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from strava_backup.bulk_export import table
 from strava_backup.bulk_export.activity_rows import COLUMNS, Column
 from strava_backup.bulk_export.columns import FIRST_BLOCK, HEADER, SECOND_BLOCK
+from strava_backup.bulk_export.rows import Table
 
 _WIDTH, _FIRST_WIDTH = len(HEADER), len(FIRST_BLOCK)
 # Texts of the athlete, which are the same in all languages. The type is in the athlete's language,
 # and used only if it is not known in English.
 _SAME_IN_ALL_LANGUAGES = ("Activity Type", "Activity Private Note", "Activity Gear")
+_TEXTS = frozenset((False, title) for title in _SAME_IN_ALL_LANGUAGES)
 _KNOWN = frozenset(COLUMNS)
 # The titles of 2018 and 2019 whose values no field of a record has.
 _SHORT_FORM = {"gear": (False, "Activity Gear"), "relative_effort": (False, "Relative Effort")}
 
-# The titles of an imported table, and the column of each title that has one.
-Headers = Mapping[frozenset[str], Mapping[str, Column]]
+
+class Header(NamedTuple):
+    """The columns of a table by its titles; those that are not certain are missing.
+
+    If another program saved the table, `seconds` is the title of the first elapsed time.
+    """
+
+    columns: Mapping[str, Column]
+    seconds: str = ""
 
 
-def headers_of(headers: Iterable[Sequence[str]]) -> Headers:
-    """Return the columns of imported tables with these headers, and of those of 2026."""
-    return {
-        frozenset(titles): columns
-        for header in (HEADER, *headers)
-        for titles, columns in [_columns_of(header)]
-    }
+# The headers of tables by all their titles.
+Headers = Mapping[frozenset[str], Header]
+
+
+def headers_of(tables: Iterable[Table]) -> Headers:
+    """Return the headers of imported tables, and that of 2026. Consumes no rows.
+
+    Of two tables with the same titles, the one that another program saved counts.
+    """
+    headers = [_header_of(HEADER, ","), *(_header_of(one.header, one.separator) for one in tables)]
+    return dict(sorted(headers, key=lambda one: bool(one[1].seconds)))
 
 
 def cells_of(headers: Headers, cells: Mapping[str, str]) -> dict[Column, str]:
-    """Return the cells of a row by their columns.
+    """Return the cells of a row by their columns, without numbers that may have been changed.
 
     Empty if no table has all these titles, so that their columns are not certain.
     """
-    columns = headers.get(frozenset(cells), {})
-    return {columns[title]: cell for title, cell in cells.items() if title in columns}
+    columns, seconds = headers.get(frozenset(cells), Header({}))
+    found = {columns[title]: cell for title, cell in cells.items() if title in columns}
+    return _unchanged(found, cells[seconds]) if seconds else found
+
+
+def _unchanged(cells: dict[Column, str], seconds: str) -> dict[Column, str]:
+    texts = {column: cell for column, cell in cells.items() if column in _TEXTS}
+    return table.unchanged(cells, cells.get((True, "Elapsed Time"), ""), seconds) | texts
+
+
+def _header_of(header: Sequence[str], separator: str) -> tuple[frozenset[str], Header]:
+    titles, columns = _columns_of(header)
+    is_resaved = table.is_resaved(separator) and len(titles) > table.SECONDS
+    return frozenset(titles), Header(columns, titles[table.SECONDS] if is_resaved else "")
 
 
 def _columns_of(header: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Column]]:

@@ -34,15 +34,14 @@ class ImportedFiles:
         stored = layout.export_path("", export_file.storable(name)).relative_to(layout.BULK_EXPORT)
         return self.names.get(stored.as_posix())
 
-    def read_headers(self) -> list[list[str]]:
-        """Return the headers of all imported tables of activities; unreadable ones are skipped."""
-        headers = []
+    def read_tables(self) -> Iterator[rows.Table]:
+        """Yield all imported tables of activities; those without a readable header are skipped."""
         for path in self._tables:
             try:
-                headers.append(rows.parse_table(self._lines(path)).header)
+                found = rows.parse_table(self._lines(path))
             except errors.ItemError:
                 continue  # its cells are then not used
-        return headers
+            yield found
 
     def read_rows(self, name: str) -> list[list[str]]:
         """Return the rows of a table, without its header. Raises ItemError."""

@@ -7,10 +7,10 @@ found by the positions of titles that occur twice; ambiguous ones are skipped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import PureWindowsPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from strava_backup.bulk_export import dates
 from strava_backup.bulk_export.columns import sport_type
@@ -23,7 +23,7 @@ from strava_backup.timestamps import utc_timestamp
 MISSING_FILE = "#error#"
 
 # All variants since 2018 begin with id, date, name, type, description, seconds, distance.
-_ID, _DATE, _NAME, _TYPE, _DESCRIPTION, _SECONDS, _DISTANCE = range(7)
+_ID, _DATE, _NAME, _TYPE, _DESCRIPTION, SECONDS, _DISTANCE = range(7)
 # The long form has a second block of columns, with unrounded numbers, from the elapsed time on.
 _FILE, _METRES, _COMMUTE = -3, 2, 35
 _RAW_NUMBERS = {
@@ -49,6 +49,9 @@ _NUMBER_SHAPE = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,30})?")
 _SECONDS_SHAPE = re.compile(r"([0-9]{1,12})(?:[.,]0{1,9})?")
 _TAG = re.compile(r"<[^<>]*>")
 _COMMUTES = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+K = TypeVar("K")
 
 
 class Columns(NamedTuple):
@@ -93,7 +96,7 @@ class Entry(NamedTuple):
 
 def summarize(found: Table) -> Summary:
     """Return facts about a whole table, and consume its rows."""
-    columns = find_columns(found.header, is_resaved=found.separator != ",")
+    columns = find_columns(found.header, is_resaved=is_resaved(found.separator))
     ids: set[int] = set()
     row_count = 0
     short_form = _ShortForm(columns)
@@ -115,6 +118,11 @@ def summarize(found: Table) -> Summary:
     return Summary(columns, ids, is_day_first, row_count, problem)
 
 
+def is_resaved(separator: str) -> bool:
+    """Return whether another program saved the table with this character between its cells."""
+    return separator != ","
+
+
 def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
     """Return the columns of a table with that header.
 
@@ -126,7 +134,7 @@ def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
     raws = [
         index
         for index in range(_DISTANCE + 1, len(titles) - _METRES)
-        if _returns(titles, _SECONDS, index) and _returns(titles, _DISTANCE, index + _METRES)
+        if _returns(titles, SECONDS, index) and _returns(titles, _DISTANCE, index + _METRES)
     ]
     if len(raws) != 1:
         return columns
@@ -176,6 +184,20 @@ def id_of(row: Row) -> int | None:
 def media_id(name: str) -> str:
     """Return the id of the photo in a file like `media/6D1E-DE55.jpg`: its name without suffix."""
     return PureWindowsPath(name).name.partition(".")[0]
+
+
+def unchanged(numbers: Mapping[K, str], raw_seconds: str, seconds: str) -> dict[K, str]:
+    """Return the numbers of a row that no spreadsheet program has changed.
+
+    If a point separates thousands in its locale, it turns 3322.949 into 3322949, but does not
+    change 1428.0: if the seconds still have a fraction, unchanged numbers have one, too.
+    """
+    elapsed = _parse_seconds(seconds)
+    if elapsed is None or _number(raw_seconds) != elapsed:
+        return {}
+    if raw_seconds.isdecimal():
+        return dict(numbers)
+    return {name: cell for name, cell in numbers.items() if not cell.isdecimal()}
 
 
 class _ShortForm:
@@ -292,25 +314,12 @@ def _numbers(columns: Columns, cells: Sequence[str]) -> Record:
         return {}
     raw = {name: _cell(cells, columns.raw + at) for name, at in _RAW_NUMBERS.items()}
     if columns.is_resaved:
-        raw = _unchanged(raw, seconds)
+        raw = unchanged(raw, raw["elapsed_time"], _cell(cells, SECONDS))
     numbers = _known(**{name: _number(cell) for name, cell in raw.items()})
     for name in ("elapsed_time", "moving_time"):
         if name in numbers:
             numbers[name] = round(numbers[name])
     return _known(elapsed_time=seconds) | numbers | _known(commute=_commute(columns, cells))
-
-
-def _unchanged(raw: dict[str, str], seconds: int | None) -> dict[str, str]:
-    """Return the numbers that no spreadsheet program has changed.
-
-    If a point separates thousands in its locale, it turns 3322.949 into 3322949, but does not
-    change 1428.0: if the seconds still have a fraction, unchanged numbers have one, too.
-    """
-    if seconds is None or _number(raw["elapsed_time"]) != seconds:
-        return {}
-    if raw["elapsed_time"].isdecimal():
-        return raw
-    return {name: cell for name, cell in raw.items() if not cell.isdecimal()}
 
 
 def _find_commutes(titles: Sequence[str], raw: int) -> tuple[int, ...]:
@@ -335,7 +344,11 @@ def _known(**fields: object) -> Record:
 
 def _seconds(cells: Sequence[str]) -> int | None:
     """Return the elapsed time of the first block."""
-    found = _SECONDS_SHAPE.fullmatch(_cell(cells, _SECONDS).strip())
+    return _parse_seconds(_cell(cells, SECONDS))
+
+
+def _parse_seconds(text: str) -> int | None:
+    found = _SECONDS_SHAPE.fullmatch(text.strip())
     return int(found[1]) if found else None
 
 
