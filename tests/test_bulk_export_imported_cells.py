@@ -112,6 +112,22 @@ def test_of_two_tables_with_the_same_titles_the_changed_one_counts() -> None:
         assert (True, "Distance") not in found
 
 
+@pytest.mark.parametrize(
+    ("failed", "title"),
+    [
+        ("translation missing: en-US.lib.export.horton_values.start_time", "Start Time"),
+        ("translation missing: en-GB.lib.export.horton_values.avg_flow", "Average Flow"),
+        ('<span title="translation missing: x">Total Grit</span>', "Total Grit"),
+        ('<span title="translation missing: x">Avg Elapsed Speed</span>', "Average Elapsed Speed"),
+    ],
+)
+def test_titles_without_a_translation_name_their_columns(failed: str, title: str) -> None:
+    header = [failed if one == title else one for one in HEADER]
+    _, cells = imported("en", 103)
+    del cells[title]
+    assert cells_of(header, {**cells, failed: "7.5"})[True, title] == "7.5"
+
+
 @pytest.mark.parametrize("header", [[], [""], ["Activity ID"], list(HEADER[:20]), ["x"] * 200])
 def test_any_header_is_accepted(header: list[str]) -> None:
     assert cells_of(header, {"x": "y"}) == {}

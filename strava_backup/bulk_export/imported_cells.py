@@ -20,6 +20,7 @@ _WIDTH, _FIRST_WIDTH = len(HEADER), len(FIRST_BLOCK)
 _SAME_IN_ALL_LANGUAGES = ("Activity Type", "Activity Private Note", "Activity Gear")
 _TEXTS = frozenset((False, title) for title in _SAME_IN_ALL_LANGUAGES)
 _KNOWN = frozenset(COLUMNS)
+_UNTRANSLATED = "translation missing:"
 # The titles of 2018 and 2019 whose values no field of a record has.
 _SHORT_FORM = {"gear": (False, "Activity Gear"), "relative_effort": (False, "Relative Effort")}
 
@@ -85,8 +86,16 @@ def _columns_of(header: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Colum
 
 
 def _by_title(title: str, index: int, found: table.Columns) -> Column | None:
-    column = (found.raw is not None and index >= found.raw, title.strip())
+    column = (found.raw is not None and index >= found.raw, _translated(title))
     return column if column in _KNOWN else None
+
+
+def _translated(title: str) -> str:
+    """Return the title of 2026 for one that Strava failed to translate in 2020 to 2022."""
+    title = table.without_tags(title)
+    if title.startswith(_UNTRANSLATED):
+        title = title.rpartition(".")[2].replace("_", " ").title()
+    return title.replace("Avg ", "Average ")
 
 
 def _by_position(index: int, found: table.Columns) -> Column | None:

@@ -129,7 +129,7 @@ def find_columns(header: Sequence[str], *, is_resaved: bool = False) -> Columns:
     In every long table of any language and year, the titles of elapsed time and distance occur
     again in exactly one position with one column between them.
     """
-    titles = [_TAG.sub("", title).strip() for title in header]
+    titles = [without_tags(title) for title in header]
     columns = Columns(_unique(header), is_resaved=is_resaved)
     raws = [
         index
@@ -198,6 +198,11 @@ def unchanged(numbers: Mapping[K, str], raw_seconds: str, seconds: str) -> dict[
     if raw_seconds.isdecimal():
         return dict(numbers)
     return {name: cell for name, cell in numbers.items() if not cell.isdecimal()}
+
+
+def without_tags(title: str) -> str:
+    """Return a title without the HTML around it, which Strava adds if it lacks the translation."""
+    return _TAG.sub("", title).strip()
 
 
 class _ShortForm:
