@@ -105,6 +105,55 @@ def test_an_imported_cell_is_given_back_if_the_record_has_no_value() -> None:
     assert (found[column], found[other]) == ("7.5", "5.0")
 
 
+def both(title: str) -> tuple[Column, Column]:
+    return (False, title), (True, title)
+
+
+@pytest.mark.parametrize(
+    ("record", "title", "imported"),
+    [
+        ({"distance": 4048.2}, "Distance", ("4.04", "4048.2")),
+        ({"distance": 0.0}, "Distance", ("0", "0.0")),
+        ({"distance": 5700.0}, "Distance", ("5.70", "5700.00")),
+        ({"commute": False}, "Commute", ("false", "")),
+        ({"commute": True}, "Commute", ("", "1.0")),
+        ({"elapsed_time": 2000}, "Elapsed Time", ("2000", "")),
+    ],
+)
+def test_imported_cells_that_are_equal_to_the_record_stay_as_they_came(
+    record: dict[str, Any], title: str, imported: tuple[str, str]
+) -> None:
+    found = cells(record, imported=dict(zip(both(title), imported, strict=True)))
+    assert tuple(found.get(column, "") for column in both(title)) == imported
+
+
+@pytest.mark.parametrize(
+    ("record", "title", "imported", "expected"),
+    [
+        ({"distance": 4058.2}, "Distance", ("4.04", "4048.2"), ("4.06", "4058.2")),
+        ({"distance": 4048.2}, "Distance", ("4.04", ""), ("4.05", "4048.2")),
+        ({"distance": None}, "Distance", ("4.04", "4048.2"), ("", "")),
+        ({"distance": None}, "Distance", ("4.04", "x"), ("", "")),
+        ({"commute": True}, "Commute", ("false", ""), ("true", "1.0")),
+        ({"elapsed_time": 2000}, "Elapsed Time", ("2001", ""), ("2000", "2000.0")),
+    ],
+)
+def test_imported_cells_that_differ_from_the_record_are_replaced(
+    record: dict[str, Any], title: str, imported: tuple[str, str], expected: tuple[str, str]
+) -> None:
+    found = cells(record, imported=dict(zip(both(title), imported, strict=True)))
+    assert tuple(found.get(column, "") for column in both(title)) == expected
+
+
+def test_the_name_of_a_sport_stays_as_it_came_unless_the_sport_changed() -> None:
+    column = (False, "Activity Type")
+    assert cells({"sport_type": "EBikeRide"}, imported={column: "ebikeride"})[column] == "ebikeride"
+    assert cells({"type": "Run"}, imported={column: "run"})[column] == "run"
+    assert cells({"sport_type": "Run"}, imported={column: "Ride"})[column] == "Run"
+    # Neither name is known, so that they may be different sports.
+    assert cells({"sport_type": "Padel2"}, imported={column: "Padel3"})[column] == "Padel2"
+
+
 def test_a_value_that_strava_removed_does_not_come_back_from_an_old_import() -> None:
     column = (False, "Activity Description")
     assert column not in cells({"description": None}, imported={column: "old"})

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from strava_backup.bulk_export.columns import FIRST_BLOCK, MEDIA, SECOND_BLOCK, sport_name
+from strava_backup.bulk_export import table
+from strava_backup.bulk_export.columns import FIRST_BLOCK, HEADER, MEDIA, SECOND_BLOCK, sport_name
 from strava_backup.strava.records import Record
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -57,6 +58,18 @@ _SECOND_FLAGS = {
     "Commute": "commute",
     "Flagged": "flagged",
 }
+# The columns from which an import reads a field, in the form that is exported.
+_READ: Mapping[str, tuple[Column, ...]] = {
+    "sport_type": ((False, "Activity Type"),),
+    "elapsed_time": ((False, "Elapsed Time"), (True, "Elapsed Time")),
+    "moving_time": ((True, "Moving Time"),),
+    "distance": ((False, "Distance"), (True, "Distance")),
+    "total_elevation_gain": ((True, "Elevation Gain"),),
+    "elev_low": ((True, "Elevation Low"),),
+    "elev_high": ((True, "Elevation High"),),
+    "commute": ((False, "Commute"), (True, "Commute")),
+}
+_FORM = table.find_columns(HEADER)
 
 
 class Exported(NamedTuple):
@@ -78,10 +91,12 @@ class Exported(NamedTuple):
 def row(activity: Exported) -> list[str]:
     """Return the cells of an activity's row, in the order of COLUMNS.
 
-    A value of the record has precedence over the imported cell, which is older.
+    A value of the record has precedence over the imported cell, which is older. Equal ones stay as
+    they were imported: Strava rounds and omits values in ways of its own.
     """
     known = _known_cells(activity)
-    return [known.get(column, activity.imported.get(column, "")) for column in COLUMNS]
+    cells = {**activity.imported, **known, **_equal_cells(activity, known)}
+    return [cells.get(column, "") for column in COLUMNS]
 
 
 def to_csv(rows: Iterable[Iterable[str]]) -> bytes:
@@ -148,6 +163,20 @@ def _known_cells(activity: Exported) -> dict[Column, str]:
     }
 
 
+def _equal_cells(activity: Exported, known: Mapping[Column, str]) -> dict[Column, str]:
+    """Return the imported cells from which an import reads the values of the record."""
+    imported = activity.imported
+    if not imported:
+        return {}
+    cells = {**known, **imported}
+    read = table.parse_values(_FORM, [cells.get(column, "") for column in COLUMNS])
+    record = {**activity.record, "sport_type": _sport(activity.record)}
+    equal = (name for name in _READ if name in read and read[name] == record.get(name))
+    return {
+        column: imported[column] for name in equal for column in _READ[name] if column in imported
+    }
+
+
 def _texts(record: Record) -> dict[str, str]:
     cells = {
         "Activity Name": "name",
@@ -160,8 +189,7 @@ def _texts(record: Record) -> dict[str, str]:
 def _display(record: Record) -> dict[str, str]:
     """Return the cells of the first block that Strava rounds or puts into words."""
     cells = {}
-    # Websites and old metadata have only one of the two.
-    sport = text_of(record.get("sport_type")) or text_of(record.get("type"))
+    sport = _sport(record)
     if sport:
         cells["Activity Type"] = sport_name(sport)
     if "elapsed_time" in record:
@@ -172,6 +200,11 @@ def _display(record: Record) -> dict[str, str]:
     if "commute" in record:
         cells["Commute"] = _flag(record["commute"])
     return cells
+
+
+def _sport(record: Record) -> str:
+    """Return the sport; websites and old metadata have only one of the two fields."""
+    return text_of(record.get("sport_type")) or text_of(record.get("type"))
 
 
 def _gear_id(record: Record) -> dict[str, str]:

@@ -175,6 +175,11 @@ def parse_entry(columns: Columns, row: Row, *, is_day_first: bool | None = None)
     )
 
 
+def parse_values(columns: Columns, cells: Sequence[str]) -> Record:
+    """Return the sport and the numbers of a whole row, in seconds and metres."""
+    return _known(sport_type=sport_type(_cell(cells, _TYPE))) | _numbers(columns, cells)
+
+
 def id_of(row: Row) -> int | None:
     """Return the id at the beginning of a row; None if it is missing or may be truncated."""
     found = _ID_SHAPE.fullmatch(_cell(_complete_cells(row), _ID).strip())
