@@ -1,4 +1,4 @@
-"""An export has all of the archive that other programs read, and imports back as it was."""
+"""An export has all of the archive that other programs read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import zipfile
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ from strava_backup.bulk_export import exporting, importing
 from strava_backup.bulk_export.columns import HEADER
 from strava_backup.demo.account import Account
 from strava_backup.report import Report
-from tests import account_export
 from tests.conftest import NOW, Rig, read_files
-from tests.expected import stored_originals, stored_pictures
 
 JSON, JSON_WITHOUT_GPX = 1_000_001, 1_000_002
 ZIPPED_GPX = 11_000_000_005
@@ -30,11 +27,6 @@ MANUAL = 13_000_000_002
 ACCOUNT = Account.sample()
 DETAILS = {one.id: one.detail for one in ACCOUNT.activities}
 ORIGINAL = next(one.original for one in ACCOUNT.activities if one.id == FIT) or b""
-# What an import reads from a table, and what it needs no table for.
-COMPARED = (
-    *("name", "start_date", "sport_type", "distance", "moving_time", "elapsed_time", "commute"),
-    *("total_elevation_gain", "elev_low", "elev_high"),
-)
 
 
 def export(root: Path, path: Path, **options: Any) -> Report:
@@ -115,108 +107,6 @@ class Small:
 @pytest.fixture
 def small(tmp_path: Path) -> Small:
     return Small(tmp_path)
-
-
-def unpacked(originals: dict[str, bytes]) -> dict[str, bytes]:
-    """Originals without gzip, which an import removes; of JSON and GPX, only the GPX."""
-    return {
-        path.removesuffix(".gz"): gzip.decompress(data) if path.endswith(".gz") else data
-        for path, data in originals.items()
-        if not (path.endswith(".json") and path.replace(".json", ".gpx") in originals)
-    }
-
-
-def records(files: dict[str, bytes]) -> dict[str, dict[str, Any]]:
-    """The compared fields of all activities and photos."""
-    found = {path: json.loads(data) for path, data in files.items() if path.endswith(".meta.json")}
-    return {
-        path: {
-            **{name: record[name] for name in COMPARED if name in record},
-            "description": record.get("description") or "",
-            "caption": record.get("caption", ""),
-        }
-        for path, record in found.items()
-        if path.startswith(("activities/", "photos/"))
-    }
-
-
-def assert_same(before: dict[str, bytes], after: dict[str, bytes]) -> None:
-    """Assert that two archives have the same files and the same metadata."""
-    assert unpacked(stored_originals(after)) == unpacked(stored_originals(before))
-    assert stored_pictures(after) == stored_pictures(before)
-    assert without_new_sport(records(after)) == without_new_sport(records(before))
-
-
-def without_new_sport(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    # An import does not know the name of this sport.
-    return {
-        path: {key: value for key, value in record.items() if value != "Padel2"}
-        for path, record in found.items()
-    }
-
-
-def test_the_archive_comes_back_from_its_export(
-    archive: Rig, exported: Path, tmp_path: Path
-) -> None:
-    again = tmp_path / "again"
-    assert import_into(again, exported).exit_code == 0
-    assert_same(archive.files(), read_files(again))
-    assert export(again, tmp_path / "second").exit_code == 0
-    first, second = table(exported), table(tmp_path / "second")
-    # The import removes the gzip of this upload.
-    assert second[ZIPPED_GPX].pop("Filename") == f"activities/{ZIPPED_GPX}.gpx"
-    first[ZIPPED_GPX].pop("Filename")
-    assert second == first
-    for name in ("media.csv", "bikes.csv", "shoes.csv", "components.csv", "profile.csv"):
-        assert (tmp_path / "second" / name).read_bytes() == (exported / name).read_bytes()
-
-
-def test_an_archive_from_the_website_comes_back(rig: Rig, tmp_path: Path) -> None:
-    rig.config = replace(rig.config, api=None)
-    assert rig.run().exit_code == 0
-    export(rig.root, tmp_path / "export")
-    assert import_into(tmp_path / "again", tmp_path / "export").exit_code == 0
-    assert_same(rig.files(), read_files(tmp_path / "again"))
-
-
-@pytest.mark.parametrize(
-    ("language", "columns"),
-    [
-        ("en", 103),
-        *(
-            pytest.param(language, columns, marks=pytest.mark.thorough)
-            for language in account_export.LANGUAGES
-            for columns in (72, 84, 94, 103)
-        ),
-    ],
-)
-def test_an_imported_archive_comes_back(language: str, columns: int, tmp_path: Path) -> None:
-    account = Account.sample()
-    contents = account_export.export_files(account, language, columns, videos=True)
-    account_export.write_zip(contents, tmp_path / "from-strava.zip")
-    assert import_into(tmp_path / "archive", tmp_path / "from-strava.zip").exit_code == 0
-    assert export(tmp_path / "archive", tmp_path / "export").exit_code == 0
-    assert import_into(tmp_path / "again", tmp_path / "export").exit_code == 0
-    before, after = read_files(tmp_path / "archive"), read_files(tmp_path / "again")
-    assert_same(before, after)
-    day = next(path for path in after if path.endswith("/routes.csv")).removesuffix("/routes.csv")
-    for name in ("routes/1.gpx", "routes.csv", "bikes.csv", "shoes.csv", "components.csv"):
-        assert after[f"{day}/{name}"] == contents[name]
-    if (language, columns) == ("en", 103):
-        assert cells_of(after) == cells_of(before)
-
-
-def cells_of(files: dict[str, bytes]) -> dict[str, dict[str, str]]:
-    """All cells of all rows, except names of files, which have another number."""
-    return {
-        path: {
-            title: cell
-            for title, cell in json.loads(data)["strava_backup"]["bulk_export"]["columns"].items()
-            if title not in ("Filename", "Media")
-        }
-        for path, data in files.items()
-        if path.startswith("activities/") and path.endswith(".meta.json")
-    }
 
 
 def test_originals_are_packed_as_in_exports_of_strava(archive: Rig, exported: Path) -> None:
