@@ -28,6 +28,34 @@ def test_an_excerpt_has_the_values_of_the_whole_record(record):
     assert excerpt(to_json(record), NAMES) == expected
 
 
+@given(st.dictionaries(keys, values, min_size=1, max_size=6))
+def test_an_excerpt_of_an_unsorted_record_has_no_other_values(record):
+    text = json.dumps(record, ensure_ascii=False, indent=2).encode("utf-8", "surrogatepass")
+    expected = {name: record[name] for name in NAMES if name in record}
+    assert excerpt(text + b"\n", NAMES) in (expected, None)
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        (
+            {"a": [1], "listed": {"api": {"name": "Run"}}, "source": "api"},
+            {"a": [1], "source": "api"},
+        ),
+        ({"listed": {"api": {}}, "source": "api"}, {"source": "api"}),
+        ({"listed": {}, "source": "api"}, {"listed": {}, "source": "api"}),
+        ({"a": {"listed": {"x": 1}}, "b": 1}, {"a": {"listed": {"x": 1}}, "b": 1}),
+        # the last one has no comma after it
+        ({"a": 1, "listed": {"api": {}}}, {"a": 1, "listed": {"api": {}}}),
+        ({"listed": '\n    "listed": {\n    },\n'}, {"listed": '\n    "listed": {\n    },\n'}),
+    ],
+)
+def test_an_object_that_is_not_needed_may_be_left_out(own, found):
+    others = {"name": "Run", "type": {"a": {"b": 1}, "c": 2}}
+    record = to_json({**others, "strava_backup": own})
+    assert excerpt(record, NAMES, "listed") == {**others, "strava_backup": found}
+
+
 @pytest.mark.parametrize(
     "content",
     [
