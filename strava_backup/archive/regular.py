@@ -38,13 +38,16 @@ def refuse_link(name: str, flags: int) -> int:
 
 
 def read_whole(path: str | os.PathLike[str], *, follows_link: bool) -> bytes:
-    """The content of a file of ours that is small. Raises NotAFile, also if it is not, OSError."""
-    # `open` would make ten system calls instead of five, and a scan reads ten thousand files.
+    """Return the content of a small file of ours. Raises NotAFile, also if it is large, OSError."""
+    # `open` would make ten system calls instead of four, and a scan reads ten thousand files.
     descriptor, status = _open(os.fspath(path), os.O_RDONLY | _BINARY, follows_link=follows_link)
     try:
         if status.st_size > _MOST_BYTES:
             raise NotAFile(errno.EFBIG, "too large", os.fspath(path))
-        return b"".join(iter(lambda: os.read(descriptor, status.st_size + 1), b""))
+        content = os.read(descriptor, status.st_size + 1)
+        while len(content) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            content += more
+        return content
     finally:
         os.close(descriptor)
 
