@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from strava_backup.archive.directory import Archive, Inventory, Stored
@@ -40,9 +40,9 @@ class Row(NamedTuple):
     """One activity; unknown texts are empty, unknown numbers None.
 
     `start` is in UTC with a Z, or only a day if the metadata's time is unreliable; `start_local`
-    has no zone. Distances are in metres, times in seconds. `files` are the originals, `photos` is
-    the number of stored ones. `missing` has the kinds of items that are missing and may exist, and
-    `refused` Strava's reasons for those that it refused.
+    has no zone. Distances are in metres, times in seconds. `files` are the originals, as paths
+    relative to the root, and `photos` is the number of stored ones. `missing` has the kinds of
+    items that are missing and may exist, and `refused` Strava's reasons for those that it refused.
     """
 
     id: int
@@ -53,9 +53,9 @@ class Row(NamedTuple):
     moving_time: float | None = None
     elapsed_time: float | None = None
     name: str = ""
-    files: tuple[PurePosixPath, ...] = ()
+    files: tuple[str, ...] = ()
     photos: int = 0
-    metadata: PurePosixPath | None = None
+    metadata: str | None = None
     missing: tuple[str, ...] = ()
     refused: dict[str, str] = {}  # noqa: RUF012  # never modified
     gone_since: str = ""
@@ -84,7 +84,7 @@ def read_rows(root: Path, clock: Callable[[], float]) -> list[Row]:
     archive = Archive(root)
     archive.check_exists()
     archive.read_marker()
-    inventory = archive.scan(_FIELDS)
+    inventory = archive.scan(_FIELDS, with_listed=False)
     today = datetime.fromtimestamp(clock(), UTC).date()
     rows = _Rows(inventory, today)
     return sorted(map(rows.row, inventory.activities), key=lambda row: (row.start, row.id))
@@ -119,8 +119,9 @@ class _Rows:
     def row(self, activity_id: int) -> Row:
         """Return the row of a stored activity."""
         stored = self._inventory.activities[activity_id]
+        photos = self._photos.get(activity_id, [])
         values = stored.fields
-        missing = self._missing(activity_id, stored)
+        missing = self._missing(activity_id, stored, photos)
         refused = stored.own.get("refused", {})
         return Row(
             activity_id,
@@ -132,15 +133,15 @@ class _Rows:
             _number(values.get("moving_time")),
             _number(values.get("elapsed_time")),
             _text(values.get("name")),
-            stored.files,
-            sum(bool(photo.files) for photo in self._photos.get(activity_id, ())),
-            stored.metadata,
+            stored.file_texts,
+            sum(bool(photo.file_texts) for photo in photos),
+            stored.metadata_text,
             missing,
             {item: refused[item].get("why", "") for item in missing if item in refused},
             stored.own.get("gone_since", ""),
         )
 
-    def _missing(self, activity_id: int, stored: Stored) -> tuple[str, ...]:
+    def _missing(self, activity_id: int, stored: Stored, photos: list[Stored]) -> tuple[str, ...]:
         """Return the kinds of items that the next run requests, and an original that is refused.
 
         Items of activities that were deleted on Strava do not exist any more.
@@ -150,13 +151,12 @@ class _Rows:
         activity = Activity(activity_id, datetime.min, stored.fields)
         own, wanted, today = stored.own, self._wanted, self._today
         items = plan.missing_items(activity, DETAIL_STATE, stored.suffixes, own, wanted, today)
-        if PHOTO_LIST in items and not self._lacks_listed_photos(activity):
+        if PHOTO_LIST in items and len(photos) >= activity.record["total_photo_count"]:
             # All are stored, but not by the list that the API has for each activity.
             items = tuple(item for item in items if item != PHOTO_LIST)
         if ORIGINAL not in items and self._is_refused(stored):
             items = (ORIGINAL, *items)
-        items += (PHOTO,) if self._lacks_picture(activity_id) else ()
-        return (*items, VIDEO) if self._lacks_video(activity_id) else items
+        return items + self._missing_media(activity_id, photos) if photos else items
 
     def _is_refused(self, stored: Stored) -> bool:
         own, wanted, today = stored.own, self._wanted, self._today
@@ -167,23 +167,17 @@ class _Rows:
             and plan.may_have_original(stored.fields, own, wanted, today)
         )
 
-    def _lacks_listed_photos(self, activity: Activity) -> bool:
-        count: int = activity.record["total_photo_count"]
-        return len(self._photos.get(activity.id, ())) < count
-
-    def _lacks_picture(self, activity_id: int) -> bool:
-        return any(
-            photo.metadata is not None
-            and plan.lacks_picture(photo, self._wanted, self._today)
-            and not plan.is_stored_as_other(activity_id, photo, self._inventory.photos)
-            for photo in self._photos.get(activity_id, ())
+    def _missing_media(self, activity_id: int, photos: list[Stored]) -> tuple[str, ...]:
+        """Return the kinds of items that the stored photos of an activity lack."""
+        noted = [photo for photo in photos if photo.metadata_text is not None]
+        pictures, wanted, today = self._inventory.photos, self._wanted, self._today
+        lacks_picture = any(
+            plan.lacks_picture(photo, wanted, today)
+            and not plan.is_stored_as_other(activity_id, photo, pictures)
+            for photo in noted
         )
-
-    def _lacks_video(self, activity_id: int) -> bool:
-        return any(
-            photo.metadata is not None and plan.lacks_video(photo, self._wanted, self._today)
-            for photo in self._photos.get(activity_id, ())
-        )
+        lacks_video = any(plan.lacks_video(photo, wanted, today) for photo in noted)
+        return (PHOTO,) * lacks_picture + (VIDEO,) * lacks_video
 
 
 def _start(stored: Stored) -> str:
@@ -222,9 +216,8 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # A comparison with NaN is false.
-    return value if is_number and 0 <= value < _TOO_LARGE else None
+    # Not isinstance, since True is an int in Python. A comparison with NaN is false.
+    return value if type(value) in (int, float) and 0 <= value < _TOO_LARGE else None
 
 
 def _folded(text: str) -> str:

@@ -36,9 +36,9 @@ def json_line(row: Row) -> str:
             "moving_time": row.moving_time,
             "elapsed_time": row.elapsed_time,
             "name": row.name,
-            "files": [str(path) for path in row.files],
+            "files": row.files,
             "photos": row.photos,
-            "metadata": str(row.metadata) if row.metadata else None,
+            "metadata": row.metadata,
             "missing": row.missing,
             "refused": row.refused,
             "gone_since": row.gone_since or None,
@@ -148,7 +148,7 @@ def _time(row: Row) -> float | None:
 
 
 def _suffixes(row: Row) -> list[str]:
-    return [printable(suffix_of(path.name)[1:], _LONGEST_SPORT) for path in row.files]
+    return [printable(suffix_of(path)[1:], _LONGEST_SPORT) for path in row.files]
 
 
 def _missing(row: Row) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 from strava_backup.archive.directory import Stored
 from strava_backup.archive.metadata import fingerprint
@@ -34,7 +33,7 @@ def activity(**changes):
 
 def stored(record):
     return Stored(
-        PurePosixPath("activities/2026/2026-05-06T07-08-09Z_5"),
+        "activities/2026/2026-05-06T07-08-09Z_5",
         resource_state=record.get("resource_state"),
         own=record.get("strava_backup", {}),
         listed=fingerprints(record.get("strava_backup", {})),
@@ -63,8 +62,8 @@ AT = {"components_at": STAMP}
 
 
 def held_gear(own, state=3):
-    path = PurePosixPath("gear/x.meta.json")
-    return Stored(PurePosixPath("gear/x"), (), path, state, own, fingerprints(own))
+    path = "gear/x.meta.json"
+    return Stored("gear/x", (), path, state, own, fingerprints(own))
 
 
 def listed(summary, **more):

@@ -367,12 +367,16 @@ def test_a_scan_returns_the_stored_files_of_each_activity(archive):
     assert set(inventory) == {5, 6, 7}
     files = (YEAR / f"{STEM.name}.gpx", YEAR / f"{STEM.name}.json")
     listed = (("api", fingerprint({"name": "Run"})),)
-    assert inventory[5] == Stored(STEM, files, META, 3, {"source": "api"}, listed)
+    assert inventory[5] == Stored(
+        str(STEM), tuple(map(str, files)), str(META), 3, {"source": "api"}, listed
+    )
+    assert (inventory[5].stem, inventory[5].files, inventory[5].metadata) == (STEM, files, META)
     assert inventory[5].suffixes == (".gpx", ".json")
     assert inventory[6].resource_state == 2
     assert inventory[6].files == ()
     assert inventory[7].suffixes == (".fit.gz",)
     assert inventory[7].metadata is None
+    assert archive.scan(with_listed=False).activities[5] == inventory[5]._replace(listed=())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,7 @@ def given_up(item):
 
 
 def one(own=None, *files):
-    return Stored(PurePosixPath("x"), tuple(map(PurePosixPath, files)), None, 3, own or {})
+    return Stored("x", files, None, 3, own or {})
 
 
 def completeness(stored=(), listed=(), known=None, photos=None, gear=None):

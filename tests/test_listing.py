@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,7 +87,7 @@ def test_a_list_changes_nothing_and_needs_no_lock(rig: Rig) -> None:
 
 def test_a_row_without_metadata_has_the_day_of_the_files_name(tmp_path: Path) -> None:
     save(tmp_path, f"{STEM}.fit")
-    assert rows(tmp_path) == [Row(5, "2026-05-06", files=(PurePosixPath(f"{STEM}.fit"),))]
+    assert rows(tmp_path) == [Row(5, "2026-05-06", files=(f"{STEM}.fit",))]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_unreadable_metadata_leaves_a_row_of_the_files(tmp_path: Path, content: 
     assert row == Row(
         5,
         "2026-05-06",
-        files=(PurePosixPath(f"{STEM}.fit"),),
-        metadata=PurePosixPath(f"{STEM}.meta.json"),
+        files=(f"{STEM}.fit",),
+        metadata=f"{STEM}.meta.json",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from strava_backup.listing import Row
 from strava_backup.listing_text import clipped, display_width, json_line, tabbed_line, table
 from tests.test_characters import ANY_TEXT
 
-FILES = (PurePosixPath("activities/2026/2026-05-06T07-08-09Z_5.fit"),)
+FILES = ("activities/2026/2026-05-06T07-08-09Z_5.fit",)
 RUN = Row(
     5,
     "2026-05-06T07:08:09Z",
@@ -26,7 +25,7 @@ RUN = Row(
     "Morning Run",
     FILES,
     2,
-    FILES[0].with_suffix(".meta.json"),
+    "activities/2026/2026-05-06T07-08-09Z_5.meta.json",
 )
 
 

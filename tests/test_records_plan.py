@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
@@ -211,31 +210,31 @@ def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
     ("inventory", "proven"),
     [
         (Inventory({}, {}, {}), set()),
-        (Inventory({7: Stored(PurePosixPath("7"), (PurePosixPath("7.fit"),))}, {}, {}), {ORIGINAL}),
-        (Inventory({7: Stored(PurePosixPath("7"), resource_state=3)}, {}, {}), {DETAIL}),
-        (Inventory({7: Stored(PurePosixPath("7"), resource_state=2)}, {}, {}), set()),
+        (Inventory({7: Stored("7", ("7.fit",))}, {}, {}), {ORIGINAL}),
+        (Inventory({7: Stored("7", resource_state=3)}, {}, {}), {DETAIL}),
+        (Inventory({7: Stored("7", resource_state=2)}, {}, {}), set()),
         (
-            Inventory({7: Stored(PurePosixPath("7"), own={"photos": {"count": 2}})}, {}, {}),
+            Inventory({7: Stored("7", own={"photos": {"count": 2}})}, {}, {}),
             {PHOTO_LIST},
         ),
         (
-            Inventory({}, {(7, "a"): Stored(PurePosixPath("a"), (PurePosixPath("a.jpg"),))}, {}),
+            Inventory({}, {(7, "a"): Stored("a", ("a.jpg",))}, {}),
             {PHOTO},
         ),
         (
-            Inventory({7: Stored(PurePosixPath("7"), own={"private_note_at": "then"})}, {}, {}),
+            Inventory({7: Stored("7", own={"private_note_at": "then"})}, {}, {}),
             {PRIVATE_NOTE},
         ),
         (
-            Inventory({7: Stored(PurePosixPath("7"), comments=PurePosixPath("c"))}, {}, {}),
+            Inventory({7: Stored("7", comments_text="c")}, {}, {}),
             {COMMENTS},
         ),
         (
-            Inventory({}, {}, {"b1": Stored(PurePosixPath("b1"), resource_state=2, own={**AT})}),
+            Inventory({}, {}, {"b1": Stored("b1", resource_state=2, own={**AT})}),
             {GEAR, COMPONENTS},
         ),
         (
-            Inventory({}, {}, {}, {"3": Stored(PurePosixPath("3"), (PurePosixPath("3.gpx"),))}),
+            Inventory({}, {}, {}, {"3": Stored("3", ("3.gpx",))}),
             {ROUTE},
         ),
     ],
@@ -315,10 +314,8 @@ def test_photos_come_before_the_detail_and_after_the_original():
     ],
 )
 def test_a_picture_is_missing_until_it_is_stored_or_not_available(files, own, full, lacks):
-    paths = tuple(PurePosixPath("photos", name) for name in files)
-    photo = Stored(
-        PurePosixPath("photos/7_a"), paths, PurePosixPath("photos/7_a.meta.json"), 2, own
-    )
+    paths = tuple(f"photos/{name}" for name in files)
+    photo = Stored("photos/7_a", paths, "photos/7_a.meta.json", 2, own)
     assert plan.lacks_picture(photo, Wanted(full=full), TODAY) is lacks
 
 
@@ -327,9 +324,9 @@ def test_a_picture_is_missing_until_it_is_stored_or_not_available(files, own, fu
     [
         ({}, ALL, False),
         ({"fields": VIDEO_URL}, ALL, True),
-        ({"fields": VIDEO_URL, "files": ("7_a.jpg",)}, ALL, True),
-        ({"fields": VIDEO_URL, "videos": ("7_a.ts",)}, ALL, False),
-        ({"fields": VIDEO_URL, "videos": ("7_a.mp4",)}, Wanted(full=True), False),
+        ({"fields": VIDEO_URL, "file_texts": ("7_a.jpg",)}, ALL, True),
+        ({"fields": VIDEO_URL, "video_texts": ("7_a.ts",)}, ALL, False),
+        ({"fields": VIDEO_URL, "video_texts": ("7_a.mp4",)}, Wanted(full=True), False),
         ({"fields": VIDEO_URL}, Wanted(videos=False), False),
         ({"fields": VIDEO_URL}, Wanted(photos=False), False),
         ({"fields": VIDEO_URL, "own": PICTURE_NOT_AVAILABLE}, ALL, True),
@@ -340,7 +337,7 @@ def test_a_picture_is_missing_until_it_is_stored_or_not_available(files, own, fu
     ],
 )
 def test_a_video_is_missing_until_it_is_stored_or_not_available(photo, wanted, lacks):
-    stored = Stored(PurePosixPath("photos/7_a"), **photo)
+    stored = Stored("photos/7_a", **photo)
     assert plan.lacks_video(stored, wanted, TODAY) is lacks
     if not lacks:
         assert plan.lacks_video(stored, wanted, TODAY, is_listed=True) is (photo == {})
@@ -486,7 +483,7 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, VIDEO, PHOTO_LIST, GEAR, COMPONENTS,
     ],
 )
 def test_items_not_available_are_counted_unless_they_are_stored(files, refused, asked, count):
-    stored = Stored(PurePosixPath("a"), tuple(map(PurePosixPath, files)), own={"refused": refused})
+    stored = Stored("a", files, own={"refused": refused})
     assert plan.count_given_up(stored, asked, ALL, TODAY) == count
 
 

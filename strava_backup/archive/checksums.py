@@ -123,7 +123,7 @@ class Checksums:
                 return
             self._known = parse(whole).digests
 
-    def digests(self, path: PurePosixPath) -> tuple[str, ...]:
+    def digests(self, path: PurePosixPath | str) -> tuple[str, ...]:
         """Return the digests of a path: none if it has no line, several only after manual edits."""
         return self._lines().get(str(path), ())
 

@@ -11,10 +11,11 @@ import itertools
 import logging
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from strava_backup.archive.checksums import Checksums, Manifest, hash_file
 from strava_backup.archive.metadata import (
     Fingerprints,
     Record,
+    fingerprints,
     fitting,
     is_stored,
     is_what_strava_holds,
@@ -101,24 +103,52 @@ class Marker:
 class Stored(NamedTuple):
     """The stored files and metadata of one item, with paths relative to the root.
 
-    `files` has the originals, the picture or the route; `videos` has the videos of a photo.
+    The paths are text, since a `PurePosixPath` takes three times the memory and a scan would spend
+    a tenth of its time on them; the properties `stem`, `files` and so on make paths of them.
+    `file_texts` has the originals, the picture or the route; `video_texts` has the videos of a
+    photo.
     `listed` has the `fingerprint` of the last listing record of each source, and `own` the values
     of our key as `slimmed` returns them, since ten thousand records are in memory. `problem` says
-    why the metadata can be neither read nor replaced. `comments` is the file with an activity's
-    comments and kudos. `fields` has the values of Strava's that the scan was asked for, and the
-    address of the video of a photo.
+    why the metadata can be neither read nor replaced. `comments_text` is the file with an
+    activity's comments and kudos. `fields` has the values of Strava's that the scan was asked for,
+    and the address of the video of a photo.
     """
 
-    stem: PurePosixPath
-    files: tuple[PurePosixPath, ...] = ()
-    metadata: PurePosixPath | None = None
+    stem_text: str = ""
+    file_texts: tuple[str, ...] = ()
+    metadata_text: str | None = None
     resource_state: int | None = None
     own: Record = {}  # noqa: RUF012  # never modified
     listed: Fingerprints = ()
     problem: str | None = None
-    videos: tuple[PurePosixPath, ...] = ()
-    comments: PurePosixPath | None = None
+    video_texts: tuple[str, ...] = ()
+    comments_text: str | None = None
     fields: Record = {}  # noqa: RUF012  # never modified
+
+    @property
+    def stem(self) -> PurePosixPath:
+        """The path of the item's files without their suffix."""
+        return PurePosixPath(self.stem_text)
+
+    @property
+    def files(self) -> tuple[PurePosixPath, ...]:
+        """The paths of the originals, the picture or the route."""
+        return tuple(map(PurePosixPath, self.file_texts))
+
+    @property
+    def metadata(self) -> PurePosixPath | None:
+        """The path of the metadata."""
+        return None if self.metadata_text is None else PurePosixPath(self.metadata_text)
+
+    @property
+    def videos(self) -> tuple[PurePosixPath, ...]:
+        """The paths of the videos of a photo."""
+        return tuple(map(PurePosixPath, self.video_texts))
+
+    @property
+    def comments(self) -> PurePosixPath | None:
+        """The path of an activity's comments and kudos."""
+        return None if self.comments_text is None else PurePosixPath(self.comments_text)
 
     def listed_by(self, source: str) -> int | None:
         """The `fingerprint` of the last listing record of a source, None if there is none."""
@@ -137,12 +167,12 @@ class Stored(NamedTuple):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The suffixes of an activity's held originals, such as `.fit` or `.fit.gz`."""
+        """The suffixes of an activity's stored originals, such as `.fit` or `.fit.gz`."""
         # Not by our stem: an older version may have given the activity's files two.
-        return tuple(layout.suffix_of(path.name) for path in self.files)
+        return tuple(map(layout.suffix_of, self.file_texts))
 
 
-_NOTHING = Stored(PurePosixPath())
+_NOTHING = Stored()
 
 
 class Inventory(NamedTuple):
@@ -345,19 +375,20 @@ class Archive:
             except NotAFile as error:
                 self._marker_problem = f"not writable: {error.filename} is {error.strerror}"
 
-    def scan(self, fields: tuple[str, ...] = ()) -> Inventory:
+    def scan(self, fields: tuple[str, ...] = (), *, with_listed: bool = True) -> Inventory:
         """Return the inventory of all stored items. Raises DiskError.
 
         A scan parses only the few values of metadata that it needs, if the file has our form; only
-        `--verify` checks all of it. `fields` are further values of activities to read. Hidden names
-        are skipped.
+        `--verify` checks all of it. `fields` are further values of activities to read. Without
+        `with_listed`, `Stored.listed` stays empty. Hidden names are skipped.
         """
+        read = partial(self._with_metadata, with_listed=with_listed)
         with _disk_errors(f"cannot read {self.root}"):
             return Inventory(
-                self._scan_section(layout.ACTIVITIES, fields),
-                self._scan_section(layout.PHOTOS, _PHOTO_FIELDS),
-                self._scan_section(layout.GEAR),
-                self._scan_section(layout.ROUTES),
+                self._scan_section(layout.ACTIVITIES, partial(read, fields=fields)),
+                self._scan_section(layout.PHOTOS, partial(read, fields=_PHOTO_FIELDS)),
+                self._scan_section(layout.GEAR, read),
+                self._scan_section(layout.ROUTES, read),
             )
 
     def problems(self, inventory: Inventory | None = None) -> list[tuple[PurePosixPath, str]]:
@@ -369,7 +400,7 @@ class Archive:
         stored = (one for part in inventory or () for one in part.values())
         return [
             *((PurePosixPath(name), problem) for name, problem in tops if problem is not None),
-            *((one.metadata, one.problem) for one in stored if one.metadata and one.problem),
+            *((one.metadata, one.problem) for one in stored if one.problem and one.metadata),
         ]
 
     def paths(self, section: PurePosixPath) -> Iterator[PurePosixPath]:
@@ -473,9 +504,9 @@ class Archive:
             ]
             # Several digests come from a manual edit: reading the file shows the right one.
             doubtful = [
-                (path, one.own)
+                (PurePosixPath(path), one.own)
                 for one in stored
-                for path in (*one.files, *one.videos)
+                for path in (*one.file_texts, *one.video_texts)
                 if len(self.checksums.digests(path)) != 1
             ]
             if len(doubtful) > 1:
@@ -706,46 +737,21 @@ class Archive:
             self._uncommitted.add(folder)
 
     def _scan_section(
-        self, section: PurePosixPath, fields: tuple[str, ...] = ()
+        self, section: PurePosixPath, read: Callable[[Stored, str], Stored]
     ) -> dict[Any, Stored]:
-        found: dict[layout.Key, list[tuple[PurePosixPath, layout.FileName]]] = {}
+        found: dict[layout.Key, list[tuple[str, layout.FileName]]] = {}
         parse = layout.PARSERS[section.name]
         for folder in self._folders(section):
             # Anything under the name of metadata counts, since no metadata can be saved there.
             obstacles = [name for name in folder.others if name.endswith(layout.META_SUFFIX)]
-            for name in map(parse, (*folder.files, *obstacles)):
+            start = f"{folder.path}/"
+            for file_name in (*folder.files, *obstacles):
+                name = parse(file_name)
                 if name is not None:
-                    found.setdefault(name.key, []).append((folder.path, name))
+                    found.setdefault(name.key, []).append((start + file_name, name))
         # Popped one by one, since the parsed names take as much memory as the result.
-        stored = ((key, self._stored(found.pop(key), fields)) for key in list(found))
+        stored = ((key, _stored(found.pop(key), read)) for key in list(found))
         return {key: one for key, one in stored if one is not None}
-
-    def _stored(
-        self, files: list[tuple[PurePosixPath, layout.FileName]], fields: tuple[str, ...]
-    ) -> Stored | None:
-        """What files of one key are, each with its folder; None if all are other programs'."""
-        stored = _NOTHING
-        for folder, name in files:
-            if name.suffix == layout.META_SUFFIX:
-                stored = self._with_metadata(stored, folder, name.stem + name.suffix, fields)
-            elif layout.has_record_suffix(name):
-                stored = stored._replace(comments=folder / (name.stem + name.suffix))
-        with_names = [
-            (folder, name)
-            for folder, name in files
-            if not layout.has_record_suffix(name) and is_stored(name, stored.own)
-        ]
-        if not with_names and stored.metadata is None:
-            return None
-        first = next(
-            one for one in files if one[1].suffix == layout.META_SUFFIX or one in with_names
-        )
-        paths: dict[bool, list[PurePosixPath]] = {False: [], True: []}
-        for folder, name in with_names:
-            paths[layout.is_video(name)].append(folder / (name.stem + name.suffix))
-        return stored._replace(
-            stem=first[0] / first[1].stem, files=tuple(paths[False]), videos=tuple(paths[True])
-        )
 
     def _folders(self, section: PurePosixPath) -> Iterator[Folder]:
         """Yield the folders of a section, with sorted names.
@@ -770,24 +776,25 @@ class Archive:
                     waiting[:0] = subfolders
 
     def _with_metadata(
-        self, stored: Stored, folder: PurePosixPath, name: str, fields: tuple[str, ...]
+        self, stored: Stored, path: str, *, fields: tuple[str, ...] = (), with_listed: bool
     ) -> Stored:
-        path = folder / name
+        """Return an item with the values of this metadata in place of those it has."""
         try:
-            # Not `path` itself, which would cache its text and keep it in memory.
-            record = read_for_scan(f"{self.root}{os.sep}{folder}{os.sep}{name}", fields)
+            place = f"{self.root}{os.sep}{path}"
+            record = read_for_scan(place, fields, with_listed=with_listed)
         except OSError as error:
-            return stored._replace(metadata=path, problem=error.strerror or str(error))
+            return stored._replace(metadata_text=path, problem=error.strerror or str(error))
         if record is None:
             _log.warning("%s is unreadable and counts as missing", path)
-            return stored if stored.metadata else stored._replace(metadata=path)
-        own, listed = slimmed(record.get(OWN_KEY, {}))
-        return stored._replace(
-            metadata=path,
+            return stored if stored.metadata_text else stored._replace(metadata_text=path)
+        own = record.get(OWN_KEY, {})
+        return Stored(
+            metadata_text=path,
             resource_state=record.get("resource_state"),
-            own=own,
-            listed=listed,
-            fields={name: record[name] for name in fields if name in record},
+            own=slimmed(own),
+            listed=fingerprints(own) if with_listed else (),
+            problem=stored.problem,
+            fields={name: record[name] for name in fields if name in record} or _NOTHING.fields,
         )
 
     def _make_folder(self, folder: PurePosixPath) -> None:
@@ -837,6 +844,35 @@ def _numbered(path: PurePosixPath) -> Iterator[PurePosixPath]:
     """Yield the path, and then the same path with `.2`, `.3` and so on appended."""
     names = itertools.chain([path.name], (f"{path.name}.{i}" for i in itertools.count(2)))
     return map(path.with_name, names)
+
+
+def _stored(
+    found: list[tuple[str, layout.FileName]], read: Callable[[Stored, str], Stored]
+) -> Stored | None:
+    """Return the item with these files, each with its path; None if all are other programs'."""
+    stored = _NOTHING
+    for path, name in found:
+        if name.suffix == layout.META_SUFFIX:
+            stored = read(stored, path)
+    stem, comments = "", None
+    files: list[str] = []
+    videos: list[str] = []
+    for path, name in found:
+        is_metadata = name.suffix == layout.META_SUFFIX
+        if layout.has_record_suffix(name) and not is_metadata:
+            comments = path
+        elif is_metadata or is_stored(name, stored.own):
+            stem = stem or path.removesuffix(name.suffix)
+            if not is_metadata:
+                (videos if layout.is_video(name) else files).append(path)
+    if not stem:
+        return None
+    return stored._replace(
+        stem_text=stem,
+        file_texts=tuple(files),
+        video_texts=tuple(videos),
+        comments_text=comments,
+    )
 
 
 def _sorted_out(

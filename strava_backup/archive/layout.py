@@ -95,7 +95,7 @@ def parse_route_name(name: str) -> FileName | None:
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of the name of a held file, which is all from its first dot."""
+    """Return the suffix of a stored file's name or path, which is all from its first dot."""
     _, dot, suffix = name.partition(".")
     return dot + suffix
 

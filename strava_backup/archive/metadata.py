@@ -50,8 +50,8 @@ _RECORD_SHAPE = {
 }
 # Our key's notes about stored files.
 NOTES = ("original", "picture", "video", "gpx")
-_NOT_KEPT = {"listed", "website", "bulk_export"}
-# Shared by all records of which no source has listed anything; never changed in place.
+_LISTED = "listed"
+_NOT_KEPT = {_LISTED, "website", "bulk_export"}
 # The `fingerprint` of the last listing record of each source. A dictionary takes twice the memory.
 Fingerprints = tuple[tuple[str, int], ...]
 _LONGEST_TIME = len("2026-05-06T07:08:09Z")
@@ -136,15 +136,19 @@ def _is_json(suffix: str) -> bool:
     return suffix.lower().removesuffix(".gz") == ".json"
 
 
-def read_for_scan(path: str, fields: tuple[str, ...] = ()) -> Record | None:
-    """What a scan needs of metadata, at least; None as of `read_record`. Raises OSError.
+def read_for_scan(
+    path: str, fields: tuple[str, ...] = (), *, with_listed: bool = True
+) -> Record | None:
+    """Return at least the values of metadata that a scan needs, like `read_record`.
 
-    `fields` are names of values of Strava's that the caller needs, too.
+    `fields` are the names of further values of Strava's. Without `with_listed`, the listing records
+    under our key may be missing. Raises OSError.
     """
     content = _read(path, follows_link=True)
     if content is None:
         return None
-    record = excerpt(content, ("resource_state", OWN_KEY, *fields))
+    unread = "" if with_listed else _LISTED
+    record = excerpt(content, ("resource_state", OWN_KEY, *fields), unread)
     return _sound(_parse_json(content) if record is None else record)
 
 
@@ -158,8 +162,10 @@ def read_record(path: Path) -> Record | None:
 
 
 def read_json(path: Path) -> Record | None:
-    """A JSON object; None where there is no file, or no such object in it. Raises OSError, also
-    for a link."""
+    """Return a JSON object; None if there is no file, or no JSON object in it.
+
+    Raises OSError, also for a link.
+    """
     content = _read(path, follows_link=False)
     return None if content is None else _parse_json(content)
 
@@ -233,36 +239,41 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def slimmed(own: Record) -> tuple[Record, Fingerprints]:
-    """Return the values of our key without the large ones, and the `fingerprint` of the last
-    listing record of each source.
+def slimmed(own: Record) -> Record:
+    """Return the values of our key without the large ones, to keep ten thousand records in memory.
 
-    This keeps ten thousand records small in memory. The website's raw record and the cells of a
-    bulk export are left out.
+    The listing records, the website's raw record and the cells of a bulk export are left out. Each
+    key, source and time is in memory once, however many records have it.
     """
-    prints = own.get("listed", {}).items()
-    kept: Record = _interned({name: own[name] for name in own.keys() - _NOT_KEPT})
+    kept = _interned(own, _NOT_KEPT)
     if "bulk_export" in own:
         export = own["bulk_export"]
         noted = {name: export[name] for name in export.keys() - {"columns"}}
         is_shared = noted.keys() == {"export"}
         kept["bulk_export"] = _of_export(noted["export"]) if is_shared else _interned(noted)
-    return kept, tuple((sys.intern(source), fingerprint(was)) for source, was in prints)
+    return kept
+
+
+def fingerprints(own: Record) -> Fingerprints:
+    """Return the `fingerprint` of the last listing record of each source."""
+    listed = own.get(_LISTED, {}).items()
+    return tuple((sys.intern(source), fingerprint(record)) for source, record in listed)
 
 
 @functools.lru_cache(maxsize=16)
 def _of_export(day: str) -> Record:
-    """The note that all activities of one bulk export share in memory."""
+    """Return the note that all activities of one bulk export share in memory."""
     return {"export": day}
 
 
-def _interned(record: Record) -> Record:
-    """The same with each key, source and time kept in memory once, however many records have it."""
+def _interned(record: Record, without: Collection[str] = ()) -> Record:
+    """Return a copy of a record that shares its keys and short texts with those of others."""
     interned: Record = {}
     for name, part in record.items():
-        # The name of a file is a part of its path, and pathlib interns those.
-        if isinstance(part, str) and (len(part) <= _LONGEST_TIME or name == "file"):
-            part = sys.intern(part)
+        if name in without:
+            continue
+        if isinstance(part, str):
+            part = sys.intern(part) if len(part) <= _LONGEST_TIME else part
         elif isinstance(part, dict):
             part = _interned(part)
         interned[sys.intern(name)] = part

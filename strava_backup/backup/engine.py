@@ -383,7 +383,7 @@ class Backup:
             stored = self._inventory.activities.get(work.activity.id)
             if work.has_missing_items and work.activity.id in failed_before:
                 failed.append(work)
-            elif stored and stored.metadata and stored.resource_state is None:
+            elif stored and stored.metadata_text and stored.resource_state is None:
                 old.append(work)
             else:
                 yield work

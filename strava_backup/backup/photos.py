@@ -78,7 +78,7 @@ class Photos:
         self._exported: dict[int, dict[str, str]] = defaultdict(dict)
         for (activity_id, photo_id), photo in stored.items():
             sha256 = photo.own.get(merge.BULK_EXPORT, {}).get("sha256")
-            if photo.files and sha256 and photo.own.get("source") == merge.EXPORT_SOURCE:
+            if photo.file_texts and sha256 and photo.own.get("source") == merge.EXPORT_SOURCE:
                 self._exported[activity_id][sha256] = photo_id
         for (activity_id, _), photo in stored.items() if wanted.photos else ():
             if photo.metadata and not photo.problem:
@@ -225,7 +225,7 @@ class Photos:
 
     def _lacks_video(self, stored: Stored | None, photo: Photo | None = None) -> bool:
         """Whether the video of a photo has to be fetched; `photo` is its listed record, if any."""
-        stored = stored or Stored(PurePosixPath())
+        stored = stored or Stored()
         is_listed = photo is not None and photo.is_video
         today = self._store.now().date()
         return plan.lacks_video(stored, self._wanted, today, is_listed=is_listed)

@@ -184,7 +184,7 @@ def lacks_comments(
 
 def lacks_picture(photo: Stored, wanted: Wanted, today: date) -> bool:
     """Return whether the picture of a photo with stored metadata has to be fetched."""
-    return not photo.files and not is_given_up(photo.own, PHOTO, wanted, today)
+    return not photo.file_texts and not is_given_up(photo.own, PHOTO, wanted, today)
 
 
 def is_stored_as_other(
@@ -193,7 +193,7 @@ def is_stored_as_other(
     """Return whether a picture is stored as that of another photo, from a bulk export."""
     same = photo.own.get("picture", {}).get("same_as")
     other = photos.get(layout.photo_key(activity_id, str(same)))
-    return other is not None and bool(other.files)
+    return other is not None and bool(other.file_texts)
 
 
 def lacks_video(photo: Stored, wanted: Wanted, today: date, *, is_listed: bool = False) -> bool:
@@ -203,7 +203,7 @@ def lacks_video(photo: Stored, wanted: Wanted, today: date, *, is_listed: bool =
     metadata has an address, or lacked one in an earlier run.
     """
     is_video = is_listed or photo.has_video_url or VIDEO in photo.own.get("refused", {})
-    is_wanted = wanted.photos and wanted.videos and is_video and not photo.videos
+    is_wanted = wanted.photos and wanted.videos and is_video and not photo.video_texts
     return is_wanted and not is_given_up(photo.own, VIDEO, wanted, today)
 
 
@@ -340,15 +340,15 @@ def unproven_items(inventory: Inventory) -> frozenset[str]:
     activities = [one for one in inventory.activities.values() if not is_gone(one.own)]
     gear = inventory.gear.values()
     proofs = {
-        ORIGINAL: any(one.files for one in activities),
+        ORIGINAL: any(one.file_texts for one in activities),
         DETAIL: any(one.resource_state == DETAIL_STATE for one in activities),
         PHOTO_LIST: any(one.own.get("photos", {}).get("count") for one in activities),
-        PHOTO: any(one.files for one in inventory.photos.values()),
+        PHOTO: any(one.file_texts for one in inventory.photos.values()),
         GEAR: any(one.resource_state is not None for one in gear),
         COMPONENTS: any("components_at" in one.own for one in gear),
         PRIVATE_NOTE: any("private_note_at" in one.own for one in activities),
-        COMMENTS: any(one.comments for one in activities),
-        ROUTE: any(one.files for one in inventory.routes.values() if not is_gone(one.own)),
+        COMMENTS: any(one.comments_text for one in activities),
+        ROUTE: any(one.file_texts for one in inventory.routes.values() if not is_gone(one.own)),
     }
     return frozenset(item for item, is_proven in proofs.items() if not is_proven)
 
@@ -375,7 +375,7 @@ def count_given_up(stored: Stored, items: Collection[str], wanted: Wanted, today
     """Return the number of these items that are neither stored nor available."""
     if "refused" not in stored.own:
         return 0
-    files = {ORIGINAL: stored.files, PHOTO: stored.files, VIDEO: stored.videos}
+    files = dict.fromkeys((ORIGINAL, PHOTO), stored.file_texts) | {VIDEO: stored.video_texts}
     return sum(
         is_given_up(stored.own, item, wanted, today) and not files.get(item) for item in items
     )
