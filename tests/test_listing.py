@@ -154,6 +154,31 @@ def test_a_value_of_a_wrong_type_is_unknown_and_the_others_stay(
         assert row_of(tmp_path, {**RECORD, **dict.fromkeys(names, value)}, ".fit") == expected
 
 
+@pytest.mark.parametrize(
+    ("time", "start", "local"),
+    [
+        ("2026-05-06T07:08:09Z", "2026-05-06T07:08:09Z", "2026-05-06T07:08:09"),
+        ("0999-05-06T23:59:59Z", "0999-05-06T23:59:59Z", "0999-05-06T23:59:59"),
+        ("2026-05-06T09:08:09+02:00", "2026-05-06T07:08:09Z", "2026-05-06T09:08:09"),
+        ("2026-05-06 07:08:09Z", "2026-05-06T07:08:09Z", "2026-05-06T07:08:09"),
+        ("2026-W19-3T07:08:09Z", "2026-05-06T07:08:09Z", "2026-05-06T07:08:09"),
+        ("2026-05-06T07:08:09.5Z", "2026-05-06T07:08:09Z", "2026-05-06T07:08:09"),
+        ("2026-02-30T07:08:09Z", "", ""),
+        ("2026-05-06T07:60:09Z", "", ""),
+        ("0000-05-06T07:08:09Z", "", ""),
+        ("2026-05-06T07:08:09Z\n", "", ""),
+    ],
+)
+def test_times_of_every_form_are_shown_alike(
+    tmp_path: Path, time: str, start: str, local: str
+) -> None:
+    save(
+        tmp_path, "activities/_5.meta.json", RECORD | {"start_date": time, "start_date_local": time}
+    )
+    [row] = rows(tmp_path)
+    assert (row.start, row.start_local) == (start, local)
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-1", "1e300", "1" + "0" * 400, "true"])
 def test_a_number_that_cannot_be_one_is_unknown(tmp_path: Path, number: str) -> None:
     record = b'{"resource_state": 3, "distance": %s, "moving_time": 5}' % number.encode()
