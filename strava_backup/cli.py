@@ -521,8 +521,6 @@ def _verify(options: argparse.Namespace, report: Report) -> int:
 
 
 def _list(options: argparse.Namespace, report: Report) -> int:
-    import shutil
-
     from strava_backup import listing, listing_text
 
     folder = _archive_folder(options)
@@ -532,6 +530,8 @@ def _list(options: argparse.Namespace, report: Report) -> int:
     if options.json:
         streams.print_table(map(listing_text.json_line, selected))
     elif sys.stdout.isatty():
+        import shutil
+
         streams.print_table(listing_text.table(selected, shutil.get_terminal_size().columns))
     else:
         streams.print_table(map(listing_text.tabbed_line, selected))
@@ -542,12 +542,12 @@ def _list(options: argparse.Namespace, report: Report) -> int:
 
 def _archive_folder(options: argparse.Namespace) -> Path:
     """Return the archive's folder without reading secrets."""
-    from strava_backup.config import loader
-
     if options.output_dir is not None:
         return _absolute(options.output_dir)
     if options.demo:
         return _demo_folder()
+    from strava_backup.config import loader
+
     found = options.config or next(filter(loader.exists, loader.places(os.environ)), None)
     _log.debug("config: %s", found)
     return loader.output_dir(found, os.environ)

@@ -19,8 +19,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import filelock
-
 from strava_backup import errors
 from strava_backup.archive import checks, layout, pictures
 from strava_backup.archive.atomic import (
@@ -302,6 +300,9 @@ class Archive:
                 _log.warning(text, self.root, layout.LOCK, problem)
             yield
             return
+        # Not at the top: --list needs no lock, and importing this would take 2 % of its time.
+        import filelock
+
         # A soft lock (a file that exists) would have to be removed by hand after a crash.
         lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
         try:
