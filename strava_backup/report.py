@@ -17,7 +17,6 @@ from strava_backup.characters import CONTROLS, INVISIBLES
 _log = logging.getLogger(__name__)
 
 _BUG = "this is a bug in strava-backup, please report it (--debug shows where)"
-_SPACE = re.compile(r"\s+")
 _INVISIBLE = re.compile(f"[{INVISIBLES}]")
 _CONTROL = re.compile(f"[{CONTROLS}]")
 # The singular and the plural of each kind of item.
@@ -245,7 +244,9 @@ class Report:
 
 def printable(name: str, limit: int = _LONGEST_NAME) -> str:
     """Return a text from Strava as one short line without control characters."""
-    line = _CONTROL.sub("?", _SPACE.sub(" ", _INVISIBLE.sub("", name))).strip()
+    if not name.isprintable():
+        name = _CONTROL.sub("?", " ".join(_INVISIBLE.sub("", name).split()))
+    line = " ".join(name.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
