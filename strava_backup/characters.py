@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-# Control characters, line ends, and surrogates, which cannot be encoded.
-CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+# Control characters other than tab and line feed, line ends, and surrogates, which cannot be
+# encoded.
+_OTHER_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+CONTROLS = rf"\t\n{_OTHER_CONTROLS}"
 # Invisible format characters, which can reverse the rest of a line or hide in it
 # (category Cf in https://www.unicode.org/Public/UCD/latest/ucd/UnicodeData.txt).
 INVISIBLES = (
@@ -13,8 +15,8 @@ INVISIBLES = (
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
 _UNSAFE = re.compile(f"[{CONTROLS}{INVISIBLES}]")
-_UNSAFE_BUT_LINE_ENDS = re.compile(rf"(?!\n){_UNSAFE.pattern}")
-_UNSAFE_BUT_TABS = re.compile(rf"(?!\t){_UNSAFE.pattern}")
+_UNSAFE_BUT_LINE_ENDS = re.compile(rf"[\t{_OTHER_CONTROLS}{INVISIBLES}]")
+_UNSAFE_BUT_TABS = re.compile(rf"[\n{_OTHER_CONTROLS}{INVISIBLES}]")
 
 
 def escape_line(text: str) -> str:
