@@ -165,7 +165,7 @@ class _Rows:
         return (
             ORIGINAL in own.get("refused", {})
             and stored.lacks_original
-            and plan.is_given_up(own, ORIGINAL, wanted, today)
+            and plan.is_unavailable(own, ORIGINAL, wanted, today)
             and plan.may_have_original(stored.fields, own, wanted, today)
         )
 

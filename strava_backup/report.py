@@ -59,7 +59,7 @@ class Completeness(NamedTuple):
     on_strava: int
     missing: tuple[int, ...] = ()
     nameless: int = 0
-    not_to_be_had: int = 0
+    not_available: int = 0
     is_whole: bool = True
     lacks_photos: bool = False
     limit: int | None = None
@@ -75,8 +75,8 @@ class Completeness(NamedTuple):
         text += " except for photos" if self.lacks_photos else ""
         text += f", {lacking:,} missing" if lacking else ""
         text += f" ({first_of(map(str, self.missing))})" if self.missing else ""
-        if self.not_to_be_had:
-            text += f", {count_of(self.not_to_be_had, 'item')} not available"
+        if self.not_available:
+            text += f", {count_of(self.not_available, 'item')} not available"
         return text
 
 
@@ -89,7 +89,7 @@ class Report:
     saved: Counter[str] = field(default_factory=Counter)
     saved_bytes: int = 0
     failures: list[Failure] = field(default_factory=list)
-    given_up: list[Failure] = field(default_factory=list)
+    not_available: list[Failure] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)
     gone: int = 0
     nameless_files: int = 0
@@ -156,7 +156,7 @@ class Report:
     ) -> None:
         """Count an item that is not available."""
         with self._lock:
-            self.given_up.append(_failure(what, error, place))
+            self.not_available.append(_failure(what, error, place))
 
     @contextmanager
     def guarding(self, what: str, activity_id: int | None = None) -> Iterator[None]:
@@ -224,9 +224,9 @@ class Report:
         head = f"{self.completeness}; " if self.completeness else f"{listed} {where}: "
         gone = f"{self.gone:,} deleted there, kept here; " if self.gone else ""
         lines = [f"{head}{gone}{self._done()}"]
-        if self.given_up:
-            lines.append(f"{count_of(len(self.given_up), 'item')} not available from Strava:")
-            lines += _listed(self.given_up)
+        if self.not_available:
+            lines.append(f"{count_of(len(self.not_available), 'item')} not available from Strava:")
+            lines += _listed(self.not_available)
         return lines
 
     def _done(self) -> str:

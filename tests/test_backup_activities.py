@@ -204,7 +204,7 @@ def test_unavailable_items_are_requested_again_with_full_only(rig: Rig) -> None:
         report = rig.run()
         rig.clock.now += DAY
     assert report.exit_code == 0
-    assert len(report.given_up) == 2
+    assert len(report.not_available) == 2
     rig.run()
     assert asked(rig, FIT) == []
     rig.account.faults.clear()

@@ -166,7 +166,7 @@ def test_a_folder_in_place_of_the_file_is_the_failure_of_this_item_only(rig: Rig
     assert len(stored(rig)["comments"]) == 2
 
 
-def test_refused_comments_are_given_up_on_the_third_day(rig: Rig) -> None:
+def test_refused_comments_are_not_available_from_the_third_day(rig: Rig) -> None:
     rig.account.faults.append(Fault("comments", "404", id=RIDE))
     reports = []
     for _ in range(4):

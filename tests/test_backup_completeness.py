@@ -18,7 +18,7 @@ GONE = {"gone_since": "2026-11-22T10:00:00Z"}
 IDS = st.sets(st.integers(1, 30))
 
 
-def given_up(item):
+def not_available(item):
     return {"refused": {item: {"why": "404", "on": ["2026-11-19", "2026-11-20", "2026-11-21"]}}}
 
 
@@ -122,14 +122,14 @@ def test_an_invalid_record_is_missing():
 
 def test_unavailable_items_count_while_their_activity_is_on_strava():
     found = completeness(
-        {1: one(given_up(ORIGINAL)), 2: one({**given_up(ORIGINAL), **GONE})},
+        {1: one(not_available(ORIGINAL)), 2: one({**not_available(ORIGINAL), **GONE})},
         [1],
-        photos={(1, "a"): one(given_up(PHOTO)), (2, "b"): one(given_up(PHOTO))},
-        gear={"b1": one(given_up(COMPONENTS))},
+        photos={(1, "a"): one(not_available(PHOTO)), (2, "b"): one(not_available(PHOTO))},
+        gear={"b1": one(not_available(COMPONENTS))},
     )
     asked = {ORIGINAL, PHOTO, COMPONENTS}
-    assert found.completeness(WHOLE, (), asked, ALL, TODAY) == Completeness(1, not_to_be_had=3)
-    assert found.completeness(WHOLE, (), {ORIGINAL}, ALL, TODAY) == Completeness(1, not_to_be_had=1)
+    assert found.completeness(WHOLE, (), asked, ALL, TODAY) == Completeness(1, not_available=3)
+    assert found.completeness(WHOLE, (), {ORIGINAL}, ALL, TODAY) == Completeness(1, not_available=1)
 
 
 @given(

@@ -314,7 +314,7 @@ def test_a_refused_original_is_requested_on_three_days_and_then_unavailable(
     codes = []
     for _ in range(4):
         report = rig.run()
-        codes.append((report.exit_code, len(report.failures), len(report.given_up)))
+        codes.append((report.exit_code, len(report.failures), len(report.not_available)))
         rig.run()
         rig.clock.now += DAY
     assert codes == [(3, 1, 0), (3, 1, 0), (0, 0, 1), (0, 0, 0)]

@@ -355,7 +355,7 @@ def test_gear_that_is_not_found_is_unavailable_after_three_days(rig: Rig) -> Non
     codes = []
     for _ in range(4):
         report = rig.run()
-        codes.append((report.exit_code, len(report.failures), len(report.given_up)))
+        codes.append((report.exit_code, len(report.failures), len(report.not_available)))
         rig.clock.now += DAY
     assert codes == [(3, 1, 0), (3, 1, 0), (0, 0, 1), (0, 0, 0)]
     assert "gear" not in rig.asked

@@ -89,11 +89,11 @@ def refuse(rig, error=REFUSED, item="original"):
     """Return the numbers of failed and of unavailable items after one refusal, if another item
     of that kind is saved."""
     rig.report.failures.clear()
-    rig.report.given_up.clear()
+    rig.report.not_available.clear()
     rig.report.failed_ids.clear()
     rig.work_off([rig.task(item=item), rig.failing(error, item=item)])
     rig.outcomes.settle(lambda item: False)
-    return len(rig.report.failures), len(rig.report.given_up)
+    return len(rig.report.failures), len(rig.report.not_available)
 
 
 def test_a_refused_item_is_failed_on_two_days_and_unavailable_on_the_third(rig):
@@ -126,8 +126,8 @@ def test_messages_about_an_item_contain_no_terminal_commands(rig, caplog):
     for _ in range(3):
         refuse(rig, hostile)
         rig.clock.now += DAY
-    (given_up,) = rig.report.given_up
-    assert given_up.why == "host ?[31m.example.org answers"
+    (unavailable,) = rig.report.not_available
+    assert unavailable.why == "host ?[31m.example.org answers"
     assert "\x1b" not in caplog.text
 
 

@@ -325,7 +325,7 @@ def test_a_picture_is_unavailable_after_three_days_and_requested_again_with_full
     codes = []
     for _ in range(4):
         report = rig.run()
-        codes.append((report.exit_code, len(report.failures), len(report.given_up)))
+        codes.append((report.exit_code, len(report.failures), len(report.not_available)))
         rig.run()
         if report.exit_code == 3:
             # Only the list may provide a missing URL.

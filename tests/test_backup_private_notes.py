@@ -145,7 +145,7 @@ def test_an_activity_that_the_websites_list_leaves_out_is_asked_for_its_note(web
     assert sorted(web_rig.asked_for("edit")) == sorted(ALL)
 
 
-def test_a_refused_page_is_given_up_on_the_third_day(rig: Rig) -> None:
+def test_a_refused_page_is_not_available_from_the_third_day(rig: Rig) -> None:
     rig.account.faults.append(Fault("edit", "404", id=GYM))
     reports = []
     for _ in range(4):

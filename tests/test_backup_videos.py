@@ -324,7 +324,7 @@ def test_a_refused_video_is_unavailable_after_three_days(
     codes = []
     for _ in range(4):
         report = rig.run()
-        codes.append((report.exit_code, len(report.failures), len(report.given_up)))
+        codes.append((report.exit_code, len(report.failures), len(report.not_available)))
         rig.clock.now += DAY
     assert codes == [(3, 1, 0), (3, 1, 0), (0, 0, 1), (0, 0, 0)]
     assert not asked(rig)

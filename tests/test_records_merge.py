@@ -284,8 +284,8 @@ def test_a_gpx_that_strava_does_not_make_is_noted_beside_the_original():
 
 def test_the_refusals_of_two_items_do_not_mix():
     own = merge.with_refusal(refused((1, "404"), (2, "404"), (3, "404")), DETAIL, "403", NOW)
-    assert plan.is_given_up(own, ORIGINAL, ALL, TODAY)
-    assert not plan.is_given_up(own, DETAIL, ALL, TODAY)
+    assert plan.is_unavailable(own, ORIGINAL, ALL, TODAY)
+    assert not plan.is_unavailable(own, DETAIL, ALL, TODAY)
     rest = merge.without_refusal(own, ORIGINAL)
     assert rest["refused"] == {DETAIL: {"why": "403", "on": ["2026-11-22"]}}
     assert merge.without_refusal(rest, DETAIL) == {"source": "api"}

@@ -152,7 +152,7 @@ def test_full_asks_for_more_and_never_for_a_stored_original(state, suffixes, own
 )
 def test_the_same_answer_on_three_days_means_not_available(answers, not_available):
     day = NOW.date().replace(day=30)
-    assert plan.is_given_up(refused(*answers), ORIGINAL, ALL, day) is not_available
+    assert plan.is_unavailable(refused(*answers), ORIGINAL, ALL, day) is not_available
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_what_is_not_available_is_tried_again_after_30_90_and_then_every_180_day
         "refused": {PHOTO: {"why": "404", "on": ["2026-01-01", "2026-01-02", "2026-01-03", *later]}}
     }
     last = date.fromisoformat(own["refused"][PHOTO]["on"][-1])
-    assert plan.is_given_up(own, PHOTO, ALL, last)
-    assert plan.is_given_up(own, PHOTO, ALL, last + timedelta(wait - 1))
-    assert not plan.is_given_up(own, PHOTO, ALL, last + timedelta(wait))
+    assert plan.is_unavailable(own, PHOTO, ALL, last)
+    assert plan.is_unavailable(own, PHOTO, ALL, last + timedelta(wait - 1))
+    assert not plan.is_unavailable(own, PHOTO, ALL, last + timedelta(wait))
 
 
 def of_website():
@@ -200,10 +200,10 @@ def test_days_of_a_wrong_clock_do_not_keep_an_item_from_being_tried(on):
 
 def test_refusals_do_not_count_while_nothing_of_the_kind_is_stored():
     wanted = Wanted(unproven=frozenset({ORIGINAL, PHOTO}))
-    assert not plan.is_given_up(NOT_AVAILABLE, ORIGINAL, wanted, TODAY)
-    assert not plan.is_given_up(PICTURE_NOT_AVAILABLE, PHOTO, wanted, TODAY)
+    assert not plan.is_unavailable(NOT_AVAILABLE, ORIGINAL, wanted, TODAY)
+    assert not plan.is_unavailable(PICTURE_NOT_AVAILABLE, PHOTO, wanted, TODAY)
     of_instagram = {"refused": {PHOTO: {"why": "from Instagram", "on": THREE_DAYS}}}
-    assert plan.is_given_up(of_instagram, PHOTO, wanted, TODAY)
+    assert plan.is_unavailable(of_instagram, PHOTO, wanted, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,7 @@ EVERY_ITEM = {ORIGINAL, GPX, DETAIL, PHOTO, VIDEO, PHOTO_LIST, GEAR, COMPONENTS,
 )
 def test_items_not_available_are_counted_unless_they_are_stored(files, refused, asked, count):
     stored = Stored("a", files, own={"refused": refused})
-    assert plan.count_given_up(stored, asked, ALL, TODAY) == count
+    assert plan.count_unavailable(stored, asked, ALL, TODAY) == count
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,10 @@ def test_the_worst_that_came_up_is_the_exit_code(fatal, failures, exit_code):
     assert Report(fatal=fatal, failures=failures).exit_code == exit_code
 
 
-def test_what_is_not_to_be_had_is_told_and_is_no_failure():
-    report = Report(listed=3, given_up=[Failure("activity 5, original", "404")], is_finished=True)
+def test_an_item_that_is_not_available_is_reported_and_is_no_failure():
+    report = Report(
+        listed=3, not_available=[Failure("activity 5, original", "404")], is_finished=True
+    )
     assert report.exit_code == 0
     assert report.problem_lines() == []
     assert report.lines() == [
@@ -162,11 +164,11 @@ def test_an_interrupted_run_tells_what_it_saved(report, line):
             "592 on Strava: 590 complete here, 2 missing (123, 456)",
         ),
         (
-            Completeness(3, (), not_to_be_had=1),
+            Completeness(3, (), not_available=1),
             "3 on Strava: 3 complete here, 1 item not available",
         ),
         (
-            Completeness(40, tuple(range(10)), not_to_be_had=2000),
+            Completeness(40, tuple(range(10)), not_available=2000),
             "40 on Strava: 30 complete here, 10 missing (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), "
             "2,000 items not available",
         ),
@@ -181,7 +183,7 @@ def test_an_interrupted_run_tells_what_it_saved(report, line):
             "at least 11 on Strava: 10 complete here except for photos, 1 missing (5)",
         ),
         (
-            Completeness(1240, (5,), not_to_be_had=2, lacks_photos=True, limit=12),
+            Completeness(1240, (5,), not_available=2, lacks_photos=True, limit=12),
             "--limit selected 12 of 1,240 activities on Strava",
         ),
         (

@@ -92,7 +92,7 @@ class CompletenessCheck:
             len(ids) + self._nameless + hidden,
             tuple(sorted(ids & {*missing, *self.broken})),
             nameless=self._nameless,
-            not_to_be_had=self._count_unavailable(ids, asked, wanted, today),
+            not_available=self._count_unavailable(ids, asked, wanted, today),
             is_whole=is_sure,
         )
 
@@ -105,4 +105,4 @@ class CompletenessCheck:
             *self._inventory.gear.values(),
             *self._inventory.routes.values(),
         ]
-        return sum(plan.count_given_up(one, asked, wanted, today) for one in stored)
+        return sum(plan.count_unavailable(one, asked, wanted, today) for one in stored)

@@ -447,7 +447,7 @@ class Backup:
             self._source.listing_result, missing, asked, self._wanted, self._store.now().date()
         )
         found = found._replace(
-            not_to_be_had=found.not_to_be_had + len(self._report.given_up),
+            not_available=found.not_available + len(self._report.not_available),
             lacks_photos=self._lacks_photos,
         )
         self._report.completeness = self._limited(found) if self._has_reached_limit else found

@@ -124,7 +124,7 @@ class Outcomes:
                 return ""
             if plan.is_absent(own, task.item):
                 return f"no {task.item}" if task.item == ORIGINAL else ""
-            if plan.is_given_up(own, task.item, plan.Wanted(), now.date()):
+            if plan.is_unavailable(own, task.item, plan.Wanted(), now.date()):
                 self._report.add_unavailable(_name(task), error, entry.place)
                 return ""
         self._fail(entry, error)

@@ -114,7 +114,7 @@ def missing_items(
     if wanted.private_notes and (wanted.full or "private_note_at" not in own):
         items.append(PRIVATE_NOTE)
     return tuple(
-        item for item in items if item == PHOTO_LIST or not is_given_up(own, item, wanted, today)
+        item for item in items if item == PHOTO_LIST or not is_unavailable(own, item, wanted, today)
     )
 
 
@@ -179,12 +179,12 @@ def lacks_comments(
         return False
     before = (stored or {}).get(OWN_KEY, {})
     is_changed = any(before.get(name) != count for name, count in counts.items())
-    return (wanted.full or is_changed) and not is_given_up(own, COMMENTS, wanted, today)
+    return (wanted.full or is_changed) and not is_unavailable(own, COMMENTS, wanted, today)
 
 
 def lacks_picture(photo: Stored, wanted: Wanted, today: date) -> bool:
     """Return whether the picture of a photo with stored metadata has to be fetched."""
-    return not photo.file_texts and not is_given_up(photo.own, PHOTO, wanted, today)
+    return not photo.file_texts and not is_unavailable(photo.own, PHOTO, wanted, today)
 
 
 def is_stored_as_other(
@@ -204,7 +204,7 @@ def lacks_video(photo: Stored, wanted: Wanted, today: date, *, is_listed: bool =
     """
     is_video = is_listed or photo.has_video_url or VIDEO in photo.own.get("refused", {})
     is_wanted = wanted.photos and wanted.videos and is_video and not photo.video_texts
-    return is_wanted and not is_given_up(photo.own, VIDEO, wanted, today)
+    return is_wanted and not is_unavailable(photo.own, VIDEO, wanted, today)
 
 
 def missing_gear_items(
@@ -233,14 +233,14 @@ def missing_gear_items(
         items = [COMPONENTS]
     else:
         items = []
-    return tuple(item for item in items if not is_given_up(own, item, wanted, today))
+    return tuple(item for item in items if not is_unavailable(own, item, wanted, today))
 
 
 def lacks_components(gear_id: str, own: Record, wanted: Wanted, today: date) -> bool:
     """Return whether a bike's page, an additional request to the website, has to be fetched."""
     if not (gear_id.startswith("b") and wanted.originals) or "components_at" in own:
         return False
-    return not is_given_up(own, COMPONENTS, wanted, today)
+    return not is_unavailable(own, COMPONENTS, wanted, today)
 
 
 def is_route_changed(route: Route, stored: Stored | None, source: str) -> bool:
@@ -257,7 +257,7 @@ def lacks_route(own: Record, wanted: Wanted, today: date, *, is_stored: bool) ->
     `own` is the value after the merge with the listing, which removes the note of a changed GPX.
     """
     is_current = is_stored and "saved_at" in own.get("gpx", {})
-    return not is_current and not is_given_up(own, ROUTE, wanted, today)
+    return not is_current and not is_unavailable(own, ROUTE, wanted, today)
 
 
 def lasting_reason(item: str, error: ItemError) -> str | None:
@@ -293,7 +293,7 @@ def are_too_many(missing: int, stored: int) -> bool:
     return missing > min(_MOST_DELETED, max(_FEW_DELETED, stored // _SHARE_DELETED))
 
 
-def is_given_up(own: Record, item: str, wanted: Wanted, today: date) -> bool:
+def is_unavailable(own: Record, item: str, wanted: Wanted, today: date) -> bool:
     """Return whether an item is not available, and its next attempt is not due yet.
 
     An item is not available after the same refusal on three different days. It is tried again
@@ -371,13 +371,13 @@ def asked_items(wanted: Wanted, *, has_details: bool) -> frozenset[str]:
     return frozenset(item for item, is_asked in items.items() if is_asked)
 
 
-def count_given_up(stored: Stored, items: Collection[str], wanted: Wanted, today: date) -> int:
+def count_unavailable(stored: Stored, items: Collection[str], wanted: Wanted, today: date) -> int:
     """Return the number of these items that are neither stored nor available."""
     if "refused" not in stored.own:
         return 0
     files = dict.fromkeys((ORIGINAL, PHOTO), stored.file_texts) | {VIDEO: stored.video_texts}
     return sum(
-        is_given_up(stored.own, item, wanted, today) and not files.get(item) for item in items
+        is_unavailable(stored.own, item, wanted, today) and not files.get(item) for item in items
     )
 
 
@@ -392,4 +392,4 @@ def _lacks_photo_list(activity: Activity, own: Record, wanted: Wanted, today: da
     if count != own.get("photos", {}).get("count", 0):
         return True
     was_refused = PHOTO_LIST in own.get("refused", {})
-    return was_refused and not is_given_up(own, PHOTO_LIST, wanted, today)
+    return was_refused and not is_unavailable(own, PHOTO_LIST, wanted, today)
