@@ -128,7 +128,7 @@ class Checksums:
         return self._lines().get(str(path), ())
 
     def make_room(
-        self, path: PurePosixPath, digest: str, missing: Iterable[PurePosixPath] = ()
+        self, path: PurePosixPath, digest: str, missing: Iterable[PurePosixPath | str] = ()
     ) -> None:
         """Remove the lines of `missing` files, and the one of `path` if its digest differs.
 

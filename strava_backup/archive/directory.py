@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from strava_backup import errors
@@ -214,8 +215,9 @@ class Archive:
         self.marker = Marker()
         self.checksums = Checksums(root)
         self._marker_problem: str | None = None
-        self._uncommitted: set[Path] | None = None
+        self._uncommitted: set[str] | None = None
         self._is_locked = False
+        self._prefix = os.path.join(root, "")
 
     def check_exists(self) -> None:
         """Raise ConfigError unless there is an archive. Raises DiskError."""
@@ -244,7 +246,7 @@ class Archive:
         probably not mounted, and a backup must not be written to the mount point.
         """
         self._check_parent(with_parents)
-        with _disk_errors(f"cannot create the output folder {self.root}"):
+        with _DiskErrors(f"cannot create the output folder {self.root}"):
             self.root.mkdir(parents=with_parents, exist_ok=True)
 
     def check_usable(self, *, with_parents: bool) -> Path:
@@ -276,7 +278,7 @@ class Archive:
             return exists(self.root / layout.LOCK)
 
     def _access_errors(self) -> AbstractContextManager[None]:
-        return _disk_errors(f"cannot access {self.root}")
+        return _DiskErrors(f"cannot access {self.root}")
 
     @contextmanager
     def locked(self, *, is_reader: bool = False, creates: bool = True) -> Iterator[None]:
@@ -328,7 +330,7 @@ class Archive:
     def read_marker(self) -> None:
         """Read the marker, if there is one. Raises ConfigError for a newer format, DiskError."""
         path = self.root / layout.MARKER
-        with _disk_errors(f"cannot read {path}"):
+        with _DiskErrors(f"cannot read {path}"):
             if not os.path.islink(path) and not exists(path):
                 return
             try:
@@ -370,7 +372,7 @@ class Archive:
             return
         path = self.root / layout.MARKER
         self.marker = marker
-        with _disk_errors(f"cannot write {path}"):
+        with _DiskErrors(f"cannot write {path}"):
             try:
                 save_bytes(path, to_json({"format": FORMAT, **asdict(marker)}))
             except NotAFile as error:
@@ -384,7 +386,7 @@ class Archive:
         `with_listed`, `Stored.listed` stays empty. Hidden names are skipped.
         """
         read = partial(self._with_metadata, with_listed=with_listed)
-        with _disk_errors(f"cannot read {self.root}"):
+        with _DiskErrors(f"cannot read {self.root}"):
             return Inventory(
                 self._scan_section(layout.ACTIVITIES, partial(read, fields=fields)),
                 self._scan_section(layout.PHOTOS, partial(read, fields=_PHOTO_FIELDS)),
@@ -406,21 +408,21 @@ class Archive:
 
     def paths(self, section: PurePosixPath) -> Iterator[PurePosixPath]:
         """Yield the paths of all files of a section, whatever their names. Raises DiskError."""
-        with _disk_errors(f"cannot read {self.root}"):
+        with _DiskErrors(f"cannot read {self.root}"):
             for folder in self._folders(section):
                 yield from map(folder.path.joinpath, folder.files)
 
     def obstacles(self, section: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
         """Yield the entries of a section that are neither files nor folders of the archive, and
         their types. Raises DiskError."""
-        with _disk_errors(f"cannot read {self.root}"):
+        with _DiskErrors(f"cannot read {self.root}"):
             for folder in self._folders(section):
                 for path in map(folder.path.joinpath, folder.others):
                     yield path, obstacle(self.root / path) or "unreadable"
 
     def leftovers(self) -> Iterator[PurePosixPath]:
         """Yield the partial files of runs that died or are still active. Raises DiskError."""
-        with _disk_errors(f"cannot read {self.root}"):
+        with _DiskErrors(f"cannot read {self.root}"):
             top = [
                 PurePosixPath(path.name)
                 for path in sorted(self.root.glob(".*.part"))
@@ -445,7 +447,7 @@ class Archive:
             return
         for path in list(self.leftovers()):
             _log.debug("removing %s, a partial file of a run that died", path)
-            with _disk_errors(f"cannot remove {self.root / path}"):
+            with _DiskErrors(f"cannot remove {self.root / path}"):
                 (self.root / path).unlink(missing_ok=True)
 
     def is_cut_off(self, path: PurePosixPath) -> bool:
@@ -455,12 +457,12 @@ class Archive:
 
     def read_checksums(self) -> Manifest:
         """Return the content of SHA256SUMS. Raises DiskError, and ItemError if it is no file."""
-        with _item_errors(f"cannot read {self.root / layout.CHECKSUMS}"):
+        with _ItemErrors(f"cannot read {self.root / layout.CHECKSUMS}"):
             return self.checksums.read()
 
     def remove_checksums(self, paths: Collection[str]) -> None:
         """Remove lines from SHA256SUMS. Raises DiskError."""
-        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
+        with _DiskErrors(f"cannot write {self.root / layout.CHECKSUMS}"):
             self.checksums.remove(paths)
 
     def check_stored(
@@ -471,7 +473,7 @@ class Archive:
         A digest among the expected ones is enough; otherwise the rules of the type are checked.
         Damage that our key `own` notes as Strava's own is none.
         """
-        with _disk_errors(f"cannot read {self.root / path}"):
+        with _DiskErrors(f"cannot read {self.root / path}"):
             try:
                 digest = hash_file(self.root / path)
                 damage = None if digest in expected else checks.damage(self.root / path)
@@ -494,7 +496,7 @@ class Archive:
 
         Returns the damaged files without a line, each with its damage. Raises DiskError.
         """
-        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
+        with _DiskErrors(f"cannot write {self.root / layout.CHECKSUMS}"):
             self.checksums.mend()
             if self.checksums.problem is not None:
                 return []
@@ -522,7 +524,7 @@ class Archive:
         Raises ItemError if the file cannot be read.
         """
         try:
-            return read_record(self.root / path)
+            return read_record(self._place(path))
         except OSError as error:
             why = error.strerror or error
             raise errors.ItemError(f"{self.root / path} cannot be read ({why})") from error
@@ -532,13 +534,13 @@ class Archive:
 
         Raises DiskError, and ItemError like `partial_file`.
         """
-        target = self.root / path
-        with _item_errors(f"cannot write {target}"):
-            self._make_folder(path.parent)
-            if history is not None and target.exists():
+        target = self._place(path)
+        with _ItemErrors(f"cannot write {target}"):
+            folder = self._make_folder(path)
+            if history is not None and self._exists(path):
                 self._copy(path, self._free_history_path(path, history))
             save_bytes(target, to_json(record), syncs_folder=False)
-            self._commit(target.parent)
+            self._commit(folder)
 
     @contextmanager
     def partial_file(
@@ -549,11 +551,12 @@ class Archive:
         Raises DiskError, ItemError if something else is in place of a file or a folder, and any
         error of the iterable.
         """
-        with _item_errors(f"cannot write {self.root / stem}"):
-            self._make_folder(stem.parent)
-            with PartialFile(self.root / stem.parent, stem.name) as partial_file:
-                partial_file.write(chunks)
-                yield partial_file
+        with (
+            _ItemErrors(f"cannot write {self._place(stem)}"),
+            PartialFile(self._make_folder(stem), stem.name) as partial_file,
+        ):
+            partial_file.write(chunks)
+            yield partial_file
 
     def find_suspicion(self, partial_file: PartialFile, sent: str) -> str | None:
         """Return why a complete partial file, sent with the suffix `sent`, is suspicious, or None.
@@ -598,12 +601,12 @@ class Archive:
         to `history/`, so that it can be replaced. Raises DiskError, and ItemError if another file
         has the path and may not be replaced.
         """
-        with _item_errors(f"cannot write {self.root / stem}"):
+        with _ItemErrors(f"cannot write {self._place(stem)}"):
             suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
             if only not in ("", suffix):
                 raise errors.ItemError(f"Strava sent {suffix} in place of {only}")
-            path = stem.with_name(stem.name + suffix)
-            if not self._has_content(path, partial_file.sha256):
+            path, digest = stem.with_name(stem.name + suffix), partial_file.sha256
+            if self._has_other_content(path, digest):
                 if history is not None and (self.root / path).is_file():
                     self._copy(path, self._free_history_path(path, history))
                 else:
@@ -611,9 +614,8 @@ class Archive:
             # A picture or video that is fetched again may come in another format.
             kinds = (pictures.SUFFIXES, layout.VIDEO_SUFFIXES)
             suffixes = {one for kind in kinds if suffix in kind for one in kind} - {suffix}
-            others = [stem.with_name(stem.name + other) for other in suffixes]
-            gone = [other for other in others if not (self.root / other).exists()]
-            self.checksums.make_room(path, partial_file.sha256, gone)
+            others = filter(self.checksums.digests, (f"{stem}{other}" for other in suffixes))
+            self.checksums.make_room(path, digest, [one for one in others if not self._exists(one)])
             partial_file.finish()
             return path
 
@@ -625,15 +627,16 @@ class Archive:
         An equal file that is already there stays. The file has a checksum after `add_checksum`. Its
         modification time is the `start` of its activity, if that is known.
         """
-        with _item_errors(f"cannot write {self.root / path}"):
+        place = self._place(path)
+        with _ItemErrors(f"cannot write {place}"):
             if not self._has_content(path, partial_file.sha256):
                 if start is not None:
                     partial_file.set_modified(start)
-                partial_file.save_as(self.root / path, syncs_folder=False)
+                partial_file.save_as(place, syncs_folder=False)
 
     def add_checksum(self, path: PurePosixPath, digest: str) -> None:
         """Add the line of a file to SHA256SUMS, and commit its rename. Raises DiskError."""
-        with _disk_errors(f"cannot write {self.root / layout.CHECKSUMS}"):
+        with _DiskErrors(f"cannot write {self._place(layout.CHECKSUMS)}"):
             self.checksums.add(path, digest)
 
     def save_damaged(
@@ -645,7 +648,7 @@ class Archive:
         """
         suffix = checks.proper_suffix(partial_file.path, sent, partial_file.head)
         path = layout.DAMAGED / stem.with_name(stem.name + suffix)
-        with _item_errors(f"cannot write {self.root / path}"):
+        with _ItemErrors(f"cannot write {self.root / path}"):
             target = next(
                 one
                 for one in _numbered(path)
@@ -663,8 +666,8 @@ class Archive:
         Raises DiskError, ItemError.
         """
         self._check_free(path)
-        partial_file.save_as(self.root / path, syncs_folder=False)
-        self._commit((self.root / path).parent)
+        partial_file.save_as(self._place(path), syncs_folder=False)
+        self._commit(self._place(path.parent))
 
     @contextmanager
     def saving_many(self) -> Iterator[None]:
@@ -674,7 +677,7 @@ class Archive:
         incomplete.
         """
         self._uncommitted = set()
-        with _disk_errors(f"cannot write into {self.root}"):
+        with _DiskErrors(f"cannot write into {self.root}"):
             try:
                 with self.checksums.grouped():
                     yield
@@ -685,7 +688,7 @@ class Archive:
 
     def set_aside(self, path: PurePosixPath) -> PurePosixPath:
         """Move a damaged file to `damaged/`, and return its new path. Raises DiskError."""
-        with _disk_errors(f"cannot move {self.root / path}"):
+        with _DiskErrors(f"cannot move {self.root / path}"):
             numbered = _numbered(layout.DAMAGED / path)
             target = next(one for one in numbered if not os.path.lexists(self.root / one))
             self._move(path, target)
@@ -710,7 +713,7 @@ class Archive:
     def sha256(self, path: PurePosixPath) -> str | None:
         """Return the SHA-256 of a stored file, in hex; "" if it is not a regular file, and None if
         it is missing. Raises DiskError."""
-        with _disk_errors(f"cannot read {path}"):
+        with _DiskErrors(f"cannot read {path}"):
             try:
                 return hash_file(self.root / path)
             except NotAFile:
@@ -718,9 +721,21 @@ class Archive:
             except FileNotFoundError:
                 return None
 
+    def _place(self, path: PurePosixPath | str) -> str:
+        """Return the whole path as a string, since a Path takes ten times as long to build."""
+        return f"{self._prefix}{path}"
+
+    def _exists(self, path: PurePosixPath | str) -> bool:
+        # Nearly always there is nothing. Otherwise the rules of pathlib for broken links hold.
+        return os.path.lexists(self._place(path)) and (self.root / path).exists()
+
     def _has_content(self, path: PurePosixPath, digest: str) -> bool:
-        is_file = (self.root / path).is_file()
+        is_file = os.path.lexists(self._place(path)) and (self.root / path).is_file()
         return is_file and self.sha256(path) == digest
+
+    def _has_other_content(self, path: PurePosixPath, digest: str) -> bool:
+        """Return whether a path is that of anything else than a file with this content."""
+        return os.path.lexists(self._place(path)) and not self._has_content(path, digest)
 
     def _check_free(self, path: PurePosixPath) -> None:
         """Raise ItemError if the path exists."""
@@ -730,7 +745,7 @@ class Archive:
             what = f"is {found}" if found else "exists already and is not overwritten"
             raise errors.ItemError(f"{place} {what}: move it away")
 
-    def _commit(self, folder: Path) -> None:
+    def _commit(self, folder: str) -> None:
         """Commit the renames in a folder, now or at the end of `saving_many`."""
         if self._uncommitted is None:
             sync_folder(folder)
@@ -798,15 +813,18 @@ class Archive:
             fields={name: record[name] for name in fields if name in record} or _NOTHING.fields,
         )
 
-    def _make_folder(self, folder: PurePosixPath) -> None:
-        path = self.root / folder
-        if not path.is_dir():
+    def _make_folder(self, path: PurePosixPath) -> str:
+        """Create the folder of a path if it is missing, and return its whole path."""
+        folder = path.parent
+        place = self._place(folder)
+        if not os.path.isdir(place):
             # Not the root: if it vanished during a run, its disk was unmounted.
             for part in [*reversed(folder.parents), folder][1:]:
                 if not (self.root / part).is_dir():
                     # Another thread may create it concurrently.
                     (self.root / part).mkdir(exist_ok=True)
                     sync_folder((self.root / part).parent)
+        return place
 
     def _free_history_path(self, path: PurePosixPath, moment: datetime) -> PurePosixPath:
         """Return an unused path in `history/`: two changes can happen within one second."""
@@ -818,7 +836,7 @@ class Archive:
 
     def _move(self, source: PurePosixPath, target: PurePosixPath) -> None:
         """Move a file of the archive to a path that does not exist yet."""
-        self._make_folder(target.parent)
+        self._make_folder(target)
         try:
             os.rename(self.root / source, self.root / target)
         except OSError as error:
@@ -831,10 +849,10 @@ class Archive:
         sync_folder((self.root / source).parent)
 
     def _copy(self, source: PurePosixPath, target: PurePosixPath) -> None:
-        self._make_folder(target.parent)
+        folder = self._make_folder(target)
         with (
             open(self.root / source, "rb", opener=follow_link) as old,
-            PartialFile((self.root / target).parent, target.name) as partial_file,
+            PartialFile(folder, target.name) as partial_file,
         ):
             partial_file.write(iter(lambda: old.read(1 << 16), b""))
             copy_stat(self.root / source, partial_file.path)
@@ -914,21 +932,34 @@ def _lock_problem(path: Path) -> str | None:
     return found or ("a hard link" if links > 1 else None)
 
 
-@contextmanager
-def _disk_errors(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(f"{doing}: {error.strerror or error}") from error
+class _DiskErrors(AbstractContextManager[None]):
+    """Raises DiskError instead of OSError. A class, since every file is saved in several of these,
+    and a generator takes four times as long."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            raise DiskError(f"{self._doing}: {error.strerror or error}") from error
 
 
-@contextmanager
-def _item_errors(doing: str) -> Iterator[None]:
-    """Raise ItemError if something else is in place of a file or a folder, else DiskError."""
-    with _disk_errors(doing):
-        try:
-            yield
-        except (NotAFile, IsADirectoryError, FileExistsError) as error:
+class _ItemErrors(_DiskErrors):
+    """Raises ItemError if something else is in place of a file or a folder, else DiskError."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, NotAFile | IsADirectoryError | FileExistsError):
             path = error.filename2 or error.filename
             problem = error.strerror if isinstance(error, NotAFile) else "in the way"
             raise errors.ItemError(f"{path} is {problem}: move it away") from error
+        super().__exit__(kind, error, traceback)

@@ -152,7 +152,7 @@ def read_for_scan(
     return _sound(_parse_json(content) if record is None else record)
 
 
-def read_record(path: Path) -> Record | None:
+def read_record(path: str | Path) -> Record | None:
     """Return metadata, without values of a wrong type under our key.
 
     Returns None if there is no file, or no JSON object in it. Raises OSError.

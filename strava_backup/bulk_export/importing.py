@@ -57,8 +57,8 @@ class Options(NamedTuple):
 class Work(NamedTuple):
     """The items of an activity in the export that the archive lacks.
 
-    `metadata` is the path of its metadata in the archive, `photos` are names of files, and `start`
-    is None if it is unknown.
+    `metadata` is the path of its metadata in the archive, which has a file there if `has_metadata`.
+    `photos` are names of files, and `start` is None if it is unknown.
     """
 
     entry: Entry
@@ -68,6 +68,7 @@ class Work(NamedTuple):
     start: datetime | None
     lacks_original: bool
     lacks_metadata: bool
+    has_metadata: bool
     photos: tuple[str, ...]
 
     @property
@@ -312,14 +313,16 @@ class Import:
         photos = self._lacking_photos(entry)
         if stored is not None and stored.problem:
             return None
+        metadata = stored.metadata if stored is not None else None
         return Work(
             entry,
             stem,
-            (stored and stored.metadata) or layout.metadata_path(stem),
+            metadata or layout.metadata_path(stem),
             {**entry.record, "start_date": utc_timestamp(start)} if start else entry.record,
             start,
             lacks_original,
             not (stored is not None and has_record and merge.BULK_EXPORT in stored.own),
+            metadata is not None,
             photos,
         )
 
@@ -484,7 +487,7 @@ class Import:
             if isinstance(photo, SavedFile):
                 self._save_photo_record(work.entry.id, name, photo)
         export_data = {"export": self._day, "columns": work.entry.columns}
-        stored = self._archive.read_record(work.metadata)
+        stored = self._archive.read_record(work.metadata) if work.has_metadata else None
         record = merge.imported_record(work.record, export_data, stored, now)
         if isinstance(result.original, SavedFile):
             original = result.original
