@@ -53,6 +53,7 @@ _DAY_PERIODS = {
     "中午": (12, 13),
     "晚上": (19, 24),
 }
+_NOON_WORDS = {*_BEFORE_NOON, *_AFTER_NOON, *_DAY_PERIODS}
 
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d\d):(\d\d)(?!\d)")
 _DOTTED_CLOCK = re.compile(r"(?<![\d.])(\d{1,2})\.(\d\d)\.(\d\d)(?!\.?\d)")
@@ -132,7 +133,7 @@ def _parse_fields(text: str) -> _Fields | None:
     rest = f"{folded[: clock.start()]} {folded[clock.end() :]}"
     tokens = _TOKEN.findall(rest)
     words = {token for token in tokens if not token.isdecimal()} - _FILLERS
-    noon = words & (_BEFORE_NOON | _AFTER_NOON | _DAY_PERIODS.keys())
+    noon = words & _NOON_WORDS
     names = words - noon
     if len(noon) > 1 or len(names) > 1 or not names <= _MONTHS.keys():
         return None

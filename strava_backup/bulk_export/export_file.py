@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from strava_backup import errors
@@ -32,6 +32,8 @@ _HARMLESS = 100_000_000
 _CHUNK = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:")
 _VOLUME = re.compile(r"\.z[0-9]{2}|\.zip\.[0-9]{3}", re.IGNORECASE)
+# Names of hidden files and of files in hidden folders, unlike `./activities.csv`.
+_HIDDEN = re.compile(r"(?:^|/)(?:\.[^/]|__MACOSX)")
 _ENCRYPTED = 1
 # File systems allow names of 255 bytes; partial files have longer names.
 _LONGEST_PART, _LONGEST_PATH = 200, 1000
@@ -296,7 +298,9 @@ def _named(path: Path, files: dict[str, T]) -> dict[str, T]:
     Hidden files, which operating systems add to folders and ZIPs, are skipped. Raise ConfigError.
     """
     files = _slashed(files)
-    tables = [name for name in files if PurePosixPath(name).name == TABLE and not _is_hidden(name)]
+    tables = [
+        name for name in files if name.rpartition("/")[2] == TABLE and not _HIDDEN.search(name)
+    ]
     table = min(tables, key=lambda name: name.count("/"), default="//")
     if table.count("/") > 1:
         raise errors.ConfigError(
@@ -312,7 +316,7 @@ def _named(path: Path, files: dict[str, T]) -> dict[str, T]:
     return {
         name.removeprefix(top): file
         for name, file in files.items()
-        if name.startswith(top) and not _is_hidden(name)
+        if name.startswith(top) and not _HIDDEN.search(name)
     }
 
 
@@ -334,10 +338,6 @@ def _folded(name: str) -> str:
 
 def _last_bytes(text: str, count: int) -> str:
     return text.encode(errors="replace")[-count:].decode(errors="ignore")
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
 def _raise(error: OSError) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import PureWindowsPath
 from typing import NamedTuple, TypeVar
 
 from strava_backup.bulk_export import dates
@@ -188,7 +187,7 @@ def id_of(row: Row) -> int | None:
 
 def media_id(name: str) -> str:
     """Return the id of the photo in a file like `media/6D1E-DE55.jpg`: its name without suffix."""
-    return PureWindowsPath(name).name.partition(".")[0]
+    return re.split(r"[/\\]", name)[-1].partition(".")[0]
 
 
 def unchanged(numbers: Mapping[K, str], raw_seconds: str, seconds: str) -> dict[K, str]:
