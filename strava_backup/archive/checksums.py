@@ -59,7 +59,7 @@ def parse(text: bytes) -> Manifest:
     return Manifest({path: tuple(found) for path, found in digests.items()}, unknown)
 
 
-def format_line(path: PurePosixPath, digest: str) -> bytes:
+def format_line(path: PurePosixPath | str, digest: str) -> bytes:
     """Return a line as `sha256sum` prints it."""
     name = str(path).encode("utf-8", "surrogateescape")
     escaped = _TO_ESCAPE.sub(lambda match: _ESCAPE_OF[match[0]], name)
@@ -100,7 +100,7 @@ class Checksums:
         self._root = root
         self._path = root / layout.CHECKSUMS
         self._known: dict[str, tuple[str, ...]] | None = None
-        self._new: list[tuple[PurePosixPath, str]] = []
+        self._new: list[tuple[str, str]] = []
         self._added = 0
         self._adding = threading.Lock()
         self._batch = 1
@@ -145,7 +145,7 @@ class Checksums:
     def add(self, path: PurePosixPath, digest: str) -> None:
         """Add the line of a file that already has its final name."""
         with self._adding:
-            self._new.append((path, digest))
+            self._new.append((str(path), digest))
             self._added += 1
             added, is_due = self._added, len(self._new) >= self._batch
         if is_due:
@@ -174,15 +174,15 @@ class Checksums:
                 is_done = self._added - taken >= count
             if is_done:
                 return  # another thread has listed them
-            for folder in sorted({path.parent for path, _ in waiting}):
+            for folder in sorted({os.path.dirname(path) for path, _ in waiting}):
                 sync_folder(self._root / folder)
             known = self._lines()
             if self.problem is not None:
                 waiting = []
-            new = [one for one in dict.fromkeys(waiting) if known.get(str(one[0])) != (one[1],)]
+            new = [one for one in dict.fromkeys(waiting) if known.get(one[0]) != (one[1],)]
             if new:
                 self._append(b"".join(format_line(path, digest) for path, digest in new))
-                known.update((str(path), (digest,)) for path, digest in new)
+                known.update((path, (digest,)) for path, digest in new)
             with self._adding:
                 del self._new[:taken]
 
