@@ -128,7 +128,7 @@ class FirstRun(NamedTuple):
     account: str
     now: float
     sources: tuple[str, bool, bool]
-    options: frozenset[tuple[str, Any]]
+    options: tuple[tuple[str, Any], ...]
 
 
 class Rig:
@@ -178,7 +178,9 @@ class Rig:
             return None
         account = first_backups.digest(self.account)
         sources = (config.source, config.api is None, config.user is None)
-        return account and FirstRun(account, self.clock.now, sources, frozenset(options.items()))
+        return account and FirstRun(
+            account, self.clock.now, sources, tuple(sorted(options.items()))
+        )
 
     def _run(self, options: dict[str, Any]) -> Report:
         self.account.requests.clear()
@@ -226,8 +228,14 @@ class Rig:
 
 
 @pytest.fixture(scope="session")
-def backups() -> FirstBackups:
-    return FirstBackups()
+def backups(tmp_path_factory: pytest.TempPathFactory) -> FirstBackups:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Each process has a folder of its own there.
+        folder = folder.parent
+    folder /= "first_backups"
+    folder.mkdir(exist_ok=True)
+    return FirstBackups(folder)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""First backups of made-up accounts, made twice and then copied.
+"""First backups of made-up accounts, made once and then copied.
 
-Most tests begin with one, and it takes as long as all the rest of them.
+Most tests begin with one, and it takes as long as all the rest of them. All processes of
+pytest-xdist share them.
 """
 
 from __future__ import annotations
@@ -41,66 +42,88 @@ class File(NamedTuple):
 
 
 class FirstBackup(NamedTuple):
-    """A backup: its files, and the pickled report and account after it."""
+    """A backup: its files, and the report and the account's state after it."""
 
-    files: dict[Path, File]
-    after: bytes
+    files: dict[str, File]
+    report: dict[str, Any]
+    account: dict[str, Any]
+    used: dict[Any, Any]
 
 
 class FirstBackups:
-    """The backups made so far, by a key of the account and the run."""
+    """The backups made so far, in a folder, by a key of the account and the run.
 
-    def __init__(self) -> None:
-        self._made: dict[Any, FirstBackup] = {}
-        self._seen: set[Any] = set()
+    The key is a tuple whose repr is the same in all processes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def restore(self, key: Any, account: Account, root: Path) -> Report | None:
         """Copy a backup to `root`, as if the account had just been backed up; None if not made."""
-        made = self._made.get(key)
-        if made is None:
+        try:
+            made: FirstBackup = pickle.loads(self._path(key).read_bytes())
+        except FileNotFoundError:
             return None
         for path, file in made.files.items():
-            _save(root / path, file)
-        values, state, used = pickle.loads(made.after)
-        account.__dict__.update(state)
-        account.limits._used.update(used)
-        return Report(**values, archive=str(root))
+            _save(os.path.join(root, path), file)
+        account.__dict__.update(made.account)
+        account.limits._used.update(made.used)
+        return Report(**made.report, archive=str(root))
 
     def keep(self, key: Any, account: Account, root: Path, report: Report) -> None:
-        """Keep the backup that was just made, if it was made before, since most are made once."""
-        if key not in self._seen:
-            self._seen.add(key)
-            return
+        """Keep the backup that was just made."""
         state = {name: account.__dict__[name] for name in _CHANGED}
         names = {one.name for one in fields(report)} - {"_lock", "archive"}
         values = {name: getattr(report, name) for name in names}
-        after = pickle.dumps((values, state, account.limits._used))
-        files = {
-            path.relative_to(root): File(path.read_bytes(), path.stat().st_mtime_ns)
-            for path in root.rglob("*")
-            if path.is_file()
-        }
-        self._made[key] = FirstBackup(files, after)
+        backup = FirstBackup(_read(root), values, state, account.limits._used)
+        path = self._path(key)
+        # Another process may read it, or keep the same backup.
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(pickle.dumps(backup))
+        partial.replace(path)
+
+    def _path(self, key: Any) -> Path:
+        return self._folder / hashlib.sha256(repr(key).encode()).hexdigest()
 
 
-def _save(path: Path, file: File) -> None:
+def _read(root: Path) -> dict[str, File]:
+    files = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                modified = os.fstat(file.fileno()).st_mtime_ns
+                files[os.path.relpath(path, root)] = File(file.read(), modified)
+    return files
+
+
+def _save(path: str, file: File) -> None:
     try:
-        path.write_bytes(file.content)
+        _write(path, file.content)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True)
-        path.write_bytes(file.content)
+        os.makedirs(os.path.dirname(path))
+        _write(path, file.content)
     os.utime(path, ns=(file.modified, file.modified))
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def digest(account: Account) -> str | None:
     """Return a hash of everything that an account answers with, except its clock.
 
-    None if it has faults, or a value that is not only data.
+    It is the same in all processes. None if the account has faults, or a value that is not only
+    data.
     """
     if account.faults:
         return None
+    # The order of a set of strings differs from process to process.
+    state = {k: sorted(v) if isinstance(v, set) else v for k, v in _state(account).items()}
     try:
-        return hashlib.sha256(_dump(account)).hexdigest()
+        return hashlib.sha256(_dump(state)).hexdigest()
     except (pickle.PicklingError, AttributeError, TypeError):
         return None
 
@@ -114,12 +137,16 @@ def copied_account(count: int | None, clock: Callable[[], float]) -> Account:
 
 @functools.cache
 def _made_account(count: int | None) -> bytes:
-    return _dump(Account.sample() if count is None else Account.of(count))
+    return _dump(_state(Account.sample() if count is None else Account.of(count)))
 
 
-def _dump(account: Account) -> bytes:
+def _state(account: Account) -> dict[str, Any]:
+    return {k: v for k, v in account.__dict__.items() if k not in ("clock", "lock")}
+
+
+def _dump(state: dict[str, Any]) -> bytes:
     file = io.BytesIO()
-    _Pickler(file).dump({k: v for k, v in account.__dict__.items() if k not in ("clock", "lock")})
+    _Pickler(file).dump(state)
     return file.getvalue()
 
 
