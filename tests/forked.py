@@ -25,8 +25,8 @@ from strava_backup.backup import run  # noqa: F401
 from strava_backup.setup import authorize, check, login  # noqa: F401
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-# The server imports this module, and the copies have it.
-_CONTEXT.set_forkserver_preload([__name__])
+# The server imports this module, and what a run imports later, and the copies have them.
+_CONTEXT.set_forkserver_preload([__name__, "stravalib"])
 
 
 class _Descriptor:
@@ -53,8 +53,12 @@ class Forked:
         environment: Mapping[str, str],
         folder: Path,
         terminal: int | None = None,
+        before: str = "",
     ) -> None:
-        """Start the command at a terminal, else without input and with files for its output."""
+        """Start the command at a terminal, else without input and with files for its output.
+
+        `before` is code that the process runs first.
+        """
         self._outputs = [TemporaryFile() for _ in range(2)]  # noqa: SIM115  # read by communicate
         with open(os.devnull) as null:
             numbers = [null.fileno(), *(file.fileno() for file in self._outputs)]
@@ -64,7 +68,7 @@ class Forked:
                 target=_run,
                 args=(
                     *(list(arguments), dict(environment), str(folder)),
-                    *(list(map(_Descriptor, numbers)), terminal is not None),
+                    *(list(map(_Descriptor, numbers)), terminal is not None, before),
                 ),
                 daemon=True,
             )
@@ -109,6 +113,7 @@ def _run(
     folder: str,
     descriptors: list[int],
     is_at_terminal: bool,
+    before: str,
 ) -> None:
     """Run the command in a copy, as Python would after its start."""
     for number, descriptor in enumerate(descriptors):
@@ -124,6 +129,7 @@ def _run(
     sys.stdin, sys.stdout, sys.stderr = map(_standard_stream, range(3))
     sys.argv = ["strava-backup", *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    exec(before, {})
     raise SystemExit(__main__.main())
 
 

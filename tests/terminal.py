@@ -128,10 +128,10 @@ def terminal(
 
 
 def terminal_of_command(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, before: str = ""
 ) -> AbstractContextManager[Terminal]:
     """A terminal with a forked process of the command, which starts faster."""
-    return _opened(lambda slave: Forked(arguments, environment, folder, slave))
+    return _opened(lambda slave: Forked(arguments, environment, folder, slave, before))
 
 
 @contextmanager

@@ -3,8 +3,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shlex
-import sys
 
 import pytest
 
@@ -12,7 +10,7 @@ from strava_backup import streams
 from strava_backup.progress_bar import Bar
 from tests.expected import assert_complete
 from tests.screen import screen_lines
-from tests.terminal import terminal
+from tests.terminal import terminal_of_command
 
 
 @pytest.fixture
@@ -92,13 +90,14 @@ def test_a_line_that_cannot_be_printed_leaves_no_bar_behind(shown, handler):
         assert shown() == []
 
 
-# Prefixes of a program that backs up the demo account in the current folder.
-DEMO = "import sys; from strava_backup import cli; from strava_backup.demo.account import Account\n"
+# Code that runs before the demo account is backed up in the current folder.
 WITHOUT_NEWS = """
+from strava_backup import cli
 for options in (["--quiet"], ["--dry-run"], ["--verify"]):
     assert cli.main(["--demo", *options]) == 0
 """
 WITH_A_FAILURE = """
+from strava_backup.demo.account import Account
 from tests.faults import Fault
 account = Account.sample()
 photo = next(one.photos[0].unique_id for one in account.activities if one.photos)
@@ -130,17 +129,14 @@ DemoAdapter.send = send_later
 def demo(tmp_path):
     """Return the terminal in which the demo account is backed up."""
 
-    def run(prefix):
-        root = os.path.dirname(os.path.dirname(__file__))
-        code = f"{DEMO}{prefix}\nsys.exit(cli.main(['--demo']))"
-        environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": root}
-        return terminal([sys.executable, "-c", code], environment, tmp_path)
+    def run(before):
+        return terminal_of_command(["--demo"], {"HOME": str(tmp_path)}, tmp_path, before)
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("prefix", "code", "last"),
+    ("before", "code", "last"),
     [
         (WITHOUT_NEWS, 0, r"28 on Strava: 28 complete here; nothing new"),
         (WITH_A_FAILURE, 3, r"strava-backup: error:   activity .*, photo: .* answers 404"),
@@ -148,11 +144,11 @@ def demo(tmp_path):
     ],
     ids=["without news", "with a failure", "with a full disk"],
 )
-def test_the_last_line_on_the_screen_is_whole_and_alone(demo, prefix, code, last):
-    with demo(prefix) as opened:
+def test_the_last_line_on_the_screen_is_whole_and_alone(demo, before, code, last):
+    with demo(before) as opened:
         assert opened.wait() == code, opened.shown
     assert "Reading the list: 28 activities [00:0" in opened.shown
-    assert ("Checking files" in opened.shown) == (prefix == WITHOUT_NEWS)
+    assert ("Checking files" in opened.shown) == (before == WITHOUT_NEWS)
     lines = screen_lines(opened.shown)
     assert not [line for line in lines if "[00:0" in line]
     assert re.fullmatch(last, last_message(lines))
@@ -180,17 +176,21 @@ def last_message(lines):
 
 def test_quiet_shows_a_person_no_bar(command):
     command.proxy.latency = 0.05
-    arguments = command.arguments("--quiet", "--limit", "3")
-    with terminal(arguments, command.environment(), command.folder) as opened:
+    arguments = command.arguments("--quiet", "--limit", "3")[3:]
+    with terminal_of_command(arguments, command.environment(), command.folder) as opened:
         assert opened.wait() == 0
     assert opened.shown == ""
 
 
-@pytest.mark.parametrize(("action", "code"), [("''", 0), ("-", 130)], ids=["ignored", "default"])
+@pytest.mark.parametrize(
+    ("action", "code"), [("SIG_IGN", 0), ("SIG_DFL", 130)], ids=["ignored", "default"]
+)
 def test_a_terminal_that_is_closed_ends_a_run_unless_hangups_are_ignored(command, action, code):
     command.proxy.latency = 0.1
-    script = f"trap {action} HUP; exec {shlex.join(command.arguments())}"
-    with terminal(["sh", "-c", script], command.environment(), command.folder) as opened:
+    before = f"import signal; signal.signal(signal.SIGHUP, signal.{action})"
+    arguments = command.arguments()[3:]
+    started = terminal_of_command(arguments, command.environment(), command.folder, before)
+    with started as opened:
         opened.wait_for("1/")
         assert opened.hang_up() == code
     if code == 0:
