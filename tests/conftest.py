@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -65,37 +66,58 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(skip)
 
 
-@pytest.fixture(autouse=True)
-def without_fsync(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No fsync, which takes most of the time of a test; `pytest.mark.fsync` keeps it."""
-    if request.node.get_closest_marker("fsync") is None:
-        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+_FSYNC = os.fsync
 
 
-@pytest.fixture(autouse=True)
-def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give each test a home directory of its own, and allow only loopback sockets."""
-    home = tmp_path / "home"
-    home.mkdir()
+def _no_fsync(descriptor: Any) -> None:
+    """Do nothing instead of an fsync, which takes most of the time of a test."""
+
+
+class Home:
+    """The home directory of all tests, which is replaced after a test that left files in it."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._path = ""
+
+    def empty(self) -> str:
+        """Return the path of an empty directory."""
+        if not self._path or os.listdir(self._path):
+            self._path = str(self._factory.mktemp("home"))
+        return self._path
+
+
+@pytest.fixture(scope="session")
+def home_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Keep the machine's settings and network away from all tests."""
     for name in list(os.environ):
         # Certificates of the machine, which a failed request loads to check them.
         is_bundle = name.endswith("_CA_BUNDLE")
         if name.startswith("XDG_") or name.lower().endswith("_proxy") or is_bundle:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    connect = socket.socket.connect
-
-    def connect_on_loopback(self: socket.socket, address: Any) -> None:
-        if self.family == socket.AF_INET and not address[0].startswith("127."):
-            raise AssertionError(f"a test went out to {address}")
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", connect_on_loopback)
+            del os.environ[name]
+    with mock.patch.object(socket.socket, "connect", _connect_on_loopback):
+        yield Home(tmp_path_factory)
 
 
+_connect = socket.socket.connect
+
+
+def _connect_on_loopback(self: socket.socket, address: Any) -> None:
+    if self.family == socket.AF_INET and not address[0].startswith("127."):
+        raise AssertionError(f"a test went out to {address}")
+    _connect(self, address)
+
+
+# One fixture for everything: each costs every test as much as a small test takes.
 @pytest.fixture(autouse=True)
-def restored_process() -> Iterator[None]:
-    """Restore signal handlers and logging, which a command in this process changes."""
+def hermetic(request: pytest.FixtureRequest, home_directory: Home) -> Iterator[None]:
+    """Give each test an empty home directory, and restore what it may change in its process.
+
+    Only tests marked with `pytest.mark.fsync` have the real fsync. A command in this process
+    changes signal handlers and logging.
+    """
+    os.environ["HOME"] = home_directory.empty()
+    os.fsync = _no_fsync if request.node.get_closest_marker("fsync") is None else _FSYNC
     with in_process.process_as_before():
         yield
 
@@ -268,7 +290,7 @@ def _uses(request: pytest.FixtureRequest, name: str) -> bool:
     local = [
         one
         for fixture, definitions in closure.items()
-        if fixture not in ("hermetic", "without_fsync", "make_rig")
+        if fixture not in ("hermetic", "make_rig")
         for one in definitions
     ]
     return name in own or any(name in one.argnames for one in local)
