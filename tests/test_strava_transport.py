@@ -369,6 +369,22 @@ def test_a_proxy_that_is_none_is_unreachable(monkeypatch, proxy):
         http.get(f"{SITE}/about")
 
 
+def test_the_environment_is_read_once_for_each_host(monkeypatch, http):
+    def settings(host):
+        return http.merge_environment_settings(f"https://{host}/a", {}, None, None, None)
+
+    with monkeypatch.context() as patch:
+        patch.setenv("HTTPS_PROXY", "http://proxy:1")
+        patch.setenv("NO_PROXY", "www.strava.com")
+        patch.setenv("REQUESTS_CA_BUNDLE", "/ca.pem")
+        direct, through = settings("www.strava.com"), settings("d1.cloudfront.net")
+    assert [one["proxies"].get("https") for one in (direct, through)] == [None, "http://proxy:1"]
+    assert [one["verify"] for one in (direct, through)] == ["/ca.pem"] * 2
+    assert settings("www.strava.com") == direct
+    assert settings("d1.cloudfront.net") == through
+    assert settings("m.strava.com")["verify"] is True
+
+
 def test_cookies_are_bounded_in_size_and_number(wire, http):
     kept = {cookie.name: cookie.value for cookie in http.cookies}
     for number in range(40):

@@ -95,6 +95,7 @@ class Session(requests.Session):
         self.is_broken_off = False
         self._pace = pace
         self._when_broken_off: list[Callable[[], None]] = []
+        self._environment: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.mount("https://", adapter or Adapter())
         self.mount("http://", Adapter())
 
@@ -187,6 +188,21 @@ class Session(requests.Session):
             raise type(error)(f"{host}: {error}", error.why) from error
         except Exception as error:
             raise _failure(host, error, kwargs.get("verify")) from error
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Return the proxies and certificates for an address, by the environment at first use.
+
+        For HTTPS_PROXY and NO_PROXY, `requests` reads all variables before each request, which
+        takes longer than to build it.
+        """
+        if proxies or verify is not None or cert is not None:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        host = urlsplit(url)[:2]
+        if host not in self._environment:
+            self._environment[host] = super().merge_environment_settings(url, {}, None, None, None)
+        return {**self._environment[host], "stream": stream}
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None, so that requests neither parses the address nor prepares a request to it."""
