@@ -6,8 +6,6 @@ import ast
 import functools
 from pathlib import Path
 
-import pytest
-
 import strava_backup
 
 PACKAGE = Path(strava_backup.__file__).parent
@@ -77,15 +75,15 @@ WITHOUT_IO = [
 
 
 @functools.cache
-def parsed(module: str) -> ast.Module:
-    return ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+def nodes(module: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))))
 
 
 @functools.cache
 def imports(module: str) -> set[str]:
     """The dotted names that a module imports, anywhere in it, with `from a import b` as a.b."""
     names = set()
-    for node in ast.walk(parsed(module)):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -94,43 +92,58 @@ def imports(module: str) -> set[str]:
     return names
 
 
+def libraries(module: str) -> set[str]:
+    return {name.split(".")[0] for name in imports(module)}
+
+
+def with_names(wrong: dict[str, set[str]]) -> dict[str, set[str]]:
+    return {module: names for module, names in wrong.items() if names}
+
+
 def folder(module: str) -> str:
     return module.split("/")[0]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_its_folder_may(module: str) -> None:
-    own = {name.split(".")[1] for name in imports(module) if name.startswith("strava_backup.")}
-    allowed = ALLOWED[folder(module)] | {folder(module), "__version__"}
-    assert own <= allowed
+# One test for all modules: with one for each, every process of pytest-xdist would parse them all.
+def test_a_module_imports_only_what_its_folder_may() -> None:
+    wrong = {}
+    for module in MODULES:
+        own = {name.split(".")[1] for name in imports(module) if name.startswith("strava_backup.")}
+        wrong[module] = own - ALLOWED[folder(module)] - {folder(module), "__version__"}
+    assert with_names(wrong) == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_library_is_imported_by_one_module_only(module: str) -> None:
-    libraries = {name.split(".")[0] for name in imports(module)}
-    assert {
-        name for name in libraries & LIBRARY_USERS.keys() if module not in LIBRARY_USERS[name]
-    } == set()
-
-
-@pytest.mark.parametrize("module", WITHOUT_IO)
-def test_deciding_imports_neither_the_network_nor_the_system(module: str) -> None:
-    libraries = {name.split(".")[0] for name in imports(module)}
-    assert not libraries & {"requests", "stravalib", "os", "sys", "subprocess", "shutil"}
-
-
-@pytest.mark.parametrize(
-    "module", [name for name in MODULES if name not in ("__main__.py", "cli.py", "streams.py")]
-)
-def test_only_the_command_line_reads_the_environment_or_writes_to_the_terminal(
-    module: str,
-) -> None:
-    used = {
-        f"{node.value.id}.{node.attr}"
-        for node in ast.walk(parsed(module))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+def test_a_library_is_imported_by_one_module_only() -> None:
+    wrong = {
+        module: {
+            name
+            for name in libraries(module) & LIBRARY_USERS.keys()
+            if module not in LIBRARY_USERS[name]
+        }
+        for module in MODULES
     }
-    assert not used & {"os.environ", "os.getenv", "sys.stderr", "sys.stdout", "sys.exit"}
+    assert with_names(wrong) == {}
+
+
+def test_deciding_imports_neither_the_network_nor_the_system() -> None:
+    refused = {"requests", "stravalib", "os", "sys", "subprocess", "shutil"}
+    wrong = {module: libraries(module) & refused for module in WITHOUT_IO}
+    assert with_names(wrong) == {}
+
+
+def test_only_the_command_line_reads_the_environment_or_writes_to_the_terminal() -> None:
+    refused = {"os.environ", "os.getenv", "sys.stderr", "sys.stdout", "sys.exit"}
+    wrong = {
+        module: {
+            f"{node.value.id}.{node.attr}"
+            for node in nodes(module)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        & refused
+        for module in MODULES
+        if module not in ("__main__.py", "cli.py", "streams.py")
+    }
+    assert with_names(wrong) == {}
 
 
 def test_every_module_has_its_tests_and_its_line_in_contributing() -> None:
