@@ -86,7 +86,8 @@ class Setting:
         return read_files(self.root)
 
     def record(self, activity: Activity) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(self.files()[f"{stem_of(activity)}.meta.json"])
+        path = self.root / f"{stem_of(activity)}.meta.json"
+        record: dict[str, Any] = json.loads(path.read_bytes())
         return record
 
 
@@ -495,7 +496,8 @@ def test_an_id_that_lost_its_digits_is_named_and_its_file_too(
 def test_of_a_table_that_is_cut_off_nothing_is_lost_silently(
     encoding: str, data: st.DataObject
 ) -> None:
-    account = copied_account(4, NOW.timestamp)
+    # None is manual: without its row, nothing would show that such an activity is lost.
+    account = copied_account(3, NOW.timestamp)
     contents = resaved(account_export.export_files(account), encoding)
     whole = contents["activities.csv"]
     end = data.draw(st.integers(0, len(whole.rstrip(b"\0\r\n")) - 2))
