@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from strava_backup.demo.activity import Activity
 from strava_backup.demo.gear import Bike, Component
 from strava_backup.demo.photos import photo_of
 from strava_backup.verify import verify
-from tests.conftest import Clock, Rig, read_files
+from tests.conftest import Clock, Rig, keep_few, read_files
 from tests.expected import assert_complete, stem_of, stored_pictures
 from tests.faults import Fault
 from tests.limits import without_root
@@ -78,9 +79,11 @@ def damaged(lines: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def full(small_rig: Rig) -> Rig:
-    assert small_rig.run().exit_code == 0
-    return small_rig
+def full(make_rig: Callable[..., Rig]) -> Rig:
+    rig = make_rig(shares_first_run=True)
+    keep_few(rig.account)
+    assert rig.run().exit_code == 0
+    return rig
 
 
 def ride(rig: Rig) -> Activity:
@@ -102,8 +105,19 @@ def replaced(path: Path, put: Obstacle) -> None:
     put(path)
 
 
-@pytest.mark.parametrize("kind", [*OBSTACLES, "huge"])
-@pytest.mark.parametrize("section", ["activities", "photos", "gear"])
+@pytest.mark.parametrize(
+    ("section", "kind"),
+    [
+        *(("activities", kind) for kind in (*OBSTACLES, "huge")),
+        *(("photos", "pipe"), ("gear", "folder")),
+        *(
+            pytest.param(section, kind, marks=pytest.mark.thorough)
+            for section, chosen in (("photos", "pipe"), ("gear", "folder"))
+            for kind in (*OBSTACLES, "huge")
+            if kind != chosen
+        ),
+    ],
+)
 def test_metadata_that_is_no_file_is_one_problem_and_the_rest_is_saved(
     full: Rig, kind: str, section: str
 ) -> None:
@@ -140,9 +154,20 @@ def full_files(rig: Rig) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("kind", OBSTACLES)
-@pytest.mark.parametrize("section", ["activities", "photos"])
-@pytest.mark.parametrize("is_listed", [True, False])
+CHOSEN = [
+    *((True, "activities", kind) for kind in OBSTACLES),
+    *((False, "activities", kind) for kind in ("folder", "device")),
+    *((True, "photos", "pipe"), (False, "photos", "full folder")),
+]
+
+
+@pytest.mark.parametrize(
+    ("is_listed", "section", "kind"),
+    [
+        pytest.param(*row, marks=[] if row in CHOSEN else [pytest.mark.thorough])
+        for row in product((True, False), ("activities", "photos"), OBSTACLES)
+    ],
+)
 def test_anything_in_place_of_an_original_or_a_picture_is_one_problem(
     full: Rig, kind: str, section: str, is_listed: bool
 ) -> None:
@@ -475,24 +500,37 @@ MARKER_KEYS = [
 ]
 
 
-@pytest.mark.parametrize("value", [None, True, "5", "x", 1.5, [], ["x", True], {}, [{}]], ids=repr)
+# The only value of a right type, except texts for times.
+RIGHT = ("login_refused_at", 1.5)
+MARKER_VALUES = [None, True, "5", "x", 1.5, [], ["x", True], {}, [{}]]
+
+
 @pytest.mark.parametrize("key", MARKER_KEYS)
-def test_a_value_of_a_wrong_type_in_the_marker_harms_nothing(
-    archive: Rig, key: str, value: Any
-) -> None:
-    before = read_files(archive.root)
-    marker = json.loads(before[".strava-backup.json"])
-    (archive.root / ".strava-backup.json").write_text(json.dumps({**marker, key: value}))
+def test_a_value_of_a_wrong_type_in_the_marker_is_ignored(archive: Rig, key: str) -> None:
+    path = archive.root / ".strava-backup.json"
+    before = path.read_bytes()
+    marker = json.loads(before)
+    others = {name: one for name, one in marker.items() if name not in ("format", key)}
+    if "failed" in others:
+        others["failed"] = tuple(others["failed"])
     try:
-        kept = Archive(archive.root)
-        kept.read_marker()
-        others = {name: one for name, one in marker.items() if name not in ("format", key)}
-        assert {name: getattr(kept.marker, name) for name in others} == {
-            **others,
-            **({"failed": tuple(others["failed"])} if "failed" in others else {}),
-        }
-        right = type(value) is str if "last" in key else (key, value) == ("login_refused_at", 1.5)
-        assert getattr(kept.marker, key) == (value if right else getattr(Marker(), key))
+        for value in MARKER_VALUES:
+            path.write_text(json.dumps({**marker, key: value}))
+            kept = Archive(archive.root)
+            kept.read_marker()
+            assert {name: getattr(kept.marker, name) for name in others} == others
+            right = type(value) is str if "last" in key else (key, value) == RIGHT
+            assert getattr(kept.marker, key) == (value if right else getattr(Marker(), key)), value
+    finally:
+        path.write_bytes(before)
+
+
+@pytest.mark.parametrize("value", MARKER_VALUES, ids=repr)
+def test_a_marker_with_values_of_a_wrong_type_harms_no_run(archive: Rig, value: Any) -> None:
+    before = read_files(archive.root)
+    marker = {"format": 1, **dict.fromkeys(MARKER_KEYS, value)}
+    (archive.root / ".strava-backup.json").write_text(json.dumps(marker))
+    try:
         assert archive.run().exit_code == 0
         assert check(archive.root)[0] == 0
     finally:

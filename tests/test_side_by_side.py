@@ -180,8 +180,8 @@ def test_a_host_that_fails_permanently_during_a_run_delays_no_other(
     code: int,
     others: set[str],
 ) -> None:
-    rig = make_rig(40)
-    everything = make_rig(40, "undisturbed", shares_first_run=True).run().saved
+    rig = make_rig(32)
+    everything = make_rig(32, "undisturbed", shares_first_run=True).run().saved
     # Of six requests, at most four are in flight, so that at least one was answered before.
     trigger.at(6, part, lambda: rig.account.faults.append(fault))
     report = rig.run()
