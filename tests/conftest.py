@@ -109,6 +109,8 @@ def home_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         is_bundle = name.endswith("_CA_BUNDLE")
         if name.startswith("XDG_") or name.lower().endswith("_proxy") or is_bundle:
             del os.environ[name]
+    # As `cli` does: stravalib gives no advice on variables of its own.
+    os.environ["SILENCE_TOKEN_WARNINGS"] = "1"
     with mock.patch.object(socket.socket, "connect", _connect_on_loopback):
         yield Home(tmp_path_factory)
 

@@ -135,8 +135,14 @@ def test_a_session_that_ends_before_the_total_is_reported(make_rig: MakeRig) -> 
     assert rig.run().exit_code == 4
 
 
-@pytest.mark.parametrize("source", ["api", "website"])
-@pytest.mark.parametrize(("count", "is_marked"), [(3, True), (4, False), (21, False)])
+@pytest.mark.parametrize(
+    ("count", "is_marked", "source"),
+    [
+        *((3, True, "api"), (4, False, "api"), (3, True, "website"), (21, False, "website")),
+        pytest.param(21, False, "api", marks=pytest.mark.thorough),
+        pytest.param(4, False, "website", marks=pytest.mark.thorough),
+    ],
+)
 def test_too_many_at_once_are_a_warning_and_no_marks(
     rig: Rig, caplog: pytest.LogCaptureFixture, count: int, is_marked: bool, source: str
 ) -> None:

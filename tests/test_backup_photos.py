@@ -46,6 +46,15 @@ def rig(rig: Rig) -> Rig:
     return rig
 
 
+@pytest.fixture
+def pair(rig: Rig) -> Rig:
+    """Two activities with photos, one of which is the ride."""
+    for one in rig.account.activities:
+        if one.id not in (RIDE, 99_999_999_999):
+            rig.account.remove(one.id)
+    return rig
+
+
 def activity(rig: Rig, activity_id: int = RIDE) -> Activity:
     found = rig.account.activity(activity_id)
     assert found
@@ -287,23 +296,23 @@ def spoil(rig: Rig, photo: Photo, how: str | Callable[[Photo], None]) -> None:
 
 @pytest.mark.parametrize("how", SPOILT)
 def test_a_failed_picture_is_reported_and_everything_else_is_saved(
-    rig: Rig, how: str | Callable[[Photo], None]
+    pair: Rig, how: str | Callable[[Photo], None]
 ) -> None:
-    one = activity(rig)
+    one = activity(pair)
     bad = one.photos[1]
-    spoil(rig, bad, how)
+    spoil(pair, bad, how)
 
-    report = rig.run()
+    report = pair.run()
 
     assert report.exit_code == 3
     (failure,) = report.failures
     assert str(RIDE) in failure.what
     assert bad.unique_id in failure.what
-    files = rig.files()
-    assert stored_pictures(files) == without(rig, bad)
-    assert stored_metadata(files, "photos") == expected_photo_metadata(rig.account)
-    assert stored_metadata(files, "activities") == expected_activity_metadata(rig.account)
-    assert stored_originals(files) == expected_originals(rig.account)
+    files = pair.files()
+    assert stored_pictures(files) == without(pair, bad)
+    assert stored_metadata(files, "photos") == expected_photo_metadata(pair.account)
+    assert stored_metadata(files, "activities") == expected_activity_metadata(pair.account)
+    assert stored_originals(files) == expected_originals(pair.account)
     assert not [path for path in files if path.endswith(".part")]
     # Its list is complete nevertheless.
     assert own_key(files, one)["photos"] == {"count": 3}
@@ -317,47 +326,47 @@ def test_a_failed_picture_is_reported_and_everything_else_is_saved(
     ],
 )
 def test_a_picture_is_unavailable_after_three_days_and_requested_again_with_full_only(
-    rig: Rig, how: str | Callable[[Photo], None]
+    pair: Rig, how: str | Callable[[Photo], None]
 ) -> None:
-    one = activity(rig)
+    one = activity(pair)
     bad = one.photos[1]
-    spoil(rig, bad, how)
+    spoil(pair, bad, how)
     codes = []
     for _ in range(4):
-        report = rig.run()
+        report = pair.run()
         codes.append((report.exit_code, len(report.failures), len(report.not_available)))
-        rig.run()
+        pair.run()
         if report.exit_code == 3:
             # Only the list may provide a missing URL.
-            assert ("photos" in rig.asked) == (how in (placeholder, instagram))
-        rig.clock.now += DAY
+            assert ("photos" in pair.asked) == (how in (placeholder, instagram))
+        pair.clock.now += DAY
     assert codes == [(3, 1, 0), (3, 1, 0), (0, 0, 1), (0, 0, 0)]
-    rig.run()
-    assert "photo" not in rig.asked
-    (refusal,) = record(rig, one, bad)["strava_backup"]["refused"].values()
+    pair.run()
+    assert "photo" not in pair.asked
+    (refusal,) = record(pair, one, bad)["strava_backup"]["refused"].values()
     assert refusal["on"] == ["2026-11-22", "2026-11-23", "2026-11-24"]
     assert refusal["why"]
 
-    rig.account.faults.clear()
+    pair.account.faults.clear()
     bad.url, bad.kind = None, "jpg"
-    assert rig.run(full=True).exit_code == 0
-    assert asked_for(rig, "photo") == [bad.unique_id]
-    assert_complete(rig.account, rig.files())
-    assert "refused" not in record(rig, one, bad)["strava_backup"]
+    assert pair.run(full=True).exit_code == 0
+    assert asked_for(pair, "photo") == [bad.unique_id]
+    assert_complete(pair.account, pair.files())
+    assert "refused" not in record(pair, one, bad)["strava_backup"]
 
 
 @pytest.mark.parametrize("what", ["403", "404", "500", "html", "empty", "dropped"])
-def test_a_failed_picture_is_fetched_by_the_next_run_without_the_list(rig: Rig, what: str) -> None:
-    one = activity(rig)
+def test_a_failed_picture_is_fetched_by_the_next_run_without_the_list(pair: Rig, what: str) -> None:
+    one = activity(pair)
     bad = one.photos[0]
-    rig.account.faults.append(Fault("photo", what, id=bad.unique_id))
-    assert rig.run().exit_code == 3
-    rig.account.faults.clear()
-    assert rig.run().exit_code == 0
-    assert asked_for(rig, "photos") == []
-    assert asked_for(rig, "photo") == [bad.unique_id]
-    assert_complete(rig.account, rig.files())
-    assert "refused" not in record(rig, one, bad)["strava_backup"]
+    pair.account.faults.append(Fault("photo", what, id=bad.unique_id))
+    assert pair.run().exit_code == 3
+    pair.account.faults.clear()
+    assert pair.run().exit_code == 0
+    assert asked_for(pair, "photos") == []
+    assert asked_for(pair, "photo") == [bad.unique_id]
+    assert_complete(pair.account, pair.files())
+    assert "refused" not in record(pair, one, bad)["strava_backup"]
 
 
 def test_a_picture_cut_short_once_is_fetched_again_at_once(rig: Rig) -> None:
@@ -452,18 +461,18 @@ def test_placeholders_of_photos_are_kept_as_metadata(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
-def test_a_failed_photo_list_is_reported_and_requested_again(rig: Rig, what: str) -> None:
-    rig.account.faults.append(Fault("photos", what, id=RIDE))
-    report = rig.run()
+def test_a_failed_photo_list_is_reported_and_requested_again(pair: Rig, what: str) -> None:
+    pair.account.faults.append(Fault("photos", what, id=RIDE))
+    report = pair.run()
     assert report.exit_code == 3
     (failure,) = report.failures
     assert str(RIDE) in failure.what
     assert "photo list" in failure.what
-    assert stored_metadata(rig.files(), "activities") == expected_activity_metadata(rig.account)
-    rig.account.faults.clear()
-    assert rig.run().exit_code == 0
-    assert asked_for(rig, "photos") == [RIDE]
-    assert_complete(rig.account, rig.files())
+    assert stored_metadata(pair.files(), "activities") == expected_activity_metadata(pair.account)
+    pair.account.faults.clear()
+    assert pair.run().exit_code == 0
+    assert asked_for(pair, "photos") == [RIDE]
+    assert_complete(pair.account, pair.files())
 
 
 def test_a_refused_photo_list_is_unavailable_after_three_days(rig: Rig) -> None:
@@ -487,23 +496,23 @@ def list_of(rig: Rig, *entries: Any) -> None:
 
 
 @pytest.mark.parametrize("entry", [None, "photo", {}, {"urls": {}}, {"unique_id": "../../x"}])
-def test_an_entry_without_id_is_reported_and_affects_no_other(rig: Rig, entry: Any) -> None:
-    list_of(rig, entry, *activity(rig).photo_records(5000))
-    report = rig.run()
+def test_an_entry_without_id_is_reported_and_affects_no_other(pair: Rig, entry: Any) -> None:
+    list_of(pair, entry, *activity(pair).photo_records(5000))
+    report = pair.run()
     assert report.exit_code == 3
     (failure,) = report.failures
     assert "photo list" in failure.what
     assert "no photo id" in failure.why
-    assert_complete(rig.account, rig.files())
+    assert_complete(pair.account, pair.files())
     # The list is requested again until it is complete, and the pictures are not.
-    assert rig.run().exit_code == 3
+    assert pair.run().exit_code == 3
     # And another one, which shows that the API serves complete lists.
-    assert [one for one in asked_for(rig, "photos") if one != 99_999_999_999] == [RIDE]
-    assert asked_for(rig, "photo") == []
-    rig.account.faults.clear()
-    assert rig.run().exit_code == 0
-    rig.run()
-    assert "photos" not in rig.asked
+    assert [one for one in asked_for(pair, "photos") if one != 99_999_999_999] == [RIDE]
+    assert asked_for(pair, "photo") == []
+    pair.account.faults.clear()
+    assert pair.run().exit_code == 0
+    pair.run()
+    assert "photos" not in pair.asked
 
 
 def test_a_photo_that_is_listed_twice_is_fetched_once(rig: Rig) -> None:
@@ -517,10 +526,10 @@ def test_a_photo_that_is_listed_twice_is_fetched_once(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("urls", [None, [], "https://example.org", {"5000": 7}, {"big": "x"}])
-def test_urls_of_an_unknown_form_are_ignored(rig: Rig, urls: Any) -> None:
-    first, *rest = activity(rig).photo_records(5000)
-    list_of(rig, {**first, "urls": urls}, *rest)
-    report = rig.run()
+def test_urls_of_an_unknown_form_are_ignored(pair: Rig, urls: Any) -> None:
+    first, *rest = activity(pair).photo_records(5000)
+    list_of(pair, {**first, "urls": urls}, *rest)
+    report = pair.run()
     assert report.exit_code == 3
     assert [failure.why for failure in report.failures] == ["Strava offers no picture (no address)"]
 

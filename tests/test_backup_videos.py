@@ -287,7 +287,14 @@ def spoil(rig: Rig, kind: str, what: str) -> Callable[[], None]:
     return undo
 
 
-@pytest.mark.parametrize(("kind", "what"), SPOILT)
+# A row that resembles one of another kind, or of another status.
+SIMILAR = [*((kind, "403") for kind in KINDS[1:]), ("playlist", "truncated"), ("segment", "500")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [pytest.param(*row, marks=[pytest.mark.thorough] if row in SIMILAR else []) for row in SPOILT],
+)
 def test_a_failed_video_leaves_nothing_and_the_next_undisturbed_run_completes(
     rig: Rig, kind: str, what: str
 ) -> None:

@@ -7,9 +7,11 @@ import platform
 import re
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -24,20 +26,29 @@ from strava_backup.strava.transport import Session
 from tests.browsers import LOCKED, found
 from tests.conftest import DAY, Command, Rig, read_files
 from tests.faults import Fault
+from tests.first_backups import copied_account
 from tests.limits import obeying_permissions
-from tests.strava_proxy import Hold
+from tests.strava_proxy import Hold, StravaProxy
 
 RUN = "2026-11-22T10:00:00Z"
 OWNER = Account().athlete_id
 
 
-@pytest.fixture
-def well(command: Command) -> Command:
-    """A config, and an archive after a complete run."""
-    assert command.run("--limit", "2").returncode == 0
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive after a complete run."""
+    with StravaProxy(copied_account(None, time.time)) as proxy:
+        command = Command(proxy, tmp_path_factory.mktemp("archive"))
+        assert command.run("--limit", "2").returncode == 0
     marker = command.root / ".strava-backup.json"
     marker.write_text(json.dumps({"format": 1, "athlete_id": OWNER, "last_complete_run": RUN}))
-    command.write_config()
+    return command.root
+
+
+@pytest.fixture
+def well(command: Command, archive: Path) -> Command:
+    """A config and an archive."""
+    shutil.copytree(archive, command.root)
     return command
 
 
