@@ -312,7 +312,13 @@ def test_a_body_of_an_unknown_kind_is_kept_under_the_suffix_sent(rig: Rig) -> No
     assert rig.files()[f"{stem_of(strange)}.pwx"] == strange.original
 
 
-@pytest.mark.parametrize("what", ["redirect-activity", "redirect-dashboard", "404", "403"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("redirect-activity", "404", "403"),
+        pytest.param("redirect-dashboard", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_refused_original_is_requested_on_three_days_and_then_unavailable(
     rig: Rig, what: str
 ) -> None:

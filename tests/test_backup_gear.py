@@ -114,7 +114,9 @@ def test_metadata_says_where_gear_is_from_and_what_kind_of_frame_it_is(rig: Rig)
     assert "frame_type" not in record(rig, SHOES)["strava_backup"]
 
 
-@pytest.mark.parametrize("frame_type", [None, 99, "3", [3], {}])
+@pytest.mark.parametrize(
+    "frame_type", [None, 99, "3", *(pytest.param(x, marks=pytest.mark.thorough) for x in ([3], {}))]
+)
 def test_a_frame_of_an_unknown_kind_is_no_failure(rig: Rig, frame_type: Any) -> None:
     strange = {**rig.account.gear[BIKE].detail("km"), "frame_type": frame_type}
     rig.account.faults.append(
@@ -327,7 +329,13 @@ def test_components_stay_if_the_user_section_is_removed(rig: Rig) -> None:
 # Failures
 
 
-@pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("404", "500", "empty", "dropped"),
+        *(pytest.param(what, marks=pytest.mark.thorough) for what in ("html", "truncated")),
+    ],
+)
 def test_failed_gear_is_reported_and_everything_else_is_saved(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("gear", what, id=BIKE))
     report = rig.run()
@@ -417,7 +425,13 @@ def test_a_layout_that_changes_later_loses_no_components(rig: Rig, body: bytes) 
     assert history(rig) == []
 
 
-@pytest.mark.parametrize("what", ["404", "403", "500", "html", "empty", "dropped"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("404", "500", "html", "dropped"),
+        *(pytest.param(what, marks=pytest.mark.thorough) for what in ("403", "empty")),
+    ],
+)
 def test_the_next_run_requests_only_the_failed_page(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("bike", what, id=BIKE))
     report = rig.run()
@@ -459,7 +473,13 @@ def test_a_web_session_that_ends_before_the_pages_does_not_affect_gear(rig: Rig)
     assert (asked_for(rig, "gear"), asked_for(rig, "bike")) == ([], BIKES)
 
 
-@pytest.mark.parametrize("gear_id", ["none", "../b1", "b1/../..", "9000001", 7])
+@pytest.mark.parametrize(
+    "gear_id",
+    [
+        *("../b1", "9000001", 7),
+        *(pytest.param(gear_id, marks=pytest.mark.thorough) for gear_id in ("none", "b1/../..")),
+    ],
+)
 def test_an_invalid_gear_id_in_an_activity_is_never_requested(rig: Rig, gear_id: Any) -> None:
     one = rig.account.activities[0]
     records = [each.summary() for each in rig.account.activities]
