@@ -7,6 +7,7 @@ with the same account behind an HTTPS proxy on loopback.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import pickle
 import signal
@@ -56,6 +57,9 @@ def _copied(make: Callable[..., Any]) -> Callable[..., Any]:
 photos.picture = functools.cache(photos.picture)
 samples.sample_activities = _copied(samples.sample_activities)
 samples._numbered = _copied(samples._numbered)
+
+# Collections of garbage take a twentieth of the time, since Python makes one for each 700 objects.
+gc.set_threshold(10_000, 20, 20)
 
 # Tests must not fail because a machine is slow, and continuous integration must be reproducible.
 hypothesis.settings.register_profile(

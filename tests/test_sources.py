@@ -35,7 +35,7 @@ from tests.faults import Fault
 MakeRig = Callable[..., Rig]
 
 # Two pages of the website's list.
-TOTAL = 25
+TOTAL = 22
 PAGE_OF_WEBSITE = 20
 # Six of its pages.
 MANY = 85
