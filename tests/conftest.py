@@ -66,7 +66,7 @@ hypothesis.settings.register_profile(
     "tests",
     deadline=None,
     # THOROUGH asks for as many examples as Hypothesis makes by itself.
-    max_examples=100 if "THOROUGH" in os.environ else 25,
+    max_examples=100 if "THOROUGH" in os.environ else 15,
     derandomize="CI" in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
@@ -74,6 +74,11 @@ hypothesis.settings.load_profile("tests")
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DAY = 24 * 60 * 60.0
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the number of processes for `-n auto`: one more than cores, since some tests wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -452,6 +457,12 @@ def make_command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
 def command(make_command: Callable[..., Command]) -> Command:
     """The command with the sample account."""
     return make_command()
+
+
+def version_of(path: Path) -> tuple[int, int]:
+    """Return the inode and the modification time, which a write or a replacement changes."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def read_files(root: Path) -> dict[str, bytes]:

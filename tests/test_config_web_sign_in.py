@@ -15,7 +15,7 @@ from strava_backup.demo.account import Account
 from strava_backup.demo.adapter import DemoAdapter
 from strava_backup.strava import transport
 from tests.browsers import LOCKED, LOGGED_OUT, FakeBrowser, found
-from tests.conftest import DAY, Clock
+from tests.conftest import DAY, Clock, version_of
 from tests.faults import Fault
 from tests.strava_wire import cookies
 
@@ -132,10 +132,10 @@ def test_a_browser_whose_session_is_older_than_the_stored_one_changes_nothing(si
 def test_a_session_that_both_have_shows_its_place_and_is_not_written_again(site: Site) -> None:
     stored = site.token(10, age=20)
     site.write(f"jwt = {stored}\n")
-    before = site.path.stat()
+    before = version_of(site.path)
     site.browser.sessions = [found(stored)]
     assert site.sign_in().origin == found(stored)
-    assert site.path.stat() == before
+    assert version_of(site.path) == before
 
 
 def test_a_newer_session_that_the_website_refuses_is_one_warning_and_not_stored(site: Site) -> None:

@@ -87,7 +87,10 @@ def assert_whole_and_complete_it(command: Command) -> None:
     assert_complete(command.account, command.files())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.thorough)],
+)
 def test_with_requests_to_all_hosts_in_flight_it_ends_at_once_and_reports_saved_items(
     make_command: MakeCommand, number: signal.Signals
 ) -> None:

@@ -529,7 +529,7 @@ PARSERS = {
 
 
 # A quadratic parser would need seconds for the longer one.
-SIZES = (MIB // 4, MIB) if "THOROUGH" in os.environ else (MIB // 32, MIB // 8)
+SIZES = (MIB // 4, MIB) if "THOROUGH" in os.environ else (MIB // 64, MIB // 16)
 
 
 def seconds(parse, text):
