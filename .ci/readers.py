@@ -1,7 +1,7 @@
 """Lets other programs read an export of a made-up account: `python .ci/readers.py FOLDER`.
 
-Installs each program from PyPI into an environment of its own in FOLDER. The pictures there are for
-people to look at; the script only checks that they are drawn.
+FOLDER has an environment for each program, with its name. The pictures that the script makes there
+are for people to look at; it only checks that they are drawn.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def export(archive: Path, path: Path, *options: str) -> None:
 
 def check_geo_activity_playground(account: Account, folder: Path) -> None:
     """Assert that each activity with a file is copied to the right kind and date."""
-    program = install(folder, "geo-activity-playground")
+    program = installed(folder, "geo-activity-playground")
     target = folder / "playground"
     target.mkdir()
     start(folder, program, "convert-strava-checkout", folder / "export", target)
@@ -79,7 +79,7 @@ def date_of(start: str) -> str:
 
 def check_stravavis(folder: Path) -> None:
     """Assert that a picture of each kind is drawn. The program reads GPX and FIT, without gzip."""
-    program = install(folder, "stravavis")
+    program = installed(folder, "stravavis")
     originals = folder / "unzipped/activities"
     table = folder / "unzipped/activities.csv"
     start(folder, program, originals, "--activities_path", table, "--plot", *_PLOTS)
@@ -88,13 +88,9 @@ def check_stravavis(folder: Path) -> None:
         assert content.startswith(_PNG), plot
 
 
-def install(folder: Path, package: str) -> Path:
-    """Install a package into a new environment, and return its command of the same name."""
-    environment = folder / f"venv-{package}"
-    if not environment.exists():
-        start(folder, sys.executable, "-m", "venv", environment)
-        start(folder, environment / "bin/pip", "install", "-q", package)
-    return environment / "bin" / package
+def installed(folder: Path, package: str) -> Path:
+    """Return the command of a package, which has its name, in its environment."""
+    return folder / package / "bin" / package
 
 
 def start(folder: Path, *command: str | Path) -> None:
