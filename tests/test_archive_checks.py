@@ -234,8 +234,8 @@ def test_chained_fit_files_pass(write):
         (FIT[:-3], "the FIT data ends 1 bytes too early"),
         (FIT[:-2], "the FIT checksum is missing"),
         (FIT[:-1], "the FIT checksum is missing"),
-        (FIT + b"\x00", "extra bytes after the end of the FIT data"),
-        (FIT + b"\x00" * 100, "extra bytes after the end of the FIT data"),
+        (FIT + b"\x00", "bytes behind the end of the FIT data"),
+        (FIT + b"\x00" * 100, "bytes behind the end of the FIT data"),
         (FIT + with_flipped(FIT, 50, 1), "the FIT checksum differs"),
     ],
 )

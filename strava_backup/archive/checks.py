@@ -259,7 +259,7 @@ def _check_fit(file: BinaryIO) -> None:
     first = True
     while header := file.read(12):
         if len(header) < 12 or header[8:12] != b".FIT" or header[0] < 12:
-            raise Damaged("no FIT header" if first else "extra bytes after the end of the FIT data")
+            raise Damaged("no FIT header" if first else "bytes behind the end of the FIT data")
         first = False
         rest = file.read(header[0] - 12)
         (size,) = struct.unpack_from("<I", header, 4)
