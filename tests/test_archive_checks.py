@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import struct
 import tempfile
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -351,6 +352,30 @@ def test_a_character_across_two_chunks_passes(write, encoding):
     for shift in range(3):
         filled = "朝" * (1 << 20)
         checks.check_file(write(encoded_gpx(encoding, "x" * shift + filled)), ".gpx")
+
+
+def test_a_large_gpx_is_checked_in_little_memory(write):
+    point = b'<trkpt lat="48.%07d" lon="7"><time>2026-05-06T07:08:09Z</time></trkpt>\n'
+    points = b"".join(point % number for number in range(100_000))
+    path = write(b'<?xml version="1.0"?><gpx><trk><trkseg>' + points + b"</trkseg></trk></gpx>")
+    assert path.stat().st_size > 7_000_000
+    tracemalloc.start()
+    try:
+        checks.check_file(path, ".gpx")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_xml_with_a_very_long_comment_passes_and_one_with_an_endless_comment_does_not(monkeypatch):
+    monkeypatch.setattr(checks, "_LARGEST_XML_CHUNK", 1 << 20)
+
+    def content(length):
+        return b'<?xml version="1.0"?><gpx><!--' + b"x" * length + b"--></gpx>"
+
+    assert damage(content(900_000), ".gpx") is None
+    assert damage(content(3_000_000), ".gpx") == "an XML tag or comment of more than 1 MB"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "UTF-16", "utf16", "utf-16LE"])

@@ -21,8 +21,9 @@ from strava_backup.archive.atomic import HEAD_SIZE
 from strava_backup.archive.regular import follow_link
 
 _CHUNK = 1 << 14
-# Large, since expat scans an incomplete token again with each chunk.
-_XML_CHUNK = 1 << 20
+# Chunks grow within a tag or comment, since expat scans an incomplete one again with each of them.
+_XML_CHUNK = 1 << 17
+_LARGEST_XML_CHUNK = 1 << 24
 _XML_ENCODING = re.compile(
     rb"(?:\xff\xfe|\xfe\xff)?\s*<\?xml\s[^<>]*?\sencoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._-]*)[\"']"
 )
@@ -292,33 +293,41 @@ def _refuse_entity(*_: object) -> None:
 def _check_xml(file: BinaryIO) -> None:
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = _refuse_entity
+    size = _XML_CHUNK
+    chunks = _xml_chunks(file, lambda: size)
     try:
-        for chunk in _xml_chunks(file):
+        for chunk in chunks:
+            token_start = parser.CurrentByteIndex
             parser.Parse(chunk)
+            size = 2 * size if parser.CurrentByteIndex == token_start else _XML_CHUNK
+            if size > _LARGEST_XML_CHUNK:
+                megabytes = _LARGEST_XML_CHUNK >> 20
+                raise Damaged(f"an XML tag or comment of more than {megabytes} MB")
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         # LookupError: an unknown encoding. ValueError: text that cannot be decoded.
         raise Damaged(f"not well-formed XML: {error}") from error
 
 
-def _xml_chunks(file: BinaryIO) -> Iterator[bytes | str]:
+def _xml_chunks(file: BinaryIO, size: Callable[[], int]) -> Iterator[bytes | str]:
     """Yield the content of an XML file, as str if expat does not know the encoding.
 
-    Raises LookupError for an unknown encoding, and ValueError for text that cannot be decoded.
+    `size` returns the length of the next chunk. Raises LookupError for an unknown encoding, and
+    ValueError for text that cannot be decoded.
     """
-    first = file.read(_XML_CHUNK)
+    first = file.read(size())
     # XML allows nothing before its declaration, but Strava's TCX files have white space there.
     start = first.removeprefix(_BOM).lstrip()
     encoding = _encoding_to_decode(start[:HEAD_SIZE])
     if encoding is None:
-        rest = iter(lambda: file.read(_XML_CHUNK), b"")
+        rest = iter(lambda: file.read(size()), b"")
         yield from track_points.shortened(chain([start], rest))
     else:
         file.seek(0)
         text = io.TextIOWrapper(file, encoding, newline="")
-        yield text.read(_XML_CHUNK).removeprefix("\ufeff").lstrip()
+        yield text.read(size()).removeprefix("\ufeff").lstrip()
         # Given str, expat ignores the declared encoding.
-        yield from iter(lambda: text.read(_XML_CHUNK), "")
+        yield from iter(lambda: text.read(size()), "")
 
 
 def _encoding_to_decode(start: bytes) -> str | None:
