@@ -51,6 +51,21 @@ class Terminal:
             pass
         return self._process.wait(PATIENCE)
 
+    def interrupt(self) -> int:
+        """Press ^C until the program ends, and return its exit code.
+
+        Python misses a signal that comes between a line of code and the read that it begins with.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            self.type("\x03")
+            again = time.monotonic() + 2
+            while self._read(again):
+                pass
+            if time.monotonic() < again:
+                break
+        return self._process.wait(PATIENCE)
+
     def hang_up(self) -> int:
         """Close the terminal while the program runs, and return its exit code when it has ended."""
         self._is_open = False

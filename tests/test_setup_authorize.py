@@ -357,7 +357,7 @@ def test_where_no_port_can_be_had_the_answer_can_be_pasted(desk: Desk) -> None:
 def test_an_interrupt_changes_nothing(desk: Desk) -> None:
     with desk.authorize(browser=False) as opened:
         shown_address(opened)
-        opened.type("\x03")
+        opened.interrupt()
         assert desk.end(opened) == 130
     assert "interrupted; nothing was changed" in opened.shown
     assert desk.command.config.read_text() == desk.before

@@ -124,7 +124,7 @@ def test_a_hidden_answer_is_not_shown_and_the_terminal_is_as_before(
 
 @pytest.mark.parametrize("ask", ["ask_hidden"], indirect=True)
 def test_an_interrupt_ends_a_hidden_question(ask: Terminal) -> None:
-    ask.type("secret\x03")
-    assert ask.wait() != 0
+    ask.type("secret")
+    assert ask.interrupt() != 0
     assert "KeyboardInterrupt" in ask.shown
     assert "secret" not in ask.shown.partition("Traceback")[0]

@@ -627,8 +627,8 @@ def test_a_broken_config_is_reported_before_anything_is_asked_for(command: Comma
 def test_an_interrupt_at_the_prompt_changes_nothing(fresh: Command) -> None:
     with terminal(fresh.arguments("--login"), fresh.environment(), fresh.folder) as opened:
         opened.wait_for("as well): ")
-        opened.type("eyJsecret\x03")
-        assert opened.wait() == 130
+        opened.type("eyJsecret")
+        assert opened.interrupt() == 130
     assert "interrupted; nothing was changed" in opened.shown
     assert "eyJsecret" not in opened.shown
     assert not fresh.config.exists()
