@@ -1,7 +1,7 @@
 """Lets other programs read an export of a made-up account: `python .ci/readers.py FOLDER`.
 
-FOLDER has an environment for each program, with its name. The pictures that the script makes there
-are for people to look at; it only checks that they are drawn.
+FOLDER is an environment with the programs. The pictures that the script makes there are for people
+to look at; it only checks that they are drawn.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def check_stravavis(folder: Path) -> None:
 
 
 def installed(folder: Path, package: str) -> Path:
-    """Return the command of a package, which has its name, in its environment."""
-    return folder / package / "bin" / package
+    """Return the command of a package, which has its name."""
+    return folder / "bin" / package
 
 
 def start(folder: Path, *command: str | Path) -> None:
