@@ -341,10 +341,11 @@ def test_a_list_whose_reader_wants_one_line_ends_quietly_in_any_encoding(
     tmp_path: Path, encoding: str
 ) -> None:
     # More than a pipe holds.
-    for number in range(2000):
+    record = to_json({**RUN, "name": "Run " * 200, "resource_state": 3})
+    for number in range(200):
         path = tmp_path / "activities" / f"2026-05-06T07-08-09Z_{number}.meta.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(to_json({**RUN, "resource_state": 3}))
+        path.write_bytes(record)
     line = f"{sys.executable} -m strava_backup --list --output-dir {tmp_path} | head -1"
     result = subprocess.run(
         ["bash", "-c", f"{line}; exit ${{PIPESTATUS[0]}}"],

@@ -19,7 +19,7 @@ INTERRUPTED = "strava-backup: error: interrupted; nothing was changed\n"
 MODULE = [sys.executable, "-m", "strava_backup"]
 BRIEF = ["--demo", "--limit", "1"]
 # The moments, from its start to its end, at which a process is interrupted.
-STEPS = 20 if "THOROUGH" in os.environ else 3
+STEPS = 20 if "THOROUGH" in os.environ else 2
 # The script that pip generates for the entry point.
 SCRIPT = [
     *(sys.executable, "-c"),

@@ -156,10 +156,15 @@ DETAIL, ORIGINAL, PHOTO = "/api/v3/activities/", "/export_original", "cloudfront
         pytest.param(
             *(DETAIL, Fault("detail", "500"), 5, {"original"}), marks=pytest.mark.thorough
         ),
-        (DETAIL, Fault("detail", "dropped"), 5, {"original"}),
+        pytest.param(
+            *(DETAIL, Fault("detail", "dropped"), 5, {"original"}), marks=pytest.mark.thorough
+        ),
         (ORIGINAL, Fault("original", "redirect-login"), 4, {"detail", "photo"}),
         (ORIGINAL, Fault("original", "429", retry_after=3600), 5, {"detail", "photo"}),
-        (ORIGINAL, Fault("original", "503"), 5, {"detail", "photo"}),
+        pytest.param(
+            *(ORIGINAL, Fault("original", "503"), 5, {"detail", "photo"}),
+            marks=pytest.mark.thorough,
+        ),
         pytest.param(
             *(ORIGINAL, Fault("original", "dropped"), 5, {"detail", "photo"}),
             marks=pytest.mark.thorough,

@@ -306,7 +306,15 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("answer", LARGE)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.thorough] if name in ("a redirect", "an error") else []
+        )
+        for name in LARGE
+    ],
+)
 def test_no_answer_takes_more_than_200_mb_of_memory(proxy, answer):
     expected, body, flood = LARGE[answer]
     proxy.account.faults.append(Fault("dashboard", "raw", body=body, flood=flood))
