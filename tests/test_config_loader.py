@@ -932,26 +932,34 @@ loaded.store("api", "refresh_token", "new")
 
 
 INTERRUPTED = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
 from strava_backup.config import loader
 from strava_backup.config.browser import Browser
 
-fsync = os.fsync
-def interrupted(descriptor):
+fsync, start = os.fsync, threading.Thread.start
+def interrupted_fsync(descriptor):
     os.kill(os.getpid(), signal.SIGINT)
     fsync(descriptor)
 
+def interrupted_start(thread):
+    start(thread)
+    signal.raise_signal(signal.SIGINT)
+
 loaded = loader.load(Path(sys.argv[1]), {})
-os.fsync = interrupted
+if sys.argv[2] == "fsync":
+    os.fsync = interrupted_fsync
+else:
+    threading.Thread.start = interrupted_start
 loaded.store("api", "refresh_token", "new")
 """
 
 
-def test_a_token_reaches_the_disk_although_the_program_is_interrupted(load, home, path):
+@pytest.mark.parametrize("moment", ["fsync", "start of the thread"])
+def test_a_token_reaches_the_disk_although_the_program_is_interrupted(load, home, path, moment):
     load(API)
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, path],
+        [sys.executable, "-c", INTERRUPTED, path, moment],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -234,11 +234,18 @@ class Config:
 
     def _save_in_thread(self, section: str, values: Mapping[str, str], kind: str) -> None:
         # In a thread, since ^C interrupts only the main thread: a new token must reach the disk.
-        writer = ThreadPoolExecutor(max_workers=1)
-        problems = writer.submit(self._save_all, section, values, kind)
-        writer.shutdown(wait=False)
-        if problems.result():
-            raise errors.ConfigError(*problems.result())
+        # Not by an executor: interrupted as it starts a thread, it never ends that thread.
+        saved: Future[list[str]] = Future()
+
+        def save() -> None:
+            try:
+                saved.set_result(self._save_all(section, values, kind))
+            except BaseException as error:
+                saved.set_exception(error)
+
+        threading.Thread(target=save).start()
+        if saved.result():
+            raise errors.ConfigError(*saved.result())
 
     def _save_all(self, section: str, values: Mapping[str, str], kind: str) -> list[str]:
         own: dict[str, str] = {}
