@@ -145,9 +145,9 @@ def test_old_metadata_is_replaced_after_everything_that_is_new(adopted: Rig) -> 
     adopted.account.add(newcomer)
     assert adopted.run().exit_code == 0
     details = adopted.asked_for("detail")
-    # four are under way at once
-    assert 5 in details[:4]
     assert len(details) > 8
+    # Requests that are in flight at once may overtake one another.
+    assert details.index(5) < 8
 
 
 def test_a_gzipped_original_without_another_suffix_counts_as_stored(

@@ -128,6 +128,7 @@ def test_a_record_contains_the_detail_and_notes_on_all_items(rig: Rig) -> None:
         if (kind, what) != ("photos", "404")
     ],
 )
+@pytest.mark.every(3)
 def test_a_failed_item_delays_no_other_and_the_next_run_requests_only_that(
     rig: Rig, kind: str, what: str
 ) -> None:

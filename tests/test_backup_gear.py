@@ -336,6 +336,7 @@ def test_components_stay_if_the_user_section_is_removed(rig: Rig) -> None:
         *(pytest.param(what, marks=pytest.mark.thorough) for what in ("html", "truncated")),
     ],
 )
+@pytest.mark.every(2)
 def test_failed_gear_is_reported_and_everything_else_is_saved(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("gear", what, id=BIKE))
     report = rig.run()
@@ -385,6 +386,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("body", LAYOUTS)
+@pytest.mark.every(2)
 def test_a_changed_layout_keeps_the_record_of_the_api_and_is_retried(rig: Rig, body: bytes) -> None:
     rig.account.faults.append(Fault("bike", "other-body", body=body))
     for _ in range(4):
@@ -432,6 +434,7 @@ def test_a_layout_that_changes_later_loses_no_components(rig: Rig, body: bytes) 
         *(pytest.param(what, marks=pytest.mark.thorough) for what in ("403", "empty")),
     ],
 )
+@pytest.mark.every(2)
 def test_the_next_run_requests_only_the_failed_page(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("bike", what, id=BIKE))
     report = rig.run()

@@ -295,6 +295,7 @@ def spoil(rig: Rig, photo: Photo, how: str | Callable[[Photo], None]) -> None:
 
 
 @pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.every(3)
 def test_a_failed_picture_is_reported_and_everything_else_is_saved(
     pair: Rig, how: str | Callable[[Photo], None]
 ) -> None:
@@ -356,6 +357,7 @@ def test_a_picture_is_unavailable_after_three_days_and_requested_again_with_full
 
 
 @pytest.mark.parametrize("what", ["403", "404", "500", "html", "empty", "dropped"])
+@pytest.mark.every(2)
 def test_a_failed_picture_is_fetched_by_the_next_run_without_the_list(pair: Rig, what: str) -> None:
     one = activity(pair)
     bad = one.photos[0]
@@ -461,6 +463,7 @@ def test_placeholders_of_photos_are_kept_as_metadata(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("what", ["404", "500", "html", "empty", "truncated", "dropped"])
+@pytest.mark.every(2)
 def test_a_failed_photo_list_is_reported_and_requested_again(pair: Rig, what: str) -> None:
     pair.account.faults.append(Fault("photos", what, id=RIDE))
     report = pair.run()
@@ -496,6 +499,7 @@ def list_of(rig: Rig, *entries: Any) -> None:
 
 
 @pytest.mark.parametrize("entry", [None, "photo", {}, {"urls": {}}, {"unique_id": "../../x"}])
+@pytest.mark.every(2)
 def test_an_entry_without_id_is_reported_and_affects_no_other(pair: Rig, entry: Any) -> None:
     list_of(pair, entry, *activity(pair).photo_records(5000))
     report = pair.run()

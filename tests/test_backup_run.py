@@ -68,6 +68,7 @@ def test_an_api_that_cannot_be_reached_ends_the_run_with_5_and_writes_no_activit
 
 
 @pytest.mark.parametrize("what", ["500", "dropped", "html", "403"])
+@pytest.mark.every(2)
 def test_an_unreachable_website_does_not_affect_the_api(rig: Rig, what: str) -> None:
     rig.account.faults.append(Fault("me", what))
     report = rig.run()
@@ -122,6 +123,7 @@ def test_the_pace_of_the_config_is_kept_between_website_requests(rig: Rig) -> No
         (0.5, "ends in less than a day."),
     ],
 )
+@pytest.mark.every(2)
 def test_the_expiry_of_the_web_session_is_logged_in_time(
     rig: Rig, days: float, words: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:

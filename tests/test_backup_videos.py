@@ -295,6 +295,7 @@ SIMILAR = [*((kind, "403") for kind in KINDS[1:]), ("playlist", "truncated"), ("
     ("kind", "what"),
     [pytest.param(*row, marks=[pytest.mark.thorough] if row in SIMILAR else []) for row in SPOILT],
 )
+@pytest.mark.every(3)
 def test_a_failed_video_leaves_nothing_and_the_next_undisturbed_run_completes(
     rig: Rig, kind: str, what: str
 ) -> None:
@@ -324,6 +325,7 @@ def test_a_failed_video_leaves_nothing_and_the_next_undisturbed_run_completes(
         ("foreign host", FOREIGN, "host example.org"),
     ],
 )
+@pytest.mark.every(2)
 def test_a_refused_video_is_unavailable_after_three_days(
     rig: Rig, kind: str, what: str, why: str
 ) -> None:

@@ -144,6 +144,7 @@ def expected_record(activity: Activity, language: str, columns: int) -> dict[str
 
 
 @pytest.mark.parametrize(("language", "columns"), TABLES)
+@pytest.mark.every(2)
 def test_an_export_of_any_language_and_year_makes_the_right_archive(
     language: str, columns: int, setting: Setting, account: Account
 ) -> None:
@@ -403,6 +404,7 @@ def resaved(
     ],
 )
 @pytest.mark.parametrize("language", ["en", pytest.param("cs", marks=pytest.mark.thorough)])
+@pytest.mark.every(3)
 def test_a_table_that_a_spreadsheet_saved_is_read_where_nothing_is_lost(
     how: dict[str, str], language: str, setting: Setting, account: Account
 ) -> None:
@@ -563,6 +565,7 @@ def unpacked_by_hand(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     ],
 )
 @pytest.mark.parametrize("write", [account_export.write_zip, account_export.write_folder])
+@pytest.mark.every(3)
 def test_files_are_found_under_names_that_differ_little(
     change: Callable[[Mapping[str, bytes]], Mapping[str, bytes]],
     write: Callable[[Mapping[str, bytes], Path], None],

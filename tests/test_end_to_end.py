@@ -310,6 +310,7 @@ BAD_INPUT += [
         for number, (name, *row) in enumerate(BAD_INPUT)
     ],
 )
+@pytest.mark.every(2)
 def test_bad_input_gets_its_own_message_and_exit_code_and_harms_no_file(
     command: Command, prepare: Callable[[Command], None], code: int, message: str
 ) -> None:
@@ -435,6 +436,7 @@ def test_an_output_folder_that_cannot_be_written_is_an_error(command: Command) -
     ],
 )
 @pytest.mark.parametrize("announced", [True, pytest.param(False, marks=pytest.mark.thorough)])
+@pytest.mark.every(2)
 def test_a_bad_export_leaves_no_file_and_the_next_run_brings_it(
     make_command: MakeCommand, what: str, code: int, message: str, announced: bool
 ) -> None:

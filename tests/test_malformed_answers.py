@@ -204,6 +204,7 @@ def expected(rig: Rig, kind: str, spoilt: set[Any]) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("kind", "options", "prepare"), ITEMS)
+@pytest.mark.every(2)
 def test_malformed_answers_cost_their_items_and_no_others(
     harness: Harness, kind: str, options: dict[str, bool], prepare: Prepare
 ) -> None:
@@ -242,6 +243,7 @@ LISTS: list[tuple[str, dict[str, bool], Prepare]] = [
 
 
 @pytest.mark.parametrize(("kind", "options", "prepare"), LISTS)
+@pytest.mark.every(2)
 def test_a_malformed_list_or_sign_in_ends_with_a_message_and_the_next_run_completes(
     harness: Harness, kind: str, options: dict[str, bool], prepare: Prepare
 ) -> None:

@@ -118,6 +118,7 @@ def replaced(path: Path, put: Obstacle) -> None:
         ),
     ],
 )
+@pytest.mark.every(2)
 def test_metadata_that_is_no_file_is_one_problem_and_the_rest_is_saved(
     full: Rig, kind: str, section: str
 ) -> None:
@@ -168,6 +169,7 @@ CHOSEN = [
         for row in product((True, False), ("activities", "photos"), OBSTACLES)
     ],
 )
+@pytest.mark.every(3)
 def test_anything_in_place_of_an_original_or_a_picture_is_one_problem(
     full: Rig, kind: str, section: str, is_listed: bool
 ) -> None:
@@ -233,6 +235,7 @@ def test_a_year_with_two_links_to_it_is_entered_once(full: Rig) -> None:
 
 
 @pytest.mark.parametrize("kind", [*OBSTACLES, "huge", "link", "link to nowhere"])
+@pytest.mark.every(2)
 def test_a_manifest_that_is_no_file_is_one_problem_and_is_not_written(full: Rig, kind: str) -> None:
     outside = full.root.parent / "outside"
     outside.write_text("mine\n")
@@ -423,6 +426,7 @@ NESTED = [
     [*([{key: value} for value in WRONG] for key in OUR_KEYS), NESTED, WRONG],
     ids=[*OUR_KEYS, "nested", "no object"],
 )
+@pytest.mark.every(3)
 def test_values_of_a_wrong_type_under_our_key_harm_nothing(
     large_archive: Rig, owns: list[Any]
 ) -> None:
@@ -446,6 +450,7 @@ def test_values_of_a_wrong_type_under_our_key_harm_nothing(
 
 
 @pytest.mark.parametrize("state", ["3", True, [], {}, None, 2.5])
+@pytest.mark.every(2)
 def test_metadata_with_an_invalid_state_is_replaced(archive: Rig, state: Any) -> None:
     before = read_files(archive.root)
     for path in [path for path in before if path.endswith(".meta.json") and "history" not in path]:

@@ -112,6 +112,7 @@ def without_days(files: Files) -> set[str]:
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.every(3)
 def test_an_import_comes_back_from_its_export(case: str, tmp_path: Path) -> None:
     exit_code, root = import_files(CASES[case], tmp_path)
     assert exit_code == (3 if case in LEFT_OUT else 0)

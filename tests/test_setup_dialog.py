@@ -109,6 +109,7 @@ def test_an_ordinary_answer_is_shown(ask: Terminal) -> None:
         pytest.param("one\rtwo\rthree\r", len(r"'one\ntwo\nthree'"), id="several lines"),
     ],
 )
+@pytest.mark.every(2)
 def test_a_hidden_answer_is_not_shown_and_the_terminal_is_as_before(
     ask: Terminal, request: pytest.FixtureRequest, typed: str, length: int
 ) -> None:

@@ -324,6 +324,7 @@ def test_an_athlete_without_id_is_no_athlete(rig, athlete):
 @pytest.mark.parametrize(
     ("count", "pages"), [(0, [1]), (1, [1, 2]), (200, [1, 2]), (450, [1, 2, 3, 4])]
 )
+@pytest.mark.every(2)
 def test_pages_are_asked_for_until_one_is_empty(make_rig, count, pages):
     rig = make_rig(count)
     assert rig.listed() == ids(rig.account)
@@ -436,6 +437,7 @@ def test_records_come_as_they_are(rig):
         ("401", errors.AccessTokenRefused),
     ],
 )
+@pytest.mark.every(4)
 def test_a_listing_that_breaks_off_says_so(make_rig, what, error, page):
     rig = make_rig(450)
     rig.account.faults.append(Fault("list", what, id=page))

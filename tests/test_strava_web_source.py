@@ -541,6 +541,7 @@ PHOTO_TROUBLE = [
 
 @pytest.mark.parametrize("page", [0, 1])
 @pytest.mark.parametrize(("what", "error"), PHOTO_TROUBLE)
+@pytest.mark.every(3)
 def test_a_fault_of_the_photos_never_ends_their_list_quietly(make_rig, what, error, page):
     rig = make_rig(200)
     rig.photo_ids()

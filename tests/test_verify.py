@@ -231,6 +231,7 @@ def test_every_file_is_compared_with_its_checksum(archive: Path) -> None:
         pytest.param(lambda content: b"AccessDenied", "", marks=pytest.mark.thorough),
     ],
 )
+@pytest.mark.every(2)
 def test_a_file_that_is_broken_and_has_no_checksum_is_named_by_a_run_and_by_verify(
     full: Rig, spoil: Callable[[bytes], bytes], why: str
 ) -> None:
