@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strava_backup import errors
@@ -91,6 +91,8 @@ def test_a_value_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         read(make_database(tmp_path / "store", "x" * 2_000_000))
 
 
+# A name in the schema that is not UTF-8.
+@example(damage=[(4053, 128)])
 @given(damage=st.lists(st.tuples(st.integers(0, 8191), st.integers(0, 255)), max_size=9))
 def test_a_damaged_database_is_read_or_refused(damage: list[tuple[int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

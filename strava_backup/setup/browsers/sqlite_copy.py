@@ -36,8 +36,10 @@ def opened_copy(store: Path) -> Iterator[sqlite3.Connection]:
                 database.text_factory = _decoded
                 database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_ROW)
                 yield database
-    except (OSError, sqlite3.Error) as error:
-        raise errors.ConfigError(f"cannot read the cookies in {store}: {error}") from error
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+        # The module sqlite3 expects UTF-8 of messages, which quote names from a damaged database.
+        reason = "damaged" if isinstance(error, UnicodeDecodeError) else error
+        raise errors.ConfigError(f"cannot read the cookies in {store}: {reason}") from error
 
 
 def _copy(path: str, copy: str) -> None:
