@@ -114,7 +114,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     rows: Counter[str] = Counter()
     for item in items:
         mark = item.get_closest_marker("every")
-        if mark is not None:
+        if mark is not None and not item.get_closest_marker("thorough"):
             test = item.nodeid.partition("[")[0]
             if rows[test] % mark.args[0]:
                 item.add_marker("thorough")

@@ -143,7 +143,6 @@ def test_a_session_that_ends_before_the_total_is_reported(make_rig: MakeRig) -> 
         pytest.param(4, False, "website", marks=pytest.mark.thorough),
     ],
 )
-@pytest.mark.every(2)
 def test_too_many_at_once_are_a_warning_and_no_marks(
     rig: Rig, caplog: pytest.LogCaptureFixture, count: int, is_marked: bool, source: str
 ) -> None:

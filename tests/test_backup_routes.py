@@ -447,7 +447,7 @@ def test_a_list_that_the_scopes_hide_costs_one_warning(
 
 @pytest.mark.parametrize("what", ["404", "500", "html", "truncated", "empty", "stalled"])
 @pytest.mark.parametrize("by_website", [False, True])
-@pytest.mark.every(4)
+@pytest.mark.every(5)
 def test_a_route_that_fails_is_reported_and_fetched_by_the_next_run(
     rig: Rig, what: str, by_website: bool
 ) -> None:

@@ -123,7 +123,6 @@ def test_the_pace_of_the_config_is_kept_between_website_requests(rig: Rig) -> No
         (0.5, "ends in less than a day."),
     ],
 )
-@pytest.mark.every(2)
 def test_the_expiry_of_the_web_session_is_logged_in_time(
     rig: Rig, days: float, words: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:

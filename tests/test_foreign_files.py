@@ -111,7 +111,7 @@ def test_no_foreign_file_counts_as_a_file_of_the_archive(full: Rig, is_old: bool
 @pytest.mark.parametrize("other", [".txt", ".fit.gz", ".gpx", ".fit.bak"])
 @pytest.mark.parametrize("is_old", [True, False])
 @pytest.mark.parametrize("is_missing", [True, False])
-@pytest.mark.every(4)
+@pytest.mark.every(5)
 def test_a_repair_works_in_spite_of_foreign_files(
     full: Rig, other: str, is_old: bool, is_missing: bool
 ) -> None:
@@ -150,7 +150,7 @@ def test_a_file_at_the_path_of_a_damaged_original_is_named_and_stays(full: Rig) 
 
 @pytest.mark.parametrize("is_old", [True, False])
 @pytest.mark.parametrize("source", ["api", "website"])
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_a_gpx_alone_does_not_count_as_a_json_original_that_was_stored(
     make_rig: MakeRig, is_old: bool, source: str
 ) -> None:

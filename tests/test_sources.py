@@ -480,7 +480,6 @@ def test_a_jwt_whose_scripts_are_refused_until_the_dashboard_was_loaded_works(
 @pytest.mark.parametrize(
     "total", [0, 1, 19, 20, 21, 40, 41, pytest.param(300, marks=pytest.mark.thorough)]
 )
-@pytest.mark.every(2)
 def test_every_total_is_listed_completely(make_rig: MakeRig, total: int) -> None:
     rig = by_website(make_rig(total))
     rig.config = replace(rig.config, user=rig.config.user)

@@ -437,7 +437,7 @@ def test_records_come_as_they_are(rig):
         ("401", errors.AccessTokenRefused),
     ],
 )
-@pytest.mark.every(4)
+@pytest.mark.every(5)
 def test_a_listing_that_breaks_off_says_so(make_rig, what, error, page):
     rig = make_rig(450)
     rig.account.faults.append(Fault("list", what, id=page))
