@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from strava_backup.backup import engine
+from strava_backup.backup import engine, tasks
 from strava_backup.demo import files
 from strava_backup.demo.account import Account
 from strava_backup.demo.activity import Activity
@@ -343,7 +343,11 @@ def test_a_refused_original_is_requested_on_three_days_and_then_unavailable(
     assert "refused" not in own_key(rig.files(), refused)
 
 
-def test_activities_that_failed_in_the_last_run_come_last(make_rig: MakeRig) -> None:
+def test_activities_that_failed_in_the_last_run_come_last(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Requests that are in flight at once may overtake one another.
+    monkeypatch.setattr(tasks, "_IN_FLIGHT", 1)
     rig = make_rig(20)
     newest = rig.account.activities[0]
     rig.account.faults.append(Fault("original", "500", id=newest.id))
@@ -354,9 +358,8 @@ def test_activities_that_failed_in_the_last_run_come_last(make_rig: MakeRig) -> 
     assert newest.id not in asked
     rig.run()
     asked_last = [request.id for request in rig.account.requests if request.kind == "original"]
+    assert newest.id in asked_last[-4:]
     assert len(asked_last) > 8
-    # Requests that are in flight at once may overtake one another.
-    assert newest.id in asked_last[-8:]
 
 
 def test_a_json_original_whose_gpx_fails_gets_it_from_the_next_run(rig: Rig) -> None:
